@@ -1,0 +1,59 @@
+"""`openrlhf-unlearn VERB …`: one verb a subcommand; each module adds its own flags and does its own work.
+
+A verb's module has `add_arguments(parser)` and `run(args)`; it is imported only when its verb is called, so that
+`--help` is quick and a missing GPU package troubles nobody who does not need it.
+"""
+
+import argparse
+import importlib
+import sys
+
+from openrlhf_unlearn import __version__
+from openrlhf_unlearn.errors import UsageError, UserError
+
+VERBS = {
+    "doctor": ("openrlhf_unlearn.doctor", "check versions, hooks, device and patches, and say how to mend them"),
+    "patch": ("openrlhf_unlearn.patching", "apply, revert or show our changes to the installed OpenRLHF"),
+    "microworld": ("openrlhf_unlearn.microworld", "write the built-in model and data set with planted truth"),
+    "train": ("openrlhf_unlearn.launcher", "train with OpenRLHF and the plugin, without patching the launcher in"),
+    "evaluate": ("openrlhf_unlearn.learnability.evaluate", "sample N rollouts a prompt and grade them: pass@1"),
+    "classify": ("openrlhf_unlearn.learnability.classify", "easy, learnable, unlearnable: label every prompt"),
+    "probe": ("openrlhf_unlearn.probe.command", "per-prompt gradients and their similarity"),
+    "analyze": ("openrlhf_unlearn.report.analyze", "everything that is missing, then the report"),
+    "regrade": ("openrlhf_unlearn.grading.regrade", "grade saved rollouts again and show what changes"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="openrlhf-unlearn", description=__doc__.split(":")[0])
+    parser.add_argument("--version", action="version", version=f"openrlhf-unlearn {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    for verb, (module, summary) in VERBS.items():
+        sub = verbs.add_parser(
+            verb,
+            help=summary,
+            description=summary,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            add_help=verb != "train",  # its flags, --help too, belong to the host's launcher
+            prefix_chars="\0" if verb == "train" else "-",
+        )
+        if verb == chosen:
+            importlib.import_module(module).add_arguments(sub)
+    args = parser.parse_args(argv)
+    try:
+        return importlib.import_module(VERBS[args.verb][0]).run(args) or 0
+    except UsageError as error:
+        print(f"openrlhf-unlearn {args.verb}: {error}", file=sys.stderr)
+        return 2
+    except UserError as error:
+        print(f"openrlhf-unlearn {args.verb}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"openrlhf-unlearn {args.verb}: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

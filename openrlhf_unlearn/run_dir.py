@@ -1,0 +1,249 @@
+"""The run directory: every file name, every schema, atomic writes, and what a resume drops.
+
+No other module knows a file name or a column. Tables are Parquet, the rest is JSON. A file appears whole or not
+at all: it is written aside in the same folder, then renamed. The rows of a training step are one file named by the
+step, so a resume from step s deletes the files of later steps and repeats nothing.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from openrlhf_unlearn.errors import UserError
+
+SCHEMA_VERSION = 1
+GROUPS = ("easy", "learnable", "unlearnable", "no_reward", "mixed", "ungradable")
+VERDICTS = ("correct", "wrong", "no_answer", "timeout", "error", "bad_label")
+STEP_TABLES = ("rewards", "clipping", "rollouts")
+POSITIVE_THRESHOLD = 0.5  # a rollout is positive if its reward, before any shaping, is above this
+
+SCHEMAS = {
+    "prompts": pa.schema(
+        [("prompt_id", pa.string()), ("prompt", pa.string()), ("label", pa.string()), ("datasource", pa.string())]
+    ),
+    "rewards": pa.schema(
+        [
+            ("step", pa.int32()),
+            ("prompt_id", pa.string()),
+            ("processed", pa.bool_()),  # False: as sampled; True: what trained
+            ("n", pa.int32()),
+            ("n_positive", pa.int32()),
+            ("mean_reward", pa.float64()),
+            ("std_reward", pa.float64()),
+            ("n_replayed", pa.int32()),
+            ("n_no_answer", pa.int32()),
+            ("n_timeout", pa.int32()),
+            ("n_error", pa.int32()),
+            ("accepted", pa.bool_()),
+            ("reason", pa.string()),
+        ]
+    ),
+    "clipping": pa.schema(
+        [
+            ("step", pa.int32()),
+            ("prompt_id", pa.string()),
+            ("positive_clip_fraction", pa.float64()),  # of response tokens; null without a positive rollout
+            ("negative_clip_fraction", pa.float64()),
+            ("n_positive", pa.int32()),
+            ("n_negative", pa.int32()),
+        ]
+    ),
+    "rollouts": pa.schema(
+        [
+            ("step", pa.int32()),
+            ("prompt_id", pa.string()),
+            ("sample", pa.int32()),
+            ("response", pa.string()),
+            ("reward", pa.float64()),
+            ("verdict", pa.string()),
+        ]
+    ),
+    "evaluations": pa.schema(
+        [
+            ("prompt_id", pa.string()),
+            ("sample", pa.int32()),
+            ("response", pa.string()),
+            ("reward", pa.float64()),
+            ("verdict", pa.string()),
+            ("n_tokens", pa.int32()),
+        ]
+    ),
+    "learnability": pa.schema(
+        [
+            ("prompt_id", pa.string()),
+            ("group", pa.string()),
+            ("initial_pass_rate", pa.float64()),
+            ("final_pass_rate", pa.float64()),  # pooled over runs
+            ("ever_positive", pa.bool_()),  # in training, in every run
+            ("p_below_tau", pa.float64()),  # posterior P(final pass rate < tau)
+        ]
+    ),
+    "similarity": pa.schema([("prompt_id", pa.string()), ("n_correct", pa.int32()), ("mean_cosine", pa.float64())]),
+    "interference": pa.schema([("prompt_id", pa.string())]),
+}
+
+_STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
+
+
+def prompt_id(prompt: str, label: str | None) -> str:
+    """16 hex digits that name a prompt with its label, the same over shuffles, resumes, runs and machines."""
+    return hashlib.blake2b(f"{prompt}\x1f{label}".encode(), digest_size=8).hexdigest()
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it becomes `path` if the block succeeds and is removed if not."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; free space or choose another folder") from error
+    aside = Path(name)
+    try:
+        yield aside
+        os.chmod(aside, 0o644)
+        os.replace(aside, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; free space or choose another folder") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value) -> None:
+    with atomic_path(path) as aside:
+        aside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path):
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid JSON ({error}); it was cut off or edited: write it again") from None
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    with atomic_path(path) as aside:
+        pq.write_table(table, aside, compression="zstd")
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read one Parquet file, of any of the tables. Raises UserError that names the file if it is missing or cut off."""
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} cannot be read ({reason}); it was cut off or is of another kind") from None
+
+
+class RunDir:
+    """One run's directory. `RunDir(path)` names files and touches nothing; `open` asks that the run be there."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunDir":
+        """The run directory at `path`. Raises UserError if it is none, or of a newer schema than this package's."""
+        run = cls(path)
+        if not run.path.is_dir():
+            raise UserError(f"{path} is not a folder; give the run directory that training wrote (--unlearn.run_dir)")
+        if not run.run_json.exists():
+            raise UserError(f"{path} is not a run directory: it has no run.json; is it a parent of one?")
+        version = run.config().get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise UserError(f"{run.run_json} has schema version {version}, this package reads {SCHEMA_VERSION}")
+        return run
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    # Names ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def run_json(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def prompts(self) -> Path:
+        return self.path / "prompts.parquet"
+
+    @property
+    def learnability(self) -> Path:
+        return self.path / "learnability.parquet"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report" / "report.html"
+
+    def step_file(self, table: str, step: int) -> Path:
+        return self.path / table / f"step-{step:06d}.parquet"
+
+    def evaluation(self, tag: str) -> Path:
+        return self.path / "evaluations" / f"{tag}.parquet"
+
+    def evaluation_json(self, tag: str) -> Path:
+        return self.path / "evaluations" / f"{tag}.json"
+
+    def evaluation_parts(self, tag: str) -> Path:
+        return self.path / "evaluations" / f"{tag}.parts"
+
+    def probe(self, tag: str) -> Path:
+        return self.path / "probes" / tag
+
+    # What is there -------------------------------------------------------------------------------------------------
+
+    def config(self) -> dict:
+        return read_json(self.run_json)
+
+    def evaluation_tags(self) -> list[str]:
+        return sorted(path.stem for path in (self.path / "evaluations").glob("*.parquet"))
+
+    def probe_tags(self) -> list[str]:
+        return sorted(path.parent.name for path in (self.path / "probes").glob("*/probe.json"))
+
+    def steps(self, table: str = "rewards") -> list[int]:
+        names = (_STEP_FILE.fullmatch(path.name) for path in (self.path / table).glob("step-*.parquet"))
+        return sorted(int(match[1]) for match in names if match)
+
+    # Reading and writing -------------------------------------------------------------------------------------------
+
+    def write_step(self, table: str, step: int, rows: list[dict]) -> None:
+        """Write the rows (without their `step`) of one training step; a second write of the step replaces the first."""
+        rows = [{"step": step, **row} for row in rows]
+        write_table(self.step_file(table, step), pa.Table.from_pylist(rows, schema=SCHEMAS[table]))
+
+    def read_steps(self, table: str, columns: list[str] | None = None) -> pa.Table:
+        """All steps of `rewards`, `clipping` or `rollouts` in order; an empty table where nothing was written."""
+        tables = [read_table(self.step_file(table, step), columns) for step in self.steps(table)]
+        if tables:
+            return pa.concat_tables(tables, promote_options="default")
+        empty = SCHEMAS[table].empty_table()
+        return empty.select(columns) if columns else empty
+
+    def drop_after(self, step: int) -> int:
+        """Delete the rows of all steps later than `step`, as a resume from it must; returns how many files went."""
+        late = [self.step_file(table, s) for table in STEP_TABLES for s in self.steps(table) if s > step]
+        for path in late:
+            path.unlink()
+        return len(late)
+
+    def remove_parts(self, tag: str) -> None:
+        shutil.rmtree(self.evaluation_parts(tag), ignore_errors=True)
