@@ -1,0 +1,116 @@
+"""`--plugin NAME`: load plugins, let each add flags and replace parts, then run OpenRLHF's own launcher.
+
+    python -m openrlhf.cli.train_ppo --plugin unlearn [--unlearn.* flags] [flags of openrlhf.cli.train_ppo_ray]
+
+The host's launcher keeps its parser under `if __name__ == "__main__"`, so it is run as a module, unchanged. Two of its
+own calls are where we join in, each once: its `parse_args` (plugins add their flags, so `--help` shows all) and
+`hierarchize`, which it imports at call time (plugins check and complete the configuration, then replace parts).
+Configuration travels as `args.unlearn` in the namespace that the host itself sends to every actor.
+"""
+
+import argparse
+import os
+import runpy
+import sys
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from openrlhf_unlearn.errors import UsageError, UserError
+
+PLUGIN_GROUP = "openrlhf.plugins"
+HOST_LAUNCHER = "openrlhf.cli.train_ppo_ray"
+
+
+class Plugin(Protocol):
+    """What an entry point of the group `openrlhf.plugins` names: a class without constructor arguments."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add flags, all of them `--NAME.*`, to the host's parser."""
+
+    def configure(self, args: argparse.Namespace, given: list[str]) -> None:
+        """Check and complete `args` (nested, as the host uses it) and put parts in place, before Ray starts.
+
+        `given` is the command line's words. Raise UserError or UsageError to refuse.
+        """
+
+
+def take_plugin_names(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Split the command line into the names given by `--plugin` and the rest, which the host's parser reads."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--plugin", action="append", default=[])
+    known, rest = parser.parse_known_args(argv)
+    return known.plugin, rest
+
+
+def load_plugins(names: list[str]) -> list[Plugin]:
+    """Instantiate the named plugins. Raises UsageError that lists the known ones if a name is unknown."""
+    known = {entry.name: entry for entry in entry_points(group=PLUGIN_GROUP)}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--plugin {name}: no such plugin; installed: {', '.join(sorted(known)) or 'none'}")
+    return [known[name].load()() for name in dict.fromkeys(names)]
+
+
+def _join_host(plugins: list[Plugin], argv: list[str]) -> None:
+    """Arrange that the host's next `parse_args` and `hierarchize` call the plugins."""
+    from openrlhf.utils import config
+
+    stock_parse, stock_hierarchize = argparse.ArgumentParser.parse_args, config.hierarchize
+
+    def parse_args(parser, *args, **kwargs):
+        argparse.ArgumentParser.parse_args = stock_parse
+        parser.prog = "python -m openrlhf.cli.train_ppo [--plugin NAME]"
+        parser.allow_abbrev = False  # an abbreviated flag would escape the check of contradictions
+        for plugin in plugins:
+            plugin.add_arguments(parser)
+        return stock_parse(parser, *args, **kwargs)
+
+    def hierarchize(args):
+        config.hierarchize = stock_hierarchize
+        nested = stock_hierarchize(args)
+        for plugin in plugins:
+            plugin.configure(nested, argv)
+        return nested
+
+    argparse.ArgumentParser.parse_args = parse_args
+    config.hierarchize = hierarchize
+
+
+def launch(argv: list[str]) -> None:
+    """Run the host's launcher with `argv`. Raises what the host or a plugin raises."""
+    names, rest = take_plugin_names(argv)
+    plugins = load_plugins(names)
+    sys.argv = [HOST_LAUNCHER, *rest]
+    if plugins:
+        _join_host(plugins, rest)
+    runpy.run_module(HOST_LAUNCHER, run_name="__main__", alter_sys=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line: `launch`, with bad input told in one line instead of a stack trace."""
+    # Plugins, reward files and data are named relative to here, also by `python -m` in Ray's workers.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        launch(sys.argv[1:] if argv is None else argv)
+        return 0
+    except UserError as error:
+        # An error raised in a Ray actor arrives as UserError too, with the remote trace in its text.
+        cause = getattr(error, "cause", error)
+        while not isinstance(cause, UserError) or hasattr(cause, "cause"):
+            cause = cause.cause
+        sys.stdout.flush()
+        print(f"openrlhf-unlearn: {cause}", file=sys.stderr, flush=True)
+        return 2 if isinstance(cause, UsageError) else 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host_arguments", nargs="*", help="flags of the plugin and of openrlhf.cli.train_ppo_ray")
+
+
+def run(args: argparse.Namespace) -> int:
+    """`openrlhf-unlearn train …`: the same as `openrlhf.cli.train_ppo --plugin unlearn …`, nothing patched in."""
+    return main(["--plugin", "unlearn", *args.host_arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

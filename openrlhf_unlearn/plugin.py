@@ -1,0 +1,116 @@
+"""What the host sees of us: flags in, a checked configuration and replaced parts out."""
+
+import argparse
+import sys
+from types import SimpleNamespace
+
+from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.training.hooks import check_hooks
+from openrlhf_unlearn.training.losses import LOSSES, apply_loss
+
+
+def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("openrlhf-unlearn", "see which prompts cannot be learned, and act on it")
+    add = group.add_argument
+    add("--unlearn.run_dir", default=None, help="where the run directory goes; default: OUTPUT_DIR_unlearn")
+    add(
+        "--unlearn.filter",
+        default="dynamic",
+        help="which groups train: none, dynamic (zero reward variance does not train; others refill the batch), "
+        "oversample_replay (paper, Algorithm 1), review, or path.py:Name of your own SampleFilter",
+    )
+    add(
+        "--unlearn.oversample_factor",
+        type=int,
+        default=4,
+        help="oversample_replay: rollouts sampled = factor x k, k being --rollout.n_samples_per_prompt",
+    )
+    add("--unlearn.positives_per_group", type=int, default=1, help="oversample_replay: positives kept of k")
+    add("--unlearn.replay_limit", type=int, default=2, help="how often one stored positive may be replayed")
+    add(
+        "--unlearn.adaptive",
+        action="store_true",
+        help="oversample_replay: sample in waves of k and stop when the group is complete; the same training "
+        "distribution for fewer rollouts",
+    )
+    add(
+        "--unlearn.loss",
+        default="as_given",
+        help=f"preset over the host's flags: {', '.join(LOSSES)}; a contradiction with an explicit flag is an error",
+    )
+    ids = "JSON list of prompt ids, or learnability.parquet:GROUP"
+    add("--unlearn.only_prompts", default=None, help=f"train on these prompts alone: {ids}")
+    add("--unlearn.skip_prompts", default=None, help=f"leave these prompts out: {ids}")
+    add("--unlearn.save_rollouts", type=int, default=0, help="rollouts a prompt and step kept with their text")
+    add(
+        "--unlearn.answer_format",
+        default="auto",
+        help="how our reward function finds and compares answers: auto, boxed, last_number, choice, text, path.py:Name",
+    )
+    add(
+        "--unlearn.replay_log_probs",
+        choices=["recomputed", "stored"],
+        default="recomputed",
+        help="old log-probs of a replayed rollout: under the current policy, or those of the step that sampled it",
+    )
+    add("--unlearn.allow_untested_host", action="store_true", help="try another OpenRLHF version if its hooks match")
+    add(
+        "--unlearn.max_filtered_batches",
+        type=int,
+        default=20,
+        help="rounds of --rollout.batch_size prompts without one accepted group before the run stops",
+    )
+
+
+def check_flags(args: SimpleNamespace) -> None:
+    """Refuse what cannot work together. Raises UsageError."""
+    own, k = args.unlearn, args.rollout.n_samples_per_prompt
+    if args.algo.dynamic_filtering_enable:
+        raise UsageError("--algo.dynamic_filtering_enable and the plugin both filter; use --unlearn.filter dynamic")
+    if not (args.reward.remote_url or args.train.agent_func_path):
+        raise UsageError(
+            "the plugin needs each rollout's reward as it is sampled: give --reward.remote_url FILE.py or URL, or "
+            "--train.agent_func_path (a reward model with --reward.model_name_or_path scores too late)"
+        )
+    if not args.vllm.num_engines:
+        raise UsageError("the plugin filters vLLM's rollouts: give --vllm.num_engines of at least 1")
+    if own.filter != "none" and k < 2:
+        raise UsageError(f"--unlearn.filter {own.filter} compares rollouts: give --rollout.n_samples_per_prompt > 1")
+    if not 0 < own.positives_per_group < max(k, 2):
+        raise UsageError(f"--unlearn.positives_per_group must be from 1 to {k - 1}")
+    for name in ("oversample_factor", "replay_limit", "max_filtered_batches"):
+        if getattr(own, name) < 1:
+            raise UsageError(f"--unlearn.{name} must be at least 1")
+    if own.save_rollouts < 0:
+        raise UsageError("--unlearn.save_rollouts must be 0 or more")
+
+
+class UnlearnPlugin:
+    """The entry point `unlearn` of the group `openrlhf.plugins`."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        add_unlearn_flags(parser)
+
+    def configure(self, args: SimpleNamespace, given: list[str]) -> None:
+        """Everything before Ray starts: checks first, then the run directory, then the parts."""
+        check_flags(args)
+        preset = apply_loss(args, given)
+        check_hooks(args.unlearn.allow_untested_host)
+        from openrlhf_unlearn.cpu import prepare_cpu
+        from openrlhf_unlearn.training.data_check import check_inputs
+        from openrlhf_unlearn.training.start import start_run
+
+        check_inputs(args)
+        start_run(args, [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", *given])
+        if preset:
+            shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
+            print(f"--unlearn.loss {args.unlearn.loss}: {shown}", flush=True)
+        prepare_cpu(args)
+        install()
+
+
+def install() -> None:
+    """Put our parts where the host looks its own up; the modules repeat it in the workers that import them."""
+    import openrlhf_unlearn.training.actor
+    import openrlhf_unlearn.training.rollout
+    import openrlhf_unlearn.training.trainer  # noqa: F401

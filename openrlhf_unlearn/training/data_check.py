@@ -1,0 +1,133 @@
+"""Before anything starts: is the model whole, is every row of a local data file usable? One line names the culprit."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow.parquet as pq
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.run_dir import read_table
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+
+
+def check_model(path: str) -> None:
+    """Raise UserError if `path` is a local folder without configuration or tokenizer; a hub id passes."""
+    folder = Path(path)
+    if not folder.exists():
+        if path.startswith((".", "/", "~")) or path.count("/") > 1:
+            raise UserError(f"--actor.model_name_or_path {path}: no such folder")
+        return
+    if not (folder / "config.json").exists():
+        raise UserError(f"--actor.model_name_or_path {path} has no config.json; it is no Hugging Face model folder")
+    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
+        raise UserError(
+            f"--actor.model_name_or_path {path} has no tokenizer ({', '.join(_TOKENIZER_FILES)}); save one there with "
+            "tokenizer.save_pretrained"
+        )
+
+
+def rows_of(path: Path) -> Iterator[tuple[str, dict]]:
+    """(where, row) for each row of a local .json, .jsonl, .csv or .parquet file. Raises UserError at a broken row."""
+    suffix = path.suffix
+    if suffix == ".parquet":
+        read_table(path, [])  # says in one line what is wrong with the file
+        for number, row in enumerate(pq.read_table(path).to_pylist(), 1):
+            yield f"row {number}", row
+    elif suffix == ".csv":
+        with path.open(newline="", encoding="utf-8") as lines:
+            for number, row in enumerate(csv.DictReader(lines), 2):
+                yield f"line {number}", row
+    else:
+        text = path.read_text(encoding="utf-8")
+        if text.lstrip().startswith("["):
+            yield from _rows_of_json(path, text)
+        else:
+            for number, line in enumerate(text.splitlines(), 1):
+                if line.strip():
+                    yield f"line {number}", _parsed(path, line, f"line {number}")
+
+
+def _parsed(path: Path, text: str, where: str):
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: {where} is not JSON ({error.msg}); mend or remove it") from None
+
+
+def _rows_of_json(path: Path, text: str) -> Iterator[tuple[str, dict]]:
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: line {error.lineno} is not JSON ({error.msg}); mend it") from None
+    for number, row in enumerate(rows, 1):
+        yield f"row {number}", row
+
+
+def check_data_file(path: Path, input_key: str, label_key: str | None) -> list[tuple[str, str]]:
+    """The file's (prompt, label) pairs as text, every one usable. Warns of repeated prompts; raises UserError."""
+    if not path.exists():
+        raise UserError(f"--data.prompt_dataset {path}: no such file")
+    seen: dict[tuple[str, str], str] = {}
+    repeated = []
+    for where, row in rows_of(path):
+        if not isinstance(row, dict):
+            raise UserError(f"{path}: {where} is no object with keys but {type(row).__name__}")
+        for flag, key in (("--data.input_key", input_key), ("--data.label_key", label_key)):
+            if key is None:
+                continue
+            if key not in row:
+                raise UserError(f"{path}: {where} has no key {key!r} ({flag}); it has {', '.join(map(repr, row))}")
+            if row[key] is None or row[key] == "":
+                raise UserError(f"{path}: {where} has an empty {key!r} ({flag}); fill it in or remove the row")
+        pair = (json.dumps(row[input_key], ensure_ascii=False), str(row.get(label_key, "")))
+        if pair in seen:
+            repeated.append(where)
+        seen.setdefault(pair, where)
+    if not seen:
+        raise UserError(f"{path} has no rows; give a data set with at least one prompt")
+    if repeated:
+        print(
+            f"warning: {path} repeats {len(repeated)} prompts with the same label (first: {repeated[0]}); each is "
+            "trained once an episode",
+            flush=True,
+        )
+    return list(seen)
+
+
+def check_labels(source: str, labels: list[str], answer_format: str) -> None:
+    """Print the labels that our grader cannot read, with their rows; such prompts are never called unlearnable."""
+    from openrlhf_unlearn.grading import check_labels as ungradable_rows
+
+    culprits = ungradable_rows(labels, answer_format)
+    if not culprits:
+        return
+    print(f"warning: {len(culprits)} of {len(labels)} labels of {source} cannot be graded (group: ungradable):")
+    for row in culprits[:10]:
+        print(f"  row {row + 1}: {labels[row][:100]!r}")
+    if len(culprits) == len(labels):
+        raise UserError(f"{source}: no label can be graded with --unlearn.answer_format {answer_format}")
+
+
+def uses_our_grader(remote_url: str | None) -> bool:
+    """Whether --reward.remote_url is a file that hands out our reward function."""
+    return bool(remote_url) and remote_url.endswith(".py") and "openrlhf_unlearn.grading" in Path(remote_url).read_text()
+
+
+def check_inputs(args: SimpleNamespace) -> None:
+    """All checks of model, reward file and local data that need no GPU and no Ray. Raises UserError."""
+    check_model(args.actor.model_name_or_path)
+    reward = args.reward.remote_url
+    if reward and reward.endswith(".py") and not Path(reward).exists():
+        raise UserError(f"--reward.remote_url {reward}: no such file")
+    if not args.data.prompt_dataset:
+        raise UserError("--data.prompt_dataset is missing: give a file or a Hugging Face data set")
+    for source in args.data.prompt_dataset.split(","):
+        source = source.strip()
+        if Path(source).suffix in (".json", ".jsonl", ".csv", ".parquet"):
+            pairs = check_data_file(Path(source), args.data.input_key, args.data.label_key)
+            if uses_our_grader(reward):
+                check_labels(source, [label for _, label in pairs], args.unlearn.answer_format)

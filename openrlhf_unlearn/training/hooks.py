@@ -1,0 +1,161 @@
+"""Every name of OpenRLHF that we subclass, call or replace, with the parameters that we know.
+
+`check_hooks` runs before each training and in the tests: a host that moved is refused by one line, not by a stack
+trace hours later. What each hook is for stands beside it.
+"""
+
+import importlib
+import inspect
+from dataclasses import dataclass
+
+from openrlhf_unlearn.errors import UserError
+
+TESTED_HOSTS = ("0.11.2",)
+
+
+@dataclass(frozen=True)
+class Hook:
+    """`name` in `module` ('Class.method' for methods; Ray actors are looked through) takes just `parameters`."""
+
+    module: str
+    name: str
+    parameters: str
+    purpose: str
+
+
+_GENERATOR = "openrlhf.trainer.ppo_utils.samples_generator"
+_TRAINER = "openrlhf.trainer.ppo_trainer"
+_ASYNC = "openrlhf.trainer.ppo_trainer_async"
+_ACTOR = "openrlhf.trainer.ray.ppo_actor"
+_ENGINE = "openrlhf.trainer.ray.vllm_engine"
+
+HOOKS = (
+    Hook("openrlhf.utils.config", "hierarchize", "args", "check the configuration before the host uses it"),
+    Hook(
+        _GENERATOR,
+        "SamplesGenerator.__init__",
+        "self strategy prompts_dataloader eval_dataloader tokenizer vllm_engines",
+        "subclassed: groups, filter, tracker",
+    ),
+    Hook(_GENERATOR, "SamplesGenerator.generate_samples", "self generate_kwargs", "replaced: filter and refill"),
+    Hook(
+        _GENERATOR,
+        "SamplesGenerator._dispatch_prompts_to_vllm",
+        "self prompts labels images generate_kwargs",
+        "called: sample one group a prompt",
+    ),
+    Hook(
+        _GENERATOR,
+        "SamplesGenerator._process_response_into_experience",
+        "self response generate_kwargs",
+        "called: one rollout's tensors",
+    ),
+    Hook(
+        _TRAINER,
+        "PPOTrainer.__init__",
+        "self pretrain strategy actor_model_group critic_model_group reward_model_group reference_model_group "
+        "vllm_engines generate_kwargs",
+        "subclassed: our state is the data loader's state",
+    ),
+    Hook(_TRAINER, "BasePPOTrainer.train_step", "self rollout_samples global_step", "extended: metrics of the batch"),
+    Hook(_TRAINER, "BasePPOTrainer.ppo_train", "self global_steps", "extended: collect clipping after the update"),
+    Hook(
+        _TRAINER,
+        "BasePPOTrainer.__init__",
+        "self strategy actor_model_group critic_model_group reward_model_group reference_model_group vllm_engines "
+        "tokenizer",
+        "subclassed",
+    ),
+    Hook(
+        _ASYNC,
+        "GenerateSamplesActor.__init__",
+        "self pretrain strategy vllm_engines vllm_lock rollout_queue rollout_slots generate_kwargs",
+        "subclassed: our state is the data loader's state",
+    ),
+    Hook(
+        _ASYNC,
+        "TrainingActor.__init__",
+        "self pretrain strategy actor_model_group critic_model_group reward_model_group reference_model_group "
+        "vllm_engines vllm_lock rollout_queue rollout_slots",
+        "subclassed with the same extensions as the synchronous trainer",
+    ),
+    Hook(_ASYNC, "PPOTrainerAsync.fit", "self", "subclassed, so that its module's actors are ours"),
+    Hook(
+        _ACTOR,
+        "ActorPPOTrainer.training_step",
+        "self experience kl_ctl step loss_batch_info",
+        "extended: which prompts the loss is looking at",
+    ),
+    Hook(
+        "openrlhf.models.loss",
+        "PolicyLoss.forward",
+        "self log_probs old_log_probs advantages action_mask rollout_log_probs dp_size batch_num_tokens "
+        "global_batch_size",
+        "observed by a forward hook: clipped tokens",
+    ),
+    Hook(_ACTOR, "PolicyModelActor.fit", "self kl_ctl", "subclassed: a method to fetch the clip counts"),
+    Hook(
+        _ENGINE,
+        "RolloutRayActor.generate_responses",
+        "self prompt label sampling_params max_length hf_tokenizer num_samples images",
+        "extended: a reward function's failure is reported, not swallowed",
+    ),
+    Hook(
+        "openrlhf.utils.agent",
+        "SingleTurnAgentExecutor._fetch_rewards_via_func",
+        "self queries_list prompts_list labels_list",
+        "its reward_func attribute is wrapped",
+    ),
+    Hook("openrlhf.trainer.ray.launcher", "RayActorGroup.async_run_method", "self method_name args kwargs", "called"),
+)
+
+
+def actor_class(found):
+    """The plain class in what `@ray.remote` made of it; anything else as it is."""
+    metadata = getattr(found, "__ray_metadata__", None)
+    return metadata.modified_class.__ray_actor_class__ if metadata else found
+
+
+def host_version() -> str:
+    """The installed OpenRLHF's version. Raises UserError if there is none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("openrlhf")
+    except PackageNotFoundError:
+        raise UserError("openrlhf is not installed; `pip install 'openrlhf-unlearn[gpu]'`, or see README") from None
+
+
+def find(hook: Hook):
+    """The hook's object in the installed host; AttributeError or ImportError if it is gone."""
+    found = importlib.import_module(hook.module)
+    for part in hook.name.split("."):
+        found = getattr(actor_class(found), part)
+    return found
+
+
+def mismatch(hook: Hook) -> str | None:
+    """None if the installed host has the hook as we know it, else what differs."""
+    try:
+        found = find(hook)
+    except (AttributeError, ImportError) as error:
+        return f"{hook.module}.{hook.name} is missing ({error})"
+    # Ray adds a parameter of its own to the methods of actors.
+    parameters = " ".join(name for name in inspect.signature(found).parameters if name != "_ray_trace_ctx")
+    if parameters != hook.parameters:
+        return f"{hook.module}.{hook.name} takes ({parameters}), not ({hook.parameters})"
+    return None
+
+
+def check_hooks(allow_untested: bool = False) -> None:
+    """Refuse, in one line, a host version that was not tested or whose hooks differ from ours."""
+    version = host_version()
+    tested = ", ".join(TESTED_HOSTS)
+    if version not in TESTED_HOSTS and not allow_untested:
+        raise UserError(
+            f"OpenRLHF {version} was not tested with this plugin (tested: {tested}); install that, or try "
+            "--unlearn.allow_untested_host"
+        )
+    wrong = [text for text in map(mismatch, HOOKS) if text]
+    if wrong:
+        raise UserError(f"OpenRLHF {version} does not have the hooks of {tested}: {'; '.join(wrong)}")

@@ -1,0 +1,57 @@
+"""`--unlearn.loss`: named presets over the host's own flags. The host computes every loss; we only set its flags.
+
+Values: the paper's baseline (its code's configuration) and its two variants of section 4.2 and 4.3. Register your own
+with `LOSSES["name"] = {...}` in a plugin of yours, or simply pass the host's flags.
+"""
+
+from types import SimpleNamespace
+
+from openrlhf_unlearn.errors import UsageError
+
+_BASELINE = {
+    "actor.eps_clip_low_high": (0.2, 0.2),
+    "algo.kl.use_loss": True,
+    "algo.kl.estimator": "k3",
+    "algo.kl.init_coef": 1e-4,
+    "actor.entropy_coef": 0.001,
+}
+
+LOSSES: dict[str, dict] = {
+    "as_given": {},
+    "baseline": _BASELINE,
+    "clip_higher": {**_BASELINE, "actor.eps_clip_low_high": (0.2, 0.28)},  # upper bound as in DAPO, arXiv 2503.14476
+    "no_kl": {**_BASELINE, "algo.kl.use_loss": False, "algo.kl.estimator": "k1", "algo.kl.init_coef": 0.0},
+}
+
+
+def _given(flag: str, words: list[str]) -> bool:
+    return any(word == f"--{flag}" or word.startswith(f"--{flag}=") for word in words)
+
+
+def _leaf(args: SimpleNamespace, flag: str) -> tuple[SimpleNamespace, str]:
+    *parents, name = flag.split(".")
+    for parent in parents:
+        args = getattr(args, parent)
+    return args, name
+
+
+def _same(value, preset) -> bool:
+    return list(value) == list(preset) if isinstance(preset, tuple) else value == preset
+
+
+def apply_loss(args: SimpleNamespace, words: list[str]) -> dict:
+    """Set the preset's flags in `args`; returns them. Raises UsageError if the command line contradicts one."""
+    name = args.unlearn.loss
+    if name not in LOSSES:
+        raise UsageError(f"--unlearn.loss {name}: no such preset; choose of {', '.join(LOSSES)}")
+    preset = LOSSES[name]
+    for flag, value in preset.items():
+        node, leaf = _leaf(args, flag)
+        if _given(flag, words) and not _same(getattr(node, leaf), value):
+            raise UsageError(
+                f"--unlearn.loss {name} sets --{flag} to {value}, the command line to {getattr(node, leaf)}; drop one"
+            )
+        if flag == "actor.eps_clip_low_high" and _given("actor.eps_clip", words):
+            raise UsageError(f"--unlearn.loss {name} sets --{flag} to {value}; drop --actor.eps_clip")
+        setattr(node, leaf, value)
+    return preset

@@ -1,0 +1,136 @@
+"""The tracker: what every prompt earned at every step, rejected groups included, and the curves of the groups.
+
+It holds the rows of the step that is being sampled and writes them, as one file a table, when its batch is handed to
+the trainer. Rows count as `processed` False as sampled (the paper's training reward, footnote 3) and True as trained.
+"""
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass, field
+
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir
+
+EASY_AT_FIRST_SIGHT = 0.1  # mean reward of the first visit from which a prompt's curve counts as easy
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What one visit to a prompt brought, in order of sampling: one entry a rollout in each list."""
+
+    prompt_id: str
+    rewards: list[float]
+    verdicts: list[str]
+    responses: list[str] = field(default_factory=list)
+
+
+def reward_row(prompt_id: str, rewards: list[float], processed: bool, **columns) -> dict:
+    """One row of `rewards/`; the standard deviation is the population's."""
+    return {
+        "prompt_id": prompt_id,
+        "processed": processed,
+        "n": len(rewards),
+        "n_positive": sum(reward > POSITIVE_THRESHOLD for reward in rewards),
+        "mean_reward": statistics.fmean(rewards),
+        "std_reward": statistics.pstdev(rewards),
+        "n_replayed": 0,
+        "n_no_answer": 0,
+        "n_timeout": 0,
+        "n_error": 0,
+        **columns,
+    }
+
+
+class Tracker:
+    """Collects rows for one step at a time and writes them into `run`.
+
+    `first_wave`: how many rollouts of a visit were drawn before any stopping rule looked at them; only these make the
+    mean of an as-sampled row, so that adaptive sampling does not bias the curve. 0 takes all.
+    """
+
+    def __init__(self, run: RunDir, save_rollouts: int = 0, first_wave: int = 0):
+        self.run = run
+        self.save_rollouts = save_rollouts
+        self.first_wave = first_wave
+        self.curve_of: dict[str, str] = {}  # prompt_id: easy, hard or never_positive, as seen so far
+        self._start_step()
+
+    def _start_step(self) -> None:
+        self._rewards: list[dict] = []
+        self._rollouts: list[dict] = []
+        self._reasons: Counter = Counter()
+
+    def observe(self, sampled: Sampled, accepted: bool, reason: str) -> None:
+        """Record one visit, whether it trains or not."""
+        unbiased = sampled.rewards[: self.first_wave or None]
+        verdicts = Counter(sampled.verdicts)
+        row = reward_row(
+            sampled.prompt_id,
+            unbiased,
+            processed=False,
+            n=len(sampled.rewards),
+            n_positive=sum(reward > POSITIVE_THRESHOLD for reward in sampled.rewards),
+            n_no_answer=verdicts["no_answer"],
+            n_timeout=verdicts["timeout"],
+            n_error=verdicts["error"],
+            accepted=accepted,
+            reason=reason,
+        )
+        self._rewards.append(row)
+        self._reasons[reason] += 1
+        seen = self.curve_of.setdefault(
+            sampled.prompt_id, "easy" if row["mean_reward"] >= EASY_AT_FIRST_SIGHT else "never_positive"
+        )
+        if seen == "never_positive" and row["n_positive"]:
+            self.curve_of[sampled.prompt_id] = "hard"
+        rollouts = zip(sampled.responses, sampled.rewards, sampled.verdicts, strict=False)
+        for sample, (response, reward, verdict) in enumerate(list(rollouts)[: self.save_rollouts]):
+            self._rollouts.append(
+                {
+                    "prompt_id": sampled.prompt_id,
+                    "sample": sample,
+                    "response": response,
+                    "reward": reward,
+                    "verdict": verdict,
+                }
+            )
+
+    def trained(self, prompt_id: str, rewards: list[float], n_replayed: int) -> None:
+        """Record a group as it goes into the batch of the current step."""
+        self._rewards.append(
+            reward_row(prompt_id, rewards, processed=True, n_replayed=n_replayed, accepted=True, reason="accepted")
+        )
+
+    def finish_step(self, step: int) -> dict[str, float]:
+        """Write the step's files and start the next; returns the step's metrics for the host's loggers."""
+        metrics = self._metrics()
+        self.run.write_step("rewards", step, self._rewards)
+        if self.save_rollouts:
+            self.run.write_step("rollouts", step, self._rollouts)
+        self._start_step()
+        return metrics
+
+    def _metrics(self) -> dict[str, float]:
+        sampled = [row for row in self._rewards if not row["processed"]]
+        trained = [row for row in self._rewards if row["processed"]]
+        metrics = {"unlearn/prompts_trained": float(len(trained))}
+        if sampled:
+            metrics["unlearn/pass_rate"] = sum(row["accepted"] for row in sampled) / len(sampled)
+            metrics["unlearn/rollouts_sampled"] = float(sum(row["n"] for row in sampled))
+        if any(row["n_replayed"] for row in trained):
+            metrics["unlearn/replayed"] = float(sum(row["n_replayed"] for row in trained))
+        for reason, count in self._reasons.items():
+            if reason != "accepted":
+                metrics[f"unlearn/rejected_{reason}"] = float(count)
+        for curve in ("easy", "hard", "never_positive"):
+            means = [row["mean_reward"] for row in sampled if self.curve_of[row["prompt_id"]] == curve]
+            if means:
+                metrics[f"unlearn/reward_{curve}"] = statistics.fmean(means)
+                metrics[f"unlearn/prompts_{curve}"] = float(len(means))
+        return metrics
+
+    def state_dict(self) -> dict:
+        return {"curve_of": dict(self.curve_of)}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.curve_of = dict(state["curve_of"])
+        self._start_step()

@@ -1,0 +1,69 @@
+"""The host's trainers, synchronous and asynchronous, with our generator, metrics and clip counts.
+
+Imported in the driver and again in the actors that run these classes: at import it puts our generator and actors
+where the host's modules look them up.
+"""
+
+import ray
+from openrlhf.trainer import ppo_trainer, ppo_trainer_async
+
+from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.training.clipping import clipping_rows
+from openrlhf_unlearn.training.generator import UnlearnSamplesGenerator
+from openrlhf_unlearn.training.hooks import actor_class
+
+
+class _TrainStep:
+    """What both trainers do more at each step; mixed in before the host's BasePPOTrainer."""
+
+    def train_step(self, rollout_samples, global_step: int):
+        status, step = super().train_step(rollout_samples, global_step)
+        status.update(rollout_samples.metrics)
+        return status, step
+
+    def ppo_train(self, global_steps: int) -> dict:
+        status = super().ppo_train(global_steps)
+        # Ranks of one tensor- or sequence-parallel group saw the same tokens: one of them speaks for all.
+        duplicates = self.args.ds.ring_attn_size * self.args.ds.tensor_parallel_size
+        counts = ray.get(self.actor_model_group.async_run_method(method_name="take_clip_counts")[::duplicates])
+        RunDir(self.args.unlearn.run_dir).write_step("clipping", global_steps + 1, clipping_rows(counts))
+        return status
+
+
+class _OwnLoader:
+    """For the actors that hold the generator: the loader they save and restore is the generator's state."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.prompts_dataloader = self.samples_generator.loader
+        # The learning-rate schedule is planned over the prompts that train.
+        self.max_steps = max(1, round(self.max_steps * self.samples_generator.chosen_share))
+
+
+class UnlearnPPOTrainer(_OwnLoader, _TrainStep, actor_class(ppo_trainer.PPOTrainer)):
+    pass
+
+
+class UnlearnGenerateSamplesActor(_OwnLoader, actor_class(ppo_trainer_async.GenerateSamplesActor)):
+    pass
+
+
+class UnlearnTrainingActor(_TrainStep, actor_class(ppo_trainer_async.TrainingActor)):
+    pass
+
+
+class UnlearnPPOTrainerAsync(actor_class(ppo_trainer_async.PPOTrainerAsync)):
+    pass
+
+
+def install() -> None:
+    """Rebind the names by which the host's modules find these classes."""
+    ppo_trainer.SamplesGenerator = UnlearnSamplesGenerator
+    ppo_trainer_async.SamplesGenerator = UnlearnSamplesGenerator
+    ppo_trainer_async.GenerateSamplesActor = ray.remote(UnlearnGenerateSamplesActor)
+    ppo_trainer_async.TrainingActor = ray.remote(UnlearnTrainingActor)
+    ppo_trainer.PPOTrainer = ray.remote(UnlearnPPOTrainer)
+    ppo_trainer_async.PPOTrainerAsync = ray.remote(UnlearnPPOTrainerAsync)
+
+
+install()

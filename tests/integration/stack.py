@@ -1,0 +1,91 @@
+"""Runs the real stack for the integration tests: the command line that a user types, in a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from openrlhf_unlearn.run_dir import RunDir
+
+ROOT = Path(__file__).parents[2]
+
+
+class Training:
+    """One training command on the built-in world; `folder` holds its outputs, `world` the model and data."""
+
+    def __init__(self, world: Path, folder: Path, *, plugin: bool = True, data: Path | None = None):
+        self.folder = folder
+        self.plugin = plugin
+        self.run = RunDir(folder / "run")
+        self.flags = {
+            "actor.model_name_or_path": world / "model",
+            "data.prompt_dataset": data or world / "train.jsonl",
+            "data.input_key": "prompt",
+            "data.label_key": "label",
+            "data.max_len": 64,
+            "rollout.max_new_tokens": 24,
+            "reward.remote_url": ROOT / "examples" / "reward_math.py",
+            "ckpt.output_dir": folder / "final",
+            "ckpt.path": folder / "checkpoints",
+            "rollout.batch_size": 32,
+            "rollout.n_samples_per_prompt": 8,
+            "rollout.micro_batch_size": 64,
+            "train.batch_size": 128,
+            "train.micro_batch_size": 64,
+            "train.num_episodes": 1,
+            "actor.adam.lr": 5e-5,
+            "actor.lr_scheduler": "constant",
+            "algo.advantage.estimator": "group_norm",
+            "algo.kl.use_loss": True,
+            "algo.kl.estimator": "k3",
+            "algo.kl.init_coef": 3e-3,
+            "actor.num_gpus_per_node": 1,
+            "ref.num_gpus_per_node": 1,
+            "vllm.num_engines": 1,
+            "vllm.enforce_eager": True,
+            "vllm.sync_backend": "gloo",
+            "ds.zero_stage": 0,
+            "ds.attn_implementation": "eager",
+        }
+        if plugin:
+            self.flags["unlearn.run_dir"] = self.run.path
+
+    def command(self, **changes) -> list[str]:
+        """The command line; `changes` name flags with `__` for the dot: True stands alone, None leaves it out."""
+        flags = {**self.flags, **{name.replace("__", "."): value for name, value in changes.items()}}
+        module = "openrlhf.cli.train_ppo" if self.plugin else "openrlhf.cli.train_ppo_ray"
+        words = [sys.executable, "-m", module, *(["--plugin", "unlearn"] if self.plugin else [])]
+        for name, value in flags.items():
+            if value is None or value is False:
+                continue
+            words.append(f"--{name}")
+            if value is not True:
+                words += [str(item) for item in (value if isinstance(value, (list, tuple)) else [value])]
+        return words
+
+    def start(self, **changes) -> subprocess.Popen:
+        """Start in the background; its output goes to `log`, and its process group is its own."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = self.log.open("w")
+        return subprocess.Popen(
+            self.command(**changes), stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env=dict(os.environ),
+            start_new_session=True,
+        )  # fmt: skip
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    def text(self) -> str:
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text(errors="replace"))
+
+    def __call__(self, expect: int = 0, timeout: float = 600, **changes) -> str:
+        """Run to the end; the output. Fails with the output's end if the exit code is another than expected."""
+        process = self.start(**changes)
+        try:
+            code = process.wait(timeout)
+        finally:
+            process.kill()
+        assert code == expect, f"exit code {code}, log {self.log}:\n{self.text()[-6000:]}"
+        return self.text()

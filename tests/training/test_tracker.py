@@ -1,0 +1,76 @@
+import statistics
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.training.tracker import Sampled, Tracker
+
+visits = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c", "d"]), st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=6), st.booleans()
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def observe_all(tracker, visits):
+    for name, rewards, accepted in visits:
+        verdicts = ["correct" if reward else "no_answer" for reward in rewards]
+        tracker.observe(Sampled(name, rewards, verdicts), accepted, "accepted" if accepted else "zero_variance")
+
+
+@given(visits)
+def test_rows_say_what_was_sampled_and_metrics_what_was_earned(tmp_path_factory, visits):
+    run = RunDir(tmp_path_factory.mktemp("run"))
+    tracker = Tracker(run)
+    observe_all(tracker, visits)
+    metrics = tracker.finish_step(1)
+    rows = run.read_steps("rewards").to_pylist()
+    assert [(r["prompt_id"], r["n"], r["n_positive"], r["accepted"]) for r in rows] == [
+        (name, len(rewards), sum(rewards), accepted) for name, rewards, accepted in visits
+    ]
+    for row, (_, rewards, _) in zip(rows, visits, strict=True):
+        assert row["mean_reward"] == statistics.fmean(rewards)
+        assert row["n_no_answer"] == rewards.count(0.0)
+        assert row["processed"] is False and row["step"] == 1
+    assert metrics["unlearn/pass_rate"] == statistics.fmean(accepted for *_, accepted in visits)
+    by_curve = sum(metrics.get(f"unlearn/prompts_{curve}", 0) for curve in ("easy", "hard", "never_positive"))
+    assert by_curve == len(visits)
+
+
+def test_a_curve_is_fixed_by_first_sight_and_by_ever_a_positive(tmp_path):
+    tracker = Tracker(RunDir(tmp_path))
+    observe_all(tracker, [("a", [1.0, 0.0], True), ("b", [0.0, 0.0], False), ("c", [0.0, 0.0], False)])
+    assert tracker.curve_of == {"a": "easy", "b": "never_positive", "c": "never_positive"}
+    tracker.finish_step(1)
+    observe_all(tracker, [("a", [0.0, 0.0], False), ("b", [0.0, 1.0], True)])
+    assert tracker.curve_of == {"a": "easy", "b": "hard", "c": "never_positive"}
+
+
+def test_state_round_trip_and_only_the_first_wave_in_the_mean(tmp_path):
+    tracker = Tracker(RunDir(tmp_path), save_rollouts=1, first_wave=2)
+    tracker.observe(Sampled("a", [0.0, 0.0, 1.0, 1.0], ["wrong"] * 2 + ["correct"] * 2, ["x", "y"]), True, "accepted")
+    tracker.finish_step(1)
+    row = tracker.run.read_steps("rewards").to_pylist()[0]
+    assert (row["n"], row["n_positive"], row["mean_reward"]) == (4, 2, 0.0)
+    assert [r["response"] for r in tracker.run.read_steps("rollouts").to_pylist()] == ["x"]
+    again = Tracker(RunDir(tmp_path))
+    again.load_state_dict(tracker.state_dict())
+    assert again.curve_of == tracker.curve_of == {"a": "hard"}
+
+
+def test_a_resume_drops_later_steps_and_rewrites_repeat_nothing(tmp_path):
+    run = RunDir(tmp_path)
+    tracker = Tracker(run)
+    for step in (1, 2, 3):
+        observe_all(tracker, [("a", [1.0], True)])
+        tracker.finish_step(step)
+    assert run.drop_after(1) == 2
+    assert run.steps() == [1]
+    observe_all(tracker, [("b", [1.0], True)])
+    tracker.finish_step(2)
+    observe_all(tracker, [("c", [1.0], True)])
+    tracker.finish_step(2)
+    assert run.read_steps("rewards").column("prompt_id").to_pylist() == ["a", "c"]
