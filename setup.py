@@ -60,6 +60,5 @@ setup(
     entry_points={
         "console_scripts": ["openrlhf-unlearn=openrlhf_unlearn.cli:main"],
         "openrlhf.plugins": ["unlearn=openrlhf_unlearn.plugin:UnlearnPlugin"],
-        "vllm.general_plugins": ["openrlhf_unlearn_cpu=openrlhf_unlearn.cpu.vllm_plugin:register"],
     },
 )

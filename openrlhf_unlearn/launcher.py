@@ -4,7 +4,8 @@
 
 The host's launcher keeps its parser under `if __name__ == "__main__"`, so it is run as a module, unchanged. Two of its
 own calls are where we join in, each once: its `parse_args` (plugins add their flags, so `--help` shows all) and
-`hierarchize`, which it imports at call time (plugins check and complete the configuration, then replace parts).
+`hierarchize`, which it imports at call time (plugins check and complete the configuration). Parts are replaced before,
+because the launcher binds them when it is imported.
 Configuration travels as `args.unlearn` in the namespace that the host itself sends to every actor.
 """
 
@@ -24,13 +25,16 @@ HOST_LAUNCHER = "openrlhf.cli.train_ppo_ray"
 class Plugin(Protocol):
     """What an entry point of the group `openrlhf.plugins` names: a class without constructor arguments."""
 
+    def install(self, given: list[str]) -> None:
+        """Put parts where the host looks its own up. `given` is the command line's words, here and below."""
+
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add flags, all of them `--NAME.*`, to the host's parser."""
 
     def configure(self, args: argparse.Namespace, given: list[str]) -> None:
-        """Check and complete `args` (nested, as the host uses it) and put parts in place, before Ray starts.
+        """Check and complete `args` (nested, as the host uses it) before Ray starts.
 
-        `given` is the command line's words. Raise UserError or UsageError to refuse.
+        Raise UserError or UsageError, here or in `install`, to refuse.
         """
 
 
@@ -81,6 +85,8 @@ def launch(argv: list[str]) -> None:
     names, rest = take_plugin_names(argv)
     plugins = load_plugins(names)
     sys.argv = [HOST_LAUNCHER, *rest]
+    for plugin in plugins:
+        plugin.install(rest)
     if plugins:
         _join_host(plugins, rest)
     runpy.run_module(HOST_LAUNCHER, run_name="__main__", alter_sys=True)

@@ -88,14 +88,20 @@ def check_flags(args: SimpleNamespace) -> None:
 class UnlearnPlugin:
     """The entry point `unlearn` of the group `openrlhf.plugins`."""
 
+    def install(self, given: list[str]) -> None:
+        """Check the host's hooks, then replace parts; the modules repeat that in the workers that import them."""
+        check_hooks(allow_untested="--unlearn.allow_untested_host" in given)
+        import openrlhf_unlearn.training.actor
+        import openrlhf_unlearn.training.rollout
+        import openrlhf_unlearn.training.trainer  # noqa: F401
+
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add_unlearn_flags(parser)
 
     def configure(self, args: SimpleNamespace, given: list[str]) -> None:
-        """Everything before Ray starts: checks first, then the run directory, then the parts."""
+        """Everything before Ray starts: checks first, then the run directory."""
         check_flags(args)
         preset = apply_loss(args, given)
-        check_hooks(args.unlearn.allow_untested_host)
         from openrlhf_unlearn.cpu import prepare_cpu
         from openrlhf_unlearn.training.data_check import check_inputs
         from openrlhf_unlearn.training.start import start_run
@@ -106,11 +112,3 @@ class UnlearnPlugin:
             shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
             print(f"--unlearn.loss {args.unlearn.loss}: {shown}", flush=True)
         prepare_cpu(args)
-        install()
-
-
-def install() -> None:
-    """Put our parts where the host looks its own up; the modules repeat it in the workers that import them."""
-    import openrlhf_unlearn.training.actor
-    import openrlhf_unlearn.training.rollout
-    import openrlhf_unlearn.training.trainer  # noqa: F401

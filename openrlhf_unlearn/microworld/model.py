@@ -10,7 +10,7 @@ from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
 from openrlhf_unlearn.microworld.task import Problem, Setting, draw_warm_up, is_correct
 from openrlhf_unlearn.microworld.tokenizer import VOCABULARY
 
-STEPS, BATCH, LEARNING_RATE, LR_WARMUP_STEPS = 400, 64, 3e-3, 50
+STEPS, BATCH, LEARNING_RATE, LR_WARMUP_STEPS = 700, 64, 3e-3, 50  # with 400 steps one seed in two ends half-learned
 MAX_NEW_TOKENS = 16  # the longest answer, `#`, five sums, a box of four digits and `<eos>`, has 13
 
 

