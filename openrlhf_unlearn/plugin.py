@@ -81,6 +81,15 @@ def check_flags(args: SimpleNamespace) -> None:
     for name in ("oversample_factor", "replay_limit", "max_filtered_batches"):
         if getattr(own, name) < 1:
             raise UsageError(f"--unlearn.{name} must be at least 1")
+    ranks = args.actor.num_nodes * args.actor.num_gpus_per_node
+    ranks //= args.ds.ring_attn_size * args.ds.tensor_parallel_size
+    for batch in ("train", "rollout"):
+        total = args.train.batch_size if batch == "train" else args.rollout.batch_size * k
+        micro = getattr(args, batch).micro_batch_size
+        if not args.train.dynamic_batch_enable and total % (micro * ranks):
+            raise UsageError(
+                f"{total} rollouts a {batch} batch do not divide into --{batch}.micro_batch_size {micro} on {ranks} ranks"
+            )
     if own.save_rollouts < 0:
         raise UsageError("--unlearn.save_rollouts must be 0 or more")
 
@@ -103,6 +112,7 @@ class UnlearnPlugin:
         check_flags(args)
         preset = apply_loss(args, given)
         from openrlhf_unlearn.cpu import prepare_cpu
+        from openrlhf_unlearn.training import rollout
         from openrlhf_unlearn.training.data_check import check_inputs
         from openrlhf_unlearn.training.start import start_run
 
@@ -112,3 +122,4 @@ class UnlearnPlugin:
             shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
             print(f"--unlearn.loss {args.unlearn.loss}: {shown}", flush=True)
         prepare_cpu(args)
+        rollout.install(args.unlearn.answer_format)

@@ -98,18 +98,18 @@ def check_data_file(path: Path, input_key: str, label_key: str | None) -> list[t
     return list(seen)
 
 
-def check_labels(source: str, labels: list[str], answer_format: str) -> None:
-    """Print the labels that our grader cannot read, with their rows; such prompts are never called unlearnable."""
-    from openrlhf_unlearn.grading import check_labels as ungradable_rows
+def ungradable_labels(source: str, labels: list[str], answer_format: str) -> list[str]:
+    """The labels that our grader cannot read, printed with their rows; their prompts do not train."""
+    from openrlhf_unlearn.grading import check_labels
 
-    culprits = ungradable_rows(labels, answer_format)
-    if not culprits:
-        return
-    print(f"warning: {len(culprits)} of {len(labels)} labels of {source} cannot be graded (group: ungradable):")
+    culprits = check_labels(labels, answer_format)
+    if culprits:
+        print(f"warning: {len(culprits)} of {len(labels)} labels of {source} cannot be graded; they do not train:")
     for row in culprits[:10]:
-        print(f"  row {row + 1}: {labels[row][:100]!r}")
+        print(f"  row {row + 1}: {labels[row][:100]!r}", flush=True)
     if len(culprits) == len(labels):
         raise UserError(f"{source}: no label can be graded with --unlearn.answer_format {answer_format}")
+    return [labels[row] for row in culprits]
 
 
 def uses_our_grader(remote_url: str | None) -> bool:
@@ -118,7 +118,11 @@ def uses_our_grader(remote_url: str | None) -> bool:
 
 
 def check_inputs(args: SimpleNamespace) -> None:
-    """All checks of model, reward file and local data that need no GPU and no Ray. Raises UserError."""
+    """All checks of model, reward file and local data that need no GPU and no Ray. Raises UserError.
+
+    Sets `args.unlearn.ungradable_labels`, which the selection of prompts leaves out.
+    """
+    args.unlearn.ungradable_labels = []
     check_model(args.actor.model_name_or_path)
     reward = args.reward.remote_url
     if reward and reward.endswith(".py") and not Path(reward).exists():
@@ -130,4 +134,5 @@ def check_inputs(args: SimpleNamespace) -> None:
         if Path(source).suffix in (".json", ".jsonl", ".csv", ".parquet"):
             pairs = check_data_file(Path(source), args.data.input_key, args.data.label_key)
             if uses_our_grader(reward):
-                check_labels(source, [label for _, label in pairs], args.unlearn.answer_format)
+                labels = [label for _, label in pairs]
+                args.unlearn.ungradable_labels += ungradable_labels(source, labels, args.unlearn.answer_format)

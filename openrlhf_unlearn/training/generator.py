@@ -119,14 +119,19 @@ class UnlearnSamplesGenerator(SamplesGenerator):
 
         batch = self._take_batch(self._groups_to_train(batch_size))
         self._episode_over = self.stream.exhausted and len(self.buffer) < batch_size
+        if self._episode_over and self._last_episode and not batch and consumed:
+            self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
         return batch, None, consumed, self._episode_over
+
+    @property
+    def _last_episode(self) -> bool:
+        return self.stream.episode + 1 >= self.args.train.num_episodes
 
     def _groups_to_train(self, batch_size: int) -> int:
         """A full batch, or at the very end as many groups as fill whole optimiser steps on every rank."""
         if len(self.buffer) >= batch_size:
             return batch_size
-        last_episode = self.stream.episode + 1 >= self.args.train.num_episodes
-        if not (self.stream.exhausted and last_episode):
+        if not (self.stream.exhausted and self._last_episode):
             return 0
         # A part of an optimiser step would add gradients that no step applies, and uneven ranks would wait forever.
         unit = math.lcm(self.args.train.batch_size, self._rollouts_per_forward(), self.k) // self.k

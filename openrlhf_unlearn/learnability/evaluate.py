@@ -1,0 +1,206 @@
+"""`openrlhf-unlearn evaluate`: N responses a prompt, graded, so that every prompt has a pass@1.
+
+    openrlhf-unlearn evaluate --model M --data D --tag initial --run RUN [-n 32] [--adaptive]
+
+Data, template, lengths and reward are by default those of RUN/run.json. Samples are streamed into parts; a command
+that was killed goes on with the prompts that still lack samples. The paper takes 32 samples at temperature 1.
+"""
+
+import argparse
+import time
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+
+from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.learnability.settings import Settings, check_same, now, resolve, start_run, versions
+from openrlhf_unlearn.run_dir import RunDir, read_json, write_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--model", required=True, help="hub id, Hugging Face folder, or OpenRLHF's DeepSpeed checkpoint folder")
+    add("--run", required=True, metavar="RUN", help="run directory; made if it is not there")
+    add("--tag", required=True, help="name of this evaluation: initial, final, step50, …")
+    add("--data", help="hub id or .json, .jsonl, .csv, .parquet; default: the run's")
+    add("-n", type=int, default=32, help="samples a prompt; with --adaptive the most of them")
+    add("--adaptive", action="store_true", help="stop a prompt when its class is settled")
+    add("--error-rate", type=float, default=0.05, help="--adaptive: most probable share of labels that n would change")
+    add("--settle", type=float, default=0.1, help="--adaptive: the pass rate that classes are told apart by")
+    add("--temperature", type=float, help="default: the run's")
+    add("--top-p", type=float, help="default: the run's")
+    add("--max-new-tokens", type=int, help="default: the run's")
+    add("--max-len", type=int, help="prompt and response together; default: the run's")
+    add("--input-key", help="default: the run's")
+    add("--label-key", help="default: the run's")
+    add("--input-template", help="default: the run's")
+    add("--apply-chat-template", action=argparse.BooleanOptionalAction, help="default: the run's")
+    add("--prompt-split", help="split of the data set; default: the run's")
+    add("--reward", help="Python file with reward_func; default: the run's, else our grader")
+    add("--answer-format", help="how our grader finds answers; default: the run's, else auto")
+    add("--seed", type=int, default=0, help="of the sampling")
+    add("--engines", type=int, help="vLLM engines; default: one a GPU, or one without")
+    add("--tensor-parallel", type=int, default=1, help="GPUs an engine")
+    add("--dtype", default="bfloat16", help="of the weights; as training's by default")
+    add("--chunk", type=int, default=2048, help="responses between two saved parts")
+    add("--grading-workers", type=int, default=2, help="processes that grade")
+    add(
+        "--save-responses",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep text and tokens; probe and regrade need them",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.n < 1 or args.chunk < 1:
+        raise UsageError("-n and --chunk must be at least 1")
+    if not args.tag.replace("-", "").replace("_", "").isalnum():
+        raise UsageError(f"--tag {args.tag!r}: letters, digits, - and _ only; it names files")
+    run_dir = RunDir.open(args.run) if RunDir(args.run).run_json.exists() else RunDir(args.run)
+    from openrlhf_unlearn.learnability.checkpoints import resolve_model
+
+    settings = resolve(args, resolve_model(args.model, run_dir), run_dir)
+    done = run_dir.evaluation_json(args.tag)
+    if done.exists() and run_dir.evaluation(args.tag).exists():
+        check_same(read_json(done).get("settings", {}), settings, done, "choose another --tag, or delete it")
+        print(f"{run_dir.evaluation(args.tag)} is there already")
+        return 0
+    return evaluate(run_dir, args.tag, settings, args)
+
+
+def evaluate(run_dir: RunDir, tag: str, settings: Settings, args: argparse.Namespace) -> int:
+    """Sample, grade and save what is still missing of `tag`, then merge its parts."""
+    from openrlhf_unlearn.learnability.adaptive import Plan
+    from openrlhf_unlearn.learnability.engines import EngineConfig, engine_pool
+    from openrlhf_unlearn.learnability.parts import Parts
+    from openrlhf_unlearn.learnability.prompts import DataConfig, load_prompts, load_tokenizer, settle_prompts
+    from openrlhf_unlearn.learnability.rewards import reward_grader
+
+    tokenizer = load_tokenizer(settings.model)
+    fields = {name: getattr(settings, name) for name in DataConfig.__dataclass_fields__}
+    prompts = load_prompts(DataConfig(**fields), tokenizer)
+    start_run(run_dir, settings)
+    prompts = settle_prompts(run_dir, prompts)
+    parts = Parts(run_dir, tag, settings)
+    plan = Plan(settings.n, settings.adaptive, settings.settle)
+    started = time.monotonic()
+    if any(plan.wanted(*parts.counts[prompt.id]) for prompt in prompts):
+        config = EngineConfig(
+            model=settings.model,
+            max_len=settings.max_len,
+            max_new_tokens=settings.max_new_tokens,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            seed=settings.seed + 104729 * parts.number,  # a resume must not draw the same numbers again
+            dtype=settings.dtype,
+            tensor_parallel=args.tensor_parallel,
+        )
+        with (
+            reward_grader(settings.reward, settings.answer_format, args.grading_workers) as grade,
+            engine_pool(config, args.engines) as pool,
+        ):
+            sampling = Sampling(prompts, tokenizer, grade, parts, plan, config.max_len)
+            sampling.run(pool, args.chunk)
+    seconds = time.monotonic() - started
+    finish(run_dir, tag, settings, parts, seconds)
+    return 0
+
+
+class Sampling:
+    """Rounds of sampling until no prompt wants more; a chunk is graded and saved while the next one is sampled."""
+
+    def __init__(self, prompts, tokenizer, grade, parts, plan, max_len: int):
+        self.prompts, self.tokenizer, self.grade, self.parts, self.plan = prompts, tokenizer, grade, parts, plan
+        self.token_ids = [tokenizer(text=p.text, add_special_tokens=False)["input_ids"] for p in prompts]
+        longest = max(range(len(prompts)), key=lambda i: len(self.token_ids[i]))
+        if len(self.token_ids[longest]) >= max_len:
+            raise UserError(
+                f"prompt {prompts[longest].id} has {len(self.token_ids[longest])} tokens, no room is left in --max-len "
+                f"{max_len}; raise it"
+            )
+
+    def run(self, pool, chunk_size: int) -> None:
+        from tqdm import tqdm
+
+        have = sum(n for n, _ in self.parts.counts.values())
+        total = len(self.prompts) * self.plan.n
+        with tqdm(total=total, initial=have, desc="samples", unit="sample") as bar, ThreadPoolExecutor(1) as grader:
+            while requests := self._requests():
+                size = max(1, min(chunk_size, -(-sum(r.n for r in requests) // pool.size)))
+                pending: Future | None = None
+                for chunk, responses in pool.sample(_chunks(requests, size)):
+                    if pending:
+                        bar.update(pending.result())
+                    pending = grader.submit(self._save, chunk, responses)
+                bar.update(pending.result())
+                settled = sum(not self.plan.wanted(*self.parts.counts[p.id]) for p in self.prompts)
+                bar.set_postfix(settled=f"{settled}/{len(self.prompts)}")
+
+    def _requests(self) -> list:
+        from openrlhf_unlearn.learnability.engines import Request
+
+        wanted = [self.plan.wanted(*self.parts.counts[prompt.id]) for prompt in self.prompts]
+        return [Request(i, self.token_ids[i], n) for i, n in enumerate(wanted) if n]
+
+    def _save(self, chunk: list, responses: list[list[list[int]]]) -> int:
+        """Grade one chunk's responses and write them as a part; returns how many there are."""
+        flat = [
+            (self.prompts[r.key], tokens) for r, samples in zip(chunk, responses, strict=True) for tokens in samples
+        ]
+        texts = [self.tokenizer.decode(tokens, skip_special_tokens=False) for _, tokens in flat]
+        graded = self.grade([p.text for p, _ in flat], texts, [p.label for p, _ in flat])
+        rows = [
+            (prompt.id, text, reward, verdict, tokens)
+            for (prompt, tokens), text, (reward, verdict) in zip(flat, texts, graded, strict=True)
+        ]
+        self.parts.write(rows)
+        return len(rows)
+
+
+def _chunks(requests: list, size: int):
+    """Split requests into lists of about `size` responses."""
+    chunk, n = [], 0
+    for request in requests:
+        chunk.append(request)
+        n += request.n
+        if n >= size:
+            yield chunk
+            chunk, n = [], 0
+    if chunk:
+        yield chunk
+
+
+def finish(run_dir: RunDir, tag: str, settings: Settings, parts, seconds: float) -> None:
+    """Merge the parts, write evaluations/TAG.json and say in a line what came out."""
+    drawn = parts.drawn
+    verdicts: Counter = parts.merge()
+    counts = [parts.counts[name] for name in parts.counts]
+    samples = sum(n for n, _ in counts)
+    write_json(
+        run_dir.evaluation_json(tag),
+        {
+            "model": settings.model,
+            "data": settings.data,
+            "n": settings.n,
+            "temperature": settings.temperature,
+            "adaptive": settings.adaptive,
+            "prompts": len(counts),
+            "samples": samples,
+            "mean_pass_rate": sum(c / n for n, c in counts) / len(counts),
+            "verdicts": dict(verdicts),
+            "seconds": round(seconds, 1),  # of the last command, which drew `samples_drawn` of the samples
+            "samples_drawn": drawn,
+            "created": now(),
+            "versions": versions(),
+            "settings": asdict(settings),
+        },
+    )
+    run_dir.remove_parts(tag)
+    print(
+        f"{run_dir.evaluation(tag)}: {len(counts)} prompts, {samples} samples "
+        f"({samples / len(counts):.1f} a prompt), mean pass@1 {sum(c / n for n, c in counts) / len(counts):.3f}; "
+        f"{drawn} samples in {seconds:.0f} s"
+    )
+    if verdicts["bad_label"]:
+        print(f"note: {verdicts['bad_label']} samples belong to labels that cannot be graded (verdict bad_label)")

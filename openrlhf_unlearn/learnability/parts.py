@@ -1,0 +1,82 @@
+"""The parts of an evaluation that is under way: what was drawn so far, and the one table they become."""
+
+from collections import Counter, defaultdict
+from dataclasses import asdict
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from openrlhf_unlearn.learnability.settings import Settings, check_same
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, SCHEMAS, RunDir, atomic_path, read_json, read_table, write_json
+
+# The tokens exactly as sampled, the end-of-text token included where there was one; the probe needs them.
+SCHEMA = SCHEMAS["evaluations"].append(pa.field("response_tokens", pa.list_(pa.int32())))
+
+
+class Parts:
+    """`counts`: prompt_id → (samples, positive ones) over all parts written; `number`: the next part's."""
+
+    def __init__(self, run: RunDir, tag: str, settings: Settings):
+        self.run, self.tag, self.settings = run, tag, settings
+        self.folder = run.evaluation_parts(tag)
+        self.counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        self.drawn = 0  # by this process
+        state = self.folder / "settings.json"
+        if state.exists():
+            check_same(read_json(state), settings, self.folder, "bring the same, or delete that folder to start anew")
+        else:
+            write_json(state, asdict(settings))
+        files = self._files()
+        self.number = int(files[-1].stem.removeprefix("part-")) + 1 if files else 0
+        for path in files:
+            table = read_table(path, ["prompt_id", "reward"])
+            self._count(table.column("prompt_id").to_pylist(), table.column("reward").to_pylist())
+
+    def _files(self) -> list:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def _count(self, names: list[str], rewards: list[float]) -> None:
+        for name, reward in zip(names, rewards, strict=True):
+            n, positive = self.counts[name]
+            self.counts[name] = n + 1, positive + (reward > POSITIVE_THRESHOLD)
+
+    def write(self, rows: list[tuple]) -> None:
+        """Write rows (prompt_id, response, reward, verdict, tokens) as the next part."""
+        names, texts, rewards, verdicts, tokens = zip(*rows, strict=True)
+        samples, seen = [], Counter()
+        for name in names:
+            samples.append(self.counts[name][0] + seen[name])
+            seen[name] += 1
+        keep = self.settings.save_responses
+        table = pa.table(
+            {
+                "prompt_id": names,
+                "sample": samples,
+                "response": texts if keep else [None] * len(rows),
+                "reward": rewards,
+                "verdict": verdicts,
+                "n_tokens": [len(ids) for ids in tokens],
+                "response_tokens": tokens if keep else [None] * len(rows),
+            },
+            schema=SCHEMA,
+        )
+        with atomic_path(self.folder / f"part-{self.number:05d}.parquet") as aside:
+            pq.write_table(table, aside, compression="zstd")
+        self.number += 1
+        self.drawn += len(rows)
+        self._count(names, rewards)
+
+    def merge(self) -> Counter:
+        """Write all parts as the evaluation's one table, a part at a time; returns how often each verdict came."""
+        verdicts: Counter = Counter()
+        with (
+            atomic_path(self.run.evaluation(self.tag)) as aside,
+            pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer,
+        ):
+            for path in self._files():
+                table = read_table(path)
+                writer.write_table(table)
+                for row in pc.value_counts(table.column("verdict")).to_pylist():
+                    verdicts[row["values"]] += row["counts"]
+        return verdicts

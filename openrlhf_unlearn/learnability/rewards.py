@@ -1,0 +1,66 @@
+"""Grades sampled responses by the run's own reward: our grader, or the `reward_func` of the user's file.
+
+A user's function is called as OpenRLHF calls it, one response at a time: queries (prompt and response), prompts and
+labels as lists of one, and a dict with `rewards` comes back.
+"""
+
+import importlib.util
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD
+from openrlhf_unlearn.training.data_check import uses_our_grader
+
+Graded = tuple[float, str]  # reward, verdict
+Grade = Callable[[list[str], list[str], list], list[Graded]]  # prompts, responses, labels → one a response
+
+
+@contextmanager
+def reward_grader(reward: str | None, answer_format: str, workers: int = 2) -> Iterator[Grade]:
+    """A function that grades lists of prompts, responses and labels; `reward` None or our own file: our grader."""
+    if reward and not reward.endswith(".py"):
+        raise UserError(f"--reward {reward}: only Python files can grade here; give the path of one with reward_func")
+    if reward and not Path(reward).exists():
+        raise UserError(f"--reward {reward}: no such file")
+    if reward and not uses_our_grader(reward):
+        yield _calling(_reward_func(reward), reward)
+        return
+    from openrlhf_unlearn.grading import load_grader
+
+    with load_grader(answer_format, workers=workers) as grader:
+
+        def grade(prompts: list[str], responses: list[str], labels: list) -> list[Graded]:
+            return [(grade.reward, str(grade.verdict)) for grade in grader.grade(responses, list(map(str, labels)))]
+
+        yield grade
+
+
+def _reward_func(path: str) -> Callable:
+    spec = importlib.util.spec_from_file_location("reward_func", path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        return module.reward_func
+    except Exception as error:
+        raise UserError(f"--reward {path} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _calling(reward_func: Callable, path: str) -> Grade:
+    def grade(prompts: list[str], responses: list[str], labels: list) -> list[Graded]:
+        return [graded(*item) for item in zip(prompts, responses, labels, strict=True)]
+
+    def graded(prompt: str, response: str, label) -> Graded:
+        try:
+            reward = float(reward_func(queries=[prompt + response], prompts=[prompt], labels=[label])["rewards"])
+        except Exception as error:
+            raise UserError(
+                f"--reward {path} failed: {type(error).__name__}: {error} (prompt {prompt[:80]!r})"
+            ) from error
+        if not math.isfinite(reward):
+            raise UserError(f"--reward {path} gave {reward} (prompt {prompt[:80]!r}); rewards must be finite")
+        return reward, "correct" if reward > POSITIVE_THRESHOLD else "wrong"
+
+    return grade
