@@ -100,13 +100,13 @@ def main(argv: list[str] | None = None) -> int:
         launch(sys.argv[1:] if argv is None else argv)
         return 0
     except UserError as error:
-        # An error raised in a Ray actor arrives as UserError too, with the remote trace in its text.
-        cause = getattr(error, "cause", error)
-        while not isinstance(cause, UserError) or hasattr(cause, "cause"):
-            cause = cause.cause
-        sys.stdout.flush()
-        print(f"openrlhf-unlearn: {cause}", file=sys.stderr, flush=True)
-        return 2 if isinstance(cause, UsageError) else 1
+        # Raised in a Ray actor it arrives as a UserError whose text is the remote trace and whose cause is ours.
+        while hasattr(error, "cause"):
+            error = error.cause
+        if "ray" in sys.modules:
+            sys.modules["ray"].shutdown()  # its last words must not bury ours
+        print(f"openrlhf-unlearn: {error}", file=sys.stderr, flush=True)
+        return 2 if isinstance(error, UsageError) else 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

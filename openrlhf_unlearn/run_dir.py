@@ -247,3 +247,9 @@ class RunDir:
 
     def remove_parts(self, tag: str) -> None:
         shutil.rmtree(self.evaluation_parts(tag), ignore_errors=True)
+
+
+def update_summary(run: RunDir, key: str, value) -> None:
+    """Set one key of summary.json; what other commands wrote there stays."""
+    summary = read_json(run.summary) if run.summary.exists() else {}
+    write_json(run.summary, {**summary, key: value})

@@ -47,10 +47,9 @@ class Engine:
     """One vLLM engine."""
 
     def __init__(self, config: EngineConfig, number: int = 0):
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # its warnings are of no use here
         if not has_gpu():
             os.environ.update(environment())
-            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # a second process only costs start-up here
         from vllm import LLM
 
         self.config = config
@@ -63,7 +62,6 @@ class Engine:
             max_num_seqs=config.max_num_seqs,
             enforce_eager=not has_gpu(),
             trust_remote_code=True,
-            skip_tokenizer_init=True,
             disable_log_stats=True,
         )
 

@@ -49,7 +49,13 @@ class UnlearnGenerateSamplesActor(_OwnLoader, actor_class(ppo_trainer_async.Gene
 
 
 class UnlearnTrainingActor(_TrainStep, actor_class(ppo_trainer_async.TrainingActor)):
-    pass
+    # Ray ships methods inherited from an actor class by value, and then their `super()` names a copy of that class:
+    # those of the host's that call it are named here, so that they are found by import.
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+    def broadcast_to_vllm(self):
+        super().broadcast_to_vllm()
 
 
 class UnlearnPPOTrainerAsync(actor_class(ppo_trainer_async.PPOTrainerAsync)):

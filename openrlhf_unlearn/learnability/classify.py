@@ -1,0 +1,242 @@
+"""`openrlhf-unlearn classify RUN [RUN ...]`: easy, learnable, unlearnable, and how sure that is.
+
+    openrlhf-unlearn classify runs/seed0 runs/seed1 runs/seed2 [--tau 0.1] [--easy 0.1] [--rule paper|paper-code]
+
+Needs evaluations/initial.parquet in one of the runs at least and evaluations/final.parquet in each; writes the same
+learnability.parquet into every RUN and the numbers under "classify" in its summary.json. The groups are those of the
+paper (section 3, Table 1); what the paper does not have is the probability of every label (see posterior.py) and the
+sensitivity of the groups to thresholds, samples and runs (see sensitivity.py).
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.learnability.counts import Counts, read_counts
+from openrlhf_unlearn.learnability.groups import (
+    CODE,
+    RULES,
+    Thresholds,
+    no_reward,
+    paper_code_groups,
+    paper_code_sets,
+    paper_groups,
+    rate,
+)
+from openrlhf_unlearn.learnability.posterior import Posterior
+from openrlhf_unlearn.learnability.sensitivity import agreement, group_shares, labels_of_runs, sensitivity, wilson
+from openrlhf_unlearn.run_dir import GROUPS, SCHEMAS, RunDir, update_summary, write_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("runs", nargs="+", metavar="RUN", help="run directories of one data set and one initial model")
+    add("--tau", type=float, default=0.1, help="final pass@1 below which a hard prompt is unlearnable")
+    add("--easy", type=float, default=0.1, help="initial pass@1 from which a prompt is easy")
+    add("--rule", choices=RULES, default="paper", help="the paper's text, or its code where that differs")
+    add("--initial", default="initial", metavar="TAG", help="evaluation before training")
+    add("--final", default="final", metavar="TAG", help="evaluation after training")
+    add("--threshold", type=float, help="reward above which a sample is positive; needed if rewards are not binary")
+    add("--allow-uneven", action="store_true", help="accept uneven sample counts; prompts without samples are left out")
+
+
+def run(args: argparse.Namespace) -> None:
+    for name in ("tau", "easy"):
+        if not 0 < getattr(args, name) <= 1:
+            raise UsageError(f"--{name} {getattr(args, name)}: a pass rate above 0 and at most 1")
+    result = classify(
+        args.runs,
+        args.tau,
+        args.easy,
+        args.rule,
+        initial=args.initial,
+        final=args.final,
+        threshold=args.threshold,
+        allow_uneven=args.allow_uneven,
+    )
+    save(result, args.runs)
+    print(report(result.summary))
+    print(f"written: {', '.join(str(RunDir(path).learnability) for path in args.runs)}")
+
+
+@dataclass(frozen=True)
+class Classification:
+    """`table`: one row a prompt, the columns of SCHEMAS["learnability"] first; `summary`: what summary.json keeps."""
+
+    table: pa.Table
+    summary: dict
+
+
+def classify(
+    runs: Sequence[str | Path],
+    tau: float = 0.1,
+    easy: float = 0.1,
+    rule: str = "paper",
+    *,
+    initial: str = "initial",
+    final: str = "final",
+    threshold: float | None = None,
+    allow_uneven: bool = False,
+) -> Classification:
+    """Label every prompt of `runs`; reads files and writes none. Raises UserError for runs that cannot be used."""
+    at = Thresholds(tau, easy)
+    counts = read_counts([RunDir.open(path) for path in runs], initial, final, threshold, allow_uneven)
+    n_initial, c_initial = counts.initial_counts()
+    n_final, c_final = counts.final_counts()
+    complete = (n_initial > 0) & (n_final > 0).all(axis=0)
+    if not complete.any():
+        raise UserError("no prompt has samples in every evaluation; evaluate the same data before and after training")
+    never = no_reward(counts)
+    columns: dict = {"prompt_id": counts.prompt_ids}
+    if rule == "paper-code":
+        sets = paper_code_sets(counts, tau)
+        group = paper_code_groups(sets)
+        kept = complete | np.any(list(sets.values()), axis=0)
+    else:
+        sets = {}
+        group = paper_groups(rate(n_initial, c_initial), rate(n_final, c_final), never, counts.bad_label, at)
+        kept = complete
+    posterior = Posterior((n_initial, c_initial), (n_final, c_final))
+    chances = posterior.groups(tau, easy)
+    columns |= {
+        "group": pa.array(np.array(GROUPS)[group]),
+        "initial_pass_rate": rate(n_initial, c_initial),
+        "final_pass_rate": rate(n_final.sum(axis=0), c_final.sum(axis=0)),
+        "ever_positive": _ever_positive(counts, never),
+        "p_below_tau": posterior.final_below(tau),
+        "label_confidence": _confidence(group, chances),
+        **{f"p_{name}": values for name, values in chances.items()},
+        **dict(zip(("initial_low", "initial_high"), posterior.initial_interval(), strict=True)),
+        **dict(zip(("final_low", "final_high"), posterior.final_interval(), strict=True)),
+        "n_initial": n_initial,
+        "n_final": n_final.sum(axis=0),
+        **_columns_of_runs(counts, at),
+        **{f"paper_code_{name}": values for name, values in sets.items()},
+    }
+    table = _table(columns).filter(pa.array(kept))
+    summary = {
+        "runs": [str(path) for path in runs],
+        "rule": rule,
+        "tau": tau,
+        "easy": easy,
+        "adaptive": counts.adaptive,
+        "prompts": int(kept.sum()),
+        "left_out": int((~kept).sum()),
+        "samples": {"initial": int(np.median(n_initial)), "final": int(np.median(n_final))},
+        "groups": {name: int(np.count_nonzero(group[kept] == CODE[name])) for name in GROUPS},
+        "hard": _hard_shares(group[kept], {name: chance[kept] for name, chance in chances.items()}),
+        "expected_label_errors": float(np.nansum(1 - columns["label_confidence"][kept])),
+        "sensitivity": sensitivity(counts, at),
+        "agreement": agreement(counts, at),
+    }
+    return Classification(table, summary)
+
+
+def _ever_positive(counts: Counts, never: np.ndarray) -> pa.Array:
+    """Positive at least once in every run that visited the prompt; null where none did."""
+    visited = np.any([t.visits > 0 for t in counts.training], axis=0)
+    return pa.array(~never.any(axis=0), mask=~visited)
+
+
+def _confidence(group: np.ndarray, chances: dict[str, np.ndarray]) -> np.ndarray:
+    """P(the label is what the true pass rates would give), nan for `ungradable`.
+
+    That no positive was ever sampled in training is a fact, so `no_reward` is as sure as the prompt is hard.
+    """
+    confidence = np.full(len(group), np.nan)
+    for name, chance in chances.items():
+        confidence[group == CODE[name]] = chance[group == CODE[name]]
+    never = group == CODE["no_reward"]
+    confidence[never] = 1 - chances["easy"][never]
+    return confidence
+
+
+def _columns_of_runs(counts: Counts, at: Thresholds) -> dict:
+    """Each run's own final pass rate and label, and the share of runs that say what most of them say."""
+    labels = labels_of_runs(counts, at)
+    votes = np.stack([(labels == number).sum(axis=0) for number in range(len(GROUPS))])
+    columns = {"run_agreement": votes.max(axis=0) / len(labels)}
+    for r, evaluation in enumerate(counts.final):
+        columns[f"final_pass_rate_run{r}"] = rate(evaluation.n, evaluation.positive)
+        columns[f"group_run{r}"] = pa.array(np.array(GROUPS)[labels[r]])
+    return columns
+
+
+def _table(columns: dict) -> pa.Table:
+    """The schema's columns first, nan as null."""
+    first = SCHEMAS["learnability"]
+    types = {field.name: field.type for field in first}
+    arrays = {
+        name: column if isinstance(column, pa.Array) else pa.array(column, types.get(name), from_pandas=True)
+        for name, column in columns.items()
+    }
+    rest = [name for name in arrays if name not in types]
+    return pa.table({name: arrays[name] for name in (*first.names, *rest)})
+
+
+def _hard_shares(group: np.ndarray, chances: dict[str, np.ndarray]) -> dict:
+    """Table 1: the shares of the hard prompts, with the interval over prompts and what the posteriors expect."""
+    shares = group_shares(group)
+    hard = shares.pop("hard")
+    certain = np.isin(group, (CODE["no_reward"], CODE["ungradable"]))
+    expected_hard = float((1 - chances["easy"])[group != CODE["ungradable"]].sum())
+    rows = {"n": hard}
+    for name, share in shares.items():
+        if name == "no_reward":
+            expected = float((1 - chances["easy"])[group == CODE["no_reward"]].sum())
+        else:
+            expected = float(chances[name][~certain].sum())
+        rows[name] = {
+            "share": share,
+            "interval": wilson(share, hard),
+            "expected_share": expected / expected_hard if expected_hard else None,
+        }
+    return rows
+
+
+def save(result: Classification, runs: Sequence[str | Path]) -> None:
+    """Write learnability.parquet and the summary's "classify" into every run."""
+    for path in runs:
+        write_table(RunDir(path).learnability, result.table)
+        update_summary(RunDir(path), "classify", result.summary)
+
+
+def report(summary: dict) -> str:
+    """The summary as the table that the command prints."""
+    groups, hard = summary["groups"], summary["hard"]
+    lines = [
+        f"{summary['prompts']} prompts, {len(summary['runs'])} run(s), rule {summary['rule']}, tau {summary['tau']}, "
+        f"easy from {summary['easy']}; easy {groups['easy']}, hard {hard['n']}, ungradable {groups['ungradable']}",
+        f"{'group':<14}{'prompts':>8}{'of hard':>9}   {'95 % interval':<15}{'expected':>9}",
+    ]
+    for name in ("learnable", "unlearnable", "no_reward", "mixed"):
+        row = hard[name]
+        if row["share"] is None:
+            continue
+        low, high = row["interval"]
+        lines.append(
+            f"{name:<14}{groups[name]:>8}{row['share']:>9.1%}   {f'{low:.1%} - {high:.1%}':<15}"
+            f"{row['expected_share']:>9.1%}"
+        )
+    lines.append(f"labels that true pass rates would change: about {summary['expected_label_errors']:.1f}")
+    kappa = summary["agreement"]["fleiss_kappa"]
+    if kappa is not None:
+        same = summary["agreement"]["all_runs_agree"]
+        lines.append(f"runs agree on {same:.1%} of the hard prompts (Fleiss' kappa {kappa:.2f})")
+        for row in summary["agreement"]["by_number_of_runs"]:
+            shares = ", ".join(f"{name} {row[name]:.1%}" for name in ("learnable", "unlearnable", "no_reward", "mixed"))
+            lines.append(f"  {row['runs']} run(s): {shares}")
+    lines.append("sensitivity (shares of the hard prompts):")
+    for row in summary["sensitivity"]:
+        if not row["hard"]:
+            continue
+        shares = "  ".join(f"{name} {row[name]:6.1%}" for name in ("learnable", "unlearnable", "no_reward", "mixed"))
+        lines.append(f"  {row['varied']:<5}{row['value']:<6g}hard {row['hard']:<6} {shares}")
+    if summary["left_out"]:
+        lines.append(f"left out: {summary['left_out']} prompts that lack samples in some evaluation")
+    return "\n".join(lines)
