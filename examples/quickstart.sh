@@ -55,8 +55,12 @@ fi
 if [ -f "$FOLDER/model/tokenizer_config.json" ]; then
     say "2/5 Training: done before, the model is in $FOLDER/model"
 else
-    say "2/5 Training: stock OpenRLHF with --plugin unlearn (its output, also in $FOLDER/train.log)"
-    python -m openrlhf.cli.train_ppo --plugin unlearn "${flags[@]}" 2>&1 | tee -a "$FOLDER/train.log"
+    say "2/5 Training: stock OpenRLHF with --plugin unlearn; all that it prints is in $FOLDER/train.log"
+    if ! python -m openrlhf.cli.train_ppo --plugin unlearn "${flags[@]}" 2>&1 |
+        python examples/progress.py --steps 60 --log "$FOLDER/train.log"; then
+        tail -n 20 "$FOLDER/train.log" >&2
+        exit 1
+    fi
 fi
 
 evaluate() {

@@ -112,10 +112,13 @@ class UnlearnPlugin:
         check_flags(args)
         preset = apply_loss(args, given)
         from openrlhf_unlearn.cpu import prepare_cpu
+        from openrlhf_unlearn.filters import load_filter
         from openrlhf_unlearn.training import rollout
         from openrlhf_unlearn.training.data_check import check_inputs
+        from openrlhf_unlearn.training.generator import filter_config
         from openrlhf_unlearn.training.start import start_run
 
+        load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
         check_inputs(args)
         start_run(args, [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", *given])
         if preset:

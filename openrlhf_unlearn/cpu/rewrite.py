@@ -115,9 +115,7 @@ def _optional_flash_attn(tree: ast.Module, finder: _Finder) -> None:
         start = finder._offset(node.lineno, 0)
         end = finder._offset(node.end_lineno, node.end_col_offset)
         names = " = ".join(alias.asname or alias.name for alias in node.names)
-        finder.edits.append(
-            Edit(start, end, f"try:\n    {ast.unparse(node)}\nexcept ImportError:\n    {names} = None")
-        )
+        finder.edits.append(Edit(start, end, f"try:\n    {ast.unparse(node)}\nexcept ImportError:\n    {names} = None"))
 
 
 def rewrite(text: str) -> str:

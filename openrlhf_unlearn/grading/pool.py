@@ -39,7 +39,9 @@ class Worker:
         self._buffer = b""
         if self._read_line(START_S) != b"ready":
             self.kill()
-            raise UserError("a grading process did not start; try `python -m openrlhf_unlearn.grading.worker auto 1024`")
+            raise UserError(
+                "a grading process did not start; try `python -m openrlhf_unlearn.grading.worker auto 1024`"
+            )
 
     def _read_line(self, seconds: float) -> bytes | None:
         """The next line, None if it does not come in time or the process is gone."""
@@ -87,9 +89,7 @@ class MathGrader:
     answer_format: one of formats.FORMATS.
     """
 
-    def __init__(
-        self, workers: int = 2, timeout_s: float = 2.0, memory_mb: int = 1024, answer_format: str = "auto"
-    ):
+    def __init__(self, workers: int = 2, timeout_s: float = 2.0, memory_mb: int = 1024, answer_format: str = "auto"):
         if answer_format not in FORMATS:
             raise UserError(f"answer format {answer_format}: choose of {', '.join(FORMATS)}, or give path.py:Name")
         self.answer_format = answer_format

@@ -1,6 +1,6 @@
 """A grading process: one JSON line in, one out. It may hang or die on any answer; pool.py kills and replaces it.
 
-    python -m openrlhf_unlearn.grading.worker FORMAT MEMORY_MB
+python -m openrlhf_unlearn.grading.worker FORMAT MEMORY_MB
 """
 
 import contextlib

@@ -104,7 +104,7 @@ def engine_pool(config: EngineConfig, n_engines: int | None = None) -> Iterator[
 
     started = not ray.is_initialized()
     if started:
-        ray.init(**({} if has_gpu() or os.environ.get("RAY_ADDRESS") else ray_init_kwargs()))
+        ray.init(log_to_driver=False, **({} if has_gpu() or os.environ.get("RAY_ADDRESS") else ray_init_kwargs()))
     actors = []
     try:
         actors = _actors(config, n_engines)

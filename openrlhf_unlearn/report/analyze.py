@@ -80,7 +80,12 @@ def save_summary(run: RunDir, report: dict) -> None:
 
 
 def as_markdown(report: dict) -> str:
-    lines = [*answer(report), "", "| group | prompts | share of hard | pass@1 before | pass@1 after |", "|---|--:|--:|--:|--:|"]
+    lines = [
+        *answer(report),
+        "",
+        "| group | prompts | share of hard | pass@1 before | pass@1 after |",
+        "|---|--:|--:|--:|--:|",
+    ]
     for row in report["groups"]:
         cells = (percent(row["share_of_hard"]), rate(row["initial_pass_rate"]), rate(row["final_pass_rate"]))
         lines.append(f"| {GROUP_NAMES[row['group']]} | {row['prompts']} | {' | '.join(cells)} |")

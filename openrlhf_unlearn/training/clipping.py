@@ -58,9 +58,7 @@ class ClipCounter:
         tokens = mask.sum(-1).tolist()
         experience = self.experience
         rewards = torch.as_tensor(experience.info["reward"]).flatten().tolist()
-        for i, (prompt, label, reward) in enumerate(
-            zip(experience.prompts, experience.labels, rewards, strict=True)
-        ):
+        for i, (prompt, label, reward) in enumerate(zip(experience.prompts, experience.labels, rewards, strict=True)):
             side = 0 if reward > POSITIVE_THRESHOLD else 3
             count = self.counts[prompt_id(prompt, label)]
             count[side] += int(clipped[i])

@@ -114,7 +114,9 @@ def ungradable_labels(source: str, labels: list[str], answer_format: str) -> lis
 
 def uses_our_grader(remote_url: str | None) -> bool:
     """Whether --reward.remote_url is a file that hands out our reward function."""
-    return bool(remote_url) and remote_url.endswith(".py") and "openrlhf_unlearn.grading" in Path(remote_url).read_text()
+    return (
+        bool(remote_url) and remote_url.endswith(".py") and "openrlhf_unlearn.grading" in Path(remote_url).read_text()
+    )
 
 
 def check_inputs(args: SimpleNamespace) -> None:

@@ -181,9 +181,7 @@ class UnlearnSamplesGenerator(SamplesGenerator):
                 else:
                     replacement = self.stream.take(1)
                     consumed += len(replacement)
-                    pending.update(
-                        self._dispatch([Visit(p, [], [], [], []) for p in replacement], **generate_kwargs)
-                    )
+                    pending.update(self._dispatch([Visit(p, [], [], [], []) for p in replacement], **generate_kwargs))
                 progress.set_postfix(prompts=consumed, refresh=False)
         progress.close()
         if self.args.vllm.enable_sleep:

@@ -16,7 +16,10 @@ from openrlhf_unlearn.patching import Patch
         ("x.to(torch.cuda.current_device())", "x.to(get_accelerator().current_device_name())"),
         ("torch.cuda.set_device(rank)", "get_accelerator().set_device(rank)"),
         ("b(w, stream=torch.cuda.current_stream())", "b(w, stream=get_accelerator().current_stream())"),
-        ('torch.device(f"cuda:{torch.cuda.current_device()}")', "torch.device(get_accelerator().current_device_name())"),
+        (
+            'torch.device(f"cuda:{torch.cuda.current_device()}")',
+            "torch.device(get_accelerator().current_device_name())",
+        ),
         ('torch.empty(3, device="cuda")', "torch.empty(3, device=get_accelerator().device_name())"),
         ('mesh("cuda", (1, 2))', "mesh(get_accelerator().device_name(), (1, 2))"),
     ],

@@ -8,7 +8,9 @@ from openrlhf_unlearn.training.tracker import Sampled, Tracker
 
 visits = st.lists(
     st.tuples(
-        st.sampled_from(["a", "b", "c", "d"]), st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=6), st.booleans()
+        st.sampled_from(["a", "b", "c", "d"]),
+        st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=6),
+        st.booleans(),
     ),
     min_size=1,
     max_size=12,

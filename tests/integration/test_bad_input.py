@@ -1,0 +1,50 @@
+"""Bad input on the real command line: one line that names the culprit and the mend, and the right exit code."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.integration.stack import Training
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def fake_world(tmp_path_factory):
+    """A model folder with configuration and tokenizer files and one row of data; nothing of it is ever loaded."""
+    world = tmp_path_factory.mktemp("fake_world")
+    (world / "model").mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        (world / "model" / name).write_text("{}")
+    (world / "train.jsonl").write_text(json.dumps({"prompt": "1+1=", "label": "2"}) + "\n")
+    return world
+
+
+def test_flags_of_host_and_plugin_stand_in_one_help():
+    words = [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", "--help"]
+    text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "--unlearn.filter" in text and "--rollout.n_samples_per_prompt" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "flags"),
+    [
+        (2, "--algo.dynamic_filtering_enable and the plugin both filter", {"algo__dynamic_filtering_enable": True}),
+        (2, "--unlearn.loss no_kl sets --algo.kl.use_loss", {"unlearn__loss": "no_kl"}),
+        (2, "do not divide into --train.micro_batch_size 48", {"train__micro_batch_size": 48}),
+        (1, "no such folder", {"actor__model_name_or_path": "./nowhere"}),
+        (1, "data.jsonl: no such file", {"data__prompt_dataset": "nowhere/data.jsonl"}),
+        (1, "has no key 'answer' (--data.label_key)", {"data__label_key": "answer"}),
+        (1, "reward.py: no such file", {"reward__remote_url": "nowhere/reward.py"}),
+        (1, "choose of none, dynamic", {"unlearn__filter": "dynamc"}),
+    ],
+)
+def test_one_line_and_nothing_written(fake_world, tmp_path, code, message, flags):
+    training = Training(fake_world, tmp_path)
+    text = training(expect=code, **flags)
+    last = text.splitlines()[-1]
+    assert last.startswith("openrlhf-unlearn: ") and message in last
+    assert "Traceback" not in text
+    assert not training.run.path.exists() or not training.run.steps()

@@ -1,0 +1,69 @@
+"""The promise of adaptive sampling, by simulation and by exact enumeration; what it saves."""
+
+import numpy as np
+import pytest
+
+from openrlhf_unlearn.learnability.adaptive import Plan
+
+
+def simulate(plan: Plan, rates: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Play the plan sample by sample: samples taken, label at the stop, label of all n samples; (prompts,) each."""
+    rng = np.random.default_rng(seed)
+    draws = rng.random((len(rates), plan.n)) < rates[:, None]
+    taken, at_stop = [], []
+    for row in draws:
+        n = 0
+        while more := plan.wanted(n, int(row[:n].sum())):
+            n += more
+        taken.append(n)
+        at_stop.append(row[:n].mean() >= plan.settle)
+    return np.array(taken), np.array(at_stop), draws.mean(axis=1) >= plan.settle
+
+
+def like_the_paper(size: int, seed: int = 0) -> np.ndarray:
+    """Pass rates before training: a broad middle, and 40 % hard prompts near 0."""
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random(size) < 0.6, rng.beta(1.6, 1.6, size), rng.beta(0.5, 12, size))
+
+
+def test_at_most_half_of_the_samples_for_the_same_labels():
+    taken, at_stop, of_all = simulate(Plan(32, 0.05), like_the_paper(20_000))
+    assert (at_stop == of_all).mean() >= 0.99
+    assert taken.mean() <= 16
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.15, 0.2])
+def test_promise_holds_at_any_rate(rate):
+    plan = Plan(32, 0.05)
+    taken, at_stop, of_all = simulate(plan, np.full(20_000, rate), seed=1)
+    changed = (at_stop != of_all).mean()
+    assert changed <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 20_000)
+    assert changed == pytest.approx(plan.changed(np.array([rate]))[0], abs=0.006)  # the exact enumeration
+    assert taken.mean() == pytest.approx(plan.expected_samples(np.array([rate]))[0], rel=0.02)
+
+
+@pytest.mark.parametrize("error_rate", [0.01, 0.05, 0.1])
+@pytest.mark.parametrize(("n", "settle"), [(32, 0.1), (30, 0.25), (64, 0.1)])
+def test_bound_is_kept_on_a_grid_finer_than_the_planned_one(error_rate, n, settle):
+    changed = Plan(n, error_rate, settle).changed(np.linspace(0, 1, 2001))
+    assert changed.max() <= error_rate * 1.01
+
+
+def test_tighter_promises_cost_more():
+    rates = like_the_paper(500)
+    costs = [Plan(32, error).expected_samples(rates).mean() for error in (0.1, 0.05, 0.01, 0.0)]
+    assert costs == sorted(costs)
+    taken, at_stop, of_all = simulate(Plan(32, 0.0), rates)
+    assert (at_stop == of_all).all()
+
+
+def test_without_it_all_samples_are_wanted():
+    assert [Plan(32).wanted(n, n) for n in (0, 20, 32, 40)] == [32, 12, 0, 0]
+
+
+def test_resume_between_two_looks_only_completes_the_wave():
+    plan = Plan(32, 0.05)
+    assert plan.wanted(0, 0) == 4
+    assert plan.wanted(3, 0) == 1
+    assert plan.wanted(32, 3) == 0
+    assert plan.wanted(8, 8) == 0
