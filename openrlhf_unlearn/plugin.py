@@ -88,7 +88,8 @@ def check_flags(args: SimpleNamespace) -> None:
         micro = getattr(args, batch).micro_batch_size
         if not args.train.dynamic_batch_enable and total % (micro * ranks):
             raise UsageError(
-                f"{total} rollouts a {batch} batch do not divide into --{batch}.micro_batch_size {micro} on {ranks} ranks"
+                f"{total} rollouts a {batch} batch do not divide into --{batch}.micro_batch_size {micro} on {ranks} "
+                "ranks"
             )
     if own.save_rollouts < 0:
         raise UsageError("--unlearn.save_rollouts must be 0 or more")

@@ -1,4 +1,4 @@
-"""Dynamic sampling (DAPO, arXiv 2503.14476): a group whose rewards are all the same has no advantage and no gradient."""
+"""Dynamic sampling (DAPO, arXiv 2503.14476): a group whose rewards are all equal has no gradient."""
 
 import math
 

@@ -101,3 +101,33 @@ def settle_prompts(run: RunDir, prompts: list[Prompt]) -> list[Prompt]:
     if len(shared) < len(prompts):
         print(f"note: {len(prompts) - len(shared)} of {len(prompts)} prompts are not the run's and are left out")
     return shared
+
+
+def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
+    """(prompt id, row) for every row of the data set that the run's configuration, or `data`, names, in its order.
+
+    Raises UserError where the run does not say how its prompts were made (imported ones do not).
+    """
+    from openrlhf.datasets.prompts_dataset import preprocess_data
+
+    known = run.config().get("args") or {}
+    own = known.get("data") or {}
+    source = data or own.get("prompt_dataset")
+    if not source or "input_key" not in own:
+        raise UserError(f"{run.run_json} does not say how its prompts were made; export without --id-column and --data")
+    config = DataConfig(
+        source,
+        own["input_key"],
+        own.get("label_key"),
+        own.get("input_template"),
+        bool(own.get("apply_chat_template")),
+        own.get("prompt_split") or "train",
+    )
+    template = None
+    if config.apply_chat_template:
+        template = load_tokenizer(known["actor"]["model_name_or_path"]).apply_chat_template
+    rows = []
+    for row in _rows(config):
+        text, label = preprocess_data(row, config.input_template, config.input_key, config.label_key, template)
+        rows.append((prompt_id(text, label), row))
+    return rows

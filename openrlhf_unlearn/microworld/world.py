@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow as pa
+import torch
 from safetensors import SafetensorError
 
 from openrlhf_unlearn import run_dir
@@ -64,6 +65,7 @@ def _existing(target: Path, settings: dict) -> dict | None:
 def _fill(folder: Path, settings: dict) -> dict:
     setting, seed = SETTINGS[settings["setting"]], settings["seed"]
     train, heldout = draw_prompts(setting, seed)
+    torch.set_num_threads(1)  # as fast for tensors this small, the same on every machine, and quick on a busy one
     tokenizer = build_tokenizer()
     model = models.build_model(tokenizer, seed)
     held_back = {problem.prompt for problem in (*train, *heldout)}

@@ -38,7 +38,7 @@ def outcomes(positives, n: int = 32, seed: int = 0) -> np.ndarray:
 
 
 def make_run(path, initial, final, ever=None, n: int = 32, seed: int = 0, verdicts=None, model="m") -> RunDir:
-    """A run of len(initial) prompts: positives of n before and after; `ever`: positives in training, None: unvisited."""
+    """A run with these positives of n before and after; `ever`: positives in training, None for an unvisited prompt."""
     run = RunDir(path)
     size = len(initial)
     write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "model": model, "seed": seed, "args": {}})

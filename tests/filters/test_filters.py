@@ -1,0 +1,71 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.filters import FILTERS, FilterConfig, Group, Rollout, load_filter
+
+CONFIG = FilterConfig(k=4)
+
+
+def group(*rewards):
+    return Group("p", tuple(Rollout(reward, payload=i) for i, reward in enumerate(rewards)))
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=1, max_size=8))
+def test_dynamic_trains_exactly_the_groups_with_an_advantage(rewards):
+    decision = load_filter("dynamic", CONFIG).decide(group(*rewards))
+    mean = sum(rewards) / len(rewards)
+    has_advantage = any(reward != mean for reward in rewards)
+    assert decision.accepted == has_advantage
+    assert decision.reason == ("accepted" if has_advantage else "zero_variance")
+    assert [rollout.payload for rollout in decision.rollouts] == (list(range(len(rewards))) if has_advantage else [])
+
+
+def test_dynamic_refuses_a_reward_that_is_no_number():
+    with pytest.raises(ValueError, match="prompt p has a reward that is not a finite number"):
+        load_filter("dynamic", CONFIG).decide(group(0.0, float("nan")))
+
+
+def test_none_trains_everything():
+    assert load_filter("none", CONFIG).decide(group(0.0, 0.0)).accepted
+
+
+def test_positive_is_a_reward_above_one_half():
+    assert group(0.5, 0.51, 1.0, 0.0).n_positive == 2
+
+
+def test_the_example_of_a_users_filter_keeps_its_state():
+    spec = "examples/my_filter.py:NearlySolved"
+    mine = load_filter(spec, CONFIG)
+    assert mine.decide(group(1.0, 1.0, 1.0, 0.0)).reason == "nearly_solved"
+    assert mine.decide(group(0.0, 0.0, 0.0, 0.0)).reason == "no_positive"
+    assert mine.decide(group(1.0, 0.0, 0.0, 0.0)).accepted
+    again = load_filter(spec, CONFIG)
+    again.load_state_dict(mine.state_dict())
+    assert again.nearly_solved_seen == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "text", "message"),
+    [
+        ("dynamc", None, "choose of " + ", ".join(FILTERS)),
+        ("{path}:Mine", None, "no such file"),
+        ("{path}:Mine", "x = 1", "no subclass of SampleFilter named Mine"),
+        ("{path}:Mine", "Mine = int", "no subclass of SampleFilter named Mine"),
+        ("{path}:Mine", "1 / 0", "ZeroDivisionError"),
+        (
+            "{path}:Mine",
+            "from openrlhf_unlearn.filters import SampleFilter\n"
+            "class Mine(SampleFilter):\n    def __init__(self, config): raise KeyError('k')",
+            "KeyError: 'k'",
+        ),
+    ],
+)
+def test_a_filter_that_cannot_be_made_is_one_line(tmp_path, spec, text, message):
+    path = tmp_path / "mine.py"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        load_filter(spec.format(path=path), CONFIG)
+    assert "\n" not in str(caught.value)
