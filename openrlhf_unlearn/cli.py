@@ -1,4 +1,7 @@
-"""`openrlhf-unlearn VERB …`: one verb a subcommand; each module adds its own flags and does its own work.
+"""One verb a subcommand; each module adds its own flags and does its own work.
+
+See which prompts a run of reinforcement learning on verifiable rewards could not learn, why, and what to do about it.
+`openrlhf-unlearn VERB --help` explains a verb. Exit codes: 0 done, 1 could not be done (one line says why), 2 bad use.
 
 A verb's module has `add_arguments(parser)` and `run(args)`; it is imported only when its verb is called, so that
 `--help` is quick and a missing GPU package troubles nobody who does not need it.
@@ -21,15 +24,13 @@ VERBS = {
     "import": ("openrlhf_unlearn.learnability.importing", "other frameworks' rollouts become a run directory"),
     "export": ("openrlhf_unlearn.learnability.exporting", "labels for others: id lists, data sets, the paper's files"),
     "forecast": ("openrlhf_unlearn.learnability.forecast", "risk of being unlearnable, from before training"),
-    "probe": ("openrlhf_unlearn.probe.command", "per-prompt gradients and their similarity"),
     "analyze": ("openrlhf_unlearn.report.analyze", "everything that is missing, then the report"),
-    "regrade": ("openrlhf_unlearn.grading.regrade", "grade saved rollouts again and show what changes"),
 }
 
 
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="openrlhf-unlearn", description=__doc__.split(":")[0])
+    parser = argparse.ArgumentParser(prog="openrlhf-unlearn", description=__doc__.split("\n\n")[1])
     parser.add_argument("--version", action="version", version=f"openrlhf-unlearn {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     chosen = next((word for word in argv if not word.startswith("-")), None)

@@ -81,6 +81,11 @@ def check_flags(args: SimpleNamespace) -> None:
     for name in ("oversample_factor", "replay_limit", "max_filtered_batches"):
         if getattr(own, name) < 1:
             raise UsageError(f"--unlearn.{name} must be at least 1")
+    if own.replay_log_probs == "stored" and args.algo.advantage.is_correction_level == "off":
+        raise UsageError(
+            "--unlearn.replay_log_probs stored needs the engines' log-probs: give --algo.advantage.is_correction_level "
+            "token or seq"
+        )
     ranks = args.actor.num_nodes * args.actor.num_gpus_per_node
     ranks //= args.ds.ring_attn_size * args.ds.tensor_parallel_size
     for batch in ("train", "rollout"):

@@ -86,11 +86,10 @@ class _Finder(ast.NodeVisitor):
             for child in (*node.args, *node.keywords):
                 self.visit(child)
             return
-        if isinstance(function, ast.Attribute) and function.attr == "device" and node.args:
-            # torch.device(f"cuda:{torch.cuda.current_device()}")
-            if isinstance(node.args[0], ast.JoinedStr) and "cuda:" in ast.unparse(node.args[0]):
-                self._replace(node.args[0], "get_accelerator().current_device_name()")
-                return
+        device = node.args[0] if node.args and ast.unparse(function) == "torch.device" else None
+        if isinstance(device, ast.JoinedStr) and "cuda:" in ast.unparse(device):
+            self._replace(device, "get_accelerator().current_device_name()")
+            return
         for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
             if isinstance(argument, ast.Constant) and argument.value == "cuda":
                 self._replace(argument, "get_accelerator().device_name()")

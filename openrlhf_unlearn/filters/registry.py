@@ -7,8 +7,13 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters.base import FilterConfig, SampleFilter
 from openrlhf_unlearn.filters.dynamic import DynamicFilter
 from openrlhf_unlearn.filters.none import NoFilter
+from openrlhf_unlearn.filters.oversample_replay import OversampleReplayFilter
 
-FILTERS: dict[str, type[SampleFilter]] = {"none": NoFilter, "dynamic": DynamicFilter}
+FILTERS: dict[str, type[SampleFilter]] = {
+    "none": NoFilter,
+    "dynamic": DynamicFilter,
+    "oversample_replay": OversampleReplayFilter,
+}
 
 
 def load_filter(spec: str, config: FilterConfig) -> SampleFilter:

@@ -1,72 +1,149 @@
-r"""Where the answer stands in a response and how two answers are compared, by `--unlearn.answer_format`.
+"""Answer formats: how an answer is found in a response and compared with the label, by `--unlearn.answer_format`.
 
-Runs inside a worker process: whatever hangs here is killed from outside, so math-verify's own alarms are off.
+A user's own is `path.py:Name`: a class without arguments whose `grade(responses, labels)` gives a Grade each, and, if
+it likes, `gradable(label) -> bool`. It runs in the same killable processes, one response a call.
 """
 
-import re
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Protocol
 
-from openrlhf_unlearn.grading.grade import Grade, last_boxed
-
-FORMATS = ("auto", "boxed", "last_number", "choice", "text")
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?|-?\.\d+")
-_CHOICE = re.compile(r"\b([A-J])\b")
-_DELIMITED = re.compile(r"\$|\\boxed|\\\(|\\\[")
-
-
-def parse_gold(label: str) -> list:
-    """math-verify's reading of a label, bare LaTeX included; [] if it is none."""
-    from math_verify import parse
-
-    text = label if _DELIMITED.search(label) else f"${label}$"
-    return parse(text, parsing_timeout=None) or parse(label, parsing_timeout=None)
+from openrlhf_unlearn.grading.extract import boxed_answer, find_answer, last_choice, last_number, without_end
+from openrlhf_unlearn.grading.grade import Grade
 
 
-def label_is_gradable(label: str, answer_format: str) -> bool:
-    if not label.strip():
-        return False
-    if answer_format == "text":
-        return True
-    if answer_format == "choice":
-        return bool(_CHOICE.fullmatch(label.strip().strip("().").upper()))
-    if answer_format == "last_number":
-        return bool(_NUMBER.search(label))
-    return bool(parse_gold(label))
+class Format(Protocol):
+    def gradable(self, label: str) -> bool: ...
+    def grade(self, responses: list[str], labels: list[str]) -> list[Grade]: ...
 
 
-def grade_one(response: str, label: str, answer_format: str) -> Grade:
-    """The grade of one response. Whatever it raises is the verdict `error` (see worker.py)."""
-    if not label_is_gradable(label, answer_format):
-        return Grade.of("bad_label")
-    if answer_format == "text":
-        answer = last_boxed(response) or response.strip()
-        return _compared(answer, " ".join(answer.split()).casefold() == " ".join(label.split()).casefold())
-    if answer_format == "choice":
-        answer = _last(_CHOICE, last_boxed(response) or response)
-        return _compared(answer, answer == label.strip().strip("().").upper())
-    if answer_format == "last_number":
-        answer = _last(_NUMBER, response)
-        return _verified(f"${answer}$", label, answer) if answer else Grade.of("no_answer")
-    boxed = last_boxed(response)
-    if boxed is None and (answer_format == "boxed" or "\\boxed" in response):
-        return Grade.of("no_answer")
-    return _verified(f"\\boxed{{{boxed}}}" if boxed is not None else response, label, boxed)
+class Maths:
+    """`auto`: see extract.py for where the answer stands; a label that is one letter makes it multiple choice."""
+
+    def answer(self, response: str) -> str | None:
+        return find_answer(response)
+
+    def gradable(self, label: str) -> bool:
+        from openrlhf_unlearn.grading.compare import is_readable
+
+        return is_readable(label)
+
+    def same(self, answer: str, label: str) -> bool:
+        from openrlhf_unlearn.grading.compare import same
+
+        letter = _letter(label)
+        return same(answer, label) or (letter is not None and _leading_letter(answer) == letter)
+
+    def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
+        return [self._grade(response, label) for response, label in zip(responses, labels, strict=True)]
+
+    def _grade(self, response: str, label: str) -> Grade:
+        if not self.gradable(label):
+            return Grade.of("bad_label")
+        answer = self.answer(response)
+        if not answer:
+            return Grade.of("no_answer")
+        return Grade.of("correct" if self.same(answer, label) else "wrong", answer)
 
 
-def _last(pattern: re.Pattern, text: str) -> str | None:
-    found = pattern.findall(text)
-    return found[-1] if found else None
+class Boxed(Maths):
+    r"""`boxed`: only \boxed{…} is an answer."""
+
+    def answer(self, response: str) -> str | None:
+        return boxed_answer(without_end(response))
 
 
-def _compared(answer: str | None, same: bool) -> Grade:
-    return Grade.of("correct" if same else "wrong", answer) if answer else Grade.of("no_answer")
+class LastNumber(Maths):
+    """`last_number`: the last number of the response, whatever stands around it."""
+
+    def answer(self, response: str) -> str | None:
+        return last_number(without_end(response))
+
+    def gradable(self, label: str) -> bool:
+        return last_number(label) is not None and super().gradable(label)
 
 
-def _verified(text: str, label: str, answer: str | None) -> Grade:
-    from math_verify import parse, verify
+class Choice(Maths):
+    """`choice`: the last capital letter A to J that stands alone, in the box if there is one."""
 
-    parsed = parse(text, parsing_timeout=None)
-    if not parsed:
-        return Grade.of("wrong", answer) if answer else Grade.of("no_answer")
-    same = verify(parse_gold(label), parsed, timeout_seconds=None)
-    # The last parsed item is the answer as it was written; str() of the first could run for ever.
-    return Grade.of("correct" if same else "wrong", answer if answer is not None else parsed[-1])
+    def answer(self, response: str) -> str | None:
+        text = without_end(response)
+        return last_choice(boxed_answer(text) or find_answer(text) or "") or last_choice(text)
+
+    def gradable(self, label: str) -> bool:
+        return _letter(label) is not None
+
+    def same(self, answer: str, label: str) -> bool:
+        return answer == _letter(label)
+
+
+class Text(Maths):
+    """`text`: the same words, without regard to case, spaces and LaTeX's \\text{…}."""
+
+    def gradable(self, label: str) -> bool:
+        return bool(label.strip())
+
+    def same(self, answer: str, label: str) -> bool:
+        from openrlhf_unlearn.grading.compare import words, writing
+
+        return writing(answer).casefold() == writing(label).casefold() or words(answer) == words(label) != ""
+
+
+class Lenient(Maths):
+    """`lenient`, for `regrade`: what a person might let pass. The same number to four digits, wherever it stands."""
+
+    def answer(self, response: str) -> str | None:
+        return find_answer(response) or last_number(without_end(response))
+
+    def same(self, answer: str, label: str) -> bool:
+        from openrlhf_unlearn.grading.compare import value
+
+        if super().same(answer, label):
+            return True
+        gold = value(label)
+        readings = [answer, answer.rpartition("=")[2], last_number(answer) or ""]
+        values = [found for found in map(value, readings) if found is not None]
+        return gold is not None and any(abs(found - gold) <= 1e-4 * abs(gold) for found in values)
+
+
+FORMATS: dict[str, type[Maths]] = {
+    "auto": Maths,
+    "boxed": Boxed,
+    "last_number": LastNumber,
+    "choice": Choice,
+    "text": Text,
+    "lenient": Lenient,
+}
+
+
+def load_format(spec: str) -> Format:
+    """The format of that name, or the user's own from `path.py:Name`. Whatever a user's file raises goes through."""
+    if spec in FORMATS:
+        return FORMATS[spec]()
+    path, _, name = spec.rpartition(":")
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    module_spec = importlib.util.spec_from_file_location("unlearn_user_grader", path)
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_spec.name] = module
+    module_spec.loader.exec_module(module)
+    if not hasattr(module, name):
+        raise AttributeError(f"{path} has no {name}")
+    return getattr(module, name)()
+
+
+def _letter(label: str) -> str | None:
+    r"""The letter of a multiple-choice label: B, (B), \text{(B)}, B."""
+    from openrlhf_unlearn.grading.compare import words
+
+    letter = words(label).upper()
+    return letter if len(letter) == 1 and "A" <= letter <= "J" and label.strip(" ().${}") != letter.lower() else None
+
+
+def _leading_letter(answer: str) -> str | None:
+    r"""The letter that an answer like "(B) 12", "B: twelve" or \textbf{(B)} starts with."""
+    from openrlhf_unlearn.grading.compare import prepared
+
+    text = prepared(answer).replace("\\textbf", "").replace("\\text", "").replace("\\mathrm", "").lstrip("{( ")
+    follows = text[1:2]
+    return text[0] if text and "A" <= text[0] <= "J" and (not follows or follows in ")}.:,") else None

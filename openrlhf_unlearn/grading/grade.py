@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass
 
-_INTEGER = re.compile(r"[+-]?\d{1,15}")
+from openrlhf_unlearn.grading.extract import boxed_answer
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
 
 
 @dataclass(frozen=True)
@@ -19,24 +21,14 @@ class Grade:
         return cls(verdict, float(verdict == "correct"), answer)
 
 
-def last_boxed(text: str) -> str | None:
-    r"""The content of the last \boxed{…} with balanced braces; None if there is none."""
-    start = text.rfind("\\boxed{")
-    if start < 0:
-        return None
-    depth = 0
-    for i in range(start + len("\\boxed"), len(text)):
-        depth += (text[i] == "{") - (text[i] == "}")
-        if depth == 0:
-            return text[start + len("\\boxed{") : i].strip()
-    return None
-
-
 def quick_grade(response: str, label: str) -> Grade | None:
-    """The grade where it is plain: both are the same short text, or both are integers. None: ask mathematics."""
-    answer, gold = last_boxed(response), label.strip()
-    if answer is None or not gold or len(answer) > 100:
+    """The grade where it is plain, two boxed integers or no closed box at all after an open one; None: ask a worker."""
+    gold = label.strip()
+    if "\\boxed" not in response or not _INTEGER.fullmatch(gold):
         return None
-    if _INTEGER.fullmatch(answer) and _INTEGER.fullmatch(gold):
+    answer = boxed_answer(response)
+    if answer is None:
+        return Grade.of("no_answer")
+    if _INTEGER.fullmatch(answer):
         return Grade.of("correct" if int(answer) == int(gold) else "wrong", answer)
     return None

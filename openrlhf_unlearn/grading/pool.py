@@ -1,7 +1,8 @@
 """Grading in a pool of warm processes; one that overruns in time or memory is killed, replaced, its item `timeout`.
 
 The deadline counts from the moment a worker takes the item, never from its submission, so a queue costs nobody a
-verdict. Workers are plain subprocesses on pipes: no fork of the caller's state, no signals, fine in any thread.
+verdict. Workers are plain subprocesses on pipes: no fork of the caller's state, no signals in the caller, fine in any
+thread, in asyncio and in Ray actors. A grader that is carried into a fork or pickled starts workers of its own there.
 """
 
 import asyncio
@@ -9,76 +10,98 @@ import json
 import os
 import queue
 import select
+import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+import weakref
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.formats import FORMATS
 from openrlhf_unlearn.grading.grade import Grade, quick_grade
 
-START_S = 60.0  # a worker imports sympy before it is ready
+START_S = 120.0  # a worker imports sympy before it is ready, on a busy machine too
+GRACE_S = 0.4  # after the deadline, by which the worker's own alarm has ended it
 MAX_CHARS = 20_000  # the end of a longer response is graded: the answer stands there
 
 
 class Worker:
-    """One grading process, started when first needed."""
+    """One grading process with its pipes, started when first needed (see worker.py)."""
 
     def __init__(self, answer_format: str, timeout_s: float, memory_mb: int):
-        self._command = [sys.executable, "-m", "openrlhf_unlearn.grading.worker", answer_format, str(memory_mb)]
         self.timeout_s = timeout_s
+        self._arguments = [answer_format, str(timeout_s), str(memory_mb), str(os.getpid())]
         self._process: subprocess.Popen | None = None
 
     def _start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+        root = str(Path(__file__).parents[2])
+        path = os.pathsep.join([root, *filter(None, sys.path)])
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            [sys.executable, "-m", "openrlhf_unlearn.grading.worker", *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+            start_new_session=True,  # one signal ends it with the process it forked; a terminal's Ctrl-C spares it
         )
         self._buffer = b""
-        if self._read_line(START_S) != b"ready":
+        greeting = self._read(START_S)
+        if greeting is None or "ready" not in greeting:
             self.kill()
-            raise UserError(
-                "a grading process did not start; try `python -m openrlhf_unlearn.grading.worker auto 1024`"
-            )
+            reason = (greeting or {}).get("failed", "it did not answer; is math-verify installed?")
+            raise UserError(f"the grading process for {self._arguments[0]} did not start: {reason}")
 
-    def _read_line(self, seconds: float) -> bytes | None:
-        """The next line, None if it does not come in time or the process is gone."""
+    def _read(self, seconds: float) -> dict | None:
+        """The next message, None if it does not come in time or the process is gone."""
         deadline = time.monotonic() + seconds
         pipe = self._process.stdout.fileno()
+        poll = select.poll()  # unlike select, it takes file numbers above 1023
+        poll.register(pipe, select.POLLIN)
         while b"\n" not in self._buffer:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([pipe], [], [], left)[0]:
+            if left <= 0 or not poll.poll(left * 1000):
                 return None
             chunk = os.read(pipe, 65536)
             if not chunk:
                 return None
             self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return line
+        return json.loads(line)
 
-    def ask(self, request: dict) -> dict | None:
-        """The worker's reply, or None if it had to be killed."""
+    def ask(self, request: dict) -> dict:
+        """The worker's reply, or {'died': verdict} if the item was the end of it."""
         if self._process is None or self._process.poll() is not None:
+            self.kill()
             self._start()
-        try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
-            reply = self._read_line(self.timeout_s)
-        except (BrokenPipeError, OSError):
-            reply = None
+        reply = None
+        with suppress(OSError):
+            data = memoryview(json.dumps(request).encode() + b"\n")
+            while data:
+                data = data[self._process.stdin.write(data) :]
+            reply = self._read(self.timeout_s + GRACE_S)
         if reply is None:
             self.kill()
-            return None
-        return json.loads(reply)
+            return {"died": "timeout"}
+        return reply
 
     def kill(self) -> None:
+        if self._process is None:
+            return
+        with suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close our ends of the pipes; in a fork this is all, for the process belongs to the parent."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
             self._process.stdin.close()
             self._process.stdout.close()
+            self._process.returncode = self._process.returncode or 0
             self._process = None
 
 
@@ -86,20 +109,36 @@ class MathGrader:
     """Grades responses against labels by mathematics (math-verify). A context manager; `close` ends its processes.
 
     workers: processes; timeout_s: deadline an item, from dispatch; memory_mb: what a worker may use above its start;
-    answer_format: one of formats.FORMATS.
+    answer_format: a name of formats.FORMATS or `path.py:Name`. Raises UserError for what cannot be.
     """
 
     def __init__(self, workers: int = 2, timeout_s: float = 2.0, memory_mb: int = 1024, answer_format: str = "auto"):
-        if answer_format not in FORMATS:
-            raise UserError(f"answer format {answer_format}: choose of {', '.join(FORMATS)}, or give path.py:Name")
+        check_spec(answer_format)
+        if workers < 1 or timeout_s <= 0 or memory_mb < 1:
+            raise UserError(f"a grader needs a worker, time and memory, not {workers}, {timeout_s} s, {memory_mb} MB")
+        self._options = (workers, timeout_s, memory_mb, answer_format)
         self.answer_format = answer_format
-        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
+        self._quick = answer_format in ("auto", "boxed")
+        self._begin()
+        _GRADERS.add(self)
+
+    def _begin(self) -> None:
+        workers, timeout_s, memory_mb, answer_format = self._options
         self._workers = [Worker(answer_format, timeout_s, memory_mb) for _ in range(workers)]
+        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
         for worker in self._workers:
             self._idle.put(worker)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="grader")
 
-    def _ask(self, request: dict) -> dict | None:
+    def _after_fork(self) -> None:
+        for worker in self._workers:
+            worker.let_go()
+        self._begin()
+
+    def __reduce__(self):
+        return MathGrader, self._options
+
+    def _ask(self, request: dict) -> dict:
         worker = self._idle.get()
         try:
             return worker.ask(request)
@@ -107,30 +146,36 @@ class MathGrader:
             self._idle.put(worker)
 
     def _grade(self, response: str, label: str) -> Grade:
-        quick = quick_grade(response, label) if self.answer_format in ("auto", "boxed") else None
-        if quick:
-            return quick
-        reply = self._ask({"response": response[-MAX_CHARS:], "label": label})
-        return Grade(**reply) if reply else Grade.of("timeout")
+        reply = self._ask({"response": response, "label": label})
+        return Grade.of(reply["died"]) if "died" in reply else Grade(**reply)
+
+    def _submit(self, response: str, label) -> Grade | Future:
+        """The grade where it is plain, else the future of a worker's."""
+        response, label = str(response)[-MAX_CHARS:], "" if label is None else str(label)
+        if len(label) > MAX_CHARS or not label.strip():
+            return Grade.of("bad_label")
+        quick = quick_grade(response, label) if self._quick else None
+        return quick or self._threads.submit(self._grade, response, label)
 
     def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
         """One grade for each pair, in order."""
-        return list(self._threads.map(self._grade, responses, map(str, labels)))
+        pending = [self._submit(*pair) for pair in zip(responses, labels, strict=True)]
+        return [item if isinstance(item, Grade) else item.result() for item in pending]
 
     async def agrade(self, responses: list[str], labels: list[str]) -> list[Grade]:
         """`grade` without blocking the event loop."""
-        futures = [
-            self._threads.submit(self._grade, response, str(label))
-            for response, label in zip(responses, labels, strict=True)
-        ]
-        return list(await asyncio.gather(*map(asyncio.wrap_future, futures)))
+        pending = [self._submit(*pair) for pair in zip(responses, labels, strict=True)]
+        futures = [asyncio.wrap_future(item) for item in pending if isinstance(item, Future)]
+        graded = iter(await asyncio.gather(*futures))
+        return [item if isinstance(item, Grade) else next(graded) for item in pending]
 
     def gradable(self, labels: list[str]) -> list[bool]:
         """Whether each label can be graded at all."""
-        replies = self._threads.map(lambda label: self._ask({"label": str(label)}), labels)
-        return [bool(reply and reply["gradable"]) for reply in replies]
+        return list(self._threads.map(lambda label: self._ask({"label": label}).get("gradable", False), labels))
 
     def close(self) -> None:
+        """End every process, also one that is at work; a closed grader cannot be used again."""
+        _GRADERS.discard(self)
         self._threads.shutdown(wait=True, cancel_futures=True)
         for worker in self._workers:
             worker.kill()
@@ -146,17 +191,27 @@ class MathGrader:
             worker.kill()
 
 
+_GRADERS: "weakref.WeakSet[MathGrader]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for grader in list(_GRADERS):
+        grader._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def check_spec(answer_format: str) -> None:
+    """Raise UserError unless it is a known format or names a file."""
+    path, _, name = answer_format.rpartition(":")
+    if answer_format in FORMATS or (path.endswith(".py") and name.isidentifier() and Path(path).is_file()):
+        return
+    if path.endswith(".py"):
+        raise UserError(f"answer format {answer_format}: no such file; give path.py:Name")
+    raise UserError(f"answer format {answer_format}: choose of {', '.join(FORMATS)}, or give path.py:Name")
+
+
 def load_grader(spec: str = "auto", **options) -> MathGrader:
     """The grader that `--unlearn.answer_format` names."""
     return MathGrader(answer_format=spec, **options)
-
-
-def check_labels(labels: list[str], answer_format: str = "auto", workers: int = 2) -> list[int]:
-    """The rows whose label cannot be graded."""
-    plain = [str(label) for label in labels]
-    hard = [i for i, label in enumerate(plain) if not label.strip().lstrip("+-").isdigit()]
-    if not hard:
-        return []
-    with MathGrader(workers, timeout_s=10.0, answer_format=answer_format) as grader:
-        gradable = grader.gradable([plain[i] for i in hard])
-    return [i for i, good in zip(hard, gradable, strict=True) if not good]

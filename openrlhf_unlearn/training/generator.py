@@ -26,6 +26,8 @@ from openrlhf_unlearn.training.tracker import Sampled, Tracker
 
 logger = init_logger(__name__)
 
+REPLAYED = "replayed"  # in an experience's info: 1 for a replayed rollout; only in batches that have one
+
 
 class Batch(list):
     """One step's experiences, as the host expects them, with the metrics that the generator has about them."""
@@ -149,8 +151,13 @@ class UnlearnSamplesGenerator(SamplesGenerator):
     def _take_batch(self, n_groups: int) -> Batch:
         taken, self.buffer = self.buffer[:n_groups], self.buffer[n_groups:]
         batch = Batch()
+        any_replayed = any(rollout.replayed for group in taken for rollout in group.rollouts)
         for group in taken:
-            batch.extend(copy.copy(rollout.payload) for rollout in group.rollouts)
+            for rollout in group.rollouts:
+                experience = copy.copy(rollout.payload)
+                if any_replayed:
+                    experience.info = {**experience.info, REPLAYED: torch.tensor([float(rollout.replayed)])}
+                batch.append(experience)
             rewards = [rollout.reward for rollout in group.rollouts]
             self.tracker.trained(group.prompt_id, rewards, sum(rollout.replayed for rollout in group.rollouts))
         if taken:

@@ -57,6 +57,12 @@ HOOKS = (
         "vllm_engines generate_kwargs",
         "subclassed: our state is the data loader's state",
     ),
+    Hook(
+        "openrlhf.trainer.ppo_utils.experience_maker",
+        "RemoteExperienceMaker.make_experience",
+        "self samples_list",
+        "extended: stored log-probs of replayed rollouts",
+    ),
     Hook(_TRAINER, "BasePPOTrainer.train_step", "self rollout_samples global_step", "extended: metrics of the batch"),
     Hook(_TRAINER, "BasePPOTrainer.ppo_train", "self global_steps", "extended: collect clipping after the update"),
     Hook(

@@ -9,8 +9,27 @@ from openrlhf.trainer import ppo_trainer, ppo_trainer_async
 
 from openrlhf_unlearn.run_dir import RunDir
 from openrlhf_unlearn.training.clipping import clipping_rows
-from openrlhf_unlearn.training.generator import UnlearnSamplesGenerator
+from openrlhf_unlearn.training.generator import REPLAYED, UnlearnSamplesGenerator
 from openrlhf_unlearn.training.hooks import actor_class
+
+
+class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
+    """With `--unlearn.replay_log_probs stored`, the old log-probs of a replayed rollout are those that vLLM sampled by.
+
+    The host recomputes old log-probs under the current policy for all rollouts, so that a replayed one starts at ratio
+    1 as if it had just been sampled. Stored ones make its ratio current over sampling policy, which the loss clips.
+    """
+
+    def make_experience(self, samples_list):
+        experiences = super().make_experience(samples_list)
+        if self.args.unlearn.replay_log_probs != "stored":
+            return experiences
+        for samples in experiences:
+            replayed = samples.info.get(REPLAYED)
+            if replayed is not None:
+                rows = replayed.flatten().bool()
+                samples.action_log_probs[rows] = samples.rollout_log_probs[rows].to(samples.action_log_probs.dtype)
+        return experiences
 
 
 class _TrainStep:
@@ -64,6 +83,7 @@ class UnlearnPPOTrainerAsync(actor_class(ppo_trainer_async.PPOTrainerAsync)):
 
 def install() -> None:
     """Rebind the names by which the host's modules find these classes."""
+    ppo_trainer.RemoteExperienceMaker = UnlearnExperienceMaker
     ppo_trainer.SamplesGenerator = UnlearnSamplesGenerator
     ppo_trainer_async.SamplesGenerator = UnlearnSamplesGenerator
     ppo_trainer_async.GenerateSamplesActor = ray.remote(UnlearnGenerateSamplesActor)

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.grading import Grade, MathGrader, check_labels
-from openrlhf_unlearn.grading.grade import last_boxed, quick_grade
+from openrlhf_unlearn.grading import MathGrader, check_labels
+from openrlhf_unlearn.grading.extract import boxed_answer as last_boxed
+from openrlhf_unlearn.grading.grade import Grade, quick_grade
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_an_unknown_format_lists_the_known():
 
 
 def test_the_last_boxed_answer_has_balanced_braces():
-    assert last_boxed(r"\boxed{a} \boxed{\frac{1}{2}} tail") == r"\frac{1}{2}"
+    assert last_boxed(r"\boxed{a} so \boxed{\frac{1}{2}} tail") == r"\frac{1}{2}"
     assert last_boxed("none") is None
     assert quick_grade(r"\boxed{007}", "7") == Grade("correct", 1.0, "007")
     assert quick_grade(r"\boxed{x}", "7") is None

@@ -1,0 +1,34 @@
+"""Labels that cannot be graded, found before training starts: an unparseable one would look like a prompt too hard."""
+
+import math
+import re
+
+from tqdm import tqdm
+
+from openrlhf_unlearn.grading.pool import MathGrader
+
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,15}\s*")
+CHUNK = 256
+
+
+def check_labels(labels: list, answer_format: str = "auto", workers: int = 2) -> list[int]:
+    """The rows, from 0, whose label cannot be graded: missing, empty, or without a value. Each text is asked once."""
+    missing = {
+        row for row, label in enumerate(labels) if label is None or (isinstance(label, float) and math.isnan(label))
+    }
+    texts = [str(label) for label in labels]
+    plain = answer_format in ("auto", "boxed", "last_number")
+    doubtful = sorted({text for text in texts if not (plain and _INTEGER.fullmatch(text))})
+    bad = set()
+    if doubtful:
+        with MathGrader(workers, timeout_s=5.0, answer_format=answer_format) as grader:
+            for start in tqdm(range(0, len(doubtful), CHUNK), "labels", leave=False, disable=None):
+                chunk = doubtful[start : start + CHUNK]
+                bad |= {text for text, good in zip(chunk, grader.gradable(chunk), strict=True) if not good}
+    return [row for row, text in enumerate(texts) if row in missing or text in bad]
+
+
+def label_table(labels: list, rows: list[int], limit: int = 10) -> str:
+    """The first culprits with their rows, counted from 1, as a table to print."""
+    lines = [f"{'row':>8}  label", *(f"{row + 1:>8}  {str(labels[row])[:100]!r}" for row in rows[:limit])]
+    return "\n".join(lines + ([f"     ...  and {len(rows) - limit} more"] if len(rows) > limit else []))
