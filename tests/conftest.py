@@ -1,4 +1,8 @@
 import pytest
+from hypothesis import settings
+
+settings.register_profile("shared machines", deadline=None)  # a slow moment is no failure
+settings.load_profile("shared machines")
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,13 @@ from openrlhf_unlearn.filters.base import FilterConfig, SampleFilter
 from openrlhf_unlearn.filters.dynamic import DynamicFilter
 from openrlhf_unlearn.filters.none import NoFilter
 from openrlhf_unlearn.filters.oversample_replay import OversampleReplayFilter
+from openrlhf_unlearn.filters.review import ReviewFilter
 
 FILTERS: dict[str, type[SampleFilter]] = {
     "none": NoFilter,
     "dynamic": DynamicFilter,
     "oversample_replay": OversampleReplayFilter,
+    "review": ReviewFilter,
 }
 
 

@@ -6,6 +6,7 @@ tests/grading/pairs.py lists every mend with its reason, and what cannot be mend
 
 import re
 import unicodedata
+from fractions import Fraction
 from functools import lru_cache
 
 from math_verify import parse, verify
@@ -16,7 +17,9 @@ _SIGNS = {"−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": r"\di
           "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "°": r"^\circ ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
           "∅": r"\emptyset ", "±": r"\pm ", "θ": r"\theta "}  # fmt: skip
 _LAYOUT = re.compile(r"\\(?:left|right|displaystyle|[,;:!]|quad|qquad)(?![A-Za-z])|\s+|~")
-_MEMBER = re.compile(r"^\s*[A-Za-z]\s*\\in(?![A-Za-z])\s*")
+_MEMBER = re.compile(r"^\s*[A-Za-z]\s*\\in(?![A-Za-z])\s*(?=[(\[]|\\left|\\\{)")
+_REPEATING = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*)\\(?:overline|bar|dot)\s*\{?([0-9]+)\}?")
+_PROSE = re.compile(r"[A-Za-z0-9 .,:;'%/=()-]*[A-Za-z0-9][A-Za-z0-9 .,:;'%/=()-]*")
 _BASE = re.compile(r"[0-9A-Fa-f]+_\{?(?:\\text\{)?([0-9]+)\}?\}?$")
 _WORDS = re.compile(r"\\(?:text|textbf|mathrm|mbox)\s*\{([^{}]*)\}")
 _BARE_NUMBER = re.compile(r"-?[0-9][0-9,]*(?:\.[0-9]+)?")
@@ -36,10 +39,20 @@ def prepared(text: str) -> str:
             break
     text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda found: f"^{{{found[0].translate(_SUPERSCRIPTS)}}}", text)
     text = re.sub(r"√\s*(\w+)", r"\\sqrt{\1}", text)
+    text = re.sub(r"\^\s*(\{\s*°\s*\}|°)", "°", text)
+    text = _REPEATING.sub(_as_fraction, text)
     for sign, latex in _SIGNS.items():
         text = text.replace(sign, latex)
     text = unicodedata.normalize("NFKC", text)
     return _MEMBER.sub("", text).strip().rstrip(".").strip()
+
+
+def _as_fraction(found: re.Match) -> str:
+    """0.1\\overline{6} as 1/6, which math-verify cannot read."""
+    whole, fixed, repeated = found.groups()
+    nines = 10 ** len(fixed) * (10 ** len(repeated) - 1)
+    value = Fraction(int((whole or "0") + fixed + repeated) - int((whole or "0") + fixed), nines)
+    return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
 @lru_cache(maxsize=1024)
@@ -61,11 +74,18 @@ def words(text: str) -> str:
     return "" if "\\" in text else "".join(c for c in text.casefold() if c.isalnum())
 
 
+@lru_cache(maxsize=1024)
 def is_readable(label: str) -> bool:
-    """Whether a label has a value that an answer could equal."""
+    """Whether a label has a value, or words, that an answer could equal."""
     found = parsed(label)
     expressions = [item for item in found if not isinstance(item, str)]
-    return bool(expressions) and verify(expressions, expressions, timeout_seconds=None)
+    return bool(expressions and verify(expressions, expressions, timeout_seconds=None)) or _is_prose(label)
+
+
+def _is_prose(text: str) -> bool:
+    """11 a.m., 20:00, see below: nothing that mathematics reads, but the same words are the same answer."""
+    text = prepared(text)
+    return bool(_PROSE.fullmatch(text)) and text.count("(") == text.count(")")
 
 
 def same(answer: str, label: str) -> bool:
@@ -88,7 +108,7 @@ def _same_quantity(answer: str, label: str) -> bool:
 
 def _same_words(answer: str, label: str) -> bool:
     gold = words(label)
-    return len(gold) > 1 and not any(c.isdigit() for c in gold) and words(answer) == gold
+    return len(gold) > 1 and any(c.isalpha() for c in gold) and words(answer) == gold
 
 
 def _bases_differ(answer: str, label: str) -> bool:

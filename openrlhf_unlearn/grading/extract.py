@@ -7,18 +7,19 @@ math-verify takes it, and so rewards a derivation that was cut off at a lucky pl
 
 import re
 
-SHORT = 200  # characters of a response that may be an answer without any mark
+SHORT = 400  # characters of a response that may be an answer without any mark
 MAX_ANSWER = 2_000
 
 _TOKEN = re.compile(r"\\.|[{}]", re.DOTALL)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
-_BETWEEN_BOXES = re.compile(r"[\s$]*(?:[,;]|[,;]?\s*(?:\\(?:text|mathrm)\s*\{)?\s*(?:and|or)\b\s*\}?)[\s$]*")
+_BETWEEN = re.compile(r"[\s$]*(?:[,;]|[,;]?\s*(?:\\(?:text|mathrm)\s*\{)?\s*(?:and|or)\b\s*\}?)[\s$]*")
 _END_TOKENS = re.compile(r"(?:\s|<(?:eos|pad|/s|end_of_turn)>|<\|[a-z_]{1,24}\|>)+\Z")
 _ANCHOR = re.compile(r"(?:\banswers?\b[^.\n:=]{0,80}?(?:\bis\b|\bare\b|:|=)|####)[\s:*]*", re.IGNORECASE)
 _FORMULA = re.compile(
     r"(?<!\\)\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<!\\)\$(?!\s)((?:\\.|[^$\\\n])+?)\$", re.DOTALL
 )
-_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z']{2,}|\bI\b")
+_SENTENCE_END = re.compile(r"[.](?:\s.*)?\Z")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z']{3,}|\bI\b")
 NUMBER = re.compile(r"(?<![\w.])-?(?:[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?|\.[0-9]+)")
 _CHOICE = re.compile(r"(?<![A-Za-z0-9'])\(?([A-J])\)?(?![A-Za-z0-9'])")
 
@@ -61,7 +62,7 @@ def boxed_answer(text: str) -> str | None:
         return None
     answers = [boxes[-1][2]]
     for (_, end, earlier), (start, _, _) in zip(reversed(boxes[:-1]), reversed(boxes), strict=False):
-        if not earlier or not _BETWEEN_BOXES.fullmatch(text, end, start):
+        if not earlier or not _BETWEEN.fullmatch(text, end, start):
             break
         answers.insert(0, earlier)
     return ", ".join(answers)
@@ -71,9 +72,18 @@ def has_box(text: str) -> bool:
     return bool(_BOX.search(text)) or "\\boxed" in text
 
 
-def last_formula(text: str) -> str | None:
+def formulas(text: str, last: bool = True) -> str | None:
+    """The last or first formula of a text, with those that only commas, "and" or "or" join to it."""
     found = list(_FORMULA.finditer(text))
-    return next(group for group in found[-1].groups() if group).strip() if found else None
+    if not found:
+        return None
+    chosen = [found.pop() if last else found.pop(0)]
+    while found:
+        left, right = (found[-1], chosen[0]) if last else (chosen[-1], found[0])
+        if not _BETWEEN.fullmatch(text, left.end(), right.start()):
+            break
+        chosen.insert(0, found.pop()) if last else chosen.append(found.pop(0))
+    return ", ".join(next(group for group in match.groups() if group).strip() for match in chosen)
 
 
 def anchored_answer(text: str) -> str | None:
@@ -82,8 +92,7 @@ def anchored_answer(text: str) -> str | None:
     if not anchors:
         return None
     rest = text[anchors[-1].end() :].lstrip().partition("\n")[0].strip().strip("*").strip()
-    rest = re.sub(r"(?<!\\)[.!](?:\s.*)?\Z", "", rest, flags=re.DOTALL)  # the sentence ends where the answer does
-    return last_formula(rest) or rest or None
+    return formulas(rest, last=False) or _SENTENCE_END.sub("", rest) or None
 
 
 def short_answer(text: str) -> str | None:
@@ -111,5 +120,5 @@ def find_answer(response: str) -> str | None:
     text = without_end(response)
     if has_box(text):
         return boxed_answer(text)
-    answer = anchored_answer(text) or last_formula(text.rpartition("\n")[2]) or short_answer(text)
+    answer = anchored_answer(text) or formulas(text.rpartition("\n")[2]) or short_answer(text)
     return answer[:MAX_ANSWER] if answer else None

@@ -171,7 +171,8 @@ class UnlearnSamplesGenerator(SamplesGenerator):
         """Sample until `wanted` groups were accepted or the episode is over; returns the prompts consumed."""
         if self.args.vllm.enable_sleep:
             batch_vllm_engine_call(self.vllm_engines, "wake_up")
-        first = self._revisited() + self.stream.take(wanted)
+        first = self._revisited()[:wanted]
+        first += self.stream.take(wanted - len(first))
         consumed = len(first)
         pending = self._dispatch([Visit(p, [], [], [], []) for p in first], **generate_kwargs)
         progress = tqdm(total=wanted, desc="Generate samples")

@@ -8,6 +8,7 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 
+from openrlhf_unlearn.filters.forgetting import Forgetting
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir
 
 EASY_AT_FIRST_SIGHT = 0.1  # mean reward of the first visit from which a prompt's curve counts as easy
@@ -52,12 +53,14 @@ class Tracker:
         self.save_rollouts = save_rollouts
         self.first_wave = first_wave
         self.curve_of: dict[str, str] = {}  # prompt_id: easy, hard or never_positive, as seen so far
+        self.forgetting = Forgetting()
         self._start_step()
 
     def _start_step(self) -> None:
         self._rewards: list[dict] = []
         self._rollouts: list[dict] = []
         self._reasons: Counter = Counter()
+        self._turnover: Counter = Counter()
 
     def observe(self, sampled: Sampled, accepted: bool, reason: str) -> None:
         """Record one visit, whether it trains or not."""
@@ -77,6 +80,7 @@ class Tracker:
         )
         self._rewards.append(row)
         self._reasons[reason] += 1
+        self._turnover[self.forgetting.visit(sampled.prompt_id, row["mean_reward"])] += 1
         seen = self.curve_of.setdefault(
             sampled.prompt_id, "easy" if row["mean_reward"] >= EASY_AT_FIRST_SIGHT else "never_positive"
         )
@@ -116,6 +120,8 @@ class Tracker:
         if sampled:
             metrics["unlearn/pass_rate"] = sum(row["accepted"] for row in sampled) / len(sampled)
             metrics["unlearn/rollouts_sampled"] = float(sum(row["n"] for row in sampled))
+            metrics["unlearn/newly_solved"] = float(self._turnover["gained"])
+            metrics["unlearn/forgotten"] = float(self._turnover["lost"])
         if any(row["n_replayed"] for row in trained):
             metrics["unlearn/replayed"] = float(sum(row["n_replayed"] for row in trained))
         for reason, count in self._reasons.items():
@@ -129,8 +135,9 @@ class Tracker:
         return metrics
 
     def state_dict(self) -> dict:
-        return {"curve_of": dict(self.curve_of)}
+        return {"curve_of": dict(self.curve_of), "forgetting": self.forgetting.state_dict()}
 
     def load_state_dict(self, state: dict) -> None:
         self.curve_of = dict(state["curve_of"])
+        self.forgetting.load_state_dict(state["forgetting"])
         self._start_step()
