@@ -2,7 +2,8 @@
 
 Calls such as `torch.cuda.empty_cache()` become calls of DeepSpeed's accelerator, which on a GPU are the very same
 functions of torch.cuda (tests/cpu/test_rewrite.py compares them) and on a CPU do what a CPU needs. Two host functions
-get a first line that takes our path where the accelerator is a CPU, and only there.
+get a first line that takes our path where the accelerator is a CPU, and only there. Before the host starts Ray, ours
+is started where there is no GPU.
 """
 
 import ast
@@ -33,6 +34,9 @@ _BRANCHES = {
         "    return receive_weight(self, name, dtype, shape, empty_cache)",
     ),
 }
+# Before the statement that starts Ray unless it runs: there, with a GPU or a cluster, this does nothing.
+_RAY_START = "not ray.is_initialized()"
+_BEFORE_RAY_START = ("from openrlhf_unlearn.cpu.ray_cpu import prepare_cpu", "prepare_cpu(args)")
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,21 @@ class _Finder(ast.NodeVisitor):
         start = self._offset(node.lineno, node.col_offset)
         self.edits.append(Edit(start, self._offset(node.end_lineno, node.end_col_offset), text))
 
+    def _insert(self, before: ast.stmt, lines: tuple[str, ...]) -> None:
+        indent = " " * before.col_offset
+        at = self._offset(before.lineno, before.col_offset)
+        self.edits.append(Edit(at, at, "".join(f"{line}\n{indent}" for line in lines)))
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         if node.name in _CUDA_ONLY:
             return
         if node.name in _BRANCHES:
-            first = node.body[0]
-            indent = " " * first.col_offset
-            at = self._offset(first.lineno, first.col_offset)
-            self.edits.append(Edit(at, at, "".join(f"{line}\n{indent}" for line in _BRANCHES[node.name])))
+            self._insert(node.body[1 if ast.get_docstring(node) else 0], _BRANCHES[node.name])
+        self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> None:
+        if ast.unparse(node.test) == _RAY_START:
+            self._insert(node, _BEFORE_RAY_START)
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
@@ -119,7 +130,7 @@ def _optional_flash_attn(tree: ast.Module, finder: _Finder) -> None:
 
 def rewrite(text: str) -> str:
     """The device-agnostic form of one module's text; the same text if it names no device."""
-    if not re.search(r"cuda|flash_attn", text):
+    if not re.search(r"cuda|flash_attn|ray\.is_initialized", text):
         return text
     source = text.encode()
     tree = ast.parse(source)

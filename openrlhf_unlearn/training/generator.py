@@ -121,8 +121,10 @@ class UnlearnSamplesGenerator(SamplesGenerator):
 
         batch = self._take_batch(self._groups_to_train(batch_size))
         self._episode_over = self.stream.exhausted and len(self.buffer) < batch_size
-        if self._episode_over and self._last_episode and not batch and consumed:
-            self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
+        if self._episode_over:
+            logger.info(f"Episode {self.stream.episode + 1} is over: {self.tracker.describe()}")
+            if self._last_episode and not batch and consumed:
+                self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
         return batch, None, consumed, self._episode_over
 
     @property

@@ -12,6 +12,7 @@ from openrlhf_unlearn.filters.forgetting import Forgetting
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir
 
 EASY_AT_FIRST_SIGHT = 0.1  # mean reward of the first visit from which a prompt's curve counts as easy
+LITTLE_REWARD = 0.1  # share of prompts ever rewarded below which something may be wrong with the set-up
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,14 @@ class Tracker:
                 metrics[f"unlearn/reward_{curve}"] = statistics.fmean(means)
                 metrics[f"unlearn/prompts_{curve}"] = float(len(means))
         return metrics
+
+    def describe(self) -> str:
+        """One line for the log: how many prompts were ever solved."""
+        rewarded = sum(curve != "never_positive" for curve in self.curve_of.values())
+        text = f"{rewarded} of {len(self.curve_of)} prompts had a correct rollout so far"
+        if rewarded >= LITTLE_REWARD * len(self.curve_of):
+            return text
+        return f"{text}; next to none: check the reward function, the prompt template and --unlearn.answer_format"
 
     def state_dict(self) -> dict:
         return {"curve_of": dict(self.curve_of), "forgetting": self.forgetting.state_dict()}

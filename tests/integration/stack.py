@@ -11,6 +11,12 @@ from openrlhf_unlearn.run_dir import RunDir
 ROOT = Path(__file__).parents[2]
 
 
+def error_line(text: str) -> str:
+    """The one line by which our launcher says what went wrong; other processes may have written after it."""
+    (line,) = [line for line in text.splitlines() if line.startswith("openrlhf-unlearn: ")]
+    return line
+
+
 class Training:
     """One training command on the built-in world; `folder` holds its outputs, `world` the model and data."""
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.integration.stack import Training
+from tests.integration.stack import Training, error_line
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,6 @@ def test_flags_of_host_and_plugin_stand_in_one_help():
 def test_one_line_and_nothing_written(fake_world, tmp_path, code, message, flags):
     training = Training(fake_world, tmp_path)
     text = training(expect=code, **flags)
-    last = text.splitlines()[-1]
-    assert last.startswith("openrlhf-unlearn: ") and message in last
+    assert message in error_line(text)
     assert "Traceback" not in text
     assert not training.run.path.exists() or not training.run.steps()

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from openrlhf_unlearn.run_dir import read_table
-from tests.integration.stack import ROOT, Training
+from tests.integration.stack import ROOT, Training, error_line
 
 pytestmark = pytest.mark.slow
 
@@ -71,9 +71,9 @@ def test_killed_and_resumed_is_as_if_never_killed(world, tmp_path):
 
     # The same command, not resuming, must not write over the run.
     text = training(expect=1, **{**flags, "ckpt__load_enable": False})
-    assert "already holds steps 1 to" in text.splitlines()[-1]
+    assert "already holds steps 1 to" in error_line(text)
     text = training(expect=1, **{**flags, "train__seed": 7})
-    assert "belongs to another configuration: --train.seed was 42, is 7" in text.splitlines()[-1]
+    assert "belongs to another configuration: --train.seed was 42, is 7" in error_line(text)
 
 
 def test_asynchronous_with_the_users_own_filter(world, tmp_path):
@@ -106,8 +106,7 @@ def test_a_reward_function_that_raises_ends_the_run_in_one_line(world, tmp_path)
     reward.write_text("def reward_func(queries, prompts, labels):\n    raise KeyError('no such column')\n")
     training = Training(world, tmp_path)
     text = training(expect=1, reward__remote_url=reward)
-    last = text.splitlines()[-1]
-    assert last.startswith("openrlhf-unlearn: the reward function failed: KeyError: 'no such column' (prompt ")
+    assert "the reward function failed: KeyError: 'no such column' (prompt " in error_line(text)
     assert training.run.steps() == []
 
 
@@ -117,4 +116,4 @@ def test_a_run_in_which_nothing_passes_stops(world, tmp_path):
     data.write_text("".join(json.dumps({**row, "label": "123456"}) + "\n" for row in prompts))
     training = Training(world, tmp_path, data=data)
     text = training(expect=1, unlearn__max_filtered_batches=2)
-    assert "no group passed --unlearn.filter dynamic in 2 rounds of 32 prompts" in text.splitlines()[-1]
+    assert "no group passed --unlearn.filter dynamic in 2 rounds of 32 prompts" in error_line(text)

@@ -180,7 +180,7 @@ def test_our_grader_by_default():
     assert graded == [(1.0, "correct"), (0.0, "wrong"), (0.0, "no_answer")]
 
 
-# Parts and rounds, with a pool that tosses coins instead of a model ------------------------------------------------------
+# Parts and rounds, with a pool that tosses coins instead of a model ---
 
 
 class Coins:
