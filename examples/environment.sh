@@ -171,6 +171,8 @@ prepare_environment() {
     fi
     # shellcheck disable=SC1091
     . "$VENV/bin/activate"
+    export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore:The pynvml package is deprecated}
+    if [ "$DEVICE" = cpu ]; then export DS_ACCELERATOR=${DS_ACCELERATOR:-cpu}; fi
 }
 
 prepare_environment

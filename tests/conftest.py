@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -7,9 +10,11 @@ settings.load_profile("shared machines")
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
-    """The built-in world, seed 0, made once a test session (about a minute on two cores)."""
+    """The built-in world, seed 0, made once a test session; OPENRLHF_UNLEARN_WORLD names a ready one instead."""
     from openrlhf_unlearn import cli
 
+    if ready := os.environ.get("OPENRLHF_UNLEARN_WORLD"):
+        return Path(ready)
     folder = tmp_path_factory.mktemp("world")
     assert cli.main(["microworld", str(folder), "--seed", "0"]) == 0
     return folder

@@ -1,4 +1,8 @@
-"""One colour a group, everywhere: Okabe and Ito's palette, which colour-blind readers tell apart."""
+"""One colour a group, everywhere: Okabe and Ito's palette, which colour-blind readers tell apart.
+
+Figures are drawn in the colours for light paper; in the page each of them is a CSS variable, and dark mode lightens
+those that a dark ground would swallow.
+"""
 
 GROUP_COLOURS = {
     "easy": "#009E73",
@@ -17,10 +21,22 @@ GROUP_NAMES = {
     "ungradable": "Ungradable",
 }
 GROUP_MEANINGS = {
-    "easy": "solved at least one time in ten before training",
-    "learnable": "hard before training, solved after it in every run",
+    "easy": "solved often enough before training",
+    "learnable": "hard before training, solved after it, in every run",
     "unlearnable": "rewarded during training, still not solved after it, in every run",
-    "no_reward": "no correct rollout was ever sampled in some run",
+    "no_reward": "no correct rollout was ever sampled in training, in some run",
     "mixed": "the runs disagree",
     "ungradable": "its label cannot be graded; it says nothing about the model",
+}
+INK, SOFT, LINE, PAPER = "#1d232b", "#57606a", "#d9dee4", "#ffffff"  # text, lesser text, rules, ground
+RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")  # compared runs, in order
+DARK = {
+    INK: "#e6e9ed",
+    SOFT: "#a3adb8",
+    LINE: "#39424d",
+    PAPER: "#14181d",
+    "#0072B2": "#4aa3df",
+    "#666666": "#9aa1a9",
+    "#009E73": "#1fb98c",
+    "#D55E00": "#ef7d2a",
 }

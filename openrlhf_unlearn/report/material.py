@@ -1,0 +1,204 @@
+"""What a report is made of: the files of one or several runs, read once, as arrays with one entry a prompt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.report.provisional import provisional_groups
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Rows of rewards/ as sampled, in order of runs and steps, (visits,) each; `row` is the prompt's."""
+
+    run: np.ndarray
+    step: np.ndarray
+    row: np.ndarray
+    n: np.ndarray
+    n_positive: np.ndarray
+    mean_reward: np.ndarray
+    accepted: np.ndarray
+    reason: np.ndarray
+    failed: dict[str, np.ndarray]  # no_answer, timeout, error: rollouts with that verdict
+
+
+@dataclass(frozen=True)
+class Tally:
+    """One evaluation, pooled over the runs: samples and positives a prompt, (prompts,), and counts of verdicts."""
+
+    n: np.ndarray
+    positive: np.ndarray
+    verdicts: dict[str, np.ndarray]
+
+    @property
+    def rate(self) -> np.ndarray:
+        return np.divide(self.positive, self.n, out=np.full(len(self.n), np.nan), where=self.n > 0)
+
+
+class Material:
+    """The runs of one report; all of them must hold the same prompts. Files are read when they are first asked for."""
+
+    def __init__(self, runs: Sequence[RunDir], tau: float = 0.1, easy: float = 0.1, initial="initial", final="final"):
+        self.runs, self.tau, self.easy, self.initial, self.final = list(runs), tau, easy, initial, final
+
+    @property
+    def first(self) -> RunDir:
+        return self.runs[0]
+
+    @cached_property
+    def config(self) -> dict:
+        return self.first.config()
+
+    @cached_property
+    def summary(self) -> dict:
+        """What other commands wrote into summary.json."""
+        return read_json(self.first.summary) if self.first.summary.exists() else {}
+
+    # Prompts ---------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def prompts(self) -> pa.Table:
+        """prompts.parquet; without it, the ids that rewards name, so that a run cut off early has a page too."""
+        if self.first.prompts.exists():
+            return read_table(self.first.prompts)
+        ids = self.first.read_steps("rewards", ["prompt_id"]).column("prompt_id").unique()
+        blank = pa.array([""] * len(ids), pa.string())
+        return pa.table({"prompt_id": ids, "prompt": blank, "label": blank, "datasource": blank})
+
+    @cached_property
+    def ids(self) -> pa.Array:
+        column = self.prompts.column("prompt_id")
+        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+    @property
+    def size(self) -> int:
+        return len(self.ids)
+
+    def rows_of(self, names: pa.ChunkedArray | pa.Array) -> np.ndarray:
+        """The prompt's row for each id, -1 where it is none of this report's."""
+        found = pc.index_in(names, value_set=self.ids).fill_null(-1)
+        return found.to_numpy(zero_copy_only=False) if isinstance(found, pa.Array) else found.to_numpy()
+
+    def aligned(self, table: pa.Table, column: str) -> np.ndarray:
+        """A column of a table with one row a prompt, (prompts,) float, nan where the table has nothing."""
+        values = np.full(self.size, np.nan)
+        rows = self.rows_of(table.column("prompt_id"))
+        values[rows[rows >= 0]] = table.column(column).to_numpy().astype(float)[rows >= 0]
+        return values
+
+    # Groups ----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def learnability(self) -> pa.Table | None:
+        return read_table(self.first.learnability) if self.first.learnability.exists() else None
+
+    @property
+    def provisional(self) -> bool:
+        """True while groups are read off training alone, because an evaluation is missing."""
+        return self.learnability is None
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """The group of each prompt, (prompts,) of str; "" where nothing is known yet."""
+        if self.provisional:
+            return provisional_groups(self)
+        found = np.full(self.size, "", dtype=object)
+        rows = self.rows_of(self.learnability.column("prompt_id"))
+        found[rows[rows >= 0]] = np.array(self.learnability.column("group").to_pylist(), dtype=object)[rows >= 0]
+        return found
+
+    def label_column(self, name: str) -> np.ndarray:
+        """A numeric column of learnability.parquet, (prompts,), all nan where it is missing."""
+        table = self.learnability
+        if table is None or name not in table.column_names:
+            return np.full(self.size, np.nan)
+        return self.aligned(table, name)
+
+    # Training --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def visits(self) -> Visits:
+        tables = [run.read_steps("rewards") for run in self.runs]
+        number = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+        table = pa.concat_tables(tables, promote_options="default")
+        rows = self.rows_of(table.column("prompt_id"))
+        kept = ~table.column("processed").to_numpy() & (rows >= 0)
+        columns = {name: table.column(name).to_numpy()[kept] for name in table.column_names if name != "prompt_id"}
+        return Visits(
+            run=number[kept],
+            step=columns["step"],
+            row=rows[kept],
+            n=columns["n"],
+            n_positive=columns["n_positive"],
+            mean_reward=columns["mean_reward"],
+            accepted=columns["accepted"],
+            reason=columns["reason"],
+            failed={name: columns[f"n_{name}"] for name in ("no_answer", "timeout", "error")},
+        )
+
+    def per_prompt(self, values: np.ndarray) -> np.ndarray:
+        """Sum over the visits of each prompt; values: (visits,)."""
+        return np.bincount(self.visits.row, weights=values, minlength=self.size)
+
+    @cached_property
+    def clipping(self) -> pa.Table:
+        return pa.concat_tables([run.read_steps("clipping") for run in self.runs], promote_options="default")
+
+    # Evaluations -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def tags(self) -> list[str]:
+        """Evaluation tags of any run: the initial one first, the final one last, steps between in their order."""
+        found = {tag for run in self.runs for tag in run.evaluation_tags()}
+        order = {self.initial: -1, self.final: 10**9}
+        return sorted(found, key=lambda tag: (order.get(tag, _digits(tag)), tag))
+
+    def tally(self, tag: str) -> Tally | None:
+        """The evaluation `tag` pooled over the runs that have it, or None."""
+        return self._tallies.setdefault(tag, self._tally(tag)) if tag not in self._tallies else self._tallies[tag]
+
+    @cached_property
+    def _tallies(self) -> dict[str, Tally | None]:
+        return {}
+
+    def _tally(self, tag: str) -> Tally | None:
+        paths = [run.evaluation(tag) for run in self.runs if run.evaluation(tag).exists()]
+        if not paths:
+            return None
+        n, positive, verdicts = np.zeros(self.size, int), np.zeros(self.size, int), {}
+        for path in paths:
+            table = read_table(path, ["prompt_id", "reward", "verdict"])
+            rows = self.rows_of(table.column("prompt_id"))
+            known = rows >= 0
+            hit = known & (table.column("reward").to_numpy() > POSITIVE_THRESHOLD)
+            n += np.bincount(rows[known], minlength=self.size)
+            positive += np.bincount(rows[hit], minlength=self.size)
+            verdict = np.array(table.column("verdict").fill_null("wrong").to_pylist(), dtype=object)
+            for name in set(verdict):
+                counted = np.bincount(rows[known & (verdict == name)], minlength=self.size)
+                verdicts[name] = verdicts.get(name, 0) + counted
+        return Tally(n, positive, verdicts)
+
+
+def _digits(tag: str) -> int:
+    return int("".join(filter(str.isdigit, tag)) or 0)
+
+
+def check_same_prompts(runs: Sequence[RunDir]) -> None:
+    """Raises UserError unless all runs hold the prompts of the first."""
+    if len(runs) < 2:
+        return
+    first = set(read_table(runs[0].prompts, ["prompt_id"]).column(0).to_pylist())
+    for run in runs[1:]:
+        other = set(read_table(run.prompts, ["prompt_id"]).column(0).to_pylist())
+        if other != first:
+            raise UserError(
+                f"{runs[0]} and {run} are runs of different data ({len(first & other)} prompts are in both, "
+                f"{len(first)} and {len(other)} in each); analyze them one by one"
+            )

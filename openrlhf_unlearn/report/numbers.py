@@ -1,0 +1,95 @@
+"""Numbers that know where they stand in summary.json, and sentences made of them.
+
+The page shows no number that is not in the summary: a `Number` carries its raw value and its place there, and as HTML
+it is `<data value="0.1234" data-key="groups.learnable.share">12 %</data>`. A `Say` is a sentence with numbers in it; it
+is plain text for the terminal and Markdown, HTML for the page.
+
+    say = Say("Of {total:count} prompts {share:percent} are hard.", {"total": 320, "share": 0.7}, "answer.0")
+    say.text    # Of 320 prompts 70 % are hard.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+DASH = "–"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %" if abs(value) >= 0.0995 or value == 0 else f"{100 * value:.1f} %"
+
+
+def _hours(value: float) -> str:
+    if value >= 1:
+        return f"{value:,.1f} h"
+    return f"{60 * value:.0f} min" if value >= 1 / 60 else f"{3600 * value:.0f} s"
+
+
+FORMATS = {
+    "count": lambda value: f"{value:,}",
+    "percent": _percent,
+    "rate": lambda value: f"{value:.3f}",
+    "signed": lambda value: f"{value:+.3f}",
+    "plain": lambda value: f"{value:g}",
+    "small": lambda value: f"{value:.2g}",
+    "hours": _hours,
+}
+
+
+def show(value, kind: str = "plain") -> str:
+    """A number as people read it; a dash where there is none. Text is shown as it is."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return DASH
+    return value if isinstance(value, str) else FORMATS[kind](value)
+
+
+@dataclass(frozen=True)
+class Number:
+    """One value of the summary, or a name that a user gave; `key` is its place in the summary's "report"."""
+
+    value: float | int | str | None
+    key: str
+
+    def __format__(self, kind: str) -> str:
+        return show(self.value, kind or "plain")
+
+    def __html_format__(self, kind: str) -> str:
+        kind = kind or "plain"
+        text = escape(show(self.value, kind))
+        if isinstance(self.value, str):
+            return f'<span class="given">{text}</span>'
+        value = "" if self.value is None else repr(self.value)
+        return f'<data value="{value}" data-key="{escape(self.key)}" data-kind="{kind}">{text}</data>'
+
+
+@dataclass(frozen=True)
+class Say:
+    """A sentence of ours: `template` holds {name:kind} fields and `code` in backticks, `key` its summary place."""
+
+    template: str
+    numbers: dict
+    key: str
+
+    def _fields(self) -> dict[str, Number]:
+        return {name: Number(value, f"{self.key}.numbers.{name}") for name, value in self.numbers.items()}
+
+    @property
+    def text(self) -> str:
+        return self.template.format(**self._fields())
+
+    def __html__(self) -> str:
+        html = re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(self.template)))
+        return Markup(html).format(**self._fields())
+
+    def as_dict(self) -> dict:
+        return {"text": self.text, "numbers": self.numbers}
+
+
+def look_up(report: dict, key: str):
+    """The value at `groups.learnable.share` of a summary's "report"; a whole number indexes a list."""
+    value = report
+    for part in key.split("."):
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value
