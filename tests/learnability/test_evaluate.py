@@ -281,7 +281,7 @@ def command(world, run, tag, *words) -> list[str]:
 @pytest.mark.slow
 def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_path):
     run = RunDir(tmp_path / "run")
-    words = command(world, run, "initial", "--chunk", 512, "--answer-format", "boxed")
+    words = command(world, run, "initial", "-n", 16, "--chunk", 512, "--answer-format", "boxed")
     process = subprocess.Popen([sys.executable, "-m", "openrlhf_unlearn.cli", *words], start_new_session=True)
     while process.poll() is None and not list(run.evaluation_parts("initial").glob("part-*.parquet")):
         time.sleep(0.05)
@@ -292,10 +292,10 @@ def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_
     assert cli.main([*words, "--temperature", "0.5"]) == 1
     assert cli.main(words) == 0
     about = read_json(run.evaluation_json("initial"))
-    assert about["samples"] == 320 * 32 and about["samples_drawn"] <= 320 * 32 - 500 * before
+    assert about["samples"] == 320 * 16 and about["samples_drawn"] <= 320 * 16 - 500 * before
     assert not run.evaluation_parts("initial").exists()
     table = read_table(run.evaluation("initial")).to_pandas()
-    assert (table.groupby("prompt_id")["sample"].apply(lambda s: sorted(s) == list(range(32)))).all()
+    assert (table.groupby("prompt_id")["sample"].apply(lambda s: sorted(s) == list(range(16)))).all()
     planted = read_json(world / "world.json")["initial_pass_rate"]
     truth = read_table(world / "truth.parquet").to_pandas()
     rates = table.groupby("prompt_id")["reward"].mean().rename("rate")
@@ -312,9 +312,12 @@ def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_
 @pytest.mark.slow
 def test_adaptive_evaluation_and_two_engines(world, tmp_path):
     run = RunDir(tmp_path / "run")
-    assert cli.main(command(world, run, "initial", "--adaptive", "--engines", 2, "--answer-format", "boxed")) == 0
+    some = tmp_path / "some.jsonl"
+    some.write_text("".join((world / "train.jsonl").read_text().splitlines(keepends=True)[:96]))
+    flags = ("--adaptive", "--engines", 2, "--answer-format", "boxed", "--data", some)
+    assert cli.main(command(world, run, "initial", *flags)) == 0
     about = read_json(run.evaluation_json("initial"))
-    assert about["samples"] <= 320 * 16
+    assert about["prompts"] == 96 and about["samples"] <= 96 * 18
     planted = read_json(world / "world.json")["initial_pass_rate"]
     table = read_table(run.evaluation("initial")).to_pandas()
     truth = read_table(world / "truth.parquet").to_pandas().set_index("prompt_id")["group"]
