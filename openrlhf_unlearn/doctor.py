@@ -71,16 +71,17 @@ def check_patch() -> Iterator[Check]:
     from openrlhf_unlearn.patching import Patch
 
     try:
-        states = set(Patch().state().values())
+        states = Patch().states()
     except UserError as error:
         yield FAIL, "patch", str(error)
         return
-    if states == {"patched"}:
+    edited = [name for name, state in states.items() if state in ("edited", "missing")]
+    if edited:
+        yield FAIL, "patch", f"neither OpenRLHF's nor ours: {', '.join(edited)}; reinstall openrlhf and apply again"
+    elif set(states.values()) == {"patched"}:
         yield OK, "patch", "applied"
-    elif not states:
-        yield WARN, "patch", "not applied: openrlhf-unlearn patch apply (a CPU needs it; a GPU only for --plugin)"
     else:
-        yield FAIL, "patch", "some files were edited since; reinstall openrlhf and apply again"
+        yield WARN, "patch", "not applied: openrlhf-unlearn patch apply (a CPU needs it; a GPU only for --plugin)"
 
 
 def check_tools() -> Iterator[Check]:

@@ -4,20 +4,22 @@
     patch status    which files are changed
     patch revert    the original bytes again
 
-The originals and a record with every file's checksums lie in `openrlhf/.unlearn_patch/`. patches/README.md says what
-each change is for.
+The originals and a record of every file's checksums lie in `openrlhf/.unlearn_patch/`. patches/README.md says what
+each change is for. A file is written only if it is, byte for byte, OpenRLHF's own or one that we wrote.
 """
 
 import argparse
 import hashlib
 import importlib.util
 import shutil
+import tempfile
 from pathlib import Path
 
+from openrlhf_unlearn.cpu.originals import ORIGINALS
 from openrlhf_unlearn.cpu.rewrite import rewrite
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import atomic_path, read_json, write_json
-from openrlhf_unlearn.training.hooks import TESTED_HOSTS, host_version
+from openrlhf_unlearn.training.hooks import host_version
 
 LAUNCHER = "cli/train_ppo.py"
 LAUNCHER_TEXT = '''"""train_ppo_ray with `--plugin NAME`; `openrlhf-unlearn patch` adds and removes this file."""
@@ -31,8 +33,8 @@ if __name__ == "__main__":
 '''
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def host_folder() -> Path:
@@ -44,96 +46,123 @@ def host_folder() -> Path:
 
 
 class Patch:
-    """The changes to one OpenRLHF folder."""
+    """The changes to one OpenRLHF folder.
 
-    def __init__(self, folder: Path | None = None):
+    A file's state is one of: 'original'; 'patched' (as this package writes it); 'outdated' (as an earlier version of
+    this package wrote it); 'edited' (neither: not ours to touch); 'missing'. For the launcher, which is ours alone,
+    not being there is 'original'.
+    """
+
+    def __init__(self, folder: Path | None = None, version: str | None = None):
         self.folder = folder or host_folder()
+        self.version = version or host_version()
+        self.originals: dict[str, str | None] = {LAUNCHER: None, **ORIGINALS.get(self.version, {})}
         self.store = self.folder / ".unlearn_patch"
         self.record_file = self.store / "record.json"
 
-    @property
-    def record(self) -> dict | None:
-        return read_json(self.record_file) if self.record_file.exists() else None
+    def refuse_unknown(self) -> None:
+        if self.version not in ORIGINALS:
+            raise UserError(
+                f"OpenRLHF {self.version} is unknown to this patch; install {' or '.join(ORIGINALS)}, or train on a "
+                "GPU without it: openrlhf-unlearn train"
+            )
 
-    def _write(self, name: str, data: bytes) -> None:
-        with atomic_path(self.folder / name) as aside:
-            aside.write_bytes(data)
+    def record(self) -> dict:
+        """{'version': OpenRLHF's, 'written': {file: [sums of what we wrote there, the newest last]}}."""
+        return read_json(self.record_file) if self.record_file.exists() else {"version": self.version, "written": {}}
 
     def planned(self) -> dict[str, bytes]:
-        """The new content of every file that changes, from the original files."""
+        """What this package writes into each file whose original bytes are at hand, in place or stored."""
         plan = {LAUNCHER: LAUNCHER_TEXT.encode()}
-        for path in sorted(self.folder.rglob("*.py")):
-            name = path.relative_to(self.folder).as_posix()
-            if name == LAUNCHER or name.startswith(self.store.name):
-                continue
-            text = path.read_bytes()
-            changed = rewrite(text.decode()).encode()
-            if changed != text:
-                plan[name] = changed
+        for name, original in self.originals.items():
+            path = next(
+                (p for p in (self.folder / name, self.store / name) if original and _digest(p) == original), None
+            )
+            if path:
+                plan[name] = rewrite(path.read_bytes().decode()).encode()
         return plan
 
-    def state(self) -> dict[str, str]:
-        """Each recorded file: 'patched', 'original' or 'edited' (neither). Empty if nothing was ever applied."""
-        found = {}
-        for name, sums in (self.record or {"files": {}})["files"].items():
-            path = self.folder / name
-            digest = _digest(path.read_bytes()) if path.exists() else None
-            known = {sums["patched"]: "patched", sums["original"]: "original"}
-            found[name] = known.get(digest, "edited")
-        return found
+    def states(self, plan: dict[str, bytes] | None = None) -> dict[str, str]:
+        """Each file's state, of all that the patch of this OpenRLHF version is about."""
+        plan, written = plan or self.planned(), self.record()["written"]
+        return {name: self._state(name, plan.get(name), written.get(name, [])) for name in self.originals}
 
-    def apply(self, version: str) -> int:
-        """Patch; returns how many files were written (0: it was all there). Raises UserError if it cannot be sure."""
-        if version not in TESTED_HOSTS:
-            raise UserError(f"OpenRLHF {version} is unknown to this patch (known: {', '.join(TESTED_HOSTS)})")
-        if self.record:
-            return self._apply_again(version)
-        plan = self.planned()
-        if (self.folder / LAUNCHER).exists():
-            raise UserError(f"{self.folder / LAUNCHER} is there already and not ours; remove it first")
-        files = {}
-        for name, changed in plan.items():
-            path = self.folder / name
-            original = path.read_bytes() if path.exists() else None
-            if original is not None:
-                with atomic_path(self.store / name) as aside:
-                    aside.write_bytes(original)
-            files[name] = {"original": original and _digest(original), "patched": _digest(changed)}
-        write_json(self.record_file, {"version": version, "files": files})
-        for name, changed in plan.items():
-            self._write(name, changed)
-        return len(plan)
+    def _state(self, name: str, planned: bytes | None, written: list[str]) -> str:
+        digest = _digest(self.folder / name)
+        if digest == self.originals[name]:
+            return "original"
+        if digest is None:
+            return "missing"
+        if planned is not None and digest == hashlib.sha256(planned).hexdigest():
+            return "patched"
+        return "outdated" if digest in written else "edited"
 
-    def _apply_again(self, version: str) -> int:
-        """After an interrupted apply, an update of this package, or for nothing: bring every file to today's patch."""
-        states = self.state()
-        edited = [name for name, state in states.items() if state == "edited"]
-        if edited or self.record["version"] != version:
-            if all((self.store / name).exists() or name == LAUNCHER for name in states) and not edited:
-                edited = ["another version's record"]
-            raise UserError(
-                f"{self.folder}: changed since the patch ({', '.join(edited)}); reinstall openrlhf=={version} and "
-                f"delete {self.store}"
-            )
-        current = {name: (self.folder / name).read_bytes() for name, state in states.items() if state == "patched"}
-        self.revert()
-        self.apply(version)
-        return sum((self.folder / name).read_bytes() != current.get(name) for name in self.record["files"])
+    def apply(self) -> int:
+        """Patch; returns how many files were written (0: it was all there). Raises UserError if it cannot be sure.
+
+        Killed at any moment, the next apply or revert goes on from there: originals are stored first, then the record
+        tells what may be found, then each file is replaced as a whole.
+        """
+        self.refuse_unknown()
+        plan, record = self.planned(), self.record()
+        states = self.states(plan)
+        self._refuse([name for name, state in states.items() if state in ("edited", "missing")])
+        todo = [name for name, state in states.items() if state != "patched"]
+        if not todo:
+            return 0
+        self._refuse_read_only()
+        for name in todo:
+            if states[name] == "original" and name != LAUNCHER:
+                self._write(self.store / name, (self.folder / name).read_bytes())
+        written = record["written"]
+        for name, data in plan.items():
+            written[name] = list(dict.fromkeys([*written.get(name, []), hashlib.sha256(data).hexdigest()]))
+        write_json(self.record_file, {"version": self.version, "written": written})
+        for name in todo:
+            self._write(self.folder / name, plan[name])
+        return len(todo)
 
     def revert(self) -> int:
-        """Restore the original bytes; returns how many files. Files edited since are refused, none is touched then."""
-        states = self.state()
-        edited = [name for name, state in states.items() if state == "edited"]
-        if edited:
-            raise UserError(f"edited since the patch: {', '.join(edited)}; reinstall openrlhf instead")
-        for name in states:
-            original = self.store / name
-            if original.exists():
-                self._write(name, original.read_bytes())
+        """Restore the original bytes; returns how many files. A file edited since is refused, and none is touched.
+
+        Driven by the record: after an upgrade of OpenRLHF, which put its own files in place of ours, what we added
+        goes and the new files stay.
+        """
+        record = self.record()
+        upgraded = record["version"] != self.version
+        ours = [name for name, sums in record["written"].items() if _digest(self.folder / name) in sums]
+        if not upgraded:
+            self._refuse([name for name, state in self.states().items() if state == "edited" and self.store.exists()])
+        if not self.store.exists():
+            return 0
+        self._refuse_read_only()
+        for name in ours:
+            if name == LAUNCHER:
+                (self.folder / name).unlink()
             else:
-                (self.folder / name).unlink(missing_ok=True)
-        shutil.rmtree(self.store, ignore_errors=True)
-        return len(states)
+                self._write(self.folder / name, (self.store / name).read_bytes())
+        shutil.rmtree(self.store)
+        return len(ours)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        with atomic_path(path) as aside:
+            aside.write_bytes(data)
+
+    def _refuse(self, names: list[str]) -> None:
+        if names:
+            raise UserError(
+                f"neither OpenRLHF {self.version}'s own nor ours: {', '.join(names)} in {self.folder}; "
+                f"delete them, then pip install --no-deps --force-reinstall openrlhf=={self.version}"
+            )
+
+    def _refuse_read_only(self) -> None:
+        try:
+            tempfile.TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {self.folder} ({error.strerror}); patch as the environment's owner, or in a virtual "
+                "environment of your own"
+            ) from error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -141,15 +170,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    patch, version = Patch(), host_version()
+    patch = Patch()
+    where = f"openrlhf {patch.version} in {patch.folder}"
     if args.action == "apply":
-        written = patch.apply(version)
-        print(f"openrlhf {version} in {patch.folder}: {written} files written" if written else "already applied")
+        count = patch.apply()
+        print(f"{where}: {count} files written" if count else f"{where}: already applied")
     elif args.action == "revert":
-        print(f"openrlhf {version} in {patch.folder}: {patch.revert()} files restored")
+        print(f"{where}: {patch.revert()} files restored")
     else:
-        states = patch.state()
+        patch.refuse_unknown()
+        states = patch.states()
         for name, state in states.items():
             print(f"{state:9} {name}")
-        print(f"openrlhf {version} in {patch.folder}: {'patched' if states else 'not patched'}")
+        print(f"{where}: {'patched' if set(states.values()) == {'patched'} else 'not patched'}")
     return 0

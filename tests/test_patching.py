@@ -1,14 +1,22 @@
 """The patch on a copy of the installed OpenRLHF's originals."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from openrlhf_unlearn import patching
+from openrlhf_unlearn.cpu.originals import ORIGINALS
+from openrlhf_unlearn.cpu.rewrite import rewrite
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.patching import LAUNCHER, Patch, host_folder
+from openrlhf_unlearn.training.hooks import TESTED_HOSTS, host_version
 
-VERSION = "0.11.2"
+FILE = "utils/distributed_util.py"
 
 
 def content(folder):
@@ -21,54 +29,151 @@ def host(tmp_path):
     """A copy of the installed host with its own original bytes, whether or not it is patched just now."""
     folder = tmp_path / "openrlhf"
     shutil.copytree(host_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    if Patch(folder).record:
-        Patch(folder).revert()
+    Patch(folder).revert()
     return folder
 
 
 def test_apply_is_complete_idempotent_and_reverts_to_identical_bytes(host):
     before, patch = content(host), Patch(host)
-    assert patch.apply(VERSION) == len(patch.state()) > 5
-    assert set(patch.state().values()) == {"patched"} and LAUNCHER in patch.state()
+    assert set(patch.states().values()) == {"original"}
+    assert patch.apply() == len(ORIGINALS[host_version()]) + 1
+    assert set(patch.states().values()) == {"patched"}
     patched = content(host)
-    assert patch.apply(VERSION) == 0
+    assert patch.apply() == 0
     assert content(host) == patched
-    assert patch.revert() == len(patch.planned())
+    assert patch.revert() == len(patch.originals)
     assert content(host) == before
     assert patch.revert() == 0
 
 
-def test_an_interrupted_apply_is_finished_by_the_next(host):
+def test_the_known_originals_are_all_files_that_the_rewrite_changes(host):
+    changed = {
+        path.relative_to(host).as_posix()
+        for path in host.rglob("*.py")
+        if rewrite(path.read_bytes().decode()) != path.read_bytes().decode()
+    }
+    assert changed == set(ORIGINALS[host_version()])
+    assert set(ORIGINALS) == set(TESTED_HOSTS)
+
+
+def test_an_interrupted_apply_is_finished_by_the_next_and_undone_by_revert(host, monkeypatch):
+    """Stop it before each of its writes in turn: whatever is on disk then, apply completes it, revert restores it."""
+    before, write, writes = content(host), Patch._write, []
+
+    def stopping_at(count):
+        def stopping(self, path, data):
+            if len(writes) == count:
+                raise KeyboardInterrupt
+            writes.append(path)
+            write(self, path, data)
+
+        return stopping
+
+    for count in (0, 5, 11, 12, 17, 22):  # 11 stored originals, then 12 files
+        for finish in (Patch.apply, Patch.revert):
+            writes.clear()
+            with monkeypatch.context() as patched:
+                patched.setattr(Patch, "_write", stopping_at(count))
+                with pytest.raises(KeyboardInterrupt):
+                    Patch(host).apply()
+            finish(Patch(host))
+            if finish is Patch.apply:
+                assert set(Patch(host).states().values()) == {"patched"}
+                Patch(host).revert()
+            assert content(host) == before, count
+
+
+def test_an_earlier_patch_of_ours_is_brought_up_to_date(host):
     before, patch = content(host), Patch(host)
-    patch.apply(VERSION)
-    name = "utils/distributed_util.py"
-    (host / name).write_bytes(before[name])  # as if it had been stopped before this file
-    assert patch.state()[name] == "original"
-    assert patch.apply(VERSION) == 1
-    assert set(patch.state().values()) == {"patched"}
+    patch.apply()
+    earlier = b"# what an earlier version of this package wrote\n"
+    (host / FILE).write_bytes(earlier)
+    record = json.loads(patch.record_file.read_text())
+    record["written"][FILE] = [patching._digest(host / FILE)]
+    patch.record_file.write_text(json.dumps(record))
+    assert patch.states()[FILE] == "outdated"
+    assert patch.apply() == 1
+    assert set(patch.states().values()) == {"patched"}
+    (host / FILE).write_bytes(earlier)  # as if the update had been killed before this file
+    assert patch.states()[FILE] == "outdated"
+    patch.revert()
+    assert content(host) == before
 
 
-def test_an_edited_file_is_neither_patched_over_nor_reverted(host):
+@pytest.mark.parametrize("patched_first", [True, False])
+def test_an_edited_file_is_neither_patched_over_nor_reverted(host, patched_first):
     patch = Patch(host)
-    patch.apply(VERSION)
-    edited = host / "utils/distributed_util.py"
-    edited.write_text(edited.read_text() + "# mine\n")
-    for action in (patch.revert, lambda: patch.apply(VERSION)):
-        with pytest.raises(UserError, match="utils/distributed_util.py"):
+    if patched_first:
+        patch.apply()
+    with (host / FILE).open("a") as file:
+        file.write("# mine\n")
+    before = content(host)
+    for action in (patch.apply, patch.revert) if patched_first else (patch.apply,):
+        with pytest.raises(UserError, match=FILE):
             action()
-    assert edited.read_text().endswith("# mine\n")
+    assert content(host) == before
 
 
-def test_an_unknown_version_or_a_foreign_launcher_is_refused(host):
-    with pytest.raises(UserError, match="9.9.9 is unknown"):
-        Patch(host).apply("9.9.9")
+def test_a_foreign_launcher_stays_and_nothing_is_written(host):
     (host / LAUNCHER).write_text("# of someone else")
-    with pytest.raises(UserError, match="not ours"):
-        Patch(host).apply(VERSION)
+    with pytest.raises(UserError, match=LAUNCHER):
+        Patch(host).apply()
     assert not Patch(host).store.exists()
+
+
+def test_an_unknown_version_is_refused_and_after_an_upgrade_revert_leaves_the_new_files(host):
+    with pytest.raises(UserError, match=r"OpenRLHF 9\.9\.9 is unknown.*0\.11\.2"):
+        Patch(host, "9.9.9").apply()
+    Patch(host).apply()
+    (host / FILE).write_text("# of 9.9.9")
+    with pytest.raises(UserError, match="unknown"):
+        Patch(host, "9.9.9").apply()
+    Patch(host, "9.9.9").revert()
+    assert (host / FILE).read_text() == "# of 9.9.9"
+    assert not (host / LAUNCHER).exists() and not Patch(host).store.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user for a moment, which only root can")
+def test_site_packages_of_another_user_give_one_line(host):
+    before = content(host)
+    for folder in (host, *host.parents[:3]):
+        folder.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(UserError, match="cannot write to .*Permission denied.*owner"):
+            Patch(host).apply()
+    finally:
+        os.seteuid(0)
+    assert content(host) == before
+
+
+def test_the_command_shows_applies_and_reverts(host):
+    """On a copy that comes first on the path; its launcher then answers with our flags among the host's."""
+    environment = {**os.environ, "PYTHONPATH": str(host.parent)}
+
+    def call(*words, expect=0):
+        done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, env=environment)
+        assert done.returncode == expect, done.stderr
+        return done.stdout + done.stderr
+
+    def patch(action, **kwargs):
+        return call("openrlhf_unlearn.cli", "patch", action, **kwargs).splitlines()
+
+    assert str(host) in patch("status")[-1] and patch("status")[-1].endswith("not patched")
+    assert patch("apply")[-1].endswith(f"{len(ORIGINALS[host_version()]) + 1} files written")
+    assert patch("apply")[-1].endswith("already applied")
+    assert patch("status")[-1].endswith(": patched")
+    assert "--unlearn.filter" in call("openrlhf.cli.train_ppo", "--plugin", "unlearn", "--help")
+    (host / FILE).write_text("# mine")
+    assert FILE in patch("revert", expect=1)[-1]
 
 
 def test_without_a_host_there_is_one_line(monkeypatch):
     monkeypatch.setattr(patching.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="openrlhf is not installed"):
         host_folder()
+
+
+def test_the_readme_names_every_changed_file():
+    readme = (Path(__file__).parents[1] / "patches" / "README.md").read_text()
+    assert [name for name in (LAUNCHER, *ORIGINALS["0.11.2"]) if name not in readme] == []

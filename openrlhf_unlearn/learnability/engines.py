@@ -87,6 +87,10 @@ class Engine:
         outputs = self.llm.generate(prompts, params, use_tqdm=False)
         return [[list(sample.token_ids) for sample in output.outputs] for output in outputs]
 
+    def close(self) -> None:
+        """End vLLM's own process now, not whenever this object is collected."""
+        self.llm.llm_engine.engine_core.shutdown()
+
 
 def has_gpu() -> bool:
     import torch
@@ -98,7 +102,11 @@ def has_gpu() -> bool:
 def engine_pool(config: EngineConfig, n_engines: int | None = None) -> Iterator["Pool"]:
     """Engines for the length of the block. `n_engines` None: one a GPU of the Ray cluster, or one without GPUs."""
     if n_engines == 1 or (n_engines is None and not has_gpu() and not os.environ.get("RAY_ADDRESS")):
-        yield LocalPool(config)
+        pool = LocalPool(config)
+        try:
+            yield pool
+        finally:
+            pool.engine.close()
         return
     import ray
 
