@@ -7,25 +7,28 @@
 #
 #   bash examples/quickstart.sh [FOLDER]    where everything is written; default: quickstart
 #   SEED=1 bash examples/quickstart.sh q1   another world, another run
+#   RUN_SEED=7 WORLD=q1/world bash examples/quickstart.sh q7   another run on a world that is there
 set -euo pipefail
 
 FOLDER=$(realpath -m "${1:-quickstart}")
 SEED=${SEED:-0}
+RUN_SEED=${RUN_SEED:-$SEED}
+WORLD=$(realpath -m "${WORLD:-$FOLDER/world}")
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$ROOT"
 started=$SECONDS
 say() { printf '\n[%d:%02d] %s\n' $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)) "$*"; }
 
-say "1/5 The built-in world: $FOLDER/world"
-openrlhf-unlearn microworld "$FOLDER/world" --seed "$SEED"
+say "1/5 The built-in world: $WORLD"
+openrlhf-unlearn microworld "$WORLD" --seed "$SEED"
 
 flags=(
-    --actor.model_name_or_path "$FOLDER/world/model"
-    --data.prompt_dataset "$FOLDER/world/train.jsonl" --data.input_key prompt --data.label_key label
+    --actor.model_name_or_path "$WORLD/model"
+    --data.prompt_dataset "$WORLD/train.jsonl" --data.input_key prompt --data.label_key label
     --data.max_len 64 --rollout.max_new_tokens 24
     --reward.remote_url examples/reward_math.py
     --ckpt.output_dir "$FOLDER/model" --ckpt.path "$FOLDER/checkpoints" --ckpt.save_steps 20 --ckpt.max_num 1
-    --train.seed "$SEED"
+    --train.seed "$RUN_SEED"
 
     # 12 episodes of 320 prompts are 60 steps of 64.
     --train.num_episodes 12 --rollout.batch_size 64 --rollout.n_samples_per_prompt 8 --rollout.micro_batch_size 128
@@ -67,15 +70,15 @@ evaluate() {
     if [ -f "$FOLDER/run/evaluations/$1.parquet" ]; then
         echo "done before"
     else
-        openrlhf-unlearn evaluate --model "$2" --data "$FOLDER/world/train.jsonl" --tag "$1" --run "$FOLDER/run" -n 32
+        openrlhf-unlearn evaluate --model "$2" --data "$WORLD/train.jsonl" --tag "$1" --run "$FOLDER/run" -n 32
     fi
 }
 say "3/5 pass@1 of every prompt before training, 32 answers each"
-evaluate initial "$FOLDER/world/model"
+evaluate initial "$WORLD/model"
 say "4/5 pass@1 of every prompt after training"
 evaluate final "$FOLDER/model"
 
 say "5/5 Which prompts were learned"
 openrlhf-unlearn analyze "$FOLDER/run"
-python examples/compare_with_truth.py "$FOLDER/world/truth.parquet" "$FOLDER/run"
+python examples/compare_with_truth.py "$WORLD/truth.parquet" "$FOLDER/run"
 say "The report: $FOLDER/run/report/report.html"

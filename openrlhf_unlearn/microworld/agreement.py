@@ -1,0 +1,71 @@
+"""How well the groups found agree with the built-in world's planted truth."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from openrlhf_unlearn.microworld.task import GROUPS as PLANTED
+from openrlhf_unlearn.run_dir import GROUPS, read_table
+
+NOT_SEEN = "not seen"
+JUDGED = ("learnable", "unlearnable")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Counts of prompts by (planted group, found group)."""
+
+    counts: Counter
+
+    @property
+    def n_prompts(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def n_wrong(self) -> int:
+        """Prompts in a wrong group; `mixed` is not wrong, nor is a prompt that was not seen."""
+        return sum(n for (row, column), n in self.counts.items() if column not in (row, "mixed", NOT_SEEN))
+
+    def claimed(self, group: str) -> int:
+        return sum(self.counts[row, group] for row in PLANTED)
+
+    def planted(self, group: str) -> int:
+        return sum(n for (row, _), n in self.counts.items() if row == group)
+
+    def precision(self, group: str) -> float | None:
+        """Of those found in `group`, the share that was planted there; None if none was found."""
+        return self.counts[group, group] / self.claimed(group) if self.claimed(group) else None
+
+    def recall(self, group: str) -> float:
+        """Of those planted in `group`, the share that was found there."""
+        return self.counts[group, group] / self.planted(group)
+
+    def lines(self) -> list[str]:
+        """Found against planted groups as a table, then precision and recall."""
+        columns = [group for group in (*GROUPS, NOT_SEEN) if any(self.counts[row, group] for row in PLANTED)]
+        text = [f"{'planted / found':<16}" + "".join(f"{column:>13}" for column in columns)]
+        for row in PLANTED:
+            text.append(f"{row:<16}" + "".join(f"{self.counts[row, column]:>13}" for column in columns))
+        for group in JUDGED:
+            agreed, claimed, planted = self.counts[group, group], self.claimed(group), self.planted(group)
+            precision = f"{agreed / claimed:.2f}" if claimed else "-"
+            text.append(
+                f"{group}: precision {precision} ({agreed} of {claimed}), "
+                f"recall {agreed / planted:.2f} ({agreed} of {planted})"
+            )
+        text.append(
+            f"in a wrong group: {self.n_wrong} of {self.n_prompts} prompts ({self.n_wrong / self.n_prompts:.1%}); "
+            "`mixed` is not wrong"
+        )
+        return text
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """prompt_id → group, of `truth.parquet` or `learnability.parquet`."""
+    table = read_table(path, columns=["prompt_id", "group"])
+    return dict(zip(table["prompt_id"].to_pylist(), table["group"].to_pylist(), strict=True))
+
+
+def agreement(truth: Path, learnability: Path) -> Agreement:
+    planted, found = read_groups(truth), read_groups(learnability)
+    return Agreement(Counter((group, found.get(prompt, NOT_SEEN)) for prompt, group in planted.items()))
