@@ -34,6 +34,13 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
         "distribution for fewer rollouts",
     )
     add(
+        "--unlearn.give_up_below",
+        type=float,
+        default=0.0,
+        help="with --unlearn.adaptive: stop a visit in which a positive is less likely than this; saves more, and "
+        "changes what trains (docs/filters.md); 0 never does",
+    )
+    add(
         "--unlearn.loss",
         default="as_given",
         help=f"preset over the host's flags: {', '.join(LOSSES)}; a contradiction with an explicit flag is an error",
@@ -81,6 +88,8 @@ def check_flags(args: SimpleNamespace) -> None:
     for name in ("oversample_factor", "replay_limit", "max_filtered_batches"):
         if getattr(own, name) < 1:
             raise UsageError(f"--unlearn.{name} must be at least 1")
+    if not 0 <= own.give_up_below < 1:
+        raise UsageError("--unlearn.give_up_below is a probability: from 0 to below 1")
     if own.replay_log_probs == "stored" and args.algo.advantage.is_correction_level == "off":
         raise UsageError(
             "--unlearn.replay_log_probs stored needs the engines' log-probs: give --algo.advantage.is_correction_level "

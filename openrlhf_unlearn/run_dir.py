@@ -23,7 +23,7 @@ from openrlhf_unlearn.errors import UserError
 SCHEMA_VERSION = 1
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward", "mixed", "ungradable")
 VERDICTS = ("correct", "wrong", "no_answer", "timeout", "error", "bad_label")
-STEP_TABLES = ("rewards", "clipping", "rollouts")
+STEP_TABLES = ("rewards", "clipping", "likelihood", "rollouts")
 POSITIVE_THRESHOLD = 0.5  # a rollout is positive if its reward, before any shaping, is above this
 
 SCHEMAS = {
@@ -55,6 +55,17 @@ SCHEMAS = {
             ("negative_clip_fraction", pa.float64()),
             ("n_positive", pa.int32()),
             ("n_negative", pa.int32()),
+        ]
+    ),
+    "likelihood": pa.schema(
+        [
+            ("step", pa.int32()),
+            ("prompt_id", pa.string()),
+            ("n_positive", pa.int32()),
+            ("reference_log_likelihood", pa.float64()),  # of positive rollouts, a token, in nats; null without any
+            ("policy_log_likelihood", pa.float64()),  # the same under the policy that is about to train
+            ("train_inference_gap", pa.float64()),  # mean |trainer's - engine's log-prob| a token; null if unknown
+            ("replay_gap", pa.float64()),  # the same of replayed rollouts, whose engine had an older policy
         ]
     ),
     "rollouts": pa.schema(
@@ -231,7 +242,7 @@ class RunDir:
         write_table(self.step_file(table, step), pa.Table.from_pylist(rows, schema=SCHEMAS[table]))
 
     def read_steps(self, table: str, columns: list[str] | None = None) -> pa.Table:
-        """All steps of `rewards`, `clipping` or `rollouts` in order; an empty table where nothing was written."""
+        """All steps of one of STEP_TABLES in order; an empty table where nothing was written."""
         tables = [read_table(self.step_file(table, step), columns) for step in self.steps(table)]
         if tables:
             return pa.concat_tables(tables, promote_options="default")

@@ -20,13 +20,12 @@ from tqdm import tqdm
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, Group, Rollout, load_filter
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, VERDICTS, RunDir
+from openrlhf_unlearn.training.likelihood import REPLAYED
 from openrlhf_unlearn.training.prompts import Prompt, PromptStream, distinct_prompts
 from openrlhf_unlearn.training.selection import select_prompts, write_prompts
 from openrlhf_unlearn.training.tracker import Sampled, Tracker
 
 logger = init_logger(__name__)
-
-REPLAYED = "replayed"  # in an experience's info: 1 for a replayed rollout; only in batches that have one
 
 
 class Batch(list):
@@ -68,6 +67,7 @@ def filter_config(args) -> FilterConfig:
         positives_per_group=own.positives_per_group,
         replay_limit=own.replay_limit,
         adaptive=own.adaptive,
+        give_up_below=own.give_up_below,
     )
 
 

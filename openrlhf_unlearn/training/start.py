@@ -28,6 +28,7 @@ IDENTITY = (
     "unlearn.positives_per_group",
     "unlearn.replay_limit",
     "unlearn.adaptive",
+    "unlearn.give_up_below",
     "unlearn.loss",
     "unlearn.only_prompts",
     "unlearn.skip_prompts",

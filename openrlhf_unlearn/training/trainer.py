@@ -1,4 +1,4 @@
-"""The host's trainers, synchronous and asynchronous, with our generator, metrics and clip counts.
+"""The host's trainers, synchronous and asynchronous, with our generator, metrics, clip counts and likelihoods.
 
 Imported in the driver and again in the actors that run these classes: at import it puts our generator and actors
 where the host's modules look them up.
@@ -9,12 +9,15 @@ from openrlhf.trainer import ppo_trainer, ppo_trainer_async
 
 from openrlhf_unlearn.run_dir import RunDir
 from openrlhf_unlearn.training.clipping import clipping_rows
-from openrlhf_unlearn.training.generator import REPLAYED, UnlearnSamplesGenerator
+from openrlhf_unlearn.training.generator import UnlearnSamplesGenerator
 from openrlhf_unlearn.training.hooks import actor_class
+from openrlhf_unlearn.training.likelihood import REPLAYED, likelihood_rows
 
 
 class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
-    """With `--unlearn.replay_log_probs stored`, the old log-probs of a replayed rollout are those that vLLM sampled by.
+    """Keeps each prompt's likelihoods for the trainer to write.
+
+    With `--unlearn.replay_log_probs stored`, the old log-probs of a replayed rollout are those that vLLM sampled by.
 
     The host recomputes old log-probs under the current policy for all rollouts, so that a replayed one starts at ratio
     1 as if it had just been sampled. Stored ones make its ratio current over sampling policy, which the loss clips.
@@ -22,6 +25,7 @@ class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
 
     def make_experience(self, samples_list):
         experiences = super().make_experience(samples_list)
+        self.likelihood_rows = likelihood_rows(experiences, has_reference=self.initial_model_group is not None)
         if self.args.unlearn.replay_log_probs != "stored":
             return experiences
         for samples in experiences:
@@ -45,7 +49,9 @@ class _TrainStep:
         # Ranks of one tensor- or sequence-parallel group saw the same tokens: one of them speaks for all.
         duplicates = self.args.ds.ring_attn_size * self.args.ds.tensor_parallel_size
         counts = ray.get(self.actor_model_group.async_run_method(method_name="take_clip_counts")[::duplicates])
-        RunDir(self.args.unlearn.run_dir).write_step("clipping", global_steps + 1, clipping_rows(counts))
+        run = RunDir(self.args.unlearn.run_dir)
+        run.write_step("clipping", global_steps + 1, clipping_rows(counts))
+        run.write_step("likelihood", global_steps + 1, self.experience_maker.likelihood_rows)
         return status
 
 

@@ -2,9 +2,13 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import psutil
 
 from openrlhf_unlearn.run_dir import RunDir
 
@@ -85,6 +89,27 @@ class Training:
 
     def text(self) -> str:
         return re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text(errors="replace"))
+
+    def rows(self, processed: bool) -> list[dict]:
+        """The rows of `rewards/`, in the order in which they were written."""
+        return [row for row in self.run.read_steps("rewards").to_pylist() if row["processed"] == processed]
+
+    def kill(self, process: subprocess.Popen) -> None:
+        """kill -9 of the driver and of everything that its Ray started."""
+        children = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGKILL)
+        for child in children:
+            if child.is_running():
+                child.kill()
+        process.wait()
+
+    def start_and_kill(self, after_steps: int, **changes) -> None:
+        """Start, and kill everything as soon as the tracker has written that many steps."""
+        process = self.start(**changes)
+        while len(self.run.steps()) < after_steps:
+            assert process.poll() is None, self.text()[-3000:]
+            time.sleep(0.1)
+        self.kill(process)
 
     def __call__(self, expect: int = 0, timeout: float = 600, **changes) -> str:
         """Run to the end; the output. Fails with the output's end if the exit code is another than expected."""

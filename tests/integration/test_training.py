@@ -1,9 +1,6 @@
 """The plugin in the real stack: stock OpenRLHF, Ray, DeepSpeed and vLLM on the built-in world."""
 
 import json
-import os
-import signal
-import time
 from collections import Counter
 
 import pytest
@@ -14,36 +11,19 @@ from tests.integration.stack import ROOT, Training, error_line
 pytestmark = pytest.mark.slow
 
 
-def rows(training, processed):
-    table = training.run.read_steps("rewards")
-    return [row for row in table.to_pylist() if row["processed"] == processed]
-
-
 def check_run(training, *, k=8, batch=32, episodes=1):
     """What holds for every finished run: steps without a gap, each prompt once an episode, full groups trained."""
     steps = training.run.steps()
-    trained = Counter(row["step"] for row in rows(training, True))
+    trained = Counter(row["step"] for row in training.rows(processed=True))
     assert sorted(trained) == list(range(1, len(trained) + 1)), "a training step's rows are missing"
     assert steps[: len(trained)] == sorted(trained) and len(steps) <= len(trained) + 1
     assert all(count == batch for count in list(trained.values())[:-1])
-    assert all(row["n"] == k for row in rows(training, True))
-    visits = Counter(row["prompt_id"] for row in rows(training, False))
+    assert all(row["n"] == k for row in training.rows(processed=True))
+    visits = Counter(row["prompt_id"] for row in training.rows(processed=False))
     known = read_table(training.run.prompts)["prompt_id"].to_pylist()
     assert visits == dict.fromkeys(known, episodes), "a prompt was skipped or repeated"
     assert training.run.steps("clipping") == sorted(trained)
     assert (training.folder / "final" / "config.json").exists()
-
-
-def kill_all_of(process):
-    """kill -9 of the driver and of everything that its Ray started."""
-    import psutil
-
-    children = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGKILL)
-    for child in children:
-        if child.is_running():
-            child.kill()
-    process.wait()
 
 
 def test_killed_and_resumed_is_as_if_never_killed(world, tmp_path):
@@ -55,18 +35,14 @@ def test_killed_and_resumed_is_as_if_never_killed(world, tmp_path):
         "logger__tensorboard_dir": tmp_path / "tensorboard",
         "unlearn__save_rollouts": 1,
     }
-    process = training.start(**flags)
-    while len(training.run.steps()) < 4:  # in the fourth step; the newest checkpoint is of the second or fourth
-        assert process.poll() is None, training.text()[-3000:]
-        time.sleep(0.1)
-    kill_all_of(process)
+    training.start_and_kill(after_steps=4, **flags)  # the newest checkpoint is then of the second or fourth
     training(**flags)
     check_run(training, episodes=2)
-    reasons = {row["reason"] for row in rows(training, False)}
+    reasons = {row["reason"] for row in training.rows(processed=False)}
     assert reasons == {"accepted", "zero_variance"}
-    assert all(0 < row["n_positive"] < 8 for row in rows(training, True)), "dynamic trained a constant group"
+    assert all(0 < row["n_positive"] < 8 for row in training.rows(processed=True)), "dynamic trained a constant group"
     saved = training.run.read_steps("rollouts")
-    assert saved.num_rows == len(rows(training, False)) and all(saved["response"].to_pylist())
+    assert saved.num_rows == len(training.rows(processed=False)) and all(saved["response"].to_pylist())
     assert list((tmp_path / "tensorboard").rglob("events*"))
 
     # The same command, not resuming, must not write over the run.
@@ -80,8 +56,8 @@ def test_asynchronous_with_the_users_own_filter(world, tmp_path):
     training = Training(world, tmp_path)
     training(train__async_enable=True, unlearn__filter=f"{ROOT}/examples/my_filter.py:NearlySolved")
     check_run(training)
-    assert {row["reason"] for row in rows(training, False)} == {"accepted", "no_positive", "nearly_solved"}
-    assert all(0 < row["n_positive"] < 7 for row in rows(training, True))
+    assert {row["reason"] for row in training.rows(processed=False)} == {"accepted", "no_positive", "nearly_solved"}
+    assert all(0 < row["n_positive"] < 7 for row in training.rows(processed=True))
 
 
 def test_two_ranks_two_engines_and_a_ragged_end(world, tmp_path):
@@ -95,7 +71,7 @@ def test_two_ranks_two_engines_and_a_ragged_end(world, tmp_path):
         rollout__micro_batch_size=32,
     )
     check_run(training)
-    trained, accepted = (sum(row["accepted"] for row in rows(training, side)) for side in (True, False))
+    trained, accepted = (sum(row["accepted"] for row in training.rows(processed=side)) for side in (True, False))
     assert trained <= accepted
     if trained < accepted:
         assert f"{(accepted - trained) * 8} accepted rollouts were left" in text

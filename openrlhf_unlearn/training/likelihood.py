@@ -1,0 +1,69 @@
+"""How likely each prompt's correct rollouts are under the reference policy (paper, Figure 3), and how far the trainer's
+log-probs are from the engines' on the same tokens, by prompt.
+
+Both are read from the experiences that the host has made anyway; no forward pass is added. All log-likelihoods are a
+rollout's mean over its response tokens, in nats, then the mean over rollouts.
+"""
+
+import statistics
+from collections import defaultdict
+
+import torch
+
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, prompt_id
+
+REPLAYED = "replayed"  # in an experience's info: 1 for a replayed rollout; only in batches that have one
+
+
+def token_mean(values: torch.Tensor, mask: torch.Tensor) -> list[float]:
+    """Mean over each rollout's response tokens: (rollouts, tokens) → one number a rollout."""
+    mask = mask.to(torch.float64)
+    return ((values.to(torch.float64) * mask).sum(-1) / mask.sum(-1).clamp(min=1)).tolist()
+
+
+def reference_means(experience, policy: list[float], has_reference: bool) -> list[float] | None:
+    """Each rollout's log-likelihood under the reference; None without one.
+
+    With KL in the reward rather than the loss, the host keeps only each rollout's mean difference to the policy.
+    """
+    if experience.base_action_log_probs is not None:
+        return token_mean(experience.base_action_log_probs, experience.action_mask)
+    if not has_reference:
+        return None
+    return [p - d for p, d in zip(policy, experience.info["logprobs_diff"].flatten().tolist(), strict=True)]
+
+
+def likelihood_rows(experiences: list, has_reference: bool) -> list[dict]:
+    """The rows of `likelihood/` from one step's experiences, as the host's experience maker returns them."""
+    found = defaultdict(lambda: {"reference": [], "policy": [], "fresh": [], "replayed": []})
+    for experience in experiences:
+        mask = experience.action_mask
+        policy = token_mean(experience.action_log_probs, mask)
+        reference = reference_means(experience, policy, has_reference)
+        engine = experience.rollout_log_probs
+        gap = None if engine is None else token_mean((experience.action_log_probs - engine).abs(), mask)
+        rewards = torch.as_tensor(experience.info["reward"]).flatten().tolist()
+        replayed = experience.info.get(REPLAYED, torch.zeros(len(rewards))).flatten().tolist()
+        for i, (prompt, label, reward) in enumerate(zip(experience.prompts, experience.labels, rewards, strict=True)):
+            values = found[prompt_id(prompt, label)]
+            if reward > POSITIVE_THRESHOLD:
+                values["policy"].append(policy[i])
+                if reference is not None:
+                    values["reference"].append(reference[i])
+            if gap is not None:
+                values["replayed" if replayed[i] else "fresh"].append(gap[i])
+    return [
+        {
+            "prompt_id": name,
+            "n_positive": len(values["policy"]),
+            "reference_log_likelihood": _mean(values["reference"]),
+            "policy_log_likelihood": _mean(values["policy"]),
+            "train_inference_gap": _mean(values["fresh"]),
+            "replay_gap": _mean(values["replayed"]),
+        }
+        for name, values in found.items()
+    ]
+
+
+def _mean(values: list[float]) -> float | None:
+    return statistics.fmean(values) if values else None
