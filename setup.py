@@ -35,7 +35,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["openrlhf_unlearn", "openrlhf_unlearn.*"]),
-    package_data={"openrlhf_unlearn": ["**/*.html", "**/*.css", "**/*.js"]},
+    package_data={"openrlhf_unlearn": ["**/*.html", "**/*.css", "**/*.js", "**/*-LICENSE.txt"]},
     install_requires=[
         "datasets",
         "jinja2",

@@ -17,7 +17,7 @@ NUMBER = re.compile(r"'([\w/]+)': ([-+.\deE]+)")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--steps", type=int, required=True, help="steps that the run will have")
+    parser.add_argument("--steps", type=lambda text: int(text) if text else None, help="steps that the run will have")
     parser.add_argument("--log", type=Path, required=True, help="file to append the whole output to")
     args = parser.parse_args()
 

@@ -1,17 +1,19 @@
 """`--plugin NAME`: load plugins, let each add flags and replace parts, then run OpenRLHF's own launcher.
 
-    python -m openrlhf.cli.train_ppo --plugin unlearn [--unlearn.* flags] [flags of openrlhf.cli.train_ppo_ray]
+    python -m openrlhf.cli.train_ppo --plugin unlearn [--dry_run] [--unlearn.* flags] [train_ppo_ray's flags]
 
 The host's launcher keeps its parser under `if __name__ == "__main__"`, so it is run as a module, unchanged. Two of its
 own calls are where we join in, each once: its `parse_args` (plugins add their flags, so `--help` shows all) and
 `hierarchize`, which it imports at call time (plugins check and complete the configuration). Parts are replaced before,
 because the launcher binds them when it is imported.
+`--dry_run` goes as far as the host's own checks of its flags and stops where it would start Ray: nothing is written.
 Configuration travels as `args.unlearn` in the namespace that the host itself sends to every actor.
 """
 
 import argparse
 import os
 import runpy
+import shlex
 import sys
 from importlib.metadata import entry_points
 from typing import Protocol
@@ -20,6 +22,7 @@ from openrlhf_unlearn.errors import UsageError, UserError
 
 PLUGIN_GROUP = "openrlhf.plugins"
 HOST_LAUNCHER = "openrlhf.cli.train_ppo_ray"
+DRY_RUN = ("--dry_run", "--dry-run")
 
 
 class Plugin(Protocol):
@@ -31,19 +34,26 @@ class Plugin(Protocol):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add flags, all of them `--NAME.*`, to the host's parser."""
 
-    def configure(self, args: argparse.Namespace, given: list[str]) -> None:
-        """Check and complete `args` (nested, as the host uses it) before Ray starts.
+    def check(self, args: argparse.Namespace, given: list[str]) -> None:
+        """Check and complete `args` (nested, as the host uses it), and write nothing.
 
-        Raise UserError or UsageError, here or in `install`, to refuse.
+        Raise UserError or UsageError, here or in `install` or `configure`, to refuse.
         """
 
+    def configure(self, args: argparse.Namespace, given: list[str]) -> None:
+        """All that is left to do before Ray starts; not called by a dry run."""
 
-def take_plugin_names(argv: list[str]) -> tuple[list[str], list[str]]:
-    """Split the command line into the names given by `--plugin` and the rest, which the host's parser reads."""
+
+class Checked(Exception):
+    """Raised in a dry run where the host would start Ray: it has accepted its flags."""
+
+
+def split_arguments(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Our own arguments, `plugin` (names) and `dry_run`, and the rest, which the host's parser reads."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--plugin", action="append", default=[])
-    known, rest = parser.parse_known_args(argv)
-    return known.plugin, rest
+    parser.add_argument(*DRY_RUN, action="store_true")
+    return parser.parse_known_args(argv)
 
 
 def load_plugins(names: list[str]) -> list[Plugin]:
@@ -55,7 +65,7 @@ def load_plugins(names: list[str]) -> list[Plugin]:
     return [known[name].load()() for name in dict.fromkeys(names)]
 
 
-def _join_host(plugins: list[Plugin], argv: list[str]) -> None:
+def _join_host(plugins: list[Plugin], argv: list[str], dry_run: bool) -> None:
     """Arrange that the host's next `parse_args` and `hierarchize` call the plugins."""
     from openrlhf.utils import config
 
@@ -63,7 +73,7 @@ def _join_host(plugins: list[Plugin], argv: list[str]) -> None:
 
     def parse_args(parser, *args, **kwargs):
         argparse.ArgumentParser.parse_args = stock_parse
-        parser.prog = "python -m openrlhf.cli.train_ppo [--plugin NAME]"
+        parser.prog = "python -m openrlhf.cli.train_ppo [--plugin NAME] [--dry_run]"
         parser.allow_abbrev = False  # an abbreviated flag would escape the check of contradictions
         for plugin in plugins:
             plugin.add_arguments(parser)
@@ -73,7 +83,9 @@ def _join_host(plugins: list[Plugin], argv: list[str]) -> None:
         config.hierarchize = stock_hierarchize
         nested = stock_hierarchize(args)
         for plugin in plugins:
-            plugin.configure(nested, argv)
+            plugin.check(nested, argv)
+            if not dry_run:
+                plugin.configure(nested, argv)
         return nested
 
     argparse.ArgumentParser.parse_args = parse_args
@@ -82,14 +94,35 @@ def _join_host(plugins: list[Plugin], argv: list[str]) -> None:
 
 def launch(argv: list[str]) -> None:
     """Run the host's launcher with `argv`. Raises what the host or a plugin raises."""
-    names, rest = take_plugin_names(argv)
-    plugins = load_plugins(names)
+    own, rest = split_arguments(argv)
+    plugins = load_plugins(own.plugin)
     sys.argv = [HOST_LAUNCHER, *rest]
     for plugin in plugins:
         plugin.install(rest)
     if plugins:
-        _join_host(plugins, rest)
-    runpy.run_module(HOST_LAUNCHER, run_name="__main__", alter_sys=True)
+        _join_host(plugins, rest, own.dry_run)
+    if own.dry_run:
+        _stop_before_ray()
+    try:
+        runpy.run_module(HOST_LAUNCHER, run_name="__main__", alter_sys=True)
+    except Checked:
+        print("OpenRLHF and the plugins accept these flags:")
+        print(shlex.join(["python", "-m", "openrlhf.cli.train_ppo", *(w for w in argv if w not in DRY_RUN)]))
+
+    except AssertionError as error:
+        if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+            raise
+        raise UsageError(f"OpenRLHF refuses these flags: {error}") from error
+
+
+def _stop_before_ray() -> None:
+    """The host's `train` begins with ray.init, after all checks of its flags."""
+    import ray
+
+    def init(*args, **kwargs):
+        raise Checked
+
+    ray.init = init
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -114,7 +114,8 @@ class UnlearnPlugin:
 
     def install(self, given: list[str]) -> None:
         """Check the host's hooks, then replace parts; the modules repeat that in the workers that import them."""
-        check_hooks(allow_untested="--unlearn.allow_untested_host" in given)
+        if "openrlhf_unlearn.training.trainer" not in sys.modules:  # afterwards the hooks are our own
+            check_hooks(allow_untested="--unlearn.allow_untested_host" in given)
         import openrlhf_unlearn.training.actor
         import openrlhf_unlearn.training.rollout
         import openrlhf_unlearn.training.trainer  # noqa: F401
@@ -122,22 +123,26 @@ class UnlearnPlugin:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add_unlearn_flags(parser)
 
-    def configure(self, args: SimpleNamespace, given: list[str]) -> None:
-        """Everything before Ray starts: checks first, then the run directory."""
+    def check(self, args: SimpleNamespace, given: list[str]) -> None:
+        """The flags by themselves, and the loss preset's set in `args`."""
+        from openrlhf_unlearn.filters import load_filter
+        from openrlhf_unlearn.training.generator import filter_config
+
         check_flags(args)
         preset = apply_loss(args, given)
-        from openrlhf_unlearn.cpu import prepare_cpu
-        from openrlhf_unlearn.filters import load_filter
-        from openrlhf_unlearn.training import rollout
-        from openrlhf_unlearn.training.data_check import check_inputs
-        from openrlhf_unlearn.training.generator import filter_config
-        from openrlhf_unlearn.training.start import start_run
-
         load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
-        check_inputs(args)
-        start_run(args, [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", *given])
         if preset:
             shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
             print(f"--unlearn.loss {args.unlearn.loss}: {shown}", flush=True)
+
+    def configure(self, args: SimpleNamespace, given: list[str]) -> None:
+        """Model and data, then the run directory, then the device."""
+        from openrlhf_unlearn.cpu import prepare_cpu
+        from openrlhf_unlearn.training import rollout
+        from openrlhf_unlearn.training.data_check import check_inputs
+        from openrlhf_unlearn.training.start import start_run
+
+        check_inputs(args)
+        start_run(args, [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", *given])
         prepare_cpu(args)
         rollout.install(args.unlearn.answer_format)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
 
@@ -44,8 +45,18 @@ class Tally:
 class Material:
     """The runs of one report; all of them must hold the same prompts. Files are read when they are first asked for."""
 
-    def __init__(self, runs: Sequence[RunDir], tau: float = 0.1, easy: float = 0.1, initial="initial", final="final"):
+    def __init__(
+        self,
+        runs: Sequence[RunDir],
+        tau: float = 0.1,
+        easy: float = 0.1,
+        initial: str = "initial",
+        final: str = "final",
+        compared: Sequence[RunDir] = (),
+    ):
+        """`runs` are repetitions and are pooled; `compared` are interventions to set side by side, the first first."""
         self.runs, self.tau, self.easy, self.initial, self.final = list(runs), tau, easy, initial, final
+        self.compared = list(compared)
 
     @property
     def first(self) -> RunDir:
@@ -91,6 +102,14 @@ class Material:
         rows = self.rows_of(table.column("prompt_id"))
         values[rows[rows >= 0]] = table.column(column).to_numpy().astype(float)[rows >= 0]
         return values
+
+    @cached_property
+    def interventions(self) -> list["Material"]:
+        """Each compared run alone, its prompts in this material's order, so that its rows pair with these."""
+        singles = [Material([run], self.tau, self.easy, self.initial, self.final) for run in self.compared]
+        for single in singles:
+            single.prompts = self.prompts
+        return singles
 
     # Groups ----------------------------------------------------------------------------------------------------------
 
@@ -146,9 +165,38 @@ class Material:
         """Sum over the visits of each prompt; values: (visits,)."""
         return np.bincount(self.visits.row, weights=values, minlength=self.size)
 
+    def steps_of(self, name: str) -> pa.Table:
+        """All rows of one of the tables with a file a step, of all runs; `row` is the prompt's, unknown ones left out.
+
+        Files are read one by one, in order of runs and steps.
+        """
+        if name not in self._steps:
+            table = pa.concat_tables([run.read_steps(name) for run in self.runs], promote_options="default")
+            rows = self.rows_of(table.column("prompt_id"))
+            self._steps[name] = table.append_column("row", pa.array(rows)).filter(pa.array(rows >= 0))
+        return self._steps[name]
+
     @cached_property
-    def clipping(self) -> pa.Table:
-        return pa.concat_tables([run.read_steps("clipping") for run in self.runs], promote_options="default")
+    def _steps(self) -> dict[str, pa.Table]:
+        return {}
+
+    # Probes and judgements -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def probes(self) -> dict[str, Probe]:
+        return load_probes(self)
+
+    @property
+    def probe(self) -> Probe | None:
+        """The probe before training, or the first there is."""
+        probes = list(self.probes.values())
+        return next((probe for probe in probes if probe.tag == self.initial), probes[0] if probes else None)
+
+    @cached_property
+    def judgements(self) -> dict[str, pa.Table]:
+        """Evaluation tag → every score of its rollouts' reasoning, in the order of the tags."""
+        paths = {tag: self.first.judgements(tag) for tag in self.tags}
+        return {tag: read_table(path) for tag, path in paths.items() if path.exists()}
 
     # Evaluations -----------------------------------------------------------------------------------------------------
 
@@ -190,14 +238,14 @@ def _digits(tag: str) -> int:
     return int("".join(filter(str.isdigit, tag)) or 0)
 
 
-def check_same_prompts(runs: Sequence[RunDir]) -> None:
-    """Raises UserError unless all runs hold the prompts of the first."""
+def check_same_prompts(runs: Sequence[RunDir], compared: bool = False) -> None:
+    """Raises UserError unless all runs hold the prompts of the first; compared ones, some of them."""
     if len(runs) < 2:
         return
     first = set(read_table(runs[0].prompts, ["prompt_id"]).column(0).to_pylist())
     for run in runs[1:]:
         other = set(read_table(run.prompts, ["prompt_id"]).column(0).to_pylist())
-        if other != first:
+        if not (first & other if compared else first == other):
             raise UserError(
                 f"{runs[0]} and {run} are runs of different data ({len(first & other)} prompts are in both, "
                 f"{len(first)} and {len(other)} in each); analyze them one by one"

@@ -42,7 +42,7 @@ def show(value, kind: str = "plain") -> str:
     """A number as people read it; a dash where there is none. Text is shown as it is."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return DASH
-    return value if isinstance(value, str) else FORMATS[kind](value)
+    return value if isinstance(value, str) else FORMATS[kind](value).replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class Number:
     def __format__(self, kind: str) -> str:
         return show(self.value, kind or "plain")
 
-    def __html_format__(self, kind: str) -> str:
+    def __html_format__(self, kind: str) -> Markup:
         kind = kind or "plain"
         text = escape(show(self.value, kind))
         if isinstance(self.value, str):
-            return f'<span class="given">{text}</span>'
+            return Markup(f'<span class="given">{text}</span>')
         value = "" if self.value is None else repr(self.value)
-        return f'<data value="{value}" data-key="{escape(self.key)}" data-kind="{kind}">{text}</data>'
+        return Markup(f'<data value="{value}" data-key="{escape(self.key)}" data-kind="{kind}">{text}</data>')
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Say:
     def text(self) -> str:
         return self.template.format(**self._fields())
 
-    def __html__(self) -> str:
+    def __html__(self) -> Markup:
         html = re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(self.template)))
         return Markup(html).format(**self._fields())
 

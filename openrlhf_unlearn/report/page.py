@@ -1,76 +1,124 @@
-"""The report's page: numbers of summary.json in, one self-contained HTML file out."""
+"""The report's page: one self-contained HTML file, rendered from the report's numbers, drawings and packed data.
 
+Nothing in it is fetched: styles, scripts, figures, fonts and data are inside, and its content security policy forbids
+every request and every script that is not ours. Text of users and models is escaped here (Jinja2) or set as text by the
+page's script.
+"""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import re
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_MEANINGS, GROUP_NAMES
-from openrlhf_unlearn.run_dir import atomic_path
+from openrlhf_unlearn.report.browser import pack
+from openrlhf_unlearn.report.build import Report
+from openrlhf_unlearn.report.figures import all_figures
+from openrlhf_unlearn.report.numbers import Number, look_up
+from openrlhf_unlearn.report.palette import DARK, GROUP_COLOURS, GROUP_MEANINGS, GROUP_NAMES
+from openrlhf_unlearn.run_dir import GROUPS, atomic_path
+
+HERE = Path(__file__).parent
+SCRIPTS = ("text.js", "table.js", "prompt.js", "main.js")
+MATH = re.compile(r"\\(?:boxed|frac|sqrt|begin|\(|\[)|\$[^$\n]+\$")
 
 
-def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f} %"
-
-
-def rate(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def answer(report: dict) -> list[str]:
-    """What the run did not learn, in three sentences with their numbers."""
-    counts = {row["group"]: row["prompts"] for row in report["groups"]}
-    total, hard = report["prompts"], report["hard"]
-    if not hard:
-        return [f"All {total} prompts are easy for the initial policy: there was nothing hard to learn."]
-    sentences = [
-        f"Of {total} prompts {hard} were hard (pass@1 below {report['easy']} before training): "
-        f"{counts.get('learnable', 0)} were learned, {counts.get('unlearnable', 0)} were not although correct rollouts "
-        f"were rewarded, {counts.get('no_reward', 0)} never had a correct rollout."
-    ]
-    if counts.get("mixed"):
-        sentences.append(f"On {counts['mixed']} prompts the runs disagree.")
-    if counts.get("ungradable"):
-        sentences.append(f"{counts['ungradable']} prompts have a label that cannot be graded and count nowhere.")
-    idle = counts.get("unlearnable", 0) + counts.get("no_reward", 0)
-    sentences.append(
-        f"{percent(idle / total)} of the prompts taught this policy nothing; leave them out with "
-        "--unlearn.skip_prompts, or give them other data first."
+def write_page(path: Path, report: Report, material, live: int | None = None) -> None:
+    """Render the page to `path`; `live`: seconds after which it loads itself again, while training runs."""
+    numbers = report.numbers
+    math = has_math(report)
+    scripts = [script for name in (["vendor/katex.min.js"] if math else []) for script in [_read(name)]]
+    scripts.append("\n".join(_read(f"static/{name}") for name in SCRIPTS))
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    return sentences
-
-
-def table_rows(report: dict) -> list[dict]:
-    return [
-        {
-            "name": GROUP_NAMES[row["group"]],
-            "colour": GROUP_COLOURS[row["group"]],
-            "meaning": GROUP_MEANINGS[row["group"]],
-            "prompts": row["prompts"],
-            "share": percent(row["share_of_hard"]),
-            "initial": rate(row["initial_pass_rate"]),
-            "final": rate(row["final_pass_rate"]),
-        }
-        for row in report["groups"]
-    ]
-
-
-def write_page(path: Path, report: dict, curves_svg: str | None, config: dict) -> None:
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-    versions = ", ".join(f"{name} {version}" for name, version in config.get("versions", {}).items())
-    html = environment.get_template("template.html").render(
-        title=f"{path.parent.parent.name}: learned and unlearned",
-        run=str(path.parent.parent),
-        model=config.get("model", "unknown model"),
-        data=config.get("data", "unknown data"),
-        answer=answer(report),
-        groups=table_rows(report),
-        curves=Markup(curves_svg) if curves_svg else None,  # drawn by us, with no text of the model in it
-        missing=report["missing"],
-        easy=report["easy"],
-        tau=report["tau"],
-        command=report["command"],
-        versions=versions,
+    html = environment.get_template("page.html").render(
+        r=numbers,
+        n=lambda key, kind="plain": Markup(Number(look_up(numbers, key), key).__html_format__(kind)),
+        says=report.says,
+        captions=report.captions,
+        drawings={name: Markup(svg) for name, svg in report.drawings.items()},
+        csv={name: _csv_link(entry["data"]) for name, entry in numbers["figures"].items()},
+        figures=[spec for spec in all_figures() if spec.name in report.drawings],
+        undrawn=report.undrawn,
+        groups=[name for name in GROUPS if name in numbers["groups"]],
+        names=GROUP_NAMES,
+        meanings=GROUP_MEANINGS,
+        title=title(material),
+        model=str(material.config.get("model") or "unknown model"),
+        data=str(material.config.get("data") or "unknown data"),
+        seed=material.config.get("seed"),
+        versions=material.config.get("versions") or {},
+        training_command=material.config.get("command") or "",
+        live=live,
+        styles=Markup(_styles(math)),
+        scripts=[Markup(script) for script in scripts],
+        policy=policy(scripts),
+        settings=Markup(_embedded(_settings(material, live, math))),
+        table=pack(report.table),
+        details=Markup(_embedded(report.details)),
     )
     with atomic_path(path) as aside:
-        aside.write_text(html, encoding="utf-8")
+        aside.write_text(html, encoding="utf-8", errors="replace")
+
+
+def title(material) -> str:
+    return material.first.path.resolve().name
+
+
+def has_math(report: Report) -> bool:
+    """Does any prompt or rollout hold TeX? Only then the page carries KaTeX."""
+    texts = (rollout.response for rollouts in report.rollouts.values() for rollout in rollouts)
+    return any(map(MATH.search, texts)) or any(map(MATH.search, report.table["text"]))
+
+
+def policy(scripts: list[str]) -> str:
+    """A content security policy that lets only these scripts run and nothing be fetched."""
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{value}'" for value in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; font-src data:; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _styles(math: bool) -> str:
+    light = "".join(f"--g-{group}:{colour};" for group, colour in GROUP_COLOURS.items())
+    light += "".join(f"--c{colour[1:].lower()}:{colour};" for colour in DARK)
+    dark = "".join(f"--g-{group}:{DARK.get(colour, colour)};" for group, colour in GROUP_COLOURS.items())
+    dark += "".join(f"--c{colour[1:].lower()}:{tint};" for colour, tint in DARK.items())
+    rules = _read("static/style.css").replace("/*light*/", light).replace("/*dark*/", dark)
+    return rules + (_read("vendor/katex.min.css") if math else "")
+
+
+def _embedded(value) -> str:
+    """JSON that can stand in a script element: no text in it can end the element or open a comment."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _settings(material, live: int | None, math: bool) -> dict:
+    return {
+        "groups": [{"key": group, "name": GROUP_NAMES[group]} for group in GROUPS],
+        "runs": [str(run) for run in material.runs],
+        "live": live,
+        "math": math,
+        "tau": material.tau,
+    }
+
+
+def _csv_link(data: dict) -> str:
+    """A figure's data as a link that the page carries itself."""
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerow(data)
+    writer.writerows(zip(*data.values(), strict=True))
+    return "data:text/csv;base64," + base64.b64encode(lines.getvalue().encode()).decode()

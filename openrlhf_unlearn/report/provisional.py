@@ -1,8 +1,8 @@
 """Groups while training runs, or where an evaluation is missing: read off the training rewards, and said to be so.
 
 A prompt is `easy` if its initial pass rate is, or without an initial evaluation its first visit's; `no_reward` if no
-rollout of it was ever positive; else `learnable` or `unlearnable` by the final evaluation, or without one by the rollouts
-of the last quarter of its visits. With 8 rollouts a visit these are guesses: classify replaces them.
+rollout of it was ever positive; else `learnable` or `unlearnable` by the final evaluation, or without one by the
+rollouts of the last quarter of its visits. With 8 rollouts a visit these are guesses: classify replaces them.
 """
 
 import numpy as np

@@ -6,31 +6,18 @@ Z = 1.96  # of a 95 % interval
 
 
 def mean_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]:
-    """Mean of the finite values, (n,), and its 95 % interval over them; None without values, or with one alone."""
+    """Mean of the finite values, (n,), and its 95 % interval over them.
+
+    None without values; no interval from one value, or from equal ones, whose spread of 0 would claim certainty.
+    """
     values = values[np.isfinite(values)]
     if not len(values):
         return None, None
     mean = float(values.mean())
-    if len(values) < 2:
+    if len(values) < 2 or np.ptp(values) == 0:
         return mean, None
     half = float(Z * values.std(ddof=1) / np.sqrt(len(values)))
     return mean, [mean - half, mean + half]
-
-
-def wilson(hits: int, n: int) -> list[float] | None:
-    """The 95 % Wilson interval of a share."""
-    if not n:
-        return None
-    share = hits / n
-    centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * np.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return [float(max(0.0, centre - half)), float(min(1.0, centre + half))]
-
-
-def smoothed(values: np.ndarray, window: int) -> np.ndarray:
-    """Centred moving average; at the ends over what is there."""
-    kernel = np.ones(window)
-    return np.convolve(values, kernel, "same") / np.convolve(np.ones_like(values), kernel, "same")
 
 
 def auc(low: np.ndarray, high: np.ndarray) -> float | None:

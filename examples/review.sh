@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Do solved prompts stay solved? The baseline with prompts that were solved and lost brought back every five steps.
+#
+#   bash examples/review.sh [world|qwen] [FOLDER] [FLAG ...]    (settings.sh explains)
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
+
+intervention review "$@" -- --unlearn.filter review+none --unlearn.loss baseline

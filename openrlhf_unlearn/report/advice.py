@@ -1,0 +1,221 @@
+"""Advice with numbers: what to drop, mistrust, evaluate again, or teach first; each with its list and its flag."""
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from openrlhf_unlearn.report.numbers import Say
+from openrlhf_unlearn.report.probes import OUTLIER
+from openrlhf_unlearn.report.reasoning import reasoning
+from openrlhf_unlearn.run_dir import RunDir, write_json
+
+CONSENSUS = 0.6  # share of a prompt's samples that give one and the same answer, graded wrong, from which we ask why
+BROKEN = 0.2  # share of a prompt's training rollouts without a verdict from which its verifier is suspect
+POOR = 3.0  # judged quality of reasoning, of 5, below which a correct answer was not earned
+SURE = 0.9  # confidence of a label below which more samples pay
+
+
+def advise(material, outliers: np.ndarray | None, answers: dict[int, str]) -> list[dict]:
+    """What applies to these runs, each: name, title, template and numbers, prompts (rows), flag.
+
+    outliers: (prompts,) bool from the probe, or None; answers: row → the wrong answer most samples agree on.
+    """
+    makers = (_drop, _no_reward, _verifier, _consensus, _evaluate, _data_first, _forecast)
+    found = (maker(material, outliers, answers) for maker in makers)
+    return [item for item in found if item and (len(item["rows"]) or item["name"] == "forecast")]
+
+
+def _item(name: str, title: str, text: str, numbers: dict, rows, flag: str) -> dict:
+    return {"name": name, "title": title, "template": text, "numbers": numbers, "rows": np.asarray(rows), "flag": flag}
+
+
+def _drop(material, outliers, answers):
+    rows = np.flatnonzero(np.isin(material.groups, ("unlearnable", "no_reward")))
+    sampled = material.per_prompt(material.visits.n)
+    saved, total = int(sampled[rows].sum()), int(sampled.sum())
+    if not total:
+        return None
+    numbers = {"prompts": len(rows), "rollouts": saved, "total": total, "share": saved / total}
+    text = (
+        "{prompts:count} prompts ended unlearnable or without any reward. They took {rollouts:count} of {total:count} "
+        "rollouts ({share:percent}); without them a next run samples that much less"
+    )
+    hours = sampling_hours(material)
+    if hours is not None:
+        numbers["hours"] = hours * saved / total
+        text += ", about {hours:hours} of this run's time if all steps cost alike"
+    text += ". They taught nothing here; another model may learn them."
+    return _item("drop", "Leave out what was not learned", text, numbers, rows, "--unlearn.skip_prompts {list}")
+
+
+def _no_reward(material, outliers, answers):
+    rows = np.flatnonzero(material.groups == "no_reward")
+    seen = material.per_prompt(material.visits.n)[rows]
+    if not len(rows) or not seen.sum():
+        return None
+    return _item(
+        "no_reward",
+        "Find a first correct rollout",
+        "{prompts:count} prompts never had a correct rollout, with {median:count} sampled of each (median). "
+        "Oversampling with replay makes lucky ones count; if even that finds none, train on sub-problems first.",
+        {"prompts": len(rows), "median": int(np.median(seen))},
+        rows,
+        "--unlearn.filter oversample_replay --unlearn.only_prompts {list}",
+    )
+
+
+def _verifier(material, outliers, answers):
+    visits = material.visits
+    broken = material.per_prompt(visits.failed["timeout"] + visits.failed["error"])
+    share = np.divide(broken, np.maximum(1, material.per_prompt(visits.n)))
+    rows = np.flatnonzero((share >= BROKEN) | (material.groups == "ungradable"))
+    return _item(
+        "verifier",
+        "Mend labels or the verifier",
+        "{prompts:count} prompts have a label that cannot be graded, or {broken:percent} and more of their training "
+        "rollouts ended in a time-out or an error. Their reward says nothing about the model.",
+        {"prompts": len(rows), "broken": BROKEN},
+        rows,
+        "openrlhf-unlearn regrade {run}",
+    )
+
+
+def _consensus(material, outliers, answers):
+    rows = np.array(sorted(answers), dtype=int)
+    return _item(
+        "consensus",
+        "Check labels that the model agrees against",
+        "On {prompts:count} hard prompts at least {share:percent} of the final samples give one and the same answer, "
+        "which is graded wrong: either the model is sure of a mistake, or the label or the comparison is at fault.",
+        {"prompts": len(rows), "share": CONSENSUS},
+        rows,
+        "openrlhf-unlearn regrade {run}",
+    )
+
+
+def _evaluate(material, outliers, answers):
+    confidence = material.label_column("label_confidence")
+    rows = np.flatnonzero(confidence < SURE)
+    wrong = float(np.nansum(1 - confidence[rows])) if len(rows) else 0.0
+    return _item(
+        "evaluate",
+        "Sample more where the label is open",
+        "The labels of {prompts:count} prompts are less than {sure:percent} sure; about {wrong:small} of them are "
+        "wrong. More samples settle them, and adaptive sampling takes them only where they decide something.",
+        {"prompts": len(rows), "sure": SURE, "wrong": wrong},
+        rows,
+        "openrlhf-unlearn evaluate --adaptive -n 256 --tag final-more --model {model} --run {run} && "
+        "openrlhf-unlearn classify {run} --final final-more",
+    )
+
+
+def _data_first(material, outliers, answers):
+    if outliers is None:
+        return None
+    chosen = outliers & np.isin(material.groups, ("unlearnable", "no_reward"))
+    quality = reasoning(material)
+    numbers = {"outlier": OUTLIER}
+    text = (
+        "The gradients of {prompts:count} prompts that were not learned point away from all others (mean cosine under "
+        "the lowest {outlier:percent} of the easy and learnable)"
+    )
+    if (chosen & np.isfinite(quality)).any():
+        chosen &= ~(quality >= POOR)  # what was not judged stays
+        numbers |= {"judged": int((chosen & np.isfinite(quality)).sum()), "poor": POOR}
+        text += ", and the reasoning of their correct rollouts is poor (under {poor:plain} of the best score; "
+        text += "{judged:count} were judged)"
+    text += ". The paper mends such prompts by mid-training on related data, not by more RL."
+    if "judged" not in numbers:
+        text += " Judge their reasoning to be sure (`openrlhf-unlearn judge`)."
+    rows = np.flatnonzero(chosen)
+    flag = (
+        "openrlhf-unlearn augment similar --run {run} --prompts {list} --output DATA --model WRITER --check-model OTHER"
+    )
+    numbers["prompts"] = len(rows)
+    return _item("data_first", "Give these other data before RL", text, numbers, rows, flag)
+
+
+def _forecast(material, outliers, answers):
+    skipping = material.summary.get("forecast", {}).get("skipping", [])
+    if not skipping:
+        return None
+    row, quality = skipping[len(skipping) // 2], material.summary["forecast"]
+    return _item(
+        "forecast",
+        "Skip by forecast",
+        "Leaving out the {share:percent} of the hard prompts with the highest forecast risk ({prompts:count}) would "
+        "have cost {lost:count} learnable ones ({of_learnable:percent} of those); the forecast's AUC is {auc:rate}.",
+        {
+            "share": row["share_of_hard_prompts"],
+            "prompts": row["prompts"],
+            "lost": row["learnable_lost"],
+            "of_learnable": row["share_of_learnable_lost"],
+            "auc": quality["auc"],
+        },
+        [],
+        "openrlhf-unlearn forecast {run} --to NEW",
+    )
+
+
+def sampling_hours(material) -> float | None:
+    """Hours of training by the times of the step files of all runs; None where copying has lost them."""
+    hours = 0.0
+    for run in material.runs:
+        steps = run.steps("rewards")
+        times = [run.step_file("rewards", step).stat().st_mtime for step in steps]
+        started = _timestamp(run.config().get("started"))
+        rising = all(a < b for a, b in zip(times, times[1:], strict=False))
+        if len(times) < 3 or not rising or started is None or times[0] < started:
+            return None
+        hours += (times[-1] - times[0]) * len(times) / (len(times) - 1) / 3600
+    return hours
+
+
+def _timestamp(text: str | None) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (TypeError, ValueError):
+        return None
+
+
+def consensus_answers(material, responses) -> dict[int, str]:
+    """Row → the wrong answer that at least CONSENSUS of a hard prompt's final samples agree on.
+
+    responses: (row, text, verdict) of the final evaluation's samples.
+    """
+    from openrlhf_unlearn.grading.extract import find_answer
+
+    given: dict[int, list[str]] = {}
+    for row, text, verdict in responses:
+        answer = (find_answer(text) or "").strip() if verdict == "wrong" and text else ""
+        given.setdefault(row, []).append(answer)
+    found = {}
+    for row, answers in given.items():
+        top, times = Counter(answer for answer in answers if answer).most_common(1)[0] if any(answers) else ("", 0)
+        if top and times >= CONSENSUS * len(answers) and len(answers) >= 4:
+            found[row] = top
+    return found
+
+
+def save_lists(items: list[dict], material, folder: Path, runs: list[RunDir]) -> list[dict]:
+    """Write each item's prompts as a JSON list of ids; returns what the summary keeps."""
+    names, kept = material.ids, []
+    trained = (((material.config.get("args") or {}).get("ckpt") or {}).get("output_dir")) or "MODEL"
+    for i, item in enumerate(items):
+        path = folder / f"{item['name']}.json"
+        if len(item["rows"]):
+            write_json(path, [names[int(row)].as_py() for row in item["rows"]])
+        say = Say(item["template"], item["numbers"], f"advice.{i}")
+        kept.append(
+            {
+                "name": item["name"],
+                "title": item["title"],
+                **say.as_dict(),
+                "list": str(path) if len(item["rows"]) else None,
+                "flag": item["flag"].format(list=path, run=runs[0], model=trained),
+            }
+        )
+        item["say"] = say
+    return kept

@@ -1,0 +1,116 @@
+"""The data of the page's prompt browser: a table of all prompts, and for each prompt what it opens to.
+
+Both travel as gzipped JSON in base64, which the page unpacks: 40,000 prompts with rollouts fit in a few megabytes, and
+no text of a model stands in the page as markup. Details are in blocks of 64 prompts, unpacked when one is opened.
+"""
+
+import base64
+import gzip
+import json
+
+import numpy as np
+
+from openrlhf_unlearn.report.reasoning import reasoning
+from openrlhf_unlearn.report.rollouts import hardest, read_rollouts
+from openrlhf_unlearn.run_dir import GROUPS
+
+BLOCK = 64
+TEXT_BUDGET = 12_000_000  # characters of prompts in the table; with many prompts each is cut shorter
+LONGEST_TEXT, SHORTEST_TEXT, LONGEST_LABEL = 4000, 240, 200
+
+
+def pack(value) -> str:
+    """JSON, gzipped, in base64."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 6, mtime=0)).decode()
+
+
+def number_columns(material) -> dict[str, np.ndarray]:
+    """The numbers of each prompt, (prompts,) each, as prompts.csv and the browser hold them; nan where unknown."""
+    visits = material.visits
+    sampled = material.per_prompt(visits.n)
+    columns = {}
+    for when in ("initial", "final"):
+        tally = material.tally(getattr(material, when))
+        columns[when] = tally.rate if tally else np.full(material.size, np.nan)
+        columns[f"{when}_low"] = material.label_column(f"{when}_low")
+        columns[f"{when}_high"] = material.label_column(f"{when}_high")
+        columns[f"{when}_n"] = tally.n.astype(float) if tally else np.full(material.size, np.nan)
+    columns["confidence"] = material.label_column("label_confidence")
+    columns["p_below_tau"] = material.label_column("p_below_tau")
+    columns["visits"] = np.bincount(visits.row, minlength=material.size).astype(float)
+    columns["rollouts"] = sampled
+    columns["positives"] = material.per_prompt(visits.n_positive)
+    columns["no_answer"] = material.per_prompt(visits.failed["no_answer"])
+    columns["failed"] = material.per_prompt(visits.failed["timeout"] + visits.failed["error"])
+    probe, unknown = material.probe, np.full(material.size, np.nan)
+    for name in ("plain", "corrected", "low", "high"):
+        columns[f"cosine_{name}".replace("_plain", "")] = getattr(probe, name) if probe else unknown
+    columns["n_correct"] = probe.n_correct if probe else unknown
+    columns["reasoning"] = reasoning(material)
+    return columns
+
+
+def plain(values: np.ndarray, digits: int = 4) -> list:
+    """Numbers for JSON: rounded, whole ones as such, nan as null."""
+    return [None if v != v else int(v) if v == int(v) else round(v, digits) for v in map(float, values)]
+
+
+def table(material, numbers: dict[str, np.ndarray], advice: list[dict], shown: dict) -> dict:
+    """The browser's table, by columns."""
+    longest = int(np.clip(TEXT_BUDGET // max(1, material.size), SHORTEST_TEXT, LONGEST_TEXT))
+    texts = [text or "" for text in material.prompts.column("prompt").to_pylist()]
+    marks = np.zeros(material.size, dtype=np.int64)
+    for i, item in enumerate(advice):
+        marks[item["rows"]] |= 1 << i
+    code = {group: i for i, group in enumerate(GROUPS)}
+    return {
+        "id": material.ids.to_pylist(),
+        "text": [text[:longest] for text in texts],
+        "cut": [len(text) - longest if len(text) > longest else 0 for text in texts],
+        "label": [(label or "")[:LONGEST_LABEL] for label in material.prompts.column("label").to_pylist()],
+        "group": [code.get(group, -1) for group in material.groups],
+        "advice": marks.tolist(),
+        "shown": [len(shown.get(row, ())) for row in range(material.size)],
+        **{name: plain(values) for name, values in numbers.items()},
+    }
+
+
+def details(material, shown: dict) -> list[str]:
+    """Packed blocks of what a prompt opens to: its curve, neighbours by gradient, rollouts, and its whole text."""
+    curves = _curves(material)
+    texts = material.prompts.column("prompt")
+    neighbours = material.probe.neighbours if material.probe else {}
+    blocks = []
+    for start in range(0, material.size, BLOCK):
+        block = []
+        for row in range(start, min(start + BLOCK, material.size)):
+            entry: dict = {"curve": curves.get(row, [])}
+            if row in shown:
+                entry["rollouts"] = [rollout.shown() for rollout in shown[row]]
+                entry["text"] = texts[row].as_py() or ""
+            if row in neighbours:
+                entry["near"], entry["far"] = neighbours[row]
+            block.append(entry)
+        blocks.append(pack(block))
+    return blocks
+
+
+def _curves(material) -> dict[int, list]:
+    """row → [[run, step, n, positives, mean reward], …] in order of runs and steps."""
+    visits = material.visits
+    order = np.lexsort((visits.step, visits.run, visits.row))
+    values = np.stack(
+        [visits.run[order], visits.step[order], visits.n[order], visits.n_positive[order], visits.mean_reward[order]], 1
+    )
+    rows, starts = np.unique(visits.row[order], return_index=True)
+    parts = np.split(values, starts[1:]) if len(rows) else []
+    return {
+        int(row): [[int(r), int(s), int(n), int(p), round(float(m), 4)] for r, s, n, p, m in part]
+        for row, part in zip(rows, parts, strict=True)
+    }
+
+
+def shown_rollouts(material):
+    """Rollouts of the hardest prompts, and the final evaluation's responses of these for the advice."""
+    return read_rollouts(material, hardest(material))

@@ -1,0 +1,48 @@
+"""Interventions side by side: the same prompts in several runs, with paired differences to the first run."""
+
+import numpy as np
+
+from openrlhf_unlearn.report.statistics import mean_interval
+from openrlhf_unlearn.run_dir import GROUPS
+
+
+def comparison(material) -> dict:
+    """Final pass@1 of each group (as the first run has them) in every run, and its paired difference to the first.
+
+    The interval is over prompts: the mean of the differences, prompt by prompt, with 1.96 standard errors.
+    """
+    rates = [final_rate(single) for single in material.interventions]
+    rows = []
+    for group in (group for group in GROUPS if (material.groups == group).any()):
+        mine = material.groups == group
+        for number, rate in enumerate(rates):
+            mean, interval = mean_interval(rate[mine])
+            difference, between = mean_interval((rate - rates[0])[mine]) if number else (None, None)
+            rows.append(
+                {
+                    "group": group,
+                    "run": names(material)[number],
+                    "number": number,
+                    "prompts": int(np.isfinite(rate[mine]).sum()),
+                    "pass_rate": mean,
+                    "interval": interval,
+                    "difference": difference,
+                    "difference_interval": between,
+                }
+            )
+    return {"runs": names(material), "rows": rows}
+
+
+def final_rate(single) -> np.ndarray:
+    tally = single.tally(single.final)
+    return tally.rate if tally else np.full(single.size, np.nan)
+
+
+def names(material) -> list[str]:
+    """The shortest ends of the runs' paths that tell them apart."""
+    parts = [run.path.resolve().parts for run in material.compared]
+    for length in range(1, max(map(len, parts)) + 1):
+        ends = ["/".join(part[-length:]) for part in parts]
+        if len(set(ends)) == len(ends):
+            return ends
+    return [str(run) for run in material.compared]

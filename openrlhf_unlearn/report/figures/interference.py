@@ -1,0 +1,77 @@
+"""Do correct rollouts pull where incorrect ones push, and where the batch pulls? (paper, A.3, Figure 16)"""
+
+import numpy as np
+
+from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
+from openrlhf_unlearn.report.figures.marks import bars, group_mean
+from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
+from openrlhf_unlearn.run_dir import GROUPS, read_table
+
+MEASURES = {
+    "within": "correct with incorrect,\nplain",
+    "within_corrected": "correct with incorrect,\ncorrected",
+    "correct_batch": "correct with the batch",
+    "incorrect_batch": "incorrect with the batch",
+}
+
+
+def data(material) -> Data | None:
+    probe, rows = material.probe, []
+    path = material.first.probe_table("interference", probe.name) if probe else None
+    if path is None or not path.exists():
+        return None
+    table = read_table(path)
+    for measure in (name for name in MEASURES if name in table.column_names):
+        values = material.aligned(table, measure)
+        for group in GROUPS:
+            if found := group_mean(values[material.groups == group]):
+                rows.append({"measure": measure, "group": group, **found})
+    return columns(rows)
+
+
+def caption(material, data: Data):
+    rows = {(row["measure"], row["group"]): row for row in records(data)}
+    text = (
+        "Mean cosine of the gradient of a prompt's correct rollouts with that of its incorrect ones, and of each with "
+        "the GRPO gradient of all other prompts; bars are 95 % intervals over prompts. Where correct and incorrect "
+        "are as one, raising the one raises the other, and reward cannot tell them apart."
+    )
+    for measure in ("within_corrected", "within"):
+        if all((measure, group) in rows for group in ("learnable", "unlearnable")):
+            numbers = {group: rows[measure, group]["mean"] for group in ("learnable", "unlearnable")}
+            return text + " It is {unlearnable:rate} for the unlearnable, {learnable:rate} for the learnable.", numbers
+    return text, {}
+
+
+def draw(figure, data: Data) -> None:
+    axes = figure.subplots()
+    rows = records(data)
+    measures = list(dict.fromkeys(data["measure"]))
+    groups = list(dict.fromkeys(data["group"]))
+    for i, group in enumerate(groups):
+        mine = [row for row in rows if row["group"] == group]
+        y = [len(measures) - 1 - measures.index(row["measure"]) - (i - (len(groups) - 1) / 2) * 0.16 for row in mine]
+        axes.errorbar(
+            [row["mean"] for row in mine], y, xerr=bars(mine), fmt="o", color=GROUP_COLOURS[group],
+            label=GROUP_NAMES[group], markersize=4.5, capsize=2.5,
+        )  # fmt: skip
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(measures) - 1, -1, -1), [MEASURES[measure] for measure in measures])
+    axes.set_ylim(-0.6, len(measures) - 0.4)
+    bound = max(0.05, float(np.abs([data["low"], data["high"]]).max()))
+    axes.set_xlim(-1.08 * bound, 1.08 * bound)
+    axes.set_xlabel("mean cosine")
+    axes.grid(axis="y", visible=False)
+    figure.legend(loc="outside upper left", ncols=4)
+
+
+FIGURE = Figure(
+    name="interference",
+    title="Interference of rollouts",
+    needs="openrlhf-unlearn probe --model M --run RUN --tag initial",
+    data=data,
+    caption=caption,
+    draw=draw,
+    paper="16",
+    size=(5.2, 3.9),
+)

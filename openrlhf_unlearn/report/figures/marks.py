@@ -1,0 +1,46 @@
+"""Means of groups with intervals: the numbers, and how they are drawn over ordered categories."""
+
+import numpy as np
+
+from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
+from openrlhf_unlearn.report.statistics import mean_interval
+
+
+def group_mean(values: np.ndarray) -> dict | None:
+    """prompts, mean, low and high of the finite values, (n,); None without one."""
+    mean, interval = mean_interval(values)
+    if mean is None:
+        return None
+    low, high = interval or (mean, mean)
+    return {"prompts": int(np.isfinite(values).sum()), "mean": mean, "low": low, "high": high}
+
+
+def bars(rows: list[dict]) -> np.ndarray:
+    """(2, rows) error bars of rows with mean, low and high; none where there is no interval."""
+    found = [(r["mean"], *((r["mean"],) * 2 if r["low"] is None else (r["low"], r["high"]))) for r in rows]
+    return np.array([[max(0.0, mean - low), max(0.0, high - mean)] for mean, low, high in found]).T
+
+
+def group_lines(axes, rows: list[dict], over: str, labelled: bool = True) -> None:
+    """A line a group through its means at each value of rows[over], in the rows' order, beside one another."""
+    places = list(dict.fromkeys(row[over] for row in rows))
+    groups = list(dict.fromkeys(row["group"] for row in rows))
+    for i, group in enumerate(groups):
+        mine = [row for row in rows if row["group"] == group]
+        x = [places.index(row[over]) + (i - (len(groups) - 1) / 2) * 0.07 for row in mine]
+        axes.errorbar(
+            x, [row["mean"] for row in mine], bars(mine), color=GROUP_COLOURS[group], marker="o", markersize=4.5,
+            linewidth=1.5, elinewidth=1.1, capsize=2.5, label=GROUP_NAMES[group] if labelled else None,
+        )  # fmt: skip
+    axes.set_xticks(range(len(places)), [short(str(place)) for place in places], rotation=0 if len(places) < 6 else 40)
+    axes.set_xlim(-0.4, len(places) - 0.6)
+    axes.grid(axis="x", visible=False)
+
+
+def short(name: str, longest: int = 18) -> str:
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
+
+
+def legend(figure, entries: int) -> None:
+    """Above the panels; as many columns as a figure of one column has room for."""
+    figure.legend(loc="outside upper left", ncols=entries if entries <= 3 else 3 if entries in (5, 6) else 2)

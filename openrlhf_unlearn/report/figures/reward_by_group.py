@@ -1,0 +1,54 @@
+"""Reward of each group over the training steps (paper, Figure 1b)."""
+
+from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
+from openrlhf_unlearn.report.figures.curves import plot_band, reward_axis, reward_curves
+from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
+
+
+def data(material) -> Data | None:
+    return columns(reward_curves(material.visits, material.groups))
+
+
+def ends(data: Data, group: str) -> dict[str, float]:
+    """First and last point of a group's curve, for the text."""
+    mine = [row for row in records(data) if row["group"] == group]
+    return {f"{group}_first": mine[0]["mean_reward"], f"{group}_last": mine[-1]["mean_reward"]} if mine else {}
+
+
+def caption(material, data: Data):
+    text = (
+        "Mean reward as sampled, before any filter or replay, of the prompts of each group; bands are 95 % intervals."
+    )
+    numbers = ends(data, "learnable") | ends(data, "unlearnable")
+    if "learnable_first" in numbers:
+        text += " The learnable went from {learnable_first:rate} to {learnable_last:rate}."
+    if "unlearnable_first" in numbers:
+        text += (
+            " The unlearnable went from {unlearnable_first:rate} to {unlearnable_last:rate}: a flat line above zero is "
+            "the phenomenon."
+        )
+    return text, numbers
+
+
+def draw(figure, data: Data) -> None:
+    axes = figure.subplots()
+    rows = records(data)
+    for group in dict.fromkeys(data["group"]):
+        mine = [row for row in rows if row["group"] == group]
+        column = {name: [row[name] for row in mine] for name in ("step", "mean_reward", "low", "high")}
+        plot_band(axes, *column.values(), GROUP_COLOURS[group], GROUP_NAMES[group])
+    reward_axis(axes, max(data["mean_reward"]))
+    figure.legend(loc="outside upper left", ncols=min(4, len(set(data["group"]))))
+
+
+FIGURE = Figure(
+    name="reward_by_group",
+    title="Mean reward of each group",
+    needs="rewards/ of a training run",
+    data=data,
+    caption=caption,
+    draw=draw,
+    paper="1b",
+    size=(9.6, 3.9),
+    wide=True,
+)

@@ -1,0 +1,43 @@
+"""The report as Markdown, for a pull request or a terminal: the answer, the groups, the advice, what is missing."""
+
+from openrlhf_unlearn.report.build import Report
+from openrlhf_unlearn.report.numbers import show
+from openrlhf_unlearn.report.palette import GROUP_NAMES
+
+
+def as_markdown(report: Report) -> str:
+    numbers = report.numbers
+    lines = [say.text + "\n" for say in report.says["answer"]]
+    if numbers["groups"]:
+        lines += [
+            "| group | prompts | share of hard | pass@1 before | pass@1 after |",
+            "|---|--:|--:|--:|--:|",
+            *(_row(group, row) for group, row in numbers["groups"].items()),
+        ]
+    if numbers["compare"]:
+        lines += ["", "| group | run | final pass@1 | difference to the first run |", "|---|---|--:|--:|"]
+        lines += [_compared(row) for row in numbers["compare"]["rows"]]
+    if numbers["advice"]:
+        lines += ["", *(f"- **{item['title']}.** {item['text']} `{item['flag']}`" for item in numbers["advice"])]
+    if numbers["missing"]:
+        lines += ["", "Missing:", ""]
+        lines += [f"- {item['what']}: {item['why']}\n  `{item['command']}`" for item in numbers["missing"]]
+    return "\n".join(lines)
+
+
+def _row(group: str, row: dict) -> str:
+    share = with_interval(row["share_of_hard"], row["share_of_hard_interval"], "percent")
+    rates = (with_interval(row[f"{when}_pass_rate"], row[f"{when}_interval"], "rate") for when in ("initial", "final"))
+    return f"| {GROUP_NAMES[group]} | {show(row['prompts'], 'count')} | {share} | {' | '.join(rates)} |"
+
+
+def _compared(row: dict) -> str:
+    rate = with_interval(row["pass_rate"], row["interval"], "rate")
+    difference = with_interval(row["difference"], row["difference_interval"], "signed")
+    return f"| {GROUP_NAMES[row['group']]} | {row['run']} | {rate} | {difference} |"
+
+
+def with_interval(value, interval, kind: str) -> str:
+    if not interval:
+        return show(value, kind)
+    return f"{show(value, kind)} ({show(interval[0], kind)} to {show(interval[1], kind)})"

@@ -1,0 +1,124 @@
+"""Makes what a report still lacks: evaluations, labels, the probe. What cannot be made is named with its command."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from openrlhf_unlearn.cli import VERBS
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.probes import outdated
+from openrlhf_unlearn.run_dir import RunDir
+
+
+@dataclass(frozen=True)
+class Missing:
+    """One thing that the page lacks: what it is, why, and the command that gets it."""
+
+    what: str
+    why: str
+    command: str
+
+
+def call(verb: str, argv: Sequence[str]) -> None:
+    """Run a verb of the command line. Raises UserError where the verb would end with one line."""
+    module = importlib.import_module(VERBS[verb][0])
+    parser = argparse.ArgumentParser(prog=f"openrlhf-unlearn {verb}")
+    module.add_arguments(parser)
+    if module.run(parser.parse_args(list(argv))):
+        raise UserError(f"{verb} failed; see above")
+
+
+def complete(runs: Sequence[RunDir], args: argparse.Namespace) -> list[Missing]:
+    """Evaluate, classify and probe what is not there yet, as far as `args` allows; returns what is still missing."""
+    missing = [item for run in runs for item in _evaluations(run, args)]
+    groups_of = runs[:1] if args.compare else runs
+    missing += _labels(groups_of, args)
+    return missing + _probe(runs[0], args)
+
+
+def _evaluations(run: RunDir, args) -> list[Missing]:
+    config = run.config().get("args") or {}
+    models = {
+        "initial": (config.get("actor") or {}).get("model_name_or_path") or run.config().get("model"),
+        "final": (config.get("ckpt") or {}).get("output_dir"),
+    }
+    missing = (_evaluation(run, tag, model, args) for tag, model in models.items())
+    return [item for item in missing if item]
+
+
+def _evaluation(run: RunDir, tag: str, model: str | None, args) -> Missing | None:
+    if tag in run.evaluation_tags():
+        return None
+    argv = ["--model", model or "MODEL", "--tag", tag, "--run", str(run), "-n", str(args.n)]
+    command = f"openrlhf-unlearn evaluate {' '.join(argv)}"
+    what = f"pass@1 {'before' if tag == 'initial' else 'after'} training"
+    if not model:
+        return Missing(what, "run.json does not say which model that is", command)
+    if tag == "final" and not Path(model).is_dir():
+        return Missing(what, "the trained model is not there (training has not finished, or it was moved)", command)
+    if args.no_evaluate:
+        return Missing(what, "not sampled, as asked (--no-evaluate)", command)
+    if run.evaluation_parts(tag).exists():
+        print(f"the {tag} evaluation was interrupted; it goes on", file=sys.stderr)
+    try:
+        call("evaluate", argv)
+    except (UserError, ImportError) as error:
+        return Missing(what, str(error), command)
+    return None
+
+
+def _labels(runs: Sequence[RunDir], args) -> list[Missing]:
+    """Classify; without both evaluations, or where classify refuses, older labels go: they would be of other data."""
+    command = f"openrlhf-unlearn classify {' '.join(map(str, runs))} --tau {args.tau} --easy {args.easy}"
+    initial = any("initial" in run.evaluation_tags() for run in runs)
+    if not (initial and all("final" in run.evaluation_tags() for run in runs)):
+        why = "it needs the evaluations before and after training; groups are provisional until then"
+        return [] if runs[0].learnability.exists() else [Missing("groups with their confidence", why, command)]
+    from openrlhf_unlearn.learnability.classify import classify, save
+
+    try:
+        paths = [run.path for run in runs]
+        save(classify(paths, args.tau, args.easy, threshold=args.threshold, allow_uneven=args.allow_uneven), paths)
+    except UserError as error:
+        return [Missing("groups with their confidence", str(error), command)]
+    return []
+
+
+def _probe(run: RunDir, args) -> list[Missing]:
+    config = run.config().get("args") or {}
+    model = (config.get("actor") or {}).get("model_name_or_path") or run.config().get("model") or "MODEL"
+    argv = ["--model", model, "--run", str(run), "--tag", "initial"]
+    command = f"openrlhf-unlearn probe {' '.join(argv)}"
+    if run.probe_tags():
+        return _outdated(run, args)
+    if args.no_probe:
+        return [Missing("gradient similarity", "not probed, as asked (--no-probe)", command)]
+    if "initial" not in run.evaluation_tags():
+        return [Missing("gradient similarity", "it needs the rollouts of an evaluation", command)]
+    try:
+        call("probe", argv)
+    except (UserError, ImportError, KeyError) as error:
+        return [Missing("gradient similarity", _reason(error), command)]
+    return []
+
+
+def _outdated(run: RunDir, args) -> list[Missing]:
+    """Probes whose numbers by group are of other labels than learnability.parquet has now."""
+    material = Material([run], args.tau, args.easy)
+    why = "labels changed since it was made; the same command again makes its analysis anew, not its gradients"
+    return [
+        Missing(
+            f"the probe {name} by today's groups",
+            why,
+            f"openrlhf-unlearn probe --model {probe.model} --run {run} --tag {probe.tag} --name {name}",
+        )
+        for name, probe in outdated(material).items()
+    ]
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, UserError) else "the probe is not part of this installation"

@@ -1,0 +1,178 @@
+"""What the report takes from probes: the similarity of each prompt to the others, and its words for the answer."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from openrlhf_unlearn.report.statistics import auc, bootstrap
+from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+
+ENOUGH = 0.5  # share of a group's probed prompts with a corrected cosine, from which these stand for the group
+FEWEST = 5  # prompts of a group
+OUTLIER = 0.1  # lowest share of the mean cosines of learnable and easy prompts that counts as an outlier
+
+
+@dataclass
+class Probe:
+    """One probe, (prompts,) each: plain and noise-corrected mean cosine to all others, correct rollouts behind it.
+
+    The corrected one is nan where a prompt has too few rollouts to say; `low` and `high` are its 95 % interval.
+    """
+
+    name: str
+    plain: np.ndarray
+    corrected: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n_correct: np.ndarray
+    labels: np.ndarray  # group of each prompt when it was probed, "" where it was not
+    numbers: dict = field(repr=False)  # probe.json
+    table: pa.Table = field(repr=False)  # similarity.parquet
+    row_of: dict[str, int] = field(repr=False)
+
+    @property
+    def model(self) -> str:
+        return str((self.numbers.get("settings") or {}).get("model") or "")
+
+    @property
+    def tag(self) -> str:
+        """The evaluation whose rollouts were probed."""
+        return str(self.numbers.get("tag") or self.name)
+
+    def pooled(self, group: str) -> dict | None:
+        """A group's corrected mean cosine to all prompts from all of its rollouts: it needs fewer of each prompt."""
+        found = (self.numbers.get("group_to_all") or {}).get(group) or {}
+        if found.get("corrected") is None:
+            return None
+        prompts = int((self.labels == group).sum())
+        return {"prompts": prompts, "mean": found["corrected"], "low": found["low"], "high": found["high"]}
+
+    @cached_property
+    def neighbours(self) -> dict[int, tuple[list, list]]:
+        """row → nearest and farthest prompts by gradient, [row, cosine] each."""
+        if "nearest" not in self.table.column_names:
+            return {}
+        columns = {name: self.table.column(name).to_pylist() for name in ("prompt_id", *SIDES, *map(cosine_of, SIDES))}
+        found = {}
+        for i, name in enumerate(columns["prompt_id"]):
+            if name in self.row_of:
+                found[self.row_of[name]] = tuple(self._known(columns, side, i) for side in SIDES)
+        return found
+
+    def _known(self, columns: dict, side: str, i: int) -> list:
+        pairs = zip(columns[side][i] or (), columns[cosine_of(side)][i] or (), strict=True)
+        return [[self.row_of[name], round(value, 4)] for name, value in pairs if name in self.row_of]
+
+
+SIDES = ("nearest", "farthest")
+
+
+def cosine_of(side: str) -> str:
+    return f"{side}_cosine"
+
+
+def load_probes(material) -> dict[str, Probe]:
+    """Every probe of the first run by name, that before training first, then as the evaluations are ordered."""
+    run: RunDir = material.first
+    names = [name for name in run.probe_tags() if run.probe_table("similarity", name).exists()]
+    place = {tag: i for i, tag in enumerate(material.tags)}
+    row_of = {name: i for i, name in enumerate(material.ids.to_pylist())} if names else {}
+    probes = [_load(run, name, material, row_of) for name in names]
+    probes.sort(key=lambda probe: (place.get(probe.tag, len(place)), probe.name))
+    return {probe.name: probe for probe in probes}
+
+
+def _load(run: RunDir, name: str, material, row_of: dict[str, int]) -> Probe:
+    table = read_table(run.probe_table("similarity", name))
+
+    def aligned(column: str) -> np.ndarray:
+        if column not in table.column_names:
+            return np.full(material.size, np.nan)
+        return material.aligned(table, column)
+
+    labels = np.full(material.size, "", dtype=object)
+    if "group" in table.column_names:
+        rows = material.rows_of(table.column("prompt_id"))
+        given = np.array(table.column("group").fill_null("").to_pylist(), dtype=object)
+        labels[rows[rows >= 0]] = given[rows >= 0]
+    return Probe(
+        name=name,
+        plain=aligned("mean_cosine"),
+        corrected=aligned("mean_cosine_corrected"),
+        low=aligned("low"),
+        high=aligned("high"),
+        n_correct=aligned("n_correct"),
+        labels=labels,
+        numbers=read_json(run.probe_json(name)),
+        table=table,
+        row_of=row_of,
+    )
+
+
+def choose_cosine(material, probe: Probe, groups=("learnable", "unlearnable")) -> tuple[str, np.ndarray] | None:
+    """The corrected cosines where most of these groups' prompts have one, else the plain; None where there are few."""
+    for kind, share in (("corrected", ENOUGH), ("plain", 0)):
+        values = getattr(probe, kind)
+        known = [np.isfinite(values[material.groups == group]).sum() for group in groups]
+        probed = [np.isfinite(probe.plain[material.groups == group]).sum() for group in groups]
+        if all(n >= max(FEWEST, share * most) for n, most in zip(known, probed, strict=True)):
+            return kind, values
+    return None
+
+
+def separation(material) -> dict | None:
+    """How well the mean cosine tells learnable from unlearnable prompts, also at equal numbers of rollouts; the groups'
+    own means, from all of their rollouts with the noise taken out where that can be had. None without enough of both.
+    """
+    probe = material.probe
+    chosen = choose_cosine(material, probe) if probe else None
+    if chosen is None:
+        return None
+    kind, cosine = chosen
+    values = {group: cosine[(material.groups == group) & np.isfinite(cosine)] for group in ("learnable", "unlearnable")}
+    low, high = bootstrap(auc, values["unlearnable"], values["learnable"])
+    pooled = {group: probe.pooled(group) for group in values}
+    if None in pooled.values():
+        pooled = None
+    return {
+        "probe": probe.name,
+        "kind": kind,
+        "mean_kind": "corrected" if pooled else kind,
+        **{group: pooled[group]["mean"] if pooled else float(found.mean()) for group, found in values.items()},
+        "prompts": sum(map(len, values.values())),
+        "auc": auc(values["unlearnable"], values["learnable"]),
+        "low": low,
+        "high": high,
+        "equal": _at_equal_numbers(probe),
+    }
+
+
+def _at_equal_numbers(probe: Probe) -> dict | None:
+    """The comparison with the most rollouts of each prompt that still has enough prompts, or else the first."""
+    found = (probe.numbers.get("separation") or {}).get("equal") or []
+    return next((entry for entry in reversed(found) if min(entry["prompts"]) >= 20), found[0] if found else None)
+
+
+def outliers(material) -> np.ndarray | None:
+    """Prompts whose cosine is under the lowest tenth of the easy and learnable ones', (prompts,) bool."""
+    probe = material.probe
+    chosen = choose_cosine(material, probe, ("learnable",)) if probe else None
+    if chosen is None:
+        return None
+    cosine = chosen[1]
+    known = cosine[np.isin(material.groups, ("easy", "learnable")) & np.isfinite(cosine)]
+    return cosine < np.quantile(known, OUTLIER) if len(known) >= 10 else None
+
+
+def outdated(material) -> dict[str, Probe]:
+    """Probes whose groups are no more those of the report, by name."""
+    if material.provisional:
+        return {}
+    return {name: probe for name, probe in material.probes.items() if _relabelled(material, probe)}
+
+
+def _relabelled(material, probe: Probe) -> bool:
+    probed = np.isfinite(probe.n_correct)
+    return bool((probe.labels[probed] != material.groups[probed]).any())
