@@ -1,91 +1,24 @@
 r"""Whether an answer and a label have the same value: math-verify, and mends for what it is known to get wrong.
 
-Runs inside a grading process: whatever hangs here is killed from outside, so math-verify's own alarms are off.
-tests/grading/pairs.py lists every mend with its reason, and what cannot be mended from here.
+Runs inside a grading process, as reading.py does. tests/grading/pairs.py lists every mend with its reason, and what
+cannot be mended from outside math-verify.
 """
 
 import re
-import unicodedata
-from fractions import Fraction
-from functools import lru_cache
 
-from math_verify import parse, verify
-from sympy import Basic, Expr, Float, UnevaluatedExpr
+from math_verify import verify
+from sympy import Basic, Eq, Expr, Float, Interval, MatrixBase, Set, Tuple, UnevaluatedExpr, Union, cancel, fraction
+from sympy import FiniteSet as Several
+from sympy.core.relational import Relational
 
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_SIGNS = {"−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "π": r"\pi ", "∞": r"\infty ",
-          "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "°": r"^\circ ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
-          "∅": r"\emptyset ", "±": r"\pm ", "θ": r"\theta "}  # fmt: skip
-_LAYOUT = re.compile(r"\\(?:left|right|displaystyle|[,;:!]|quad|qquad)(?![A-Za-z])|\s+|~")
-_MEMBER = re.compile(r"^\s*[A-Za-z]\s*\\in(?![A-Za-z])\s*(?=[(\[]|\\left|\\\{)")
-_REPEATING = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*)\\(?:overline|bar|dot)\s*\{?([0-9]+)\}?")
-_PROSE = re.compile(r"[A-Za-z0-9 .,:;'%/=()-]*[A-Za-z0-9][A-Za-z0-9 .,:;'%/=()-]*")
+from openrlhf_unlearn.grading.reading import parsed, prepared, words, writing
+
 _BASE = re.compile(r"[0-9A-Fa-f]+_\{?(?:\\text\{)?([0-9]+)\}?\}?$")
-_WORDS = re.compile(r"\\(?:text|textbf|mathrm|mbox)\s*\{([^{}]*)\}")
 _BARE_NUMBER = re.compile(r"-?[0-9][0-9,]*(?:\.[0-9]+)?")
 _QUANTITY = re.compile(
     rf"\\?\$?\s*({_BARE_NUMBER.pattern})\s*(?:\\(?:text|mathrm)\s*\{{)?\s*[A-Za-z][-A-Za-z ./'^0-9]*\}}?$"
 )
-RELATIVE, ROUNDED = 1e-12, 1e-3
-
-
-def prepared(text: str) -> str:
-    """One formula as math-verify reads it best: no dollars around it, ASCII signs, no `x \\in` before a set."""
-    text = text.strip().rstrip(".").strip()
-    for left, right in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
-        inner = text[len(left) : -len(right)]
-        if text.startswith(left) and text.endswith(right) and inner.strip() and left not in inner:
-            text = inner
-            break
-    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda found: f"^{{{found[0].translate(_SUPERSCRIPTS)}}}", text)
-    text = re.sub(r"√\s*(\w+)", r"\\sqrt{\1}", text)
-    text = re.sub(r"\^\s*(\{\s*°\s*\}|°)", "°", text)
-    text = _REPEATING.sub(_as_fraction, text)
-    for sign, latex in _SIGNS.items():
-        text = text.replace(sign, latex)
-    text = unicodedata.normalize("NFKC", text)
-    return _MEMBER.sub("", text).strip().rstrip(".").strip()
-
-
-def _as_fraction(found: re.Match) -> str:
-    """0.1\\overline{6} as 1/6, which math-verify cannot read."""
-    whole, fixed, repeated = found.groups()
-    nines = 10 ** len(fixed) * (10 ** len(repeated) - 1)
-    value = Fraction(int((whole or "0") + fixed + repeated) - int((whole or "0") + fixed), nines)
-    return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
-
-
-@lru_cache(maxsize=1024)
-def parsed(text: str) -> tuple:
-    """math-verify's reading of one formula or of a few words: sympy objects, then the text; () if it has none."""
-    formula = prepared(text)
-    return tuple(parse(f"\\boxed{{{formula}}}", parsing_timeout=None) if formula else ())
-
-
-def writing(text: str) -> str:
-    """The text without what only lays it out: equal writings are equal answers."""
-    text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", prepared(text))
-    return _LAYOUT.sub("", text)
-
-
-def words(text: str) -> str:
-    """Letters and digits of a text answer, in lower case."""
-    text = _WORDS.sub(r"\1", prepared(text))
-    return "" if "\\" in text else "".join(c for c in text.casefold() if c.isalnum())
-
-
-@lru_cache(maxsize=1024)
-def is_readable(label: str) -> bool:
-    """Whether a label has a value, or words, that an answer could equal."""
-    found = parsed(label)
-    expressions = [item for item in found if not isinstance(item, str)]
-    return bool(expressions and verify(expressions, expressions, timeout_seconds=None)) or _is_prose(label)
-
-
-def _is_prose(text: str) -> bool:
-    """11 a.m., 20:00, see below: nothing that mathematics reads, but the same words are the same answer."""
-    text = prepared(text)
-    return bool(_PROSE.fullmatch(text)) and text.count("(") == text.count(")")
+EXACT, ROUNDED = 1e-12, 1e-3  # how far apart, relative to their size, two numbers may be
 
 
 def same(answer: str, label: str) -> bool:
@@ -96,8 +29,16 @@ def same(answer: str, label: str) -> bool:
     if not gold or not found or _bases_differ(answer, label):
         return False
     if verify(list(gold), list(found), timeout_seconds=None, allow_set_relation_comp=True):
-        return not _numbers_differ(gold[0], found[0])
-    return _same_words(answer, label) or _same_quantity(answer, label)
+        return not _differ(gold[0], found[0])
+    return _same_words(answer, label) or _same_quantity(answer, label) or _same_set(gold[0], found[0])
+
+
+# Right answers that math-verify calls wrong ------------------------------------------------------------------------
+
+
+def _same_words(answer: str, label: str) -> bool:
+    gold = words(label)
+    return len(gold) > 2 and gold.isalpha() and words(answer) == gold
 
 
 def _same_quantity(answer: str, label: str) -> bool:
@@ -106,38 +47,70 @@ def _same_quantity(answer: str, label: str) -> bool:
     return bool(quantity and _BARE_NUMBER.fullmatch(prepared(label)) and same(quantity[1], label))
 
 
-def _same_words(answer: str, label: str) -> bool:
-    gold = words(label)
-    return len(gold) > 1 and any(c.isalpha() for c in gold) and words(answer) == gold
+def _same_set(gold, found) -> bool:
+    r"""x<-3 \text{ or } x>3 and (-\infty,-3)\cup(3,\infty)."""
+    a, b = _as_set(gold), _as_set(found)
+    return a is not None and a == b
+
+
+def _as_set(expression) -> Set | None:
+    if isinstance(expression, Several) and expression.args and all(isinstance(x, Relational) for x in expression.args):
+        if any(isinstance(x, Eq) for x in expression.args) or len(expression.free_symbols) != 1:
+            return None
+        return Union(*(x.as_set() for x in expression.args))
+    return expression if isinstance(expression, (Interval, Union)) else None
+
+
+# Wrong answers that math-verify calls right ------------------------------------------------------------------------
 
 
 def _bases_differ(answer: str, label: str) -> bool:
-    """math-verify drops the base of 123_7; where both name one, they must agree."""
+    """It drops the base of 123_7; where both name one, they must agree."""
     bases = [_BASE.search(prepared(text)) for text in (answer, label)]
     return all(bases) and bases[0][1] != bases[1][1]
 
 
-def _numbers_differ(gold, found) -> bool:
-    """Two numbers that math-verify calls equal because it compares decimal places: 1/2^99 and 1/2^98.
+def _differ(gold, found) -> bool:
+    if isinstance(gold, Eq) and isinstance(found, Eq):
+        return _curves_differ(gold, found)
+    parts = [_parts(gold), _parts(found)]
+    if all(parts) and len(parts[0]) == len(parts[1]):
+        return any(map(_numbers_differ, *parts))
+    return _numbers_differ(gold, found)
 
-    Exact numbers must agree to RELATIVE, rounded ones to ROUNDED (math-verify itself asks for six decimal places).
-    """
+
+def _parts(expression) -> list | None:
+    """The numbers of a set, tuple, interval or matrix, those of a set in order of size."""
+    if isinstance(expression, Interval):
+        return [expression.start, expression.end]
+    if isinstance(expression, (Tuple, MatrixBase)):
+        return list(expression)
+    if isinstance(expression, Several) and all(isinstance(x, Expr) and x.is_extended_real for x in expression.args):
+        return sorted(expression.args, key=lambda x: x.evalf(30))
+    return None
+
+
+def _numbers_differ(gold, found) -> bool:
+    """It compares decimal places, so that 1/2^99 and 1/2^98 are equal. Here exact numbers must agree to EXACT of their
+    size, rounded ones to ROUNDED (it has asked for six decimal places already)."""
     if not all(isinstance(x, Expr) and x.is_number for x in (gold, found)):
         return False
     if gold.has(UnevaluatedExpr) or found.has(UnevaluatedExpr):  # percent: 50 % is 50 and 0.5
         return False
     try:
         a, b = (x.doit().evalf(30) for x in (gold, found))
-        tolerance = ROUNDED if gold.has(Float) or found.has(Float) else RELATIVE
+        tolerance = ROUNDED if gold.has(Float) or found.has(Float) else EXACT
         return bool(abs(a - b) > tolerance * max(abs(a), abs(b)))
     except (TypeError, ValueError, ArithmeticError, AttributeError):
         return False
 
 
-def value(text: str) -> complex | None:
-    """The number that a text is, percent counted as hundredths; None if it is none."""
-    expression = next((item for item in parsed(text) if isinstance(item, Basic)), None)
-    try:
-        return complex(expression.rhs if getattr(expression, "is_Equality", False) else expression)
-    except (TypeError, ValueError, AttributeError, OverflowError):
-        return None
+def _curves_differ(gold: Eq, found: Eq) -> bool:
+    """It takes x+y=3 for x-y=3. Polynomial equations in several variables agree if one is a multiple of the other."""
+    symbols = gold.free_symbols | found.free_symbols
+    if len(symbols) < 2 or not all(isinstance(x, Basic) and not x.has(Set) for x in (gold, found)):
+        return False
+    numerators = [fraction((x.lhs - x.rhs).doit().together())[0].expand() for x in (gold, found)]
+    if numerators[1] == 0 or not all(x.is_polynomial(*symbols) for x in numerators):
+        return False
+    return bool(cancel(numerators[0] / numerators[1]).free_symbols)

@@ -97,7 +97,7 @@ def anchored_answer(text: str) -> str | None:
 
 def short_answer(text: str) -> str | None:
     """A short response that is nothing but an answer, or a sentence with its number; None for other words."""
-    if len(text) > SHORT or not text:
+    if len(text) > SHORT or not text or "#" in text:  # a heading, or working that was cut off
         return None
     if len(_WORD.findall(text)) < 3:
         return text

@@ -25,7 +25,7 @@ class Maths:
         return find_answer(response)
 
     def gradable(self, label: str) -> bool:
-        from openrlhf_unlearn.grading.compare import is_readable
+        from openrlhf_unlearn.grading.reading import is_readable
 
         return is_readable(label)
 
@@ -85,7 +85,7 @@ class Text(Maths):
         return bool(label.strip())
 
     def same(self, answer: str, label: str) -> bool:
-        from openrlhf_unlearn.grading.compare import words, writing
+        from openrlhf_unlearn.grading.reading import words, writing
 
         return writing(answer).casefold() == writing(label).casefold() or words(answer) == words(label) != ""
 
@@ -97,7 +97,7 @@ class Lenient(Maths):
         return find_answer(response) or last_number(without_end(response))
 
     def same(self, answer: str, label: str) -> bool:
-        from openrlhf_unlearn.grading.compare import value
+        from openrlhf_unlearn.grading.reading import value
 
         if super().same(answer, label):
             return True
@@ -134,7 +134,7 @@ def load_format(spec: str) -> Format:
 
 def _letter(label: str) -> str | None:
     r"""The letter of a multiple-choice label: B, (B), \text{(B)}, B."""
-    from openrlhf_unlearn.grading.compare import words
+    from openrlhf_unlearn.grading.reading import words
 
     letter = words(label).upper()
     return letter if len(letter) == 1 and "A" <= letter <= "J" and label.strip(" ().${}") != letter.lower() else None
@@ -142,7 +142,7 @@ def _letter(label: str) -> str | None:
 
 def _leading_letter(answer: str) -> str | None:
     r"""The letter that an answer like "(B) 12", "B: twelve" or \textbf{(B)} starts with."""
-    from openrlhf_unlearn.grading.compare import prepared
+    from openrlhf_unlearn.grading.reading import prepared
 
     text = prepared(answer).replace("\\textbf", "").replace("\\text", "").replace("\\mathrm", "").lstrip("{( ")
     follows = text[1:2]

@@ -96,6 +96,13 @@ class Worker:
         self._process.wait()
         self.let_go()
 
+    def interrupt(self) -> None:
+        """End the process; the thread that waits for its reply then cleans up."""
+        process = self._process
+        if process is not None:
+            with suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+
     def let_go(self) -> None:
         """Close our ends of the pipes; in a fork this is all, for the process belongs to the parent."""
         if self._process is not None:
@@ -118,12 +125,13 @@ class MathGrader:
             raise UserError(f"a grader needs a worker, time and memory, not {workers}, {timeout_s} s, {memory_mb} MB")
         self._options = (workers, timeout_s, memory_mb, answer_format)
         self.answer_format = answer_format
-        self._quick = answer_format in ("auto", "boxed")
+        self._quick = answer_format in ("auto", "boxed", "lenient")
         self._begin()
         _GRADERS.add(self)
 
     def _begin(self) -> None:
         workers, timeout_s, memory_mb, answer_format = self._options
+        self._closed = False
         self._workers = [Worker(answer_format, timeout_s, memory_mb) for _ in range(workers)]
         self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
         for worker in self._workers:
@@ -141,9 +149,12 @@ class MathGrader:
     def _ask(self, request: dict) -> dict:
         worker = self._idle.get()
         try:
-            return worker.ask(request)
+            reply = worker.ask(request)
         finally:
             self._idle.put(worker)
+        if self._closed:
+            raise RuntimeError("the grader was closed before it had graded everything")
+        return reply
 
     def _grade(self, response: str, label: str) -> Grade:
         reply = self._ask({"response": response, "label": label})
@@ -176,6 +187,9 @@ class MathGrader:
     def close(self) -> None:
         """End every process, also one that is at work; a closed grader cannot be used again."""
         _GRADERS.discard(self)
+        self._closed = True
+        for worker in self._workers:
+            worker.interrupt()
         self._threads.shutdown(wait=True, cancel_futures=True)
         for worker in self._workers:
             worker.kill()

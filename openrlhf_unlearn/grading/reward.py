@@ -8,17 +8,28 @@ from openrlhf_unlearn.run_dir import VERDICTS
 
 FORMAT_VARIABLE = "OPENRLHF_UNLEARN_ANSWER_FORMAT"
 WORKERS_VARIABLE = "OPENRLHF_UNLEARN_GRADER_WORKERS"
+MIN_OVERLAP = 8  # characters by which the rest of a cut prompt is recognised
+TIMEOUT_S = 5.0  # more than the default: training leaves the grader little of a processor
 
 
 @functools.lru_cache(maxsize=1)
 def shared_grader() -> MathGrader:
     """This process's grader; OpenRLHF calls the reward function from many threads."""
-    return load_grader(os.environ.get(FORMAT_VARIABLE, "auto"), workers=int(os.environ.get(WORKERS_VARIABLE, "1")))
+    workers = int(os.environ.get(WORKERS_VARIABLE, "1"))
+    return load_grader(os.environ.get(FORMAT_VARIABLE, "auto"), workers=workers, timeout_s=TIMEOUT_S)
 
 
 def response_of(query: str, prompt: str) -> str:
-    """The response in a query, which is the prompt's text and the response's; the prompt is never graded."""
-    return query[len(prompt) :] if query.startswith(prompt) else query
+    """The response in a query, which is prompt and response as the tokenizer decodes them.
+
+    Decoding may have put a token before the prompt, and the host cuts the start off a long one. The prompt itself is
+    never graded, for it may show an answer of its own.
+    """
+    _, found, response = query.partition(prompt) if prompt else ("", "", query)
+    if found or not prompt:
+        return response
+    cut = next((i for i in range(1, len(prompt) - MIN_OVERLAP) if query.startswith(prompt[i:])), None)
+    return query if cut is None else query[len(prompt) - cut :]
 
 
 def reward_func(queries: list[str], prompts: list[str], labels: list[str]) -> dict:

@@ -21,8 +21,14 @@ from openrlhf_unlearn.grading.formats import FORMATS, Format, load_format
 from openrlhf_unlearn.grading.grade import Grade
 
 RECYCLE, OUT_OF_MEMORY = 17, 18  # exit codes of the grading process
-ITEMS = 2_000  # of one grading process; sympy's caches start afresh then
+ITEMS = 20_000  # of one grading process; sympy's caches start afresh then
 MAX_REPLY = 1_000  # characters of an answer that are reported
+# The parser learns its grammar as it goes; what it has learnt before the fork, every process that grades knows.
+ORDINARY = r"""
+\frac{1}{2} & x^2+3x-\sqrt{5} & (0,1) & [-1,\infty)\cup(2,3] & 0<x<1 & x=\frac{3\pm\sqrt{17}}{2} & 2^{4}\cdot 3^{3}
+& \text{no} & \{1,2\} & y=2x+1 & 30^\circ & \frac{\pi}{4}+2\pi k & n! & \sin(2x) & \log_2 8 & 3:4 & (x-1)^2+(y+2)^2=9
+& \left(\frac{1}{3},-2\right) & a_{n}=2^{n-1} & x\ge 3 & 2+3i & 1\frac{1}{2} & \binom{5}{2} & \sqrt[3]{2} & 1,234.5
+"""
 FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "subprocess.", "socket.", "os.remove",
              "os.rename", "os.mkdir", "os.rmdir", "shutil.", "ctypes.", "urllib.", "http.")  # fmt: skip
 
@@ -106,7 +112,8 @@ def send(replies: int, message: dict) -> None:
 
 def _warm_up(answers: Format, trusted: bool) -> None:
     if not trusted:
-        answers.grade([r"\boxed{\frac{1}{2}}", r"\boxed{x+1}", r"\boxed{(0,1)}"], ["0.5", "1+x", "0<x<1"])
+        for formula in ORDINARY.split("&"):
+            answers.grade([f"\\boxed{{{formula}}}"], ["0.5"])
     gc.collect()
     gc.freeze()
 

@@ -13,7 +13,7 @@ from openrlhf_unlearn.run_dir import RunDir, write_json
 
 CONSENSUS = 0.6  # share of a prompt's samples that give one and the same answer, graded wrong, from which we ask why
 BROKEN = 0.2  # share of a prompt's training rollouts without a verdict from which its verifier is suspect
-POOR = 3.0  # judged quality of reasoning, of 5, below which a correct answer was not earned
+POOR, BEST = 3.0, 5  # judged quality of reasoning: below the first a correct answer was not earned
 SURE = 0.9  # confidence of a label below which more samples pay
 
 
@@ -28,7 +28,14 @@ def advise(material, outliers: np.ndarray | None, answers: dict[int, str]) -> li
 
 
 def _item(name: str, title: str, text: str, numbers: dict, rows, flag: str) -> dict:
-    return {"name": name, "title": title, "template": text, "numbers": numbers, "rows": np.asarray(rows), "flag": flag}
+    return {
+        "name": name,
+        "title": title,
+        "template": text,
+        "numbers": numbers,
+        "rows": np.asarray(rows, dtype=np.int64),
+        "flag": flag,
+    }
 
 
 def _drop(material, outliers, answers):
@@ -123,8 +130,8 @@ def _data_first(material, outliers, answers):
     )
     if (chosen & np.isfinite(quality)).any():
         chosen &= ~(quality >= POOR)  # what was not judged stays
-        numbers |= {"judged": int((chosen & np.isfinite(quality)).sum()), "poor": POOR}
-        text += ", and the reasoning of their correct rollouts is poor (under {poor:plain} of the best score; "
+        numbers |= {"judged": int((chosen & np.isfinite(quality)).sum()), "poor": POOR, "best": BEST}
+        text += ", and the reasoning of their correct rollouts is poor (under {poor:plain} of {best:count}; "
         text += "{judged:count} were judged)"
     text += ". The paper mends such prompts by mid-training on related data, not by more RL."
     if "judged" not in numbers:

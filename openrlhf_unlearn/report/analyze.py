@@ -18,6 +18,8 @@ from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.report.missing import complete
 from openrlhf_unlearn.run_dir import RunDir, update_summary
 
+FILES = ("png", "pdf")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--compare", action="store_true", help="the runs are interventions: set them side by side, groups by the first")
     add("--watch", action="store_true", help="make the page again while training writes steps, until Ctrl-C")
     add("--every", type=int, default=30, metavar="SECONDS", help="--watch: how often")
+    add("--figure-files", nargs="*", choices=FILES, default=FILES, help="what each figure is written as, beside SVG")
     add("--format", choices=["html", "json", "md"], default="html", help="what is printed; the page is always written")
 
 
@@ -69,7 +72,7 @@ def check(args: argparse.Namespace) -> None:
         args.no_evaluate = args.no_probe = True
 
 
-def analyze(args: argparse.Namespace, live: int | None = None, formats=("svg", "png", "pdf")):
+def analyze(args: argparse.Namespace, live: int | None = None):
     """Complete the runs, write summary.json and the page into each (with --compare the first); returns the Report."""
     from openrlhf_unlearn.report.build import build
     from openrlhf_unlearn.report.material import Material, check_same_prompts
@@ -80,7 +83,7 @@ def analyze(args: argparse.Namespace, live: int | None = None, formats=("svg", "
     missing = complete(runs, args)
     pooled = runs[:1] if args.compare else runs
     material = Material(pooled, args.tau, args.easy, compared=runs if args.compare else ())
-    report = build(material, args, missing, formats)
+    report = build(material, args, missing, args.figure_files)
     for run in pooled:
         update_summary(run, "report", report.numbers)
         write_page(run.report, report, material, live)

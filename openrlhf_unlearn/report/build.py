@@ -36,7 +36,7 @@ class Report:
     rollouts: dict = field(default_factory=dict)
 
 
-def build(material: Material, args, missing: list[Missing], formats=("svg", "png", "pdf")) -> Report:
+def build(material: Material, args, missing: list[Missing], formats) -> Report:
     folder = material.first.report.parent
     outlying = outliers(material)
     shown, final = shown_rollouts(material)

@@ -14,6 +14,7 @@ def watch(args: argparse.Namespace) -> int:
     from openrlhf_unlearn.report.analyze import analyze
 
     args.no_evaluate = args.no_probe = True
+    args.figure_files = ()
     seen = None
     try:
         while True:
@@ -32,7 +33,7 @@ def watch(args: argparse.Namespace) -> int:
 def refresh(analyze, args: argparse.Namespace) -> None:
     """One new page; a file that training is just replacing is no reason to stop watching."""
     try:
-        report = analyze(args, live=args.every, formats=("svg",))
+        report = analyze(args, live=args.every)
     except UserError as error:
         print(f"not yet: {error}", flush=True)
         return

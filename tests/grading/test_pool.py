@@ -1,34 +1,39 @@
 import asyncio
+import multiprocessing
 import os
+import pickle
+import signal
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.grading import MathGrader, check_labels
-from openrlhf_unlearn.grading.extract import boxed_answer as last_boxed
-from openrlhf_unlearn.grading.grade import Grade, quick_grade
+from openrlhf_unlearn.grading import Grade, MathGrader
+from openrlhf_unlearn.grading.grade import quick_grade
+from tests.grading.processes import alive, ended, groups
 
-
-@pytest.fixture(scope="module")
-def grader():
-    with MathGrader(workers=2, timeout_s=3.0) as grader:
-        yield grader
+BOMB = r"\boxed{9^{9^{9^9}}}"
+HALF = r"\boxed{\frac{2}{4}}"
 
 
 @pytest.mark.parametrize(
     ("response", "label", "verdict"),
     [
         (r"so \boxed{12}<eos>", "12", "correct"),
-        (r"\boxed{13}", "12", "wrong"),
+        (r"#7391\boxed{13}<eos>", "12", "wrong"),
+        ("#73912", "12", "no_answer"),  # a running sum of the built-in world, cut off
         (r"\boxed{\frac{1}{2}}", "0.5", "correct"),
-        (r"\boxed{9/7}", r"\dfrac{9}{7}", "correct"),  # a bare LaTeX label
-        (r"\boxed{\frac{\sqrt{3}}{2}}", r"\frac{\sqrt{3}}{2}", "correct"),
         ("The answer is $7$.", "7", "correct"),
         ("I do not know", "7", "no_answer"),
         (r"cut off \boxed{12", "12", "no_answer"),
+        (r"\boxed{}", "12", "no_answer"),
         (r"\boxed{5}", "", "bad_label"),
+        (r"\boxed{5}", r"\frac{1}{", "bad_label"),
         (r"first \boxed{3}, then \boxed{4}", "4", "correct"),
+        (r"either \boxed{3} or \boxed{4}", "3, 4", "correct"),
     ],
 )
 def test_verdicts(grader, response, label, verdict):
@@ -37,11 +42,25 @@ def test_verdicts(grader, response, label, verdict):
     assert grade.reward == float(verdict == "correct")
 
 
-def test_a_power_tower_is_a_time_out_and_what_waits_behind_it_is_graded(grader):
-    bomb = r"\boxed{9^{9^{9^9}}}"
-    fair = r"\boxed{\frac{2}{4}}"
-    grades = grader.grade([bomb, bomb, *[fair] * 6], ["5", "5", *["1/2"] * 6])
-    assert [grade.verdict for grade in grades] == ["timeout"] * 2 + ["correct"] * 6
+def test_a_power_tower_is_a_time_out_and_what_waits_behind_it_is_graded():
+    with MathGrader(workers=1, timeout_s=1.0) as grader:
+        grades = grader.grade([BOMB, *[HALF] * 6, BOMB, HALF], ["5", *["1/2"] * 6, "5", "1/2"])
+    assert [grade.verdict for grade in grades] == ["timeout", *["correct"] * 6, "timeout", "correct"]
+
+
+def test_memory_is_limited():
+    with MathGrader(workers=1, timeout_s=20.0, memory_mb=64, answer_format=f"{__file__}:Hungry") as grader:
+        grades = grader.grade(["eat", "fast", "eat", "fast"], ["1"] * 4)
+    assert [grade.verdict for grade in grades] == ["timeout", "correct"] * 2
+
+
+class Hungry:
+    """A user's grader that takes as much memory as it is told to."""
+
+    def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
+        if responses[0] == "eat":
+            bytearray(2**30)
+        return [Grade("correct", 1.0, responses[0])]
 
 
 def test_from_asyncio_the_same_in_order(grader):
@@ -50,30 +69,105 @@ def test_from_asyncio_the_same_in_order(grader):
     assert asyncio.run(grader.agrade(responses, labels)) == grader.grade(responses, labels)
 
 
-def test_closing_ends_every_process():
-    grader = MathGrader(workers=2)
-    grader.grade([r"\boxed{\frac12}"] * 4, ["1/2"] * 4)
-    pids = [worker._process.pid for worker in grader._workers if worker._process]
-    assert pids
+def test_from_many_threads_each_gets_its_own(grader):
+    def one(n: int) -> str:
+        return grader.grade([rf"\boxed{{\frac{{{n}}}{{7}}}}"], [f"{n}/7"])[0].answer
+
+    with ThreadPoolExecutor(16) as threads:
+        assert list(threads.map(one, range(1, 33))) == [rf"\frac{{{n}}}{{7}}" for n in range(1, 33)]
+
+
+def _grade_in_child(grader, results):
+    results.put([grade.verdict for grade in grader.grade([HALF, r"\boxed{\frac13}"], ["1/2", "1/2"])])
     grader.close()
-    for pid in pids:
-        deadline = time.monotonic() + 5
-        while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert not os.path.exists(f"/proc/{pid}")
 
 
-def test_labels_that_cannot_be_graded_are_found_by_row():
-    assert check_labels(["1", r"\frac12", "", "x^2", "   "]) == [2, 4]
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_grader_carried_into_another_process_grades_there_and_leaves_the_parents_alone(grader, method):
+    grader.grade([HALF], ["1/2"])
+    ours = groups(grader)
+    context = multiprocessing.get_context(method)
+    results = context.Queue()
+    child = context.Process(target=_grade_in_child, args=(grader, results))
+    child.start()
+    assert results.get(timeout=120) == ["correct", "wrong"]
+    child.join(60)
+    assert child.exitcode == 0
+    assert groups(grader) == ours
+    assert all(map(alive, ours))
+    assert grader.grade([HALF], ["1/2"])[0].verdict == "correct"
 
 
-def test_an_unknown_format_lists_the_known():
+def test_pickling_keeps_the_options():
+    with (
+        MathGrader(workers=1, timeout_s=3.0, answer_format="text") as grader,
+        pickle.loads(pickle.dumps(grader)) as other,
+    ):
+        assert other.grade(["Friday"], ["friday"])[0].verdict == "correct"
+
+
+def test_closing_ends_every_process_also_one_at_work():
+    grader = MathGrader(workers=2, timeout_s=30.0)
+    grader.grade([HALF] * 4, ["1/2"] * 4)
+    started = groups(grader)
+    with ThreadPoolExecutor(1) as thread:
+        work = thread.submit(grader.grade, [BOMB], ["5"])
+        time.sleep(0.3)
+        grader.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            work.result()
+    assert started
+    assert all(map(ended, started))
+    with pytest.raises(RuntimeError):
+        grader.grade([HALF], ["1/2"])
+
+
+def test_a_killed_owner_leaves_no_process_behind():
+    code = (
+        "import sys, threading\n"
+        "from openrlhf_unlearn.grading import MathGrader\n"
+        "grader = MathGrader(workers=1, timeout_s=2.0)\n"
+        f"grader.grade([{HALF!r}], ['1/2'])\n"
+        "print(grader._workers[0]._process.pid, flush=True)\n"
+        f"grader.grade([{BOMB!r}] * 100, ['5'] * 100)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    group = int(owner.stdout.readline())
+    time.sleep(0.5)  # it is at the first bomb now
+    assert alive(group)
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    owner.stdout.close()
+    assert ended(group, 30)
+
+
+def test_a_worker_that_somebody_kills_is_replaced():
+    with MathGrader(workers=1, timeout_s=20.0) as grader:
+        grader.grade([HALF], ["1/2"])
+        os.killpg(groups(grader)[0], signal.SIGKILL)
+        time.sleep(0.2)
+        assert grader.grade([HALF], ["1/2"])[0].verdict == "correct"
+
+
+def test_workers_do_not_import_torch():
+    code = "import sys; from openrlhf_unlearn.grading import worker, compare; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "math_verify" in modules
+    assert not {"torch", "ray", "pyarrow", "openrlhf"}.intersection(modules)
+
+
+def test_what_cannot_be_is_one_line():
     with pytest.raises(UserError, match="auto, boxed"):
         MathGrader(answer_format="bxed")
+    with pytest.raises(UserError, match="no such file"):
+        MathGrader(answer_format="missing.py:Grader")
+    with pytest.raises(UserError, match="needs a worker"):
+        MathGrader(workers=0)
 
 
-def test_the_last_boxed_answer_has_balanced_braces():
-    assert last_boxed(r"\boxed{a} so \boxed{\frac{1}{2}} tail") == r"\frac{1}{2}"
-    assert last_boxed("none") is None
+def test_the_quick_way_decides_integers_in_boxes_only():
     assert quick_grade(r"\boxed{007}", "7") == Grade("correct", 1.0, "007")
+    assert quick_grade(r"\boxed{8}", "7") == Grade("wrong", 0.0, "8")
     assert quick_grade(r"\boxed{x}", "7") is None
+    assert quick_grade(r"\boxed{7}", "x") is None
+    assert quick_grade("7", "7") is None

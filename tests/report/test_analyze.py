@@ -18,12 +18,12 @@ from tests.report.worlds import evaluate, full_run, prompts, start, train
 
 
 def analyze(*argv) -> int:
-    return cli.main(["analyze", *map(str, argv), "--offline"])
+    return cli.main(["analyze", *map(str, argv), "--offline", "--figure-files"])
 
 
 @pytest.fixture
 def run(tmp_path):
-    return full_run(tmp_path / "run")
+    return full_run(tmp_path / "run", each=12, steps=6)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def done(tmp_path_factory):
     """A run with a report; tests only read it."""
     made = full_run(tmp_path_factory.mktemp("done") / "run")
     update_summary(made, "mine", {"a": 1})
-    assert analyze(made) == 0
+    assert cli.main(["analyze", str(made), "--offline"]) == 0
     return made
 
 

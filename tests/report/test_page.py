@@ -58,7 +58,7 @@ def run(tmp_path_factory):
     made = prompts(8) + [Prompt(text, text, "unlearnable") for text in NASTY]
     run = full_run(tmp_path_factory.mktemp("page") / "run", made=made, model="<script>alert(1)</script>")
     other = full_run(run.path.parent / "other", made=made, seed=3)
-    assert cli.main(["analyze", str(run), str(other), "--compare", "--offline"]) == 0
+    assert cli.main(["analyze", str(run), str(other), "--compare", "--offline", "--figure-files"]) == 0
     return run
 
 
@@ -119,7 +119,7 @@ def test_rollouts_are_kept_correct_beside_incorrect_and_cut(tmp_path):
     run = start(tmp_path / "run", made)
     long = "start " + "x" * 5000 + " end"
     train(run, made, 3, rollouts=[long, "wrong", "right", "wrong too"])
-    assert cli.main(["analyze", str(run), "--offline"]) == 0
+    assert cli.main(["analyze", str(run), "--offline", "--figure-files"]) == 0
     rollouts = details(run.report.read_text())[0]["rollouts"]
     right = [r for r in rollouts if r[3] > 0.5]
     assert len(rollouts) == 8 and len(right) == 4
@@ -134,7 +134,7 @@ def test_katex_travels_only_with_mathematics(tmp_path, run):
 
     plain = start(tmp_path / "plain", made := [Prompt("two and two?", "four", "easy")])
     train(plain, made, 2, rollouts=["four", "five"])
-    assert cli.main(["analyze", str(plain), "--offline"]) == 0
+    assert cli.main(["analyze", str(plain), "--offline", "--figure-files"]) == 0
     assert "KaTeX_Main" not in plain.report.read_text() and plain.report.stat().st_size < 150_000
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +74,8 @@ def write_csv(path: Path, data: Data) -> None:
         writer.writerows(zip(*data.values(), strict=True))
 
 
-def render(spec: Figure, data: Data, folder: Path, formats: tuple[str, ...] = ("svg", "png", "pdf")) -> str:
-    """Write the figure into `folder` in each format, its data as CSV; returns the SVG for the page."""
+def render(spec: Figure, data: Data, folder: Path, formats: Sequence[str]) -> str:
+    """Write the figure into `folder` as SVG and in each of `formats`, its data as CSV; returns the SVG for the page."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -86,7 +86,9 @@ def render(spec: Figure, data: Data, folder: Path, formats: tuple[str, ...] = ("
     with plt.rc_context({**STYLE, "svg.hashsalt": spec.name}):
         figure = plt.figure(figsize=spec.size, layout="constrained")
         spec.draw(figure, data)
-        for suffix in formats:
+        figure.draw_without_rendering()  # lays it out once, for all formats
+        figure.set_layout_engine("none")
+        for suffix in ("svg", *(suffix for suffix in formats if suffix != "svg")):
             with atomic_path(folder / f"{spec.name}.{suffix}") as aside:
                 date = {"CreationDate": None} if suffix == "pdf" else {"Date": None} if suffix == "svg" else {}
                 figure.savefig(aside, format=suffix, transparent=suffix == "svg", metadata=date)

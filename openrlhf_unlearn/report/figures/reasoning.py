@@ -37,8 +37,9 @@ def caption(material, data: Data):
     numbers = {group: first[group] for group in ("learnable", "unlearnable") if group in first}
     if len(numbers) < 2:
         return text, {}
-    return text + " At {tag:plain}: learnable {learnable:small}, unlearnable {unlearnable:small} of the best score.", {
+    return text + " At {tag:plain}: learnable {learnable:small}, unlearnable {unlearnable:small} of {best:count}.", {
         "tag": data["evaluation"][0],
+        "best": SCORES[-1],
         **numbers,
     }
 
@@ -51,7 +52,8 @@ def draw(figure, data: Data) -> None:
     left.set_xlabel("evaluation")
     left.set_ylabel("reasoning quality (0 to 5)")
     _shares(right, [row for row in rows if row["evaluation"] == data["evaluation"][0]])
-    figure.legend(loc="outside upper left", ncols=6)
+    for axes in (left, right):
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, borderaxespad=0)
 
 
 def _shares(axes, rows: list[dict]) -> None:

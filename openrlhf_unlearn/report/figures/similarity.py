@@ -84,7 +84,9 @@ def _ridge(axes, rows: list[dict], base: float, colour: str) -> None:
         [base + 0.85 * row["here"] / peak for row in rows], edges, baseline=base, color=colour, fill=True, alpha=0.35
     )
     axes.stairs([base + 0.85 * row["here"] / peak for row in rows], edges, baseline=base, color=colour, linewidth=1.2)
-    axes.text(edges[-1], base + 0.08, f"n = {rows[0]['prompts']:,}", ha="right", fontsize=8, color=colour)
+    right = rows[0]["mean"] < (edges[0] + edges[-1]) / 2  # the number stands where the group is not
+    x, side = (edges[-1], "right") if right else (edges[0], "left")
+    axes.text(x, base + 0.08, f"n = {rows[0]['prompts']:,}", ha=side, fontsize=8, color=colour)
     mean = min(max(rows[0]["mean"], edges[0]), edges[-1])
     axes.plot([mean, mean], [base, base + 0.92], color=colour, linewidth=2.2)
 

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.marks import group_lines, group_mean
 from openrlhf_unlearn.run_dir import GROUPS
@@ -80,7 +78,7 @@ def draw(figure, data: Data, over: str) -> None:
         axes.set_title("plain cosine" if kind == "plain" else "without the noise of few rollouts", fontsize=9)
         axes.set_xlabel(over)
     panels[0].set_ylabel("mean cosine to all other prompts")
-    low, high = min(0.0, np.min(data["mean"])), max(data["mean"])
+    low, high = min(0.0, *data["low"]), max(data["high"])
     panels[0].set_ylim(low - 0.05 * (high - low), None)
     figure.legend(loc="outside upper left", ncols=4)
 

@@ -21,13 +21,13 @@ def data(material) -> Data | None:
 def caption(material, data: Data):
     first = {row["group"]: row for row in records(data) if row["direction"] == 1}
     text = (
-        "Left: share of the squared length of each group's gradients along its own first directions, as many prompts "
+        "Share of the squared length of each group's gradients along its own first directions, as many prompts "
         "of each; the steeper, the more a group learns along few directions."
     )
     numbers = {}
     if any(row["captured"] is not None for row in first.values()):
-        text += " Right: share of each group's gradients inside the first directions of the easy and learnable ones', "
-        text += "with 95 % intervals: what is outside, training on those does not move."
+        text += " On the right, the share of each group's gradients inside the first directions of the easy and "
+        text += "learnable ones', with 95 % intervals: what is outside, training on those does not move."
     for group in ("learnable", "unlearnable"):
         if group in first:
             numbers[group] = first[group]["effective_rank"]

@@ -1,0 +1,206 @@
+r"""Our grader against bare math-verify on one thread, side by side in one run.
+
+    python benchmarks/grading.py [--prompts 40] [--rounds 5]      throughput, with one worker and with two
+    python benchmarks/grading.py --adversarial [--timeout-s 2]    time and memory of each hostile answer
+    python benchmarks/grading.py --verdicts [--pairs 10000]       real answers: right ones found, wrong ones refused
+
+Throughput: every prompt has eight responses, as in training: its answer in four writings and four other answers. None
+is a plain integer, so that all need mathematics. Bare math-verify parses label and response and verifies, its alarms
+on, as its documentation has it. Both are warm; the three take turns, and medians of the rounds' ratios are reported.
+Without real problems (OPENRLHF_UNLEARN_DATA, or ../shared/data) the formulas of tests/grading/pairs.py stand in.
+"""
+
+import argparse
+import json
+import logging
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from openrlhf_unlearn.grading import MathGrader  # noqa: E402
+from tests.grading import real  # noqa: E402
+from tests.grading.adversarial import corpus  # noqa: E402
+from tests.grading.pairs import PAIRS  # noqa: E402
+from tests.grading.processes import alive, ended, groups, peak_mb  # noqa: E402
+
+
+def labels() -> list[str]:
+    texts = real.answers() or sorted({label for _, label, *_ in PAIRS})
+    return [text for text in texts if not real.bare(text).lstrip("-").isdigit() and len(text) < 100]
+
+
+def workload(texts: list[str], rng: random.Random, prompts: int) -> list[tuple[str, str]]:
+    pairs = []
+    for label in rng.sample(texts, min(prompts, len(texts))):
+        answers = [label, label, label, label, *rng.sample(texts, 4)]
+        fits = ["boxed", "dollars", "spacing", "boxed"]
+        pairs += [(real.WRITINGS[fits[i % 4]](answer), f"${real.bare(label)}$") for i, answer in enumerate(answers)]
+    return pairs
+
+
+def bare(pairs: list[tuple[str, str]]) -> None:
+    from math_verify import parse, verify
+
+    for response, label in pairs:
+        verify(parse(label), parse(response))
+
+
+def seconds(work, *arguments) -> float:
+    start = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - start
+
+
+def throughput(args: argparse.Namespace) -> dict:
+    rng, texts = random.Random(args.seed), labels()
+    logging.disable(logging.WARNING)
+    rates: dict[str, list[float]] = {"bare": [], "one worker": [], "two workers": []}
+    with MathGrader(1, timeout_s=20) as one, MathGrader(2, timeout_s=20) as two:
+        kinds = {
+            "bare": bare,
+            "one worker": lambda pairs: one.grade(*zip(*pairs, strict=True)),
+            "two workers": lambda pairs: two.grade(*zip(*pairs, strict=True)),
+        }
+        for number in range(args.rounds + 1):  # the first warms up
+            pairs = workload(texts, rng, args.prompts)
+            order = sorted(kinds, reverse=bool(number % 2))
+            for kind in order:
+                rate = len(pairs) / seconds(kinds[kind], pairs)
+                if number:
+                    rates[kind].append(rate)
+            if number:
+                print("  ".join(f"{kind} {rates[kind][-1]:.0f}/s" for kind in kinds), flush=True)
+    ratio = {k: statistics.median(a / b for a, b in zip(rates[k], rates["bare"], strict=True)) for k in rates}
+    return {
+        "benchmark": "grading",
+        "ratio": round(ratio["one worker"], 3),
+        "bar": 0.8,
+        "better": "higher",
+        "two_workers_ratio": round(ratio["two workers"], 3),
+        "two_workers_bar": 1.6,
+        "answers_per_second": {kind: round(statistics.median(rate), 1) for kind, rate in rates.items()},
+        "real_answers": bool(real.answers()),
+    }
+
+
+class Watch(threading.Thread):
+    """Samples the memory of a group's processes, so that what a killed one had is not lost with it."""
+
+    def __init__(self, group: int):
+        super().__init__(daemon=True)
+        self.group, self.peak, self.stop = group, 0.0, threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self.stop.wait(0.02):
+            self.sample()
+
+    def sample(self) -> None:
+        self.peak = max([self.peak, *map(peak_mb, alive(self.group))])
+
+    def take(self) -> float:
+        """The peak in MB since the last call, or of the processes that are there."""
+        self.sample()
+        peak, self.peak = self.peak, 0.0
+        return peak
+
+
+def adversarial(args: argparse.Namespace) -> dict:
+    """One answer at a time, so that its own time and its process's memory are seen."""
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        sentinel = Path(scratch) / "executed"
+        hostile = corpus(sentinel)
+        with MathGrader(1, timeout_s=args.timeout_s, memory_mb=args.memory_mb) as grader:
+            grader.grade([r"\boxed{\frac12}"], ["0.5"])
+            group = groups(grader)[0]
+            watch = Watch(group)
+            base = watch.take()
+            for answer in hostile:
+                start = time.perf_counter()
+                grade = grader.grade([answer], ["7"])[0]
+                taken = time.perf_counter() - start
+                rows.append(
+                    (taken, max([peak_mb(pid) for pid in alive(group)], default=0.0) - base, grade.verdict, answer)
+                )
+        executed = sentinel.exists()
+    for taken, memory, verdict, answer in sorted(rows, reverse=True)[:10]:
+        print(f"{taken:6.2f} s {memory:7.0f} MB  {verdict:<10} {answer[:80]!r}")
+    worst = max(taken for taken, *_ in rows)
+    return {
+        "benchmark": "grading_adversarial",
+        "ratio": round(worst / (args.timeout_s + 0.5), 3),
+        "bar": 1.0,
+        "better": "lower",
+        "answers": len(rows),
+        "worst_s": round(worst, 3),
+        "worst_mb": round(max(memory for _, memory, *_ in rows)),
+        "memory_limit_mb": args.memory_mb,
+        "verdicts": {v: sum(row[2] == v for row in rows) for v in sorted({row[2] for row in rows})},
+        "executed": executed,
+        "processes_left": not ended(group),
+    }
+
+
+def verdicts(args: argparse.Namespace) -> dict:
+    texts = real.answers()
+    if not texts:
+        sys.exit(f"no real problems in {real.FOLDER}; set OPENRLHF_UNLEARN_DATA")
+    right = [(write(text), text) for write in real.WRITINGS.values() for text in texts]
+    wrong = [(rf"\boxed{{{real.bare(a)}}}", b) for a, b in real.different(texts, args.pairs, args.seed)]
+    with MathGrader(2, timeout_s=args.timeout_s) as grader:
+        missed = failures(grader, right, False)
+        passed = failures(grader, wrong, True)
+    return {
+        "benchmark": "grading_verdicts",
+        "ratio": round(1 - len(missed) / len(right), 5),
+        "bar": 0.995,
+        "better": "higher",
+        "answers": len(texts),
+        "graded": len(right),
+        "false_positives": len(passed) / len(wrong),
+        "false_positives_bar": 0.001,
+        "pairs": len(wrong),
+    }
+
+
+def failures(grader: MathGrader, pairs: list[tuple[str, str]], correct: bool) -> list:
+    """The pairs whose being graded correct is `correct`, printed."""
+    from tqdm import tqdm
+
+    found = []
+    for start in tqdm(
+        range(0, len(pairs), 200), "right, but called wrong" if not correct else "wrong, but called right"
+    ):
+        chunk = pairs[start : start + 200]
+        for (response, label), grade in zip(chunk, grader.grade(*zip(*chunk, strict=True)), strict=True):
+            if (grade.verdict == "correct") == correct:
+                found.append((response, label))
+                tqdm.write(f"{grade.verdict:<10} {response!r} for {label!r}", file=sys.stdout)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    add = parser.add_argument
+    add("--adversarial", action="store_true", help="time and memory of each hostile answer")
+    add("--verdicts", action="store_true", help="verdicts on real answers, the failures printed")
+    add("--prompts", type=int, default=40, help="prompts a round, eight responses each")
+    add("--rounds", type=int, default=5)
+    add("--pairs", type=int, default=10_000, help="pairs of different answers for --verdicts")
+    add("--timeout-s", type=float, default=2.0)
+    add("--memory-mb", type=int, default=1024)
+    add("--seed", type=int, default=0)
+    args = parser.parse_args()
+    kind = adversarial if args.adversarial else verdicts if args.verdicts else throughput
+    print(json.dumps(kind(args)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Over two hundred hostile answers (adversarial.py): a verdict for each, nothing executed, nothing left behind.
+
+`python benchmarks/grading.py --adversarial` measures the time and memory of each.
+"""
+
+from collections import Counter
+
+from openrlhf_unlearn.grading import VERDICTS, MathGrader
+from tests.grading.adversarial import corpus
+from tests.grading.processes import alive, ended, groups, peak_mb
+
+
+def test_the_corpus_is_survived_and_what_waits_behind_it_is_graded_right(tmp_path):
+    sentinel = tmp_path / "executed"
+    hostile = corpus(sentinel)
+    assert len(hostile) >= 200
+    fair = [
+        (rf"\boxed{{\frac{{{n}}}{{6}}}}", f"{n}/6" if n % 2 else "1/7", n % 2 == 1) for n in range(1, len(hostile) + 1)
+    ]
+    pairs = [
+        pair for bad, (answer, label, _) in zip(hostile, fair, strict=True) for pair in ((bad, "7"), (answer, label))
+    ]
+    with MathGrader(workers=2, timeout_s=1.0, memory_mb=512) as grader:
+        grades = grader.grade(*zip(*pairs, strict=True))
+        started = groups(grader)
+        peaks = [peak_mb(pid) for group in started for pid in alive(group)]
+    verdicts = Counter(grade.verdict for grade in grades[::2])
+    assert set(verdicts) <= set(VERDICTS)
+    assert not sentinel.exists()
+    assert [grade.verdict == "correct" for grade in grades[1::2]] == [right for *_, right in fair], verdicts
+    assert all(map(ended, started))
+    assert max(peaks) < 512 + 200  # what an import of sympy takes comes first
