@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 
 import pyarrow as pa
 import pytest
@@ -26,6 +28,30 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write .*file"):
         write_json(tmp_path / "file" / "x.json", {})
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 kB; mounting one takes rights that not everybody has."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_is_one_line_and_leaves_whole_files_only(small_disk):
+    run = RunDir(small_disk / "run")
+    row = {"prompt_id": "0" * 16, "sample": 0, "reward": 1.0, "verdict": "correct"}
+    written = 0
+    with pytest.raises(UserError, match=r"cannot write .*step-\d+\.parquet: .*No space left on device; free space"):
+        for written in range(1, 100):
+            run.write_step("rollouts", written, [row | {"response": os.urandom(2000).hex()}])
+    assert run.steps("rollouts") == list(range(1, written))
+    assert run.read_steps("rollouts").num_rows == written - 1
+    assert [path.name for path in (run.path / "rollouts").glob(".*")] == []
 
 
 def test_open_refuses_what_is_no_run_of_this_schema(tmp_path):

@@ -52,17 +52,26 @@ def test_killed_and_resumed_is_as_if_never_killed(world, tmp_path):
     assert "belongs to another configuration: --train.seed was 42, is 7" in error_line(text)
 
 
-def test_asynchronous_with_the_users_own_filter(world, tmp_path):
+def test_asynchronous_with_the_users_own_filter_killed_and_resumed(world, tmp_path):
     training = Training(world, tmp_path)
-    training(train__async_enable=True, unlearn__filter=f"{ROOT}/examples/my_filter.py:NearlySolved")
+    flags = {
+        "train__async_enable": True,
+        "ckpt__save_steps": 1,
+        "ckpt__load_enable": True,
+        "unlearn__filter": f"{ROOT}/examples/my_filter.py:NearlySolved",
+    }
+    training.start_and_kill(after_steps=3, **flags)  # the generator is ahead of the trainer and its checkpoint
+    training(**flags)
     check_run(training)
     assert {row["reason"] for row in training.rows(processed=False)} == {"accepted", "no_positive", "nearly_solved"}
     assert all(0 < row["n_positive"] < 7 for row in training.rows(processed=True))
 
 
-def test_two_ranks_two_engines_and_a_ragged_end(world, tmp_path):
+def test_two_ranks_two_engines_colocated_and_a_ragged_end(world, tmp_path):
+    """`colocate_all` is the hybrid engine as far as a CPU goes: vLLM's sleep mode needs a GPU."""
     training = Training(world, tmp_path)
     text = training(
+        train__colocate_all=True,
         actor__num_gpus_per_node=2,
         ref__num_gpus_per_node=2,
         vllm__num_engines=2,
