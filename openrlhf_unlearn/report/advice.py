@@ -22,7 +22,7 @@ def advise(material, outliers: np.ndarray | None, answers: dict[int, str]) -> li
 
     outliers: (prompts,) bool from the probe, or None; answers: row → the wrong answer most samples agree on.
     """
-    makers = (_drop, _no_reward, _verifier, _consensus, _evaluate, _data_first, _forecast)
+    makers = (_left_out, _drop, _no_reward, _verifier, _consensus, _evaluate, _data_first, _forecast)
     found = (maker(material, outliers, answers) for maker in makers)
     return [item for item in found if item and (len(item["rows"]) or item["name"] == "forecast")]
 
@@ -36,6 +36,27 @@ def _item(name: str, title: str, text: str, numbers: dict, rows, flag: str) -> d
         "rows": np.asarray(rows, dtype=np.int64),
         "flag": flag,
     }
+
+
+def _left_out(material, outliers, answers):
+    """What --unlearn.only_prompts or --unlearn.skip_prompts saved, had each prompt been sampled like the others."""
+    own = (material.config.get("args") or {}).get("unlearn") or {}
+    flag = next((name for name in ("skip_prompts", "only_prompts") if own.get(name)), None)
+    sampled = material.per_prompt(material.visits.n)
+    if not flag or not sampled.any():
+        return None
+    rows = np.flatnonzero(sampled == 0)
+    total, each = int(sampled.sum()), float(sampled[sampled > 0].mean())
+    numbers = {"prompts": len(rows), "rollouts": round(each * len(rows)), "each": each}
+    text = (
+        "{prompts:count} prompts were left out. Sampled like the others ({each:small} rollouts each) they would have "
+        "taken {rollouts:count} rollouts more"
+    )
+    hours = sampling_hours(material)
+    if hours is not None:
+        numbers["hours"] = hours * numbers["rollouts"] / total
+        text += ", about {hours:hours} if all steps cost alike"
+    return _item("left_out", "What leaving prompts out saved", text + ".", numbers, rows, f"--unlearn.{flag} {{list}}")
 
 
 def _drop(material, outliers, answers):
