@@ -37,9 +37,10 @@ class Setting:
 
 SETTINGS = {
     "standard": Setting(
-        modulus=29,
+        # Few enough numbers to guess among that a prompt is hardly ever unrewarded in all of 96 training rollouts.
+        modulus=23,
         prompts={"easy": 96, "learnable": 96, "unlearnable": 96, "no_reward": 32},
-        full_share={"easy": 0.65, "learnable": 0.04, "unlearnable": 0.65, "no_reward": 0.65},
+        full_share={"easy": 0.65, "learnable": 0.04, "unlearnable": 0.85, "no_reward": 0.65},
     ),
     "steady": Setting(
         modulus=37,
