@@ -42,10 +42,12 @@ setup(
         "math-verify[antlr4_13_2]==0.9.0",
         "matplotlib",
         "numpy",
+        "openai>=2",
         "packaging",
         "peft",
-        "pyarrow",
         "psutil",
+        "pyarrow",
+        "pydantic>=2",
         "safetensors",
         "scikit-learn",
         "scipy",
@@ -55,7 +57,7 @@ setup(
     extras_require={
         "cpu": CPU,
         "gpu": ["openrlhf[vllm]==0.11.2"],
-        "dev": ["hypothesis", "pre-commit", "pytest", "ruff"],
+        "dev": ["hypothesis", "playwright", "pre-commit", "pytest", "ruff"],
     },
     entry_points={
         "console_scripts": ["openrlhf-unlearn=openrlhf_unlearn.cli:main"],

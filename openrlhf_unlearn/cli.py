@@ -24,6 +24,12 @@ VERBS = {
     "import": ("openrlhf_unlearn.learnability.importing", "other frameworks' rollouts become a run directory"),
     "export": ("openrlhf_unlearn.learnability.exporting", "labels for others: id lists, data sets, the paper's files"),
     "forecast": ("openrlhf_unlearn.learnability.forecast", "risk of being unlearnable, from before training"),
+    "augment": ("openrlhf_unlearn.interventions.augment", "new problems for prompts that were not learned"),
+    "probe": ("openrlhf_unlearn.probe.command", "gradients by prompt: who is an outlier, without the noise"),
+    "judge": ("openrlhf_unlearn.interventions.judge", "how good the reasoning of correct rollouts is, from 0 to 5"),
+    "sft-set": ("openrlhf_unlearn.interventions.sft_set", "a stronger model's right responses, to fine-tune on"),
+    "curriculum": ("openrlhf_unlearn.interventions.curriculum", "two stages: without the unlearnable, then with them"),
+    "regrade": ("openrlhf_unlearn.grading.regrade", "grade saved responses again: what another verdict changes"),
     "analyze": ("openrlhf_unlearn.report.analyze", "everything that is missing, then the report"),
 }
 

@@ -98,8 +98,59 @@ SCHEMAS = {
             ("p_below_tau", pa.float64()),  # posterior P(final pass rate < tau)
         ]
     ),
-    "similarity": pa.schema([("prompt_id", pa.string()), ("n_correct", pa.int32()), ("mean_cosine", pa.float64())]),
-    "interference": pa.schema([("prompt_id", pa.string())]),
+    "similarity": pa.schema(
+        [
+            ("prompt_id", pa.string()),
+            ("group", pa.string()),  # "" where nothing is classified
+            ("n_correct", pa.int32()),  # rollouts behind the gradient
+            ("mean_cosine", pa.float64()),  # to all others; per group: mean_cosine_GROUP
+            ("mean_cosine_corrected", pa.float64()),  # without the noise of few rollouts; null: too few to say
+            ("low", pa.float64()),  # its 95 % interval
+            ("high", pa.float64()),
+            ("word", pa.string()),  # ok, or too few rollouts
+            ("nearest", pa.list_(pa.string())),  # prompts by gradient, and their cosines
+            ("nearest_cosine", pa.list_(pa.float32())),
+            ("farthest", pa.list_(pa.string())),
+            ("farthest_cosine", pa.list_(pa.float32())),
+        ]
+    ),
+    "judgements": pa.schema(
+        [
+            ("prompt_id", pa.string()),
+            ("sample", pa.int32()),  # of the evaluation with the same tag
+            ("rater", pa.string()),  # the judge's model, or human:NAME
+            ("judgement", pa.int32()),  # several by one rater are numbered from 0
+            ("score", pa.int32()),  # reasoning quality, 0 to 5
+            ("reason", pa.string()),
+        ]
+    ),
+    "interference": pa.schema(
+        [
+            ("prompt_id", pa.string()),
+            ("group", pa.string()),
+            ("n_correct", pa.int32()),
+            ("n_incorrect", pa.int32()),
+            ("within", pa.float64()),  # cosine of the correct rollouts' gradient with the incorrect ones'
+            ("within_corrected", pa.float64()),
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("correct_batch", pa.float64()),  # cosine with the GRPO gradient of all other prompts
+            ("incorrect_batch", pa.float64()),
+            ("word", pa.string()),
+        ]
+    ),
+    "variants": pa.schema(
+        [
+            ("prompt_id", pa.string()),  # the original
+            ("variant_id", pa.string()),
+            ("group", pa.string()),  # of the original
+            ("cosine", pa.float64()),  # of their correct rollouts' gradients
+            ("cosine_corrected", pa.float64()),  # null: too few rollouts
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("mean_cosine", pa.float64()),  # of the original to all other prompts, for comparison
+        ]
+    ),
 }
 
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
@@ -216,8 +267,29 @@ class RunDir:
     def evaluation_parts(self, tag: str) -> Path:
         return self.path / "evaluations" / f"{tag}.parts"
 
+    def judgements(self, tag: str) -> Path:
+        return self.path / "judgements" / f"{tag}.parquet"
+
+    def judgements_json(self, tag: str) -> Path:
+        return self.path / "judgements" / f"{tag}.json"
+
+    def judgement_answers(self) -> Path:
+        return self.path / "judgements" / "answers.jsonl"
+
     def probe(self, tag: str) -> Path:
         return self.path / "probes" / tag
+
+    def probe_json(self, tag: str) -> Path:
+        return self.probe(tag) / "probe.json"
+
+    def gradients(self, tag: str) -> Path:
+        return self.probe(tag) / "gradients.safetensors"
+
+    def probe_table(self, table: str, tag: str) -> Path:
+        return self.probe(tag) / f"{table}.parquet"
+
+    def probe_parts(self, tag: str) -> Path:
+        return self.path / "probes" / f"{tag}.parts"
 
     # What is there -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,165 @@
+"""Judged rollouts of one evaluation: which are judged, the table of scores, and what it says."""
+
+import csv
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.interventions.agreement import krippendorff_alpha, mean_interval
+from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, atomic_path, read_table, write_json, write_table
+
+HUMAN = "human:"
+SCORES = range(6)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A correct response. `name` is all that a human rater sees of where it comes from."""
+
+    tag: str
+    prompt_id: str
+    sample: int
+    group: str
+    problem: str
+    response: str
+
+    @property
+    def name(self) -> str:
+        return _digest(self.tag, self.prompt_id, self.sample)
+
+
+def _digest(*parts) -> str:
+    return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=6).hexdigest()
+
+
+def select(run: RunDir, tag: str, groups: list[str], per_group: int, per_prompt: int, seed: int) -> list[Rollout]:
+    """Correct rollouts of `tag`, from up to `per_group` prompts a group.
+
+    The seed fixes the order in which prompts are drawn, so that checkpoints are judged on the same ones where they can.
+    """
+    group_of = {row["prompt_id"]: row["group"] for row in read_table(run.learnability).to_pylist()}
+    prompts = {row["prompt_id"]: row["prompt"] for row in read_table(run.prompts).to_pylist()}
+    correct = defaultdict(list)
+    for row in read_table(run.evaluation(tag), ["prompt_id", "sample", "response", "verdict"]).to_pylist():
+        if row["verdict"] == "correct" and row["response"] and group_of.get(row["prompt_id"]) in groups:
+            correct[row["prompt_id"]].append(row)
+    taken: dict[str, int] = defaultdict(int)
+    chosen = []
+    for name in sorted(correct, key=lambda name: _digest(seed, name)):
+        group = group_of[name]
+        taken[group] += 1
+        if taken[group] <= per_group:
+            rows = sorted(correct[name], key=lambda row: _digest(seed, name, row["sample"]))[:per_prompt]
+            chosen += [Rollout(tag, name, r["sample"], group, prompts[name], r["response"]) for r in rows]
+    if not chosen:
+        raise UserError(
+            f"{run.evaluation(tag)} holds no correct response of {', '.join(groups)}, or was saved without text"
+        )
+    return chosen
+
+
+def merge(run: RunDir, tag: str, rows: list[dict]) -> None:
+    """Put a rater's scores into the table of `tag`; those that the rater gave the same rollouts before are replaced."""
+    path = run.judgements(tag)
+    given = {(row["prompt_id"], row["sample"], row["rater"]) for row in rows}
+    old = read_table(path).to_pylist() if path.exists() else []
+    old = [row for row in old if (row["prompt_id"], row["sample"], row["rater"]) not in given]
+    key = ("rater", "prompt_id", "sample", "judgement")
+    table = sorted(old + rows, key=lambda row: tuple(row[name] for name in key))
+    write_table(path, pa.Table.from_pylist(table, SCHEMAS["judgements"]))
+
+
+def summarize(run: RunDir, tag: str) -> dict:
+    """What the table of `tag` says, by rater: scores by group, agreement with itself and with the other raters."""
+    rows = read_table(run.judgements(tag)).to_pylist()
+    group_of = {row["prompt_id"]: row["group"] for row in read_table(run.learnability).to_pylist()}
+    raters = sorted({row["rater"] for row in rows})
+    scores: dict[str, dict[tuple, list[int]]] = {rater: defaultdict(list) for rater in raters}
+    for row in rows:
+        scores[row["rater"]][row["prompt_id"], row["sample"]].append(row["score"])
+    summary = {
+        "raters": {rater: _of_rater(scores[rater], group_of) for rater in raters},
+        "between": [_between(a, b, scores[a], scores[b]) for i, a in enumerate(raters) for b in raters[i + 1 :]],
+    }
+    write_json(run.judgements_json(tag), summary)
+    return summary
+
+
+def _of_rater(scores: dict[tuple, list[int]], group_of: dict[str, str]) -> dict:
+    """Means are over prompts, of their rollouts' mean scores, so that a prompt counts once."""
+    by_prompt: dict[str, list[float]] = defaultdict(list)
+    for (prompt, _), given in scores.items():
+        by_prompt[prompt].append(float(np.mean(given)))
+    groups = {}
+    for group in sorted(set(map(group_of.get, by_prompt)) - {None}):
+        means = [np.mean(given) for prompt, given in by_prompt.items() if group_of.get(prompt) == group]
+        mean, low, high = mean_interval(np.array(means))
+        groups[group] = {"prompts": len(means), "mean": mean, "low": low, "high": high}
+    return {"rollouts": len(scores), "groups": groups, "alpha": krippendorff_alpha(_matrix(scores.values()))}
+
+
+def _between(first: str, second: str, a: dict[tuple, list[int]], b: dict[tuple, list[int]]) -> dict:
+    """Agreement of two raters on the rollouts that both scored, each by the median of its scores."""
+    shared = sorted(set(a) & set(b))
+    pairs = np.array([[np.median(a[key]), np.median(b[key])] for key in shared]).reshape(-1, 2)
+    within_one = float((np.abs(pairs[:, 0] - pairs[:, 1]) <= 1).mean()) if len(pairs) else None
+    alpha = krippendorff_alpha(pairs)
+    return {"raters": [first, second], "rollouts": len(shared), "alpha": alpha, "within_one_point": within_one}
+
+
+def _matrix(lists) -> np.ndarray:
+    lists = list(lists)
+    width = max(map(len, lists))
+    return np.array([given + [np.nan] * (width - len(given)) for given in map(list, lists)])
+
+
+# Human labels --------------------------------------------------------------------------------------------------------
+
+
+def write_csv(path: Path, rollouts: list[Rollout]) -> None:
+    """A sheet for a human rater: nothing in it tells group, checkpoint or the judge's score."""
+    with atomic_path(path) as aside, aside.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(["item", "problem", "solution", "score", "remark"])
+        for rollout in sorted(rollouts, key=lambda rollout: rollout.name):
+            writer.writerow([rollout.name, rollout.problem, rollout.response, "", ""])
+
+
+def read_csv(path: Path, rater: str, rollouts: dict[str, Rollout]) -> dict[str, list[dict]]:
+    """Evaluation tag → rows for `merge`, of a sheet that was filled in; empty scores are left out.
+
+    rollouts: by `name`. Raises UserError at a score that is none, or an item of another run.
+    """
+    found = defaultdict(list)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            sheet = list(csv.DictReader(lines))
+    except FileNotFoundError:
+        raise UserError(f"--csv-in {path}: no such file") from None
+    for number, row in enumerate(sheet, 2):
+        score = (row.get("score") or "").strip()
+        if not score:
+            continue
+        if row.get("item") not in rollouts:
+            raise UserError(f"{path}: line {number}: item {row.get('item')!r} is no correct rollout of this run")
+        if not score.isdigit() or int(score) not in SCORES:
+            raise UserError(f"{path}: line {number}: score {score!r} is not a whole number from 0 to 5")
+        rollout = rollouts[row["item"]]
+        found[rollout.tag].append(
+            {
+                "prompt_id": rollout.prompt_id,
+                "sample": rollout.sample,
+                "rater": HUMAN + rater,
+                "judgement": 0,
+                "score": int(score),
+                "reason": row.get("remark") or "",
+            }
+        )
+    if not found:
+        raise UserError(f"{path} holds no score; fill in the column score")
+    return dict(found)

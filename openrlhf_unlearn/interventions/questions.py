@@ -1,0 +1,85 @@
+"""The chosen prompts of a run as the user's data holds them: the question alone, and rows for the same template.
+
+A run knows a prompt as the model sees it, template and all. New problems and stronger models need the question, and
+what comes of them must fit the user's data, so that the same flags train on it.
+"""
+
+from dataclasses import dataclass
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.run_dir import RunDir, read_table
+
+
+@dataclass(frozen=True)
+class Question:
+    """One prompt. `text` is its question alone, `row` its row of the data."""
+
+    prompt_id: str
+    text: str
+    label: str
+    group: str | None
+    row: dict
+    input_key: str
+    label_key: str
+
+    def asking(self, question: str) -> str | list:
+        """The row's input with another question in its frame (a chat, or a template that the data holds)."""
+        held = self.row[self.input_key]
+        if isinstance(held, str):
+            return held.replace(self.text, question)
+        last = max(i for i, message in enumerate(held) if message["role"] == "user")
+        content = held[last]["content"].replace(self.text, question)
+        return [{**message, "content": content} if i == last else message for i, message in enumerate(held)]
+
+
+def load_questions(run: RunDir, data: str | None = None, question_key: str | None = None) -> dict[str, Question]:
+    """Prompt id → question, in the order of the data. `question_key`: a column that holds the question alone.
+
+    Raises UserError where a row's input does not hold its question. An imported run has its prompts only, no template.
+    """
+    groups = {}
+    if run.learnability.exists():
+        groups = {row["prompt_id"]: row["group"] for row in read_table(run.learnability).to_pylist()}
+    rows, input_key, label_key = _rows(run, data)
+    found = {}
+    for name, row in rows:
+        text = row[question_key] if question_key else _last_user_text(row[input_key])
+        question = Question(name, text, str(row[label_key]), groups.get(name), row, input_key, label_key)
+        if question_key and question.asking("") == row[input_key]:
+            raise UserError(
+                f"prompt {name}: its {input_key!r} does not hold its {question_key!r}; leave --question-key out"
+            )
+        found.setdefault(name, question)
+    return found
+
+
+def _rows(run: RunDir, data: str | None) -> tuple[list[tuple[str, dict]], str, str]:
+    from openrlhf_unlearn.learnability.prompts import identified_rows
+
+    keys = (run.config().get("args") or {}).get("data") or {}
+    if "input_key" not in keys and data is None:
+        rows = read_table(run.prompts).to_pylist()
+        return [(row["prompt_id"], row) for row in rows], "prompt", "label"
+    if not keys.get("label_key"):
+        raise UserError(f"{run.run_json}: the run has no label key; without answers there is nothing to check against")
+    known = set(read_table(run.prompts, ["prompt_id"]).column("prompt_id").to_pylist())
+    rows = [(name, row) for name, row in identified_rows(run, data) if name in known]
+    if not rows:
+        raise UserError(f"no row of {data or keys['prompt_dataset']} is a prompt of {run}; give --data of the run")
+    return rows, keys["input_key"], keys["label_key"]
+
+
+def _last_user_text(held: str | list) -> str:
+    return held if isinstance(held, str) else [m["content"] for m in held if m["role"] == "user"][-1]
+
+
+def choose(questions: dict[str, Question], spec: str | None, run: RunDir) -> list[Question]:
+    """Those that `spec` names: a JSON list of ids or learnability.parquet:group; None: the run's unlearnable."""
+    from openrlhf_unlearn.training.selection import read_ids
+
+    ids = read_ids(spec or f"{run.learnability}:unlearnable")
+    chosen = [question for name, question in questions.items() if name in ids]
+    if not chosen:
+        where = spec or f"{run.learnability}:unlearnable"
+        raise UserError(f"{where} names no prompt of the run's data; classify first, or give --prompts")
+    return chosen

@@ -1,0 +1,57 @@
+"""A small run directory over sums in words, with data, labels and evaluations."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+
+from openrlhf_unlearn.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+
+GROUPS = ("unlearnable", "learnable", "easy", "no_reward")
+FRAME = "Question: {} Answer in a box."
+
+
+def sums(n: int) -> list[dict]:
+    """n questions with their labels; a prompt's group is by its number, in the order of GROUPS."""
+    return [{"question": f"What is {i} + {2 * i + 1}?", "label": str(3 * i + 1)} for i in range(100, 100 + n)]
+
+
+def make_run(folder: Path, n: int = 12) -> RunDir:
+    """Prompts are FRAME around the question; correct and wrong responses in evaluations initial and final."""
+    run = RunDir(folder / "run")
+    rows = [{"prompt": FRAME.format(row["question"]), **row} for row in sums(n)]
+    data = folder / "data.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    keys = {"prompt_dataset": str(data), "input_key": "prompt", "label_key": "label"}
+    write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "model": "m", "args": {"data": keys}})
+    ids = [prompt_id(row["prompt"], row["label"]) for row in rows]
+    prompts = [
+        {"prompt_id": name, "prompt": row["prompt"], "label": row["label"], "datasource": "d"}
+        for name, row in zip(ids, rows, strict=True)
+    ]
+    write_table(run.prompts, pa.Table.from_pylist(prompts, SCHEMAS["prompts"]))
+    labels = [
+        {"prompt_id": name, "group": GROUPS[i % len(GROUPS)], "initial_pass_rate": 0.1, "final_pass_rate": 0.1}
+        for i, name in enumerate(ids)
+    ]
+    write_table(run.learnability, pa.Table.from_pylist(labels, SCHEMAS["learnability"]))
+    for tag, word in (("initial", "Adding"), ("final", "Summing")):
+        write_table(run.evaluation(tag), pa.Table.from_pylist(_samples(ids, rows, word), SCHEMAS["evaluations"]))
+        write_json(run.evaluation_json(tag), {"model": "m"})
+    return run
+
+
+def _samples(ids: list[str], rows: list[dict], word: str) -> list[dict]:
+    return [
+        {
+            "prompt_id": name,
+            "sample": sample,
+            "response": rf"{word} {sample} times gives \boxed{{{int(row['label']) + sample % 2}}}",
+            "reward": float(sample % 2 == 0),
+            "verdict": "correct" if sample % 2 == 0 else "wrong",
+            "n_tokens": 9,
+        }
+        for name, row in zip(ids, rows, strict=True)
+        for sample in range(4)
+    ]
