@@ -1,0 +1,21 @@
+"""Per-prompt gradients and how alike they are (paper, section 5), on any Hugging Face causal LM."""
+
+import importlib
+
+_FROM = {
+    "Gradients": "summary",
+    "Rollouts": "gradients",
+    "prompt_gradients": "gradients",
+    "lora": "subspace",
+    "adapter": "subspace",
+    "full": "subspace",
+    "similarity": "cosines",
+}
+__all__ = sorted(_FROM)
+
+
+def __getattr__(name: str):
+    """Import what is asked for when it is asked for: torch takes seconds, and reading results needs none of it."""
+    if name not in _FROM:
+        raise AttributeError(name)
+    return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)

@@ -41,9 +41,9 @@ def _item(name: str, title: str, text: str, numbers: dict, rows, flag: str) -> d
 def _left_out(material, outliers, answers):
     """What --unlearn.only_prompts or --unlearn.skip_prompts saved, had each prompt been sampled like the others."""
     own = (material.config.get("args") or {}).get("unlearn") or {}
-    flag = next((name for name in ("skip_prompts", "only_prompts") if own.get(name)), None)
+    chosen = own.get("skip_prompts") or own.get("only_prompts")
     sampled = material.per_prompt(material.visits.n)
-    if not flag or not sampled.any():
+    if not chosen or not sampled.any():
         return None
     rows = np.flatnonzero(sampled == 0)
     total, each = int(sampled.sum()), float(sampled[sampled > 0].mean())
@@ -56,7 +56,8 @@ def _left_out(material, outliers, answers):
     if hours is not None:
         numbers["hours"] = hours * numbers["rollouts"] / total
         text += ", about {hours:hours} if all steps cost alike"
-    return _item("left_out", "What leaving prompts out saved", text + ".", numbers, rows, f"--unlearn.{flag} {{list}}")
+    title = "What leaving prompts out saved"
+    return _item("left_out", title, text + ".", numbers, rows, "--unlearn.skip_prompts {list}")
 
 
 def _drop(material, outliers, answers):
@@ -246,4 +247,6 @@ def save_lists(items: list[dict], material, folder: Path, runs: list[RunDir]) ->
             }
         )
         item["say"] = say
+    for old in set(folder.glob("*.json")) - {Path(item["list"]) for item in kept if item["list"]}:
+        old.unlink()  # of an earlier analysis
     return kept

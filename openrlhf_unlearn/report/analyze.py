@@ -12,13 +12,13 @@ A run that lacks something gets a page all the same, which names what is missing
 import argparse
 import contextlib
 import json
+import shutil
 import sys
 
 from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.report.figures.base import FILES
 from openrlhf_unlearn.report.missing import complete
 from openrlhf_unlearn.run_dir import RunDir, update_summary
-
-FILES = ("png", "pdf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +84,9 @@ def analyze(args: argparse.Namespace, live: int | None = None):
     pooled = runs[:1] if args.compare else runs
     material = Material(pooled, args.tau, args.easy, compared=runs if args.compare else ())
     report = build(material, args, missing, args.figure_files)
+    write_page(runs[0].report, report, material, live)
     for run in pooled:
         update_summary(run, "report", report.numbers)
-        write_page(run.report, report, material, live)
+        if run is not runs[0]:
+            shutil.copytree(runs[0].report.parent, run.report.parent, dirs_exist_ok=True)
     return report

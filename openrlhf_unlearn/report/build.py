@@ -12,7 +12,7 @@ from openrlhf_unlearn.report.answer import answer
 from openrlhf_unlearn.report.browser import details, number_columns, shown_rollouts, table
 from openrlhf_unlearn.report.compare import comparison
 from openrlhf_unlearn.report.figures import all_figures
-from openrlhf_unlearn.report.figures.base import render, write_csv
+from openrlhf_unlearn.report.figures.base import remove, render, write_csv
 from openrlhf_unlearn.report.groups import HARD, group_table
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.missing import Missing
@@ -30,6 +30,7 @@ class Report:
     says: dict[str, list[Say]] = field(default_factory=dict)
     drawings: dict[str, str] = field(default_factory=dict)  # figure → SVG
     captions: dict[str, Say] = field(default_factory=dict)
+    files: tuple = ()  # suffixes of the figures' files
     undrawn: list = field(default_factory=list)
     table: dict = field(default_factory=dict)
     details: list[str] = field(default_factory=list)
@@ -43,7 +44,7 @@ def build(material: Material, args, missing: list[Missing], formats) -> Report:
     hard = np.isin(material.groups, HARD)
     answers = consensus_answers(material, [sample for sample in final if hard[sample[0]]])
     advice = [] if material.provisional else advise(material, outlying, answers)
-    report = Report(numbers=_numbers(material, args, missing))
+    report = Report(numbers=_numbers(material, args, missing), files=("svg", *formats))
     report.numbers["advice"] = save_lists(advice, material, folder / "lists", material.runs)
     report.numbers["similarity"] = separation(material)
     report.says["advice"] = [item["say"] for item in advice]
@@ -52,12 +53,11 @@ def build(material: Material, args, missing: list[Missing], formats) -> Report:
     report.numbers["compare"] = comparison(material) if material.compared else None
     _draw(report, material, folder, formats)
     columns = number_columns(material)
-    names = [item["name"] for item in advice]
     report.table = table(material, columns, advice, shown) | {"advice_names": [item["title"] for item in advice]}
     report.details = details(material, shown)
     report.rollouts = shown
     report.numbers["shown"] = {"prompts": len(shown), "characters": HEAD + TAIL}
-    report.numbers["prompts_file"] = _save_prompts(folder / "prompts.csv", material, columns, names)
+    report.numbers["prompts_file"] = _save_prompts(folder / "prompts.csv", material, columns)
     report.numbers = clean(report.numbers)
     return report
 
@@ -91,9 +91,10 @@ def _numbers(material: Material, args, missing: list[Missing]) -> dict:
 
 
 def _flags(args) -> list[str]:
-    flags = [f"--tau={args.tau}"] if args.tau != 0.1 else []
-    flags += [f"--easy={args.easy}"] if args.easy != 0.1 else []
-    return flags + (["--compare"] if args.compare else [])
+    """The flags that decide what the page shows, where they are not the defaults."""
+    flags = [f"--{name}={getattr(args, name)}" for name in ("tau", "easy") if getattr(args, name) != 0.1]
+    flags += [f"--threshold={args.threshold}"] if args.threshold is not None else []
+    return flags + [f"--{name.replace('_', '-')}" for name in ("allow_uneven", "compare") if getattr(args, name)]
 
 
 def _evaluation(material: Material, tag: str) -> dict:
@@ -114,6 +115,7 @@ def _draw(report: Report, material: Material, folder: Path, formats) -> None:
     for spec in all_figures():
         data = spec.data(material)
         if data is None:
+            remove(spec, folder)
             if not spec.name.startswith("compared") or material.compared:
                 report.undrawn.append(spec)
             continue
@@ -124,7 +126,7 @@ def _draw(report: Report, material: Material, folder: Path, formats) -> None:
         report.numbers["figures"][spec.name] = {"title": spec.title, **say.as_dict(), "data": data}
 
 
-def _save_prompts(path: Path, material: Material, columns: dict, names: list[str]) -> dict:
+def _save_prompts(path: Path, material: Material, columns: dict) -> dict:
     """Every prompt's numbers beside the page, for a spreadsheet."""
     data = {"prompt_id": material.ids.to_pylist(), "group": list(material.groups)}
     data |= {name: [None if v != v else round(float(v), 6) for v in values] for name, values in columns.items()}

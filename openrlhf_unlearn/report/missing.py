@@ -72,7 +72,7 @@ def _evaluation(run: RunDir, tag: str, model: str | None, args) -> Missing | Non
 
 
 def _labels(runs: Sequence[RunDir], args) -> list[Missing]:
-    """Classify; without both evaluations, or where classify refuses, older labels go: they would be of other data."""
+    """Classify; without both evaluations, or where classify refuses, the labels of an earlier time stay."""
     command = f"openrlhf-unlearn classify {' '.join(map(str, runs))} --tau {args.tau} --easy {args.easy}"
     initial = any("initial" in run.evaluation_tags() for run in runs)
     if not (initial and all("final" in run.evaluation_tags() for run in runs)):
@@ -84,7 +84,8 @@ def _labels(runs: Sequence[RunDir], args) -> list[Missing]:
         paths = [run.path for run in runs]
         save(classify(paths, args.tau, args.easy, threshold=args.threshold, allow_uneven=args.allow_uneven), paths)
     except UserError as error:
-        return [Missing("groups with their confidence", str(error), command)]
+        older = "; the groups shown are of an earlier classify" if runs[0].learnability.exists() else ""
+        return [Missing("groups with their confidence", str(error) + older, command)]
     return []
 
 

@@ -56,6 +56,7 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
         versions=material.config.get("versions") or {},
         training_command=material.config.get("command") or "",
         live=live,
+        files=report.files,
         styles=Markup(_styles(math)),
         scripts=[Markup(script) for script in scripts],
         policy=policy(scripts),

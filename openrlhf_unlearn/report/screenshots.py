@@ -1,6 +1,6 @@
 """Pictures of a report as a reader sees it, for docs/ and for looking at it: desktop and phone, light and dark.
 
-    python -m openrlhf_unlearn.report.screenshots RUN [--to docs]
+    python -m openrlhf_unlearn.report.screenshots RUN [--to docs/report]
 
 Needs the `playwright` package and a Chromium of the system (Debian: apt-get install chromium).
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import RunDir
 
-WIDTHS = {"desktop": (1280, 860), "phone": (390, 844)}
+SIZES = {"desktop": {"width": 1280, "height": 1100}, "phone": {"width": 390, "height": 844}}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -41,31 +41,41 @@ def browser() -> Iterator:
 
 
 def take(report: Path, folder: Path) -> list[Path]:
-    """report.png and prompt.png at each width in light and dark; returns the files."""
+    """Pictures of what a reader sees first, of the evidence, the prompts and an opened prompt; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     taken = []
     with browser() as chromium:
-        for device, (width, height) in WIDTHS.items():
+        for device, size in SIZES.items():
             for scheme in ("light", "dark"):
-                page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+                page = chromium.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
                 page.goto(report.resolve().as_uri())
                 page.wait_for_selector("html[data-ready]")
-                whole = folder / f"report-{device}-{scheme}.png"
-                page.screenshot(path=whole, full_page=True)
-                page.check("#with-rollouts")
-                page.click("#body tr[data-id] a")
-                page.wait_for_selector("#prompt-body .question")
-                opened = folder / f"prompt-{device}-{scheme}.png"
-                page.screenshot(path=opened)
+                for name, show in VIEWS.items():
+                    show(page)
+                    taken.append(folder / f"{name}-{device}-{scheme}.png")
+                    page.screenshot(path=taken[-1])
                 page.close()
-                taken += [whole, opened]
     return taken
+
+
+def _to(section: str):
+    return lambda page: page.evaluate("id => document.getElementById(id).scrollIntoView()", section)
+
+
+def _open_prompt(page) -> None:
+    page.check("#with-rollouts")
+    page.fill("#initial-from", "0.03")  # one that has correct rollouts to show
+    page.click("#body tr[data-id] a")
+    page.wait_for_selector("#prompt-body .question")
+
+
+VIEWS = {"answer": lambda page: None, "evidence": _to("evidence"), "prompts": _to("prompts"), "prompt": _open_prompt}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("run", help="a run directory with a report")
-    parser.add_argument("--to", type=Path, default=Path("docs"), help="folder of the pictures")
+    parser.add_argument("--to", type=Path, default=Path("docs/report"), help="folder of the pictures")
     args = parser.parse_args()
     report = RunDir.open(args.run).report
     if not report.exists():

@@ -15,7 +15,9 @@ def test_what_leaving_prompts_out_saved(tmp_path, flag):
     train(run, trained, steps=4, k=8)
     (item,) = [item for item in advise(Material([run]), None, {}) if item["name"] == "left_out"]
     assert {made[row].kind for row in item["rows"]} == {"unlearnable"} and len(item["rows"]) == 5
-    assert item["numbers"]["rollouts"] == 5 * 4 * 8 and item["flag"] == f"--unlearn.{flag} {{list}}"
+    assert item["numbers"]["rollouts"] == 5 * 4 * 8 and item["flag"] == "--unlearn.skip_prompts {list}", (
+        "the list is of what was left out"
+    )
 
 
 def test_nothing_was_left_out_where_no_flag_asked_for_it(tmp_path):

@@ -18,7 +18,8 @@ from tests.report.worlds import evaluate, full_run, prompts, start, train
 
 
 def analyze(*argv) -> int:
-    return cli.main(["analyze", *map(str, argv), "--offline", "--figure-files"])
+    files = [] if "--figure-files" in argv else ["--figure-files"]
+    return cli.main(["analyze", *map(str, argv), *files, "--offline"])
 
 
 @pytest.fixture
@@ -105,13 +106,19 @@ def test_markdown_and_json_for_machines(run, capsys):
     assert json.loads(capsys.readouterr().out)["hard"] == 36
 
 
+def test_the_command_that_makes_it_again_is_on_the_page(run):
+    assert analyze(run, "--tau", 0.2, "--threshold", 0.5) == 0
+    assert f"openrlhf-unlearn analyze {run} --tau=0.2 --threshold=0.5" in page_of(run)
+
+
 def test_repetitions_are_pooled(tmp_path):
     runs = [full_run(tmp_path / f"run{seed}", seed=seed) for seed in (0, 1)]
     assert analyze(*runs) == 0
     report = read_json(runs[1].summary)["report"]
     assert report["training"]["rollouts"] == 2 * 48 * 8 * 6
     assert report["evaluations"]["final"]["samples"] == 2 * 48 * 32
-    assert runs[1].report.exists()
+    for file in ("report.html", "reward_by_group.svg", "reward_by_group.csv", "lists/drop.json"):
+        assert (runs[1].report.parent / file).read_bytes() == (runs[0].report.parent / file).read_bytes()
 
 
 def test_compared_runs_are_paired_by_prompt(tmp_path, capsys):
@@ -132,6 +139,30 @@ def test_compared_runs_are_paired_by_prompt(tmp_path, capsys):
     assert report["groups"]["unlearnable"]["prompts"] == 12, "groups are the first run's"
     assert {"compared_rewards", "compared_pass_rates"} <= set(report["figures"])
     assert "| Unlearnable | oversampled | 0.906 | +0.875 |" in capsys.readouterr().out
+
+
+def test_compared_runs_may_have_prompts_of_their_own(tmp_path):
+    a = full_run(tmp_path / "stock", each=4)
+    made = prompts(4)
+    b = start(tmp_path / "augmented", [*prompts(7, ("easy",)), *made])
+    train(b, made, 3)
+    evaluate(b, made, "initial")
+    evaluate(b, made, "final")
+    assert analyze(a, b, "--compare") == 0
+    rows = read_json(a.summary)["report"]["compare"]["rows"]
+    assert {row["prompts"] for row in rows} == {4}
+
+
+def test_figures_of_older_data_are_removed(tmp_path):
+    run = full_run(tmp_path / "run", each=3)
+    assert analyze(run, "--figure-files", "png") == 0
+    assert run.report.with_name("change.png").exists() and (run.report.parent / "lists/drop.json").exists()
+    run.evaluation("final").unlink()
+    run.learnability.unlink()
+    assert analyze(run) == 0
+    assert not list(run.report.parent.glob("change.*")) and run.report.with_name("pass_rates.svg").exists()
+    assert not run.report.with_name("pass_rates.png").exists()
+    assert not (run.report.parent / "lists/drop.json").exists(), "advice needs both evaluations"
 
 
 # Partial runs: each gives a page that says what it has and how to get the rest -------------------------------------
@@ -172,6 +203,23 @@ def test_not_one_step_yet(tmp_path):
     assert "was visited or evaluated yet" in page_of(run)
     run.prompts.unlink()
     assert analyze(run) == 0
+
+
+def test_an_interrupted_run(tmp_path, capsys):
+    """Training was killed at step 4 of 9, with an evaluation before it, and a final one that was only begun."""
+    made = prompts(6)
+    run = start(tmp_path / "run", made, args={"ckpt": {"output_dir": str(tmp_path / "model")}})
+    train(run, made, 4)
+    evaluate(run, made, "initial")
+    (run.evaluation_parts("final")).mkdir(parents=True)
+    (run.path / "rewards" / ".step-000005.parquet.abc").write_bytes(b"half a file")
+    assert analyze(run) == 0
+    report = read_json(run.summary)["report"]
+    assert report["provisional"] and report["training"]["last_step"] == 4 and report["groups"]["easy"]["prompts"] == 6
+    missing = {item["what"]: item for item in report["missing"]}
+    assert "has not finished" in missing["pass@1 after training"]["why"]
+    assert missing["pass@1 after training"]["command"] in page_of(run)
+    assert "So far: " in capsys.readouterr().out
 
 
 def test_a_single_prompt(tmp_path):

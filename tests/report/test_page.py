@@ -9,10 +9,11 @@ from html.parser import HTMLParser
 import pytest
 
 from openrlhf_unlearn import cli
+from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.numbers import Say, look_up, show
 from openrlhf_unlearn.report.page import policy
 from openrlhf_unlearn.run_dir import read_json
-from tests.report.worlds import NASTY, Prompt, full_run, prompts
+from tests.report.worlds import NASTY, Prompt, full_run, prompts, whole_run
 
 SILENT = {"script", "style", "svg", "code", "pre", "title", "option"}
 OURS = re.compile(r"pass@1|95 %|5 % level|arXiv:2605\.16787|Table 1\b")  # words with digits that are no results
@@ -55,11 +56,19 @@ def read(html: str) -> Reader:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    made = prompts(8) + [Prompt(text, text, "unlearnable") for text in NASTY]
-    run = full_run(tmp_path_factory.mktemp("page") / "run", made=made, model="<script>alert(1)</script>")
+    run = whole_run(tmp_path_factory.mktemp("page") / "run", each=12, hostile=True, model="<script>alert(1)</script>")
+    made = prompts(12) + [Prompt(text, text, "unlearnable") for text in NASTY]
     other = full_run(run.path.parent / "other", made=made, seed=3)
     assert cli.main(["analyze", str(run), str(other), "--compare", "--offline", "--figure-files"]) == 0
     return run
+
+
+def test_everything_is_drawn_that_has_data(run):
+    drawn = set(read_json(run.summary)["report"]["figures"])
+    others = {"augmentation", "variants", "forecast", "compared_stages"}
+    assert {figure.name for figure in all_figures()} - drawn == others
+    for name in drawn:
+        assert f'id="figure-{name}"' in run.report.read_text()
 
 
 def test_every_number_of_the_page_is_in_the_summary(run):

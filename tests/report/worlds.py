@@ -146,13 +146,13 @@ def probe(run: RunDir, made: list[Prompt], name: str, tag: str = "initial", mode
 
     rng, dim, units = np.random.default_rng(seed), 48, 6
     shared, chosen = rng.normal(size=dim), [p for p in made if p.kind != "no_reward"]
-    by_class = {}
+    by_class, sketch = {}, Sketch(dim, 0)
     for kind, sign in (("correct", 1), ("incorrect", -1)):
         rows = []
         for prompt in chosen:
             own = rng.normal(size=dim) + (0 if prompt.kind == "unlearnable" else 2 * sign * shared)
             sums = torch.tensor(own + rng.normal(size=(units, dim)), dtype=torch.float32)
-            rows.append(summarise(sums, [1] * units, units, Sketch(dim, 0)))
+            rows.append(summarise(sums, [1] * units, units, sketch))
         by_class[kind] = stack([p.id for p in chosen], rows)
     parts = Parts(run, name, {"model": model})
     parts.write(0, by_class, {})
@@ -173,9 +173,9 @@ def judge(run: RunDir, made: list[Prompt], tag: str) -> None:
     write_table(run.judgements(tag), pa.Table.from_pylist(rows, schema=SCHEMAS["judgements"]))
 
 
-def whole_run(path, each: int = 12, **config) -> RunDir:
+def whole_run(path, each: int = 12, hostile: bool = False, **config) -> RunDir:
     """A run with everything that a report can show but the forecast and comparisons."""
-    made = prompts(each)
+    made = prompts(each) + [Prompt(text, text, "unlearnable") for text in NASTY if hostile]
     run = start(path, made, **config)
     train(run, made, 6, rollouts=(r"so $x^2$ gives \boxed{1}", "no idea", *NASTY), likelihood=True)
     for tag in ("initial", "step3", "final"):
@@ -196,3 +196,10 @@ def full_run(path, each: int = 12, steps: int = 6, seed: int = 0, made=None, **c
     evaluate(run, made, "initial", seed=1000)
     evaluate(run, made, "final", seed=seed)
     return run
+
+
+def classify(run: RunDir) -> None:
+    from openrlhf_unlearn.learnability.classify import classify as label
+    from openrlhf_unlearn.learnability.classify import save
+
+    save(label([run.path]), [run.path])

@@ -24,6 +24,7 @@ MODULES = (
     "clipping",
     "reasoning",
     "augmentation",
+    "variants",
     "verdicts",
     "acceptance",
     "sensitivity",

@@ -31,6 +31,7 @@ class Figure:
     wide: bool = False
 
 
+FILES = ("png", "pdf")  # what a figure is written as beside SVG
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -82,6 +83,7 @@ def render(spec: Figure, data: Data, folder: Path, formats: Sequence[str]) -> st
     import matplotlib.pyplot as plt
 
     folder.mkdir(parents=True, exist_ok=True)
+    remove(spec, folder)  # what this time leaves out would be of older data
     write_csv(folder / f"{spec.name}.csv", data)
     with plt.rc_context({**STYLE, "svg.hashsalt": spec.name}):
         figure = plt.figure(figsize=spec.size, layout="constrained")
@@ -94,6 +96,11 @@ def render(spec: Figure, data: Data, folder: Path, formats: Sequence[str]) -> st
                 figure.savefig(aside, format=suffix, transparent=suffix == "svg", metadata=date)
         plt.close(figure)
     return for_page((folder / f"{spec.name}.svg").read_text(encoding="utf-8"), spec)
+
+
+def remove(spec: Figure, folder: Path) -> None:
+    for suffix in ("csv", "svg", *FILES):
+        (folder / f"{spec.name}.{suffix}").unlink(missing_ok=True)
 
 
 def for_page(svg: str, spec: Figure) -> str:

@@ -3,8 +3,7 @@
 import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
-from openrlhf_unlearn.report.figures.marks import bars, group_mean
-from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
+from openrlhf_unlearn.report.figures.marks import forest, group_mean
 from openrlhf_unlearn.run_dir import GROUPS, read_table
 
 MEASURES = {
@@ -45,23 +44,10 @@ def caption(material, data: Data):
 
 def draw(figure, data: Data) -> None:
     axes = figure.subplots()
-    rows = records(data)
-    measures = list(dict.fromkeys(data["measure"]))
-    groups = list(dict.fromkeys(data["group"]))
-    for i, group in enumerate(groups):
-        mine = [row for row in rows if row["group"] == group]
-        y = [len(measures) - 1 - measures.index(row["measure"]) - (i - (len(groups) - 1) / 2) * 0.16 for row in mine]
-        axes.errorbar(
-            [row["mean"] for row in mine], y, xerr=bars(mine), fmt="o", color=GROUP_COLOURS[group],
-            label=GROUP_NAMES[group], markersize=4.5, capsize=2.5,
-        )  # fmt: skip
-    axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(measures) - 1, -1, -1), [MEASURES[measure] for measure in measures])
-    axes.set_ylim(-0.6, len(measures) - 0.4)
+    forest(axes, records(data), MEASURES)
     bound = max(0.05, float(np.abs([data["low"], data["high"]]).max()))
     axes.set_xlim(-1.08 * bound, 1.08 * bound)
     axes.set_xlabel("mean cosine")
-    axes.grid(axis="y", visible=False)
     figure.legend(loc="outside upper left", ncols=4)
 
 

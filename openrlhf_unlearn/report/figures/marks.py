@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
+from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
 from openrlhf_unlearn.report.statistics import mean_interval
 
 
@@ -35,6 +35,22 @@ def group_lines(axes, rows: list[dict], over: str, labelled: bool = True) -> Non
     axes.set_xticks(range(len(places)), [short(str(place)) for place in places], rotation=0 if len(places) < 6 else 40)
     axes.set_xlim(-0.4, len(places) - 0.6)
     axes.grid(axis="x", visible=False)
+
+
+def forest(axes, rows: list[dict], names: dict[str, str]) -> None:
+    """Each group's mean with its interval, lying; one measure below another, as `names` calls them."""
+    measures, groups = list(dict.fromkeys(r["measure"] for r in rows)), list(dict.fromkeys(r["group"] for r in rows))
+    for i, group in enumerate(groups):
+        mine = [row for row in rows if row["group"] == group]
+        y = [len(measures) - 1 - measures.index(row["measure"]) - (i - (len(groups) - 1) / 2) * 0.16 for row in mine]
+        axes.errorbar(
+            [row["mean"] for row in mine], y, xerr=bars(mine), fmt="o", color=GROUP_COLOURS[group],
+            label=GROUP_NAMES[group], markersize=4.5, capsize=2.5,
+        )  # fmt: skip
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(measures) - 1, -1, -1), [names[measure] for measure in measures])
+    axes.set_ylim(-0.6, len(measures) - 0.4)
+    axes.grid(axis="y", visible=False)
 
 
 def short(name: str, longest: int = 18) -> str:

@@ -52,8 +52,7 @@ def heatmap(axes, grid: np.ndarray, bound: float):
     """Blue is alike, orange is opposed, white is neither: both ends are told apart by colour-blind readers."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    colours = LinearSegmentedColormap.from_list("alike", ["#D55E00", "#f7f7f7", "#0072B2"])
-    colours.set_bad("#e3e6ea")
+    colours = LinearSegmentedColormap.from_list("alike", ["#D55E00", "#f7f7f7", "#0072B2"]).with_extremes(bad="#e3e6ea")
     image = axes.imshow(grid, cmap=colours, vmin=-bound, vmax=bound, interpolation="nearest")
     axes.grid(visible=False)
     for side in axes.spines.values():
@@ -63,8 +62,8 @@ def heatmap(axes, grid: np.ndarray, bound: float):
 
 
 def on_cell(value: float, bound: float) -> str:
-    """The colour of text that is read on a cell."""
-    return "#ffffff" if abs(np.nan_to_num(value)) > 0.6 * bound else "#111111"
+    """The colour of text that is read on a cell; it stays in dark mode, as the cell does."""
+    return "#fefefe" if abs(np.nan_to_num(value)) > 0.6 * bound else "#111111"
 
 
 def _grid(rows: list[dict], groups: list[str], kind: str) -> np.ndarray:

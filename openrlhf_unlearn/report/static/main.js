@@ -1,21 +1,14 @@
 // Starts the page: colours, the prompt browser, and, while training runs, loading it again.
 
-const THEMES = [
-  ["", "Auto", "as the system has them"],
-  ["light", "Light", "light"],
-  ["dark", "Dark", "dark"],
-];
+const THEMES = ["auto", "light", "dark"]; // auto: as the system has them
 const kept = {
   get: (key) => { try { return sessionStorage.getItem(key); } catch { return null; } },
   set: (key, value) => { try { sessionStorage.setItem(key, value); } catch { /* a page without storage forgets */ } },
 };
 
 function setTheme(number) {
-  const [theme, name, words] = THEMES[number];
-  if (theme) document.documentElement.dataset.theme = theme;
-  else delete document.documentElement.dataset.theme;
-  $("#theme").textContent = name;
-  $("#theme").setAttribute("aria-label", `Colours: ${words}`);
+  document.documentElement.dataset.theme = THEMES[number];
+  $("#theme").textContent = `Colours: ${THEMES[number]}`;
   kept.set("theme", number);
 }
 

@@ -21,6 +21,7 @@ class Browser {
     this.haystack = data.id.map((id, i) => `${data.text[i]}\u0000${data.label[i]}\u0000${id}`.toLowerCase());
     this.hidden = new Set();
     this.sort = { key: "final", up: true };
+    this.order = this.ordered();
     this.current = 0;
     this.columns = COLUMNS.filter((c) => !c.optional || data[c.key].some((v) => v !== null));
     this.box = $("#rows");
@@ -76,6 +77,7 @@ class Browser {
 
   sortBy(key, up) {
     this.sort = { key, up: up ?? (key === this.sort.key ? !this.sort.up : true) };
+    this.order = this.ordered();
     this.apply();
   }
 
@@ -100,9 +102,7 @@ class Browser {
       if (test) tests.push(test);
     }
     for (const word of words) tests.push((i) => haystack[i].includes(word));
-    const found = [];
-    for (let i = 0; i < data.id.length; i++) if (tests.every((test) => test(i))) found.push(i);
-    this.rows = this.sorted(found);
+    this.rows = this.order.filter((i) => tests.every((test) => test(i)));
     this.current = 0;
     this.box.scrollTop = 0;
     this.draw();
@@ -110,24 +110,11 @@ class Browser {
     performance.measure("filter", "filter");
   }
 
-  sorted(rows) {
+  // All rows as the table is sorted: once for each order, so that a search only leaves rows out.
+  ordered() {
     const values = this.data[this.sort.key], sign = this.sort.up ? 1 : -1;
-    if (this.sort.key === "text") {
-      this.order ??= this.ranks(values);
-      return rows.sort((a, b) => sign * (this.order[a] - this.order[b]));
-    }
-    return rows.sort((a, b) => {
-      const x = values[a], y = values[b];
-      if (x === y) return a - b;
-      return x === null ? 1 : y === null ? -1 : sign * (x - y); // what is unknown comes last
-    });
-  }
-
-  ranks(values) {
-    const order = values.map((_, i) => i).sort((a, b) => (values[a] < values[b] ? -1 : values[a] > values[b] ? 1 : a - b));
-    const ranks = new Uint32Array(values.length);
-    order.forEach((row, rank) => (ranks[row] = rank));
-    return ranks;
+    const compare = (x, y) => (x === null ? 1 : y === null ? -1 : x < y ? -sign : sign); // what is unknown comes last
+    return this.data.id.map((_, i) => i).sort((a, b) => (values[a] === values[b] ? a - b : compare(values[a], values[b])));
   }
 
   describe() {

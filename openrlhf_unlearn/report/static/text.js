@@ -22,7 +22,7 @@ async function unpack(base64) {
 }
 
 function number(value, digits = 3) {
-  return value === null || value === undefined ? "–" : value.toFixed(digits);
+  return value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−");
 }
 
 const FORMULA = /\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\]|\\\(([\s\S]+?)\\\)|\$(?!\s)((?:\\[\s\S]|[^$\\\n])+?)\$(?!\d)/g;

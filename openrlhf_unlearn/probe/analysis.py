@@ -1,0 +1,114 @@
+"""From gradients to what the report reads: similarity.parquet, interference.parquet and the numbers of probe.json."""
+
+import numpy as np
+import pyarrow as pa
+
+from openrlhf_unlearn.probe.cosines import Similarity, similarity
+from openrlhf_unlearn.probe.interference import interference
+from openrlhf_unlearn.probe.neighbours import neighbours
+from openrlhf_unlearn.probe.pooled import Pooled
+from openrlhf_unlearn.probe.separation import separation
+from openrlhf_unlearn.probe.spectrum import captured, spectra
+from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, write_table
+
+ORDER = ("easy", "learnable", "unlearnable")
+
+
+def analyse(
+    run: RunDir, tag: str, by_class: dict[str, Gradients], groups: dict[str, str], rate: dict[str, float]
+) -> dict:
+    """Write both tables; returns the numbers for probe.json."""
+    correct = by_class["correct"]
+    names = [groups.get(name, "") for name in correct.ids]
+    found = similarity(correct, names)
+    write_table(run.probe_table("similarity", tag), similarity_table(correct, found, names))
+    rows = [{**row, "group": groups.get(row["prompt_id"], "")} for row in interference(by_class, rate)]
+    write_table(run.probe_table("interference", tag), pa.Table.from_pylist(rows, schema=SCHEMAS["interference"]))
+    pooled = Pooled(correct, names)
+    return {
+        "prompts": len(correct.ids),
+        "enough_rollouts": int(found.enough.sum()),
+        "groups": summary(found, names),
+        "group_matrix": pooled.matrix,
+        "group_to_all": pooled.to_all,
+        "order": order(pooled.to_all),
+        "separation": separation(correct, found, names),
+        "spectrum": spectra(correct, names),
+        "captured": captured(correct, names),
+        "interference": _interference(rows),
+    }
+
+
+def similarity_table(gradients: Gradients, found: Similarity, groups: list[str]) -> pa.Table:
+    """One row a prompt, as in SCHEMAS["similarity"], and a column of plain and corrected mean cosine for each group."""
+    ids, (nearest, farthest) = found.ids, neighbours(gradients)
+    columns = {
+        "prompt_id": ids,
+        "group": groups,
+        "n_correct": found.n.tolist(),
+        "mean_cosine": _nullable(found.plain[:, 0]),
+        "mean_cosine_corrected": _nullable(found.corrected[:, 0]),
+        "low": _nullable(found.low[:, 0]),
+        "high": _nullable(found.high[:, 0]),
+        "word": ["ok" if enough else "too few rollouts" for enough in found.enough],
+        "nearest": [[ids[i] for i, _ in row] for row in nearest],
+        "nearest_cosine": [[cosine for _, cosine in row] for row in nearest],
+        "farthest": [[ids[i] for i, _ in row] for row in farthest],
+        "farthest_cosine": [[cosine for _, cosine in row] for row in farthest],
+    }
+    table = pa.table(columns, schema=SCHEMAS["similarity"])
+    for column, name in enumerate(found.groups, 1):
+        table = table.append_column(f"mean_cosine_{name}", pa.array(_nullable(found.plain[:, column]), pa.float64()))
+        corrected = pa.array(_nullable(found.corrected[:, column]), pa.float64())
+        table = table.append_column(f"mean_cosine_corrected_{name}", corrected)
+    return table
+
+
+def summary(found: Similarity, groups: list[str]) -> dict[str, dict]:
+    """By group: prompts, those with enough rollouts, median number of rollouts, mean of the mean cosines."""
+    groups_, result = np.array(groups), {}
+    for name in sorted(set(groups)):
+        mine = groups_ == name
+        result[name or "all"] = {
+            "prompts": int(mine.sum()),
+            "enough_rollouts": int(found.enough[mine].sum()),
+            "median_rollouts": float(np.median(found.n[mine])),
+            "plain": _finite_mean(found.plain[mine, 0]),
+            "corrected": _finite_mean(found.corrected[mine, 0]),
+        }
+    return result
+
+
+def order(to_all: dict[str, dict]) -> str:
+    """Whether easy > learnable > unlearnable in the pooled, noise-corrected similarity to all others, in words."""
+    rows = [to_all.get(name) for name in ORDER]
+    if any(row is None or row["corrected"] is None for row in rows):
+        return "too few rollouts or prompts to say"
+    shown = " > ".join(ORDER)
+    if all(high["low"] > low["high"] for high, low in zip(rows, rows[1:], strict=False)):
+        return f"{shown}: holds, with separated intervals"
+    if all(high["corrected"] > low["corrected"] for high, low in zip(rows, rows[1:], strict=False)):
+        return f"{shown}: holds, but the intervals overlap"
+    return f"{shown}: does not hold"
+
+
+def _interference(rows: list[dict]) -> dict[str, dict]:
+    """By group: mean within-prompt cosine, plain and corrected, and against the batch."""
+    result = {}
+    for name in sorted({row["group"] for row in rows}):
+        mine = [row for row in rows if row["group"] == name]
+        result[name or "all"] = {"prompts": len(mine)} | {
+            key: _finite_mean(np.array([row[key] for row in mine], float))
+            for key in ("within", "within_corrected", "correct_batch", "incorrect_batch")
+        }
+    return result
+
+
+def _finite_mean(values: np.ndarray) -> float | None:
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else None
+
+
+def _nullable(values: np.ndarray) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]

@@ -1,0 +1,94 @@
+"""One probe held against another: LoRA against full gradients, and prompts against their own variants (5.3)."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from scipy import stats
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.probe.interference import align, within
+from openrlhf_unlearn.probe.store import load
+from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, read_table, write_table
+
+
+def correlation(run: RunDir, name: str, full: str) -> dict:
+    """Pearson and rank correlation over prompts of the mean cosines of two probes of the same rollouts."""
+    tables = [read_table(run.probe_table("similarity", probe)) for probe in (name, full)]
+    values = [
+        dict(zip(t.column("prompt_id").to_pylist(), t.column("mean_cosine").to_pylist(), strict=True)) for t in tables
+    ]
+    shared = [key for key in values[0] if None not in (values[0][key], values[1].get(key))]
+    if len(shared) < 3:
+        raise UserError(f"{name} and {full} share {len(shared)} prompts, too few for a correlation")
+    x, y = ([one[key] for key in shared] for one in values)
+    return {
+        "probe": full,
+        "prompts": len(shared),
+        "correlation": float(stats.pearsonr(x, y)[0]),
+        "rank_correlation": float(stats.spearmanr(x, y)[0]),
+    }
+
+
+def compare_variants(run: RunDir, name: str, file: str, other: str | None) -> int:
+    """Write variants.parquet of the pairs in `file`, variants' gradients being this probe's or, with `other`, those of
+    the probe of the same name in that run; returns how many pairs have both. Raises UserError for none, or a file that
+    is not what it should be."""
+    pairs = _pairs(Path(file), RunDir(other or run.path))
+    gradients, facts = load(run.gradients(name))
+    theirs, their_facts = load(RunDir.open(other).gradients(name)) if other else (gradients, facts)
+    for key in ("subspace", "dim"):
+        if facts[key] != their_facts[key]:
+            raise UserError(f"--variants-run {other}: its probe has {key} {their_facts[key]}, not {facts[key]}")
+    there, mine = (set(by_class["correct"].ids) for by_class in (theirs, gradients))
+    known = [(a, b) for a, b in pairs if a in mine and b in there]
+    if not known:
+        raise UserError(f"--variants {file}: none of its {len(pairs)} pairs has gradients of both; raise --per-group")
+    if len(known) < len(pairs):
+        print(f"note: {len(pairs) - len(known)} of {len(pairs)} pairs lack a gradient; left out", file=sys.stderr)
+    originals = align(gradients["correct"], [a for a, _ in known])
+    variants = align(theirs["correct"], [b for _, b in known])
+    cosine = np.einsum("pd,pd->p", _unit(originals.mean), _unit(variants.mean))
+    corrected, low, high = within(originals, variants)
+    table = {row["prompt_id"]: row for row in read_table(run.probe_table("similarity", name)).to_pylist()}
+    rows = [
+        {
+            "prompt_id": a,
+            "variant_id": b,
+            "group": table[a]["group"],
+            "cosine": float(cosine[i]),
+            "cosine_corrected": float(corrected[i]) if np.isfinite(corrected[i]) else None,
+            "low": float(low[i]) if np.isfinite(low[i]) else None,
+            "high": float(high[i]) if np.isfinite(high[i]) else None,
+            "mean_cosine": table[a]["mean_cosine"],
+        }
+        for i, (a, b) in enumerate(known)
+    ]
+    write_table(run.probe_table("variants", name), pa.Table.from_pylist(rows, schema=SCHEMAS["variants"]))
+    return len(rows)
+
+
+def _pairs(file: Path, run: RunDir) -> list[tuple[str, str]]:
+    """(original, variant) ids: named in the file, or, in a data set that `augment` made, those that its rows, being
+    prompts of `run`, have there."""
+    try:
+        if file.suffix == ".parquet":
+            rows = read_table(file).to_pylist()
+        else:
+            rows = [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+        if rows and "origin" in rows[0]:
+            from openrlhf_unlearn.learnability.prompts import identified_rows
+
+            made = [(row["origin"], name) for name, row in identified_rows(run, str(file))]
+            return [(original, name) for original, name in made if original != name]
+        return [(row["prompt_id"], row["variant_id"]) for row in rows]
+    except OSError as error:
+        raise UserError(f"--variants {file}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"--variants {file}: every row needs prompt_id and variant_id, or origin ({error})") from None
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)

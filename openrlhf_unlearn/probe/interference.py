@@ -1,0 +1,95 @@
+"""Do a prompt's correct rollouts pull where its incorrect ones push, and where the rest of the batch pulls (A.3)?
+
+With binary rewards of mean p, GRPO's normalised advantages are √((1−p)/p) for correct and −√(p/(1−p)) for incorrect
+rollouts, so a prompt's gradient over all its rollouts is √(p(1−p)) · (m_correct − m_incorrect), without a third pass.
+"""
+
+import numpy as np
+from scipy import stats
+
+from openrlhf_unlearn.probe.cosines import blocks, leave_out
+from openrlhf_unlearn.probe.noise import jackknife_variance, noise
+from openrlhf_unlearn.probe.summary import ARRAYS, Gradients, pick
+
+
+def align(gradients: Gradients, ids: list[str]) -> Gradients:
+    """The rows of `ids`, in memory."""
+    place = {name: i for i, name in enumerate(gradients.ids)}
+    rows = [place[name] for name in ids]
+    return Gradients(ids, **{name: pick(getattr(gradients, name), rows) for name in ARRAYS})
+
+
+def batch_gradient(by_class: dict[str, Gradients], pass_rate: dict[str, float]) -> np.ndarray:
+    """Sum over prompts of the GRPO gradient of the negative log-likelihood, (dim,); see the module."""
+    total = np.zeros(by_class["correct"].mean.shape[1])
+    for kind, sign in (("correct", 1), ("incorrect", -1)):
+        gradients = by_class.get(kind)
+        if gradients is None:
+            continue
+        weights = sign * np.array([_weight(pass_rate[name]) for name in gradients.ids])
+        for block in blocks(gradients):
+            total += weights[block] @ gradients.mean[block]
+    return total
+
+
+def _weight(rate: float) -> float:
+    return float(np.sqrt(rate * (1 - rate)))
+
+
+def interference(by_class: dict[str, Gradients], pass_rate: dict[str, float]) -> list[dict]:
+    """A row for each prompt with rollouts of both classes, as in SCHEMAS["interference"] but for its group."""
+    if set(by_class) != {"correct", "incorrect"}:
+        return []
+    batch = batch_gradient(by_class, pass_rate).astype(np.float32)
+    step = next(blocks(by_class["correct"])).stop
+    both = [name for name in by_class["correct"].ids if name in set(by_class["incorrect"].ids)]
+    rows = []
+    for start in range(0, len(both), step):
+        ids = both[start : start + step]
+        correct, incorrect = (align(by_class[kind], ids) for kind in ("correct", "incorrect"))
+        weights = np.array([_weight(pass_rate[name]) for name in ids], np.float32)[:, None]
+        others = batch - weights * (correct.mean - incorrect.mean)
+        values, low, high = within(correct, incorrect)
+        plain = _cosine(correct.mean, incorrect.mean)
+        to_batch = [_cosine(side.mean, others) for side in (correct, incorrect)]
+        for i, name in enumerate(ids):
+            known = bool(np.isfinite(values[i]))
+            rows.append(
+                {
+                    "prompt_id": name,
+                    "n_correct": int(correct.n[i]),
+                    "n_incorrect": int(incorrect.n[i]),
+                    "within": float(plain[i]),
+                    "within_corrected": float(values[i]) if known else None,
+                    "low": float(low[i]) if known else None,
+                    "high": float(high[i]) if known else None,
+                    "correct_batch": float(to_batch[0][i]),
+                    "incorrect_batch": float(to_batch[1][i]),
+                    "word": "ok" if known else "too few rollouts",
+                }
+            )
+    return rows
+
+
+def within(a: Gradients, b: Gradients, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Noise-corrected cosine of row with row of two sets of gradients, and its interval over rollouts: (prompts,) each;
+    nan where there are too few rollouts."""
+    noises = noise(a), noise(b)
+    scale = noises[0].scale * noises[1].scale
+    estimate = (a.mean * b.mean).sum(1) * scale
+    variance, weight = np.zeros(len(scale)), np.zeros(len(scale))
+    for (one, other), own in zip(((a, b), (b, a)), noises, strict=True):
+        target = other.sketches.sum(1) / other.n[:, None]
+        products = np.einsum("pum,pm->pu", one.sketches, target)[..., None]
+        left = leave_out(products, one.counts)[..., 0] * scale[:, None]
+        part = jackknife_variance(np.nan_to_num(left - 0.5 * estimate[:, None] * own.shift), own.units)
+        variance += part
+        weight += part**2 / np.maximum(own.units - 1, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half = stats.t.ppf(0.5 + level / 2, variance**2 / weight) * np.sqrt(variance)
+    return estimate, estimate - half, estimate + half
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.divide((a * b).sum(1), norms, out=np.zeros(len(a)), where=norms > 0)

@@ -1,0 +1,164 @@
+"""The rollouts that a probe takes its gradients from: an evaluation's, or those that training saved.
+
+Tokens are the prompt's, as the run's template made its text, and the response's as they were sampled, end of text
+included. Where only text was saved, prompt and response are tokenized apart, so that no token spans the seam.
+"""
+
+import hashlib
+import json
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.probe.gradients import Rollouts
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_table
+
+CLASSES = ("correct", "incorrect")
+_UNGRADED = ("bad_label", "error")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """rollouts: of the chosen prompts. groups, pass_rate: of all prompts, their label now ("" unknown) and the share of
+    correct among all their rollouts. origin: tells apart the tables that rollouts come from."""
+
+    rollouts: list[Rollouts]
+    groups: dict[str, str]
+    pass_rate: dict[str, float]
+    origin: str
+
+
+def choose(
+    run: RunDir, table: pa.Table, tokenizer, vocabulary: int, per_group: int, most: int, seed: int, longest: int | None
+) -> Sample:
+    """At most `per_group` prompts of each group (0: all) that have a correct rollout, at most `most` rollouts a class.
+
+    longest: of the response in tokens, for rollouts saved as text. Raises UserError if no prompt has one, or if the
+    tokens are not of this model.
+    """
+    classes = _classes(table)
+    groups = _groups(run)
+    wanted = _prompts(classes, groups, per_group, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    rows = {
+        (name, kind): sorted(rng.permutation(classes[name][kind])[:most].tolist())
+        for name in wanted
+        for kind in CLASSES
+    }
+    tokens = _response_tokens(table, sorted({i for chosen in rows.values() for i in chosen}), tokenizer, longest)
+    texts = _prompt_texts(run)
+    sample = []
+    for name in wanted:
+        prompt = tokenizer(text=texts[name], add_special_tokens=False)["input_ids"]
+        responses = {kind: [tokens[i] for i in rows[name, kind] if tokens[i]] for kind in CLASSES}
+        sample.append(Rollouts(name, prompt, responses))
+    _check_vocabulary(sample, vocabulary)
+    rate = {name: len(c["correct"]) / max(1, sum(map(len, c.values()))) for name, c in classes.items()}
+    return Sample(sample, {name: groups.get(name, "") for name in classes}, rate, digest(_columns(table)))
+
+
+def source(run: RunDir, tag: str, training: bool) -> pa.Table:
+    """The evaluation's table, or the rollouts that training saved. Raises UserError if there is none."""
+    if training:
+        table = run.read_steps("rollouts")
+        if not table.num_rows:
+            raise UserError(f"{run} holds no rollouts of training; train with --unlearn.save_rollouts N")
+        return table
+    if not run.evaluation(tag).exists():
+        known = ", ".join(run.evaluation_tags()) or "none"
+        raise UserError(f"--tag {tag}: {run} has no such evaluation (it has {known}); run openrlhf-unlearn evaluate")
+    table = read_table(run.evaluation(tag))
+    if table.column("response").null_count == table.num_rows:
+        raise UserError(f"{run.evaluation(tag)} keeps no responses; evaluate again without --no-save-responses")
+    return table
+
+
+def digest(value) -> str:
+    """16 hex digits of anything that JSON can hold."""
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
+
+
+def _columns(table: pa.Table) -> list:
+    return [table.column(name).to_pylist() for name in ("prompt_id", "reward", "response")]
+
+
+def _classes(table: pa.Table) -> dict[str, dict[str, list[int]]]:
+    """Rows of the table by prompt id and class; what could not be graded is in neither."""
+    found: dict[str, dict[str, list[int]]] = defaultdict(lambda: {kind: [] for kind in CLASSES})
+    verdicts = table.column("verdict").to_pylist()
+    columns = zip(table.column("prompt_id").to_pylist(), table.column("reward").to_pylist(), verdicts, strict=True)
+    for i, (name, reward, verdict) in enumerate(columns):
+        if reward is not None and verdict not in _UNGRADED:
+            found[name][CLASSES[0] if reward > POSITIVE_THRESHOLD else CLASSES[1]].append(i)
+    return found
+
+
+def _groups(run: RunDir) -> dict[str, str]:
+    if not run.learnability.exists():
+        print(f"note: {run.learnability} is not there (classify); prompts are probed without groups", file=sys.stderr)
+        return {}
+    table = read_table(run.learnability, ["prompt_id", "group"])
+    return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+
+
+def _prompts(classes: dict, groups: dict[str, str], per_group: int, rng) -> list[str]:
+    """Ids in the order of the table; says which groups have no correct rollout."""
+    members = defaultdict(list)
+    for name in classes:
+        members[groups.get(name, "")].append(name)
+    chosen = set()
+    for group, names in sorted(members.items()):
+        usable = [name for name in names if classes[name]["correct"]]
+        if not usable:
+            print(f"note: no prompt of the group {group or '(none)'} has a correct rollout; left out", file=sys.stderr)
+        keep = rng.permutation(len(usable))[: per_group or None]
+        chosen |= {usable[i] for i in keep}
+    if not chosen:
+        raise UserError(
+            "no prompt has a correct rollout, so there is no gradient to take; sample more with evaluate -n"
+        )
+    return [name for name in classes if name in chosen]
+
+
+def _response_tokens(table: pa.Table, rows: list[int], tokenizer, longest: int | None) -> dict[int, list[int]]:
+    """Token ids of these rows: as sampled where the table has them, else of the text, with its end of text."""
+    part = table.take(rows)
+    texts = part.column("response").to_pylist()
+    stored = part.column("response_tokens").to_pylist() if "response_tokens" in part.column_names else [None]
+    if None not in stored:
+        for tokens, text in zip(stored[:20], texts[:20], strict=True):
+            if text is not None and tokenizer.decode(tokens, skip_special_tokens=False) != text:
+                raise UserError(
+                    "the rollouts' tokens are not of this model's tokenizer; give the model that sampled them"
+                )
+        return dict(zip(rows, stored, strict=True))
+    if None in texts:
+        raise UserError("some rollouts have neither text nor tokens; evaluate again with --save-responses")
+    tokens = [tokenizer(text=text, add_special_tokens=False)["input_ids"] for text in texts]
+    end = tokenizer.eos_token_id
+    if end is not None and not any(ids and ids[-1] == end for ids in tokens):
+        print(
+            "note: no saved response has its end of text; it is added to those that were not cut off", file=sys.stderr
+        )
+        tokens = [[*ids, end] if longest is None or len(ids) < longest else ids for ids in tokens]
+    return dict(zip(rows, tokens, strict=True))
+
+
+def _prompt_texts(run: RunDir) -> dict[str, str]:
+    table = read_table(run.prompts, ["prompt_id", "prompt"])
+    return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+
+
+def _check_vocabulary(sample: list[Rollouts], vocabulary: int) -> None:
+    for prompt in sample:
+        sequences = [prompt.prompt, *(r for responses in prompt.responses.values() for r in responses)]
+        largest = max(max(ids, default=0) for ids in sequences)
+        if largest >= vocabulary:
+            raise UserError(
+                f"prompt {prompt.id} has token {largest}, the model only {vocabulary} of them: it does not "
+                "fit the run's tokenizer; give the run's own model or a descendant of it"
+            )

@@ -1,0 +1,123 @@
+"""The work of a probe: parts of a few prompts each, in this process or spread over a Ray cluster's workers.
+
+Every part is computed alone and alike wherever it lands, so the numbers do not depend on how many workers there are.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.probe.gradients import Rollouts, Stream, collect
+from openrlhf_unlearn.probe.summary import Gradients
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that a worker needs to know; a resume must bring the same (device apart)."""
+
+    model: str
+    dtype: str
+    device: str
+    rank: int
+    alpha: float
+    targets: list[str] | None
+    lora_seed: int
+    adapter: str | None
+    full: bool
+    project: int
+    units: int
+    sketch: int
+    tokens: int
+    temperature: float
+
+    def settings(self) -> dict:
+        kept = asdict(self)
+        return {name: kept[name] for name in kept if name not in ("device", "tokens")}
+
+
+class Worker:
+    """A model on a device that turns parts into gradients."""
+
+    def __init__(self, work: Work):
+        from openrlhf_unlearn.probe.backward import Backward
+
+        model = load_model(work.model, work.dtype, work.device)
+        self.stream = Stream(
+            Backward(model, subspace(model, work), work.temperature),
+            work.units,
+            work.tokens,
+            work.sketch,
+            0 if work.full else work.project,
+        )
+
+    def __call__(self, rollouts: Sequence[Rollouts]) -> tuple[dict[str, Gradients], dict]:
+        """Gradients by class and facts: seconds, tokens through the model, prompts left out."""
+        started, seen, dropped = time.monotonic(), self.stream.seen, len(self.stream.dropped)
+        gradients = collect(self.stream(rollouts))
+        facts = {
+            "seconds": time.monotonic() - started,
+            "tokens": self.stream.seen - seen,
+            "dropped": sorted(set(self.stream.dropped[dropped:])),
+            "dim": self.stream.dim,
+            "subspace": self.stream.backward.subspace.name,
+        }
+        return gradients, facts
+
+
+def load_model(name: str, dtype: str, device: str):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, dtype), trust_remote_code=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--model {name} cannot be loaded: {str(error).strip().splitlines()[0]}") from None
+    return model.to(device)
+
+
+def subspace(model, work: Work):
+    from openrlhf_unlearn.probe.subspace import adapter, full, lora
+
+    if work.full:
+        return full(model, work.project or None, work.lora_seed)
+    if work.adapter:
+        return adapter(model, work.adapter)
+    return lora(model, work.rank, work.alpha, work.targets, work.lora_seed)
+
+
+def compute(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> Iterator[tuple[int, dict, dict]]:
+    """(number, gradients by class, facts) of each part, as they are ready. workers: 0 for this process alone."""
+    if workers:
+        yield from _spread(work, parts, workers)
+        return
+    worker = Worker(work)
+    for number, rollouts in parts.items():
+        yield number, *worker(rollouts)
+
+
+def _spread(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> Iterator[tuple[int, dict, dict]]:
+    import ray
+    from ray.util import ActorPool
+
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, include_dashboard=False)
+    gpus = 1 if work.device.startswith("cuda") else 0
+    actor = ray.remote(num_cpus=1, num_gpus=gpus)(_Remote)
+    actors = [actor.remote(work) for _ in range(min(workers, len(parts)))]
+    pool = ActorPool(actors)
+    try:
+        yield from pool.map_unordered(lambda one, item: one.run.remote(*item), list(parts.items()))
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    finally:
+        for one in actors:
+            ray.kill(one)
+
+
+class _Remote:
+    def __init__(self, work: Work):
+        self.worker = Worker(work)
+
+    def run(self, number: int, rollouts: Sequence[Rollouts]) -> tuple[int, dict, dict]:
+        return number, *self.worker(rollouts)

@@ -1,0 +1,179 @@
+import numpy as np
+import pytest
+
+from openrlhf_unlearn.probe import similarity
+from openrlhf_unlearn.probe.interference import within
+from openrlhf_unlearn.probe.neighbours import neighbours
+from openrlhf_unlearn.probe.pooled import Pooled
+from openrlhf_unlearn.probe.separation import equal_numbers, separation
+from openrlhf_unlearn.probe.spectrum import captured, spectra
+from tests.probe.simulation import alike, simulated
+
+DIM = 600
+SPREADS = {  # where a rollout's noise lies
+    "everywhere": lambda rng: np.ones(DIM),
+    "150 dimensions": lambda rng: rng.permutation(np.arange(DIM) < 150) * 1.0,
+    "few strong ones": lambda rng: rng.permutation(1 / np.arange(1, DIM + 1) ** 0.5),
+}
+
+
+def repeated(n: int, cosine: float, times: int, **settings):
+    """(estimates, covered, plain) over simulations of a pair; estimates only where there was enough to say."""
+    rng, estimates, covered, plain = np.random.default_rng(n), [], [], []
+    spread = settings.pop("spread", SPREADS["everywhere"])
+    for _ in range(times):
+        found = similarity(simulated(rng, alike(2, DIM, cosine), [n, n], spread=spread(rng), **settings))
+        plain.append(found.plain[0, 0])
+        if found.enough.all():
+            estimates.append(found.corrected[0, 0])
+            covered.append(found.low[0, 0] <= cosine <= found.high[0, 0])
+    return np.array(estimates), np.array(covered), np.array(plain)
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+@pytest.mark.parametrize("n", [10, 20, 50])
+def test_bias_and_coverage(spread, n):
+    estimates, covered, plain = repeated(n, 0.5, 200, spread=SPREADS[spread])
+    assert len(estimates) > 100
+    assert abs(estimates.mean() - 0.5) <= 0.03 + 2 * estimates.std() / len(estimates) ** 0.5
+    assert covered.mean() >= 0.92  # 95 %, less two standard errors of 200 simulations
+    assert plain.mean() < 0.46  # what the correction is for
+
+
+@pytest.mark.parametrize("cosine", [0.0, 0.9])
+def test_at_the_ends_of_the_scale(cosine):
+    estimates, covered, _ = repeated(15, cosine, 150)
+    assert abs(estimates.mean() - cosine) <= 0.03
+    assert covered.mean() >= 0.91
+
+
+def test_plain_cosine_shrinks_as_the_design_says():
+    for n, expected in ((2, 0.09), (5, 0.16), (20, 0.33), (100, 0.45)):
+        assert abs(repeated(n, 0.5, 40)[2].mean() - expected) < 0.03
+
+
+def test_sketched_units_only_widen_the_interval():
+    exact, _, _ = repeated(20, 0.5, 60)
+    sketched, covered, _ = repeated(20, 0.5, 60, sketch=100)
+    assert np.allclose(exact.mean(), sketched.mean(), atol=0.02)
+    assert covered.mean() >= 0.9
+
+
+def test_many_rollouts_in_few_units():
+    estimates, covered, _ = repeated(60, 0.5, 60, units=8)
+    assert abs(estimates.mean() - 0.5) <= 0.03
+    assert covered.mean() >= 0.88
+
+
+def test_too_few_rollouts_are_said_to_be_too_few():
+    rng = np.random.default_rng(0)
+    found = similarity(simulated(rng, alike(4, DIM, 0.5), [1, 2, 3, 40]))
+    assert found.enough.tolist()[:2] == [False, False]
+    assert found.enough[3]
+    assert np.isnan(found.corrected[:2, 0]).all()
+    assert np.isfinite(found.plain).all()
+
+
+def test_equals_the_matrix_of_all_pairs():
+    gradients = simulated(np.random.default_rng(1), alike(12, DIM, 0.4), [5] * 12)
+    groups = ["a"] * 5 + ["b"] * 6 + [""]
+    found = similarity(gradients, groups)
+    unit = gradients.mean / np.linalg.norm(gradients.mean, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, np.nan)
+    assert np.allclose(found.plain[:, 0], np.nanmean(cosines, 1), atol=1e-6)
+    assert np.allclose(found.plain[:, 1], np.nanmean(cosines[:, :5], 1), atol=1e-6)
+    assert np.allclose(found.plain[:, 2], np.nanmean(cosines[:, 5:11], 1), atol=1e-6)
+    nearest, farthest = neighbours(gradients, 3)
+    for row in range(12):
+        order = [i for i in np.argsort(-np.nan_to_num(cosines[row], nan=-9)) if i != row]
+        assert [i for i, _ in nearest[row]] == order[:3]
+        assert [i for i, _ in farthest[row]] == order[::-1][:3]
+
+
+def two_groups(rng, n_low: int = 3, n_high: int = 3, sizes=(40, 40)):
+    """Learnable prompts with cosine 0.6 among each other, unlearnable 0.1; few rollouts of the latter."""
+    means = np.concatenate([alike(sizes[0], DIM, 0.6), alike(sizes[1], DIM, 0.1, start=sizes[0])])
+    groups = ["learnable"] * sizes[0] + ["unlearnable"] * sizes[1]
+    return simulated(rng, means, [n_high] * sizes[0] + [n_low] * sizes[1]), groups
+
+
+def test_pooled_groups_know_what_single_prompts_cannot():
+    within = {(name, name): cosine for name, cosine in (("learnable", 0.6), ("unlearnable", 0.1))}
+    truth = {**within, ("learnable", "unlearnable"): 0.06**0.5}
+    rng, covered, values = np.random.default_rng(11), {key: [] for key in truth}, {key: [] for key in truth}
+    for _ in range(100):
+        gradients, groups = two_groups(rng)
+        for row in Pooled(gradients, groups).matrix:
+            key = row["a"], row["b"]
+            values[key].append(row["corrected"])
+            covered[key].append(row["low"] <= truth[key] <= row["high"])
+    for key, expected in truth.items():
+        assert abs(np.mean(values[key]) - expected) <= 0.03
+        assert np.mean(covered[key]) >= 0.88
+
+
+def test_pooled_to_all_others():
+    expected = {"learnable": (39 * 0.6 + 40 * 0.06**0.5) / 79, "unlearnable": (40 * 0.06**0.5 + 39 * 0.1) / 79}
+    rng, covered = np.random.default_rng(3), {name: [] for name in expected}
+    for _ in range(60):
+        found = Pooled(*two_groups(rng, 3, 20)).to_all
+        for name, value in expected.items():
+            covered[name].append(found[name]["low"] <= value <= found[name]["high"])
+            assert abs(found[name]["corrected"] - value) < 0.06
+    assert min(map(np.mean, covered.values())) >= 0.88
+
+
+def test_pooled_says_nothing_of_single_rollouts():
+    gradients, groups = two_groups(np.random.default_rng(4), n_low=1)
+    rows = {(row["a"], row["b"]): row for row in Pooled(gradients, groups).matrix}
+    assert rows["learnable", "learnable"]["corrected"] is not None
+    assert rows["learnable", "unlearnable"]["corrected"] is None
+
+
+def test_sample_size_alone_separates_by_plain_cosine_but_not_at_equal_numbers():
+    rng = np.random.default_rng(5)
+    gradients = simulated(rng, alike(80, DIM, 0.5), [4] * 40 + [24] * 40)
+    groups = ["unlearnable"] * 40 + ["learnable"] * 40
+    found = separation(gradients, similarity(gradients, groups), groups)
+    assert found["plain"]["auc"] > 0.95
+    equal = {entry["rollouts"]: entry for entry in found["equal"]}
+    assert set(equal) == {1, 2, 4}
+    assert equal[4]["low"] <= 0.65
+    assert equal[4]["auc"] < 0.75
+
+
+def test_equal_numbers_draws_exactly_so_many():
+    gradients = simulated(np.random.default_rng(6), alike(3, DIM, 0.5), [1, 5, 40], units=8)
+    for k, possible in ((1, [True, True, False]), (5, [False, True, True])):
+        values = equal_numbers(gradients.counts, gradients.sketches, k, np.random.default_rng(0))
+        assert np.isfinite(values).tolist() == possible
+
+
+def test_outliers_miss_the_subspace_of_the_others():
+    rng = np.random.default_rng(7)
+    basis = np.linalg.qr(rng.standard_normal((DIM, 5)))[0].T
+    inside = rng.standard_normal((60, 5)) @ basis
+    outside = rng.standard_normal((20, DIM))
+    means = np.concatenate([inside, outside])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    groups = ["easy"] * 30 + ["learnable"] * 30 + ["unlearnable"] * 20
+    gradients = simulated(rng, means, [8] * 80, noise=2.0)
+    found = captured(gradients, groups)
+    assert found["easy"]["share"] > 0.8
+    assert found["unlearnable"]["high"] < 0.2
+    ranks = {name: row["effective_rank"] for name, row in spectra(gradients, groups).items()}
+    assert ranks["unlearnable"] > ranks["easy"]
+
+
+def test_within_a_prompt_correct_against_incorrect():
+    rng = np.random.default_rng(8)
+    values, covered = [], []
+    for _ in range(60):
+        correct = simulated(rng, alike(1, DIM, 1.0), [15])
+        incorrect = simulated(rng, -alike(1, DIM, 0.49), [12])
+        value, low, high = within(correct, incorrect)
+        values += list(value)
+        covered += list((low <= -0.7) & (high >= -0.7))
+    assert abs(np.mean(values) + 0.7) <= 0.03
+    assert np.mean(covered) >= 0.9
