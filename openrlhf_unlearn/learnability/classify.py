@@ -1,11 +1,18 @@
-"""`openrlhf-unlearn classify RUN [RUN ...]`: easy, learnable, unlearnable, and how sure that is.
+"""`openrlhf-unlearn classify RUN [RUN ...]`: label every prompt, and say how sure that is.
 
-    openrlhf-unlearn classify runs/seed0 runs/seed1 runs/seed2 [--tau 0.1] [--easy 0.1] [--rule paper|paper-code]
+    openrlhf-unlearn classify runs/seed0 runs/seed1 runs/seed2
+    openrlhf-unlearn classify runs/seed0 --tau 0.2 --rule paper-code
 
-Needs evaluations/initial.parquet in one of the runs at least and evaluations/final.parquet in each; writes the same
-learnability.parquet into every RUN and the numbers under "classify" in its summary.json. The groups are those of the
-paper (section 3, Table 1); what the paper does not have is the probability of every label (see posterior.py) and the
-sensitivity of the groups to thresholds, samples and runs (see sensitivity.py).
+easy         initial pass@1 from --easy on; all others are hard
+no_reward    hard, and some run's training visited it and never sampled a positive
+unlearnable  hard, and final pass@1 below --tau in every run
+learnable    hard, and final pass@1 from --tau on in every run
+mixed        hard, and the runs disagree
+ungradable   its label cannot be graded
+
+Needs evaluations/initial.parquet in one of the runs and evaluations/final.parquet in each (evaluate, import). Writes
+the same learnability.parquet into every RUN, with the probability of each label, and under "classify" in summary.json
+the shares of the hard prompts, their sensitivity to tau, easy threshold and samples, and the agreement of the runs.
 """
 
 import argparse
@@ -28,12 +35,14 @@ from openrlhf_unlearn.learnability.groups import (
     paper_groups,
     rate,
 )
+from openrlhf_unlearn.learnability.help_text import teach
 from openrlhf_unlearn.learnability.posterior import Posterior
 from openrlhf_unlearn.learnability.sensitivity import agreement, group_shares, labels_of_runs, sensitivity, wilson
-from openrlhf_unlearn.run_dir import GROUPS, SCHEMAS, RunDir, update_summary, write_table
+from openrlhf_unlearn.run_dir import GROUPS, SCHEMAS, RunDir, read_json, update_summary, write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    teach(parser, __doc__)
     add = parser.add_argument
     add("runs", nargs="+", metavar="RUN", help="run directories of one data set and one initial model")
     add("--tau", type=float, default=0.1, help="final pass@1 below which a hard prompt is unlearnable")
@@ -201,6 +210,9 @@ def _hard_shares(group: np.ndarray, chances: dict[str, np.ndarray]) -> dict:
 
 def save(result: Classification, runs: Sequence[str | Path]) -> None:
     """Write learnability.parquet and the summary's "classify" into every run."""
+    for path in runs:  # a summary that cannot be read must stop this before any run is changed
+        if RunDir(path).summary.exists():
+            read_json(RunDir(path).summary)
     for path in runs:
         write_table(RunDir(path).learnability, result.table)
         update_summary(RunDir(path), "classify", result.summary)

@@ -176,6 +176,8 @@ def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -
         if path.exists() and column not in _columns(path):
             raise UserError(f"{path} has no column {column!r}; it has {', '.join(_columns(path))}")
     table = read_table(path, ["prompt_id", "sample", "reward", "verdict"])
+    if table.num_rows == 0:
+        raise UserError(f"{path} has no samples; delete it and evaluate again")
     row = _rows(table.column("prompt_id"), ids)
     known = row >= 0
     if not known.any():
@@ -210,7 +212,10 @@ def _rows(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
 
 def positives(reward: np.ndarray, threshold: float | None, path: Path) -> np.ndarray:
     """Which rewards count as positive. Raises UserError for nan, and for rewards of many values without a threshold."""
-    reward = np.asarray(reward, dtype=float)
+    try:
+        reward = np.asarray(reward, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} has rewards that are no numbers ({error}); grade it again") from None
     if not np.isfinite(reward).all():
         raise UserError(
             f"{path} has {np.count_nonzero(~np.isfinite(reward))} rewards that are no finite numbers; grade it again"
@@ -252,6 +257,10 @@ def _training(run: RunDir, ids: pa.Array) -> Training:
     as_sampled = (row >= 0) & ~table.column("processed").to_numpy().astype(bool)
     positive = table.column("n_positive").to_numpy()
     mean = table.column("mean_reward").to_numpy()
+    if not np.isfinite(mean).all():
+        raise UserError(
+            f"{run}/rewards has {np.count_nonzero(~np.isfinite(mean))} mean rewards that are no finite numbers"
+        )
     best = np.full(size, -np.inf)
     np.maximum.at(best, row[row >= 0], mean[row >= 0])
     return Training(

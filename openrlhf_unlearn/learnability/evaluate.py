@@ -1,9 +1,12 @@
-"""`openrlhf-unlearn evaluate`: N responses a prompt, graded, so that every prompt has a pass@1.
+"""`openrlhf-unlearn evaluate`: sample N responses a prompt and grade them, so that every prompt has a pass@1.
 
-    openrlhf-unlearn evaluate --model M --data D --tag initial --run RUN [-n 32] [--adaptive]
+    openrlhf-unlearn evaluate --run RUN --tag initial --model INITIAL              data and all else as RUN trained
+    openrlhf-unlearn evaluate --run RUN --tag final --model TRAINED --adaptive     half of the samples, or fewer
+    openrlhf-unlearn evaluate --run NEW --tag initial --model M --data D.jsonl --input-key prompt --label-key label
 
-Data, template, lengths and reward are by default those of RUN/run.json. Samples are streamed into parts; a command
-that was killed goes on with the prompts that still lack samples. The paper takes 32 samples at temperature 1.
+What no flag says comes from RUN/run.json. Writes RUN/evaluations/TAG.parquet (a row a sample) and TAG.json (what it was
+made with). Samples are saved in parts: the same command goes on with the prompts that still lack samples. The paper
+takes 32 samples at temperature 1. Next: openrlhf-unlearn classify RUN.
 """
 
 import argparse
@@ -13,20 +16,32 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 
 from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.learnability.help_text import teach
 from openrlhf_unlearn.learnability.settings import Settings, check_same, now, resolve, start_run, versions
 from openrlhf_unlearn.run_dir import RunDir, read_json, write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    teach(parser, __doc__)
     add = parser.add_argument
     add("--model", required=True, help="hub id, Hugging Face folder, or OpenRLHF's DeepSpeed checkpoint folder")
     add("--run", required=True, metavar="RUN", help="run directory; made if it is not there")
     add("--tag", required=True, help="name of this evaluation: initial, final, step50, …")
     add("--data", help="hub id or .json, .jsonl, .csv, .parquet; default: the run's")
     add("-n", type=int, default=32, help="samples a prompt; with --adaptive the most of them")
-    add("--adaptive", action="store_true", help="stop a prompt when its class is settled")
-    add("--error-rate", type=float, default=0.05, help="--adaptive: most probable share of labels that n would change")
-    add("--settle", type=float, default=0.1, help="--adaptive: the pass rate that classes are told apart by")
+    add("--adaptive", action="store_true", help="stop a prompt when more samples would hardly change its label")
+    add(
+        "--error-rate",
+        type=float,
+        default=0.04,
+        help="--adaptive: at any pass rate, the largest chance that all n samples give another label",
+    )
+    add(
+        "--settle",
+        type=float,
+        default=0.1,
+        help="--adaptive: the pass rate that tells labels apart, as --tau and --easy of classify",
+    )
     add("--temperature", type=float, help="default: the run's")
     add("--top-p", type=float, help="default: the run's")
     add("--max-new-tokens", type=int, help="default: the run's")

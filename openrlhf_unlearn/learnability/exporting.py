@@ -1,13 +1,13 @@
-"""`openrlhf-unlearn export RUN --format … --output …`: the labels where others can use them.
+"""`openrlhf-unlearn export RUN --format ... --output ...`: the labels where others can use them.
 
-    openrlhf-unlearn export RUN --format json --output groups.json            {group: [prompt ids]}
-    openrlhf-unlearn export RUN --format skip --groups unlearnable,no_reward --output skip.json
-                                                                               for --unlearn.skip_prompts
-    openrlhf-unlearn export RUN --format dataset --output labelled/            a Hugging Face data set, a row a prompt
-    openrlhf-unlearn export RUN --format verl-csv --output paper/              the paper's own files (below)
+    openrlhf-unlearn export RUN --format json --output groups.json         {group: [prompt ids]}
+    openrlhf-unlearn export RUN --format skip --output skip.json           a list, for --unlearn.skip_prompts
+    openrlhf-unlearn export RUN --format dataset --output labelled/        a Hugging Face data set, a row a prompt
+    openrlhf-unlearn export RUN --format verl-csv --output paper/          the paper's own files (below)
+    openrlhf-unlearn export RUN --output mine.json --id-column uid         named by column uid of your data set
 
-With `--id-column C` (and `--data D`, by default the run's) prompts are named by column C of the user's own data set,
-and `dataset` gives back its rows with the labels as further columns.
+With --id-column C (and --data D, by default the run's) prompts are named by column C of your own data set, and
+`dataset` gives back its rows with the labels as further columns, unlearn_group and so on.
 
 The paper's files: prompt_reward_stats.csv, {prefix}_{unlearnable,learnable,no_reward,easy}.json and, for every
 evaluation, result_TAG.json; its own classification reads them. They name prompts by whole numbers: the id column's, the
@@ -27,12 +27,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.learnability.help_text import teach
 from openrlhf_unlearn.run_dir import GROUPS, RunDir, atomic_path, read_table, write_json
 
 PAPER_GROUPS = ("unlearnable", "learnable", "no_reward", "easy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    teach(parser, __doc__)
     add = parser.add_argument
     add("run", metavar="RUN", help="a classified run directory")
     add("--format", choices=sorted(WRITERS), default="json", help="what to write")

@@ -6,8 +6,9 @@
 Learns from a classified run (a hard prompt is at risk if it ended `unlearnable` or `no_reward`) with features that are
 there before training: the initial evaluation and, where both runs have it, the initial probe. A logistic regression;
 its risks for the run itself come from five-fold cross-validation, so no prompt is judged by a model that saw it. They
-are never shown without the cross-validated AUC and calibration. A forecast across data sets or models is an
-extrapolation that these numbers do not vouch for.
+are never shown without the cross-validated AUC and calibration, and with what skipping the riskiest prompts would have
+saved and cost. A forecast across data sets or models is an extrapolation that these numbers do not vouch for.
+Writes forecast.parquet (prompt_id, risk) and "forecast" in summary.json, of NEW where given.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.learnability.help_text import teach
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_table, update_summary, write_table
 
 AT_RISK = ("unlearnable", "no_reward")
@@ -26,6 +28,7 @@ _PROBE = ("mean_cosine", "n_correct")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    teach(parser, __doc__)
     add = parser.add_argument
     add("run", metavar="RUN", help="a classified run to learn from")
     add("--to", metavar="NEW", help="a run with an initial evaluation, to forecast")

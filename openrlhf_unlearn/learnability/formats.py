@@ -95,7 +95,7 @@ def read_rollouts(path: Path, form: Format, columns: dict[str, str]) -> Iterator
     """The rollouts of one file. `columns` go before the format's own. Raises UserError that names file and row."""
     wanted = {**form.columns, **columns}
     step_of_file = _step_of(path, form)
-    for where, row in rows_of(path):
+    for where, row in _rows(path):
         if not isinstance(row, dict):
             raise UserError(f"{path}: {where} is no object with keys but {type(row).__name__}")
         if "reward" not in wanted:
@@ -113,9 +113,32 @@ def read_rollouts(path: Path, form: Format, columns: dict[str, str]) -> Iterator
             response=_text(_get(row, wanted.get("response"))),
             reward=_reward(path, where, _get(row, wanted["reward"])),
             label=None if label is None else str(label),
-            step=step_of_file if step is None else int(step),
-            id=None if "id" not in wanted else str(_get(row, wanted["id"])),
+            step=step_of_file if step is None else _step(path, where, step),
+            id=_id(path, where, row, wanted),
         )
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict]]:
+    try:
+        yield from rows_of(path)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no UTF-8 text ({error.reason} at byte {error.start}); convert it") from None
+
+
+def _step(path: Path, where: str, value) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise UserError(f"{path}: {where} has the step {value!r}, which is no whole number") from None
+
+
+def _id(path: Path, where: str, row: dict, wanted: dict) -> str | None:
+    if "id" not in wanted:
+        return None
+    value = _get(row, wanted["id"])
+    if value is None:
+        raise UserError(f"{path}: {where} has no value in {wanted['id']!r}; every row must name its prompt")
+    return str(value)
 
 
 def _has(row: dict, name: str) -> bool:

@@ -1,14 +1,17 @@
 """`openrlhf-unlearn import FORMAT SOURCE --run RUN`: other frameworks' rollouts become a run directory.
 
-    openrlhf-unlearn import verl  rollouts/       --run RUN                    training rollouts: rewards of every step
-    openrlhf-unlearn import verl  validation/0.jsonl --run RUN --tag initial   an evaluation
+    openrlhf-unlearn import verl rollouts/ --run RUN                         training rollouts: rewards of every step
+    openrlhf-unlearn import verl validation/0.jsonl --run RUN --tag initial  an evaluation
+    openrlhf-unlearn import trl OUTPUT_DIR/ --run RUN --columns reward=accuracy_reward
+    openrlhf-unlearn import prime-rl OUTPUT_DIR/rollouts/ --run RUN
     openrlhf-unlearn import paper prompt_reward_stats.csv --run RUN
     openrlhf-unlearn import paper 'results/*.json' --run RUN --tag final
     openrlhf-unlearn import jsonl samples.jsonl --run RUN --tag final --columns prompt=question,reward=correct,id=qid
 
-Then `classify`, `probe` and the report work as for runs of our own. A prompt's id comes from its text and label, or,
-where the files name their prompts (`id`), from that name: so runs imported in any order agree. Everything is read
-before anything is written.
+Without --tag the files are training rollouts, which tell `no_reward` from `unlearnable`; with --tag one evaluation.
+After an initial and a final one: openrlhf-unlearn classify RUN. A prompt's id comes from its text and label, or, where
+the files name their prompts (`id`), from that name: so runs imported in any order agree. Everything is read before
+anything is written.
 """
 
 import argparse
@@ -21,6 +24,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.learnability.formats import FORMATS, Rollout, find_files, read_rollouts
+from openrlhf_unlearn.learnability.help_text import teach
 from openrlhf_unlearn.learnability.settings import now
 from openrlhf_unlearn.run_dir import (
     POSITIVE_THRESHOLD,
@@ -39,6 +43,7 @@ COLUMNS = ("prompt", "response", "reward", "label", "step", "id")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    teach(parser, __doc__)
     add = parser.add_argument
     add("format", choices=sorted(FORMATS), help="whose files they are; jsonl: any, with --columns")
     add("source", help="file, folder or glob")
@@ -229,6 +234,8 @@ def import_csv(run_dir: RunDir, path: Path, prompts: Prompts) -> str:
                 found[values["step"], name, values["processed"]] = {"prompt_id": name, **values}
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no UTF-8 text ({error.reason} at byte {error.start}); convert it") from None
     if not found:
         raise UserError(f"{path} has no rows")
     steps: dict[int, list[dict]] = defaultdict(list)

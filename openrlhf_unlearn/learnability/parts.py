@@ -25,8 +25,6 @@ class Parts:
         state = self.folder / "settings.json"
         if state.exists():
             check_same(read_json(state), settings, self.folder, "bring the same, or delete that folder to start anew")
-        else:
-            write_json(state, asdict(settings))
         files = self._files()
         self.number = int(files[-1].stem.removeprefix("part-")) + 1 if files else 0
         for path in files:
@@ -61,6 +59,8 @@ class Parts:
             },
             schema=SCHEMA,
         )
+        if self.number == 0:
+            write_json(self.folder / "settings.json", asdict(self.settings))
         with atomic_path(self.folder / f"part-{self.number:05d}.parquet") as aside:
             pq.write_table(table, aside, compression="zstd")
         self.number += 1

@@ -11,20 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir
 from openrlhf_unlearn.training.data_check import uses_our_grader
 
 Graded = tuple[float, str]  # reward, verdict
 Grade = Callable[[list[str], list[str], list], list[Graded]]  # prompts, responses, labels → one a response
 
 
+def check_reward(reward: str | None, of_run: RunDir | None = None) -> None:
+    """Raise UserError where `reward` is no Python file; `of_run`: the run that names it, where no flag does."""
+    source = f"{of_run} was trained with the reward {reward}" if of_run else f"--reward {reward}"
+    if reward and not reward.endswith(".py"):
+        raise UserError(f"{source}: only Python files can grade here; give one with reward_func: --reward FILE.py")
+    if reward and not Path(reward).is_file():
+        raise UserError(f"{source}: no such file here; give the path of the file: --reward FILE.py")
+
+
 @contextmanager
 def reward_grader(reward: str | None, answer_format: str, workers: int = 2) -> Iterator[Grade]:
     """A function that grades lists of prompts, responses and labels; `reward` None or our own file: our grader."""
-    if reward and not reward.endswith(".py"):
-        raise UserError(f"--reward {reward}: only Python files can grade here; give the path of one with reward_func")
-    if reward and not Path(reward).exists():
-        raise UserError(f"--reward {reward}: no such file")
+    check_reward(reward)
     if reward and not uses_our_grader(reward):
         yield _calling(_reward_func(reward), reward)
         return

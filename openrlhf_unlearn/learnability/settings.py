@@ -8,6 +8,7 @@ from pathlib import Path
 
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.learnability.rewards import check_reward
 from openrlhf_unlearn.run_dir import SCHEMA_VERSION, RunDir, write_json
 
 # flag of evaluate: (where run.json keeps it, the host's own default)
@@ -67,6 +68,7 @@ def resolve(args, model: str, run: RunDir) -> Settings:
         raise UserError("--label-key is missing, and RUN/run.json names none: which key of the data holds the answer?")
     if values["reward"]:
         values["reward"] = str(values["reward"])
+        check_reward(values["reward"], None if args.reward else run)
     return Settings(
         model=model,
         model_fingerprint=fingerprint(model),

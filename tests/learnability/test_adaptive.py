@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from openrlhf_unlearn.learnability.adaptive import Plan
+from openrlhf_unlearn.learnability.replay import main, outcomes, replay
+from tests.learnability.runs import make_run
 
 
 def simulate(plan: Plan, rates: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -27,7 +29,7 @@ def like_the_paper(size: int, seed: int = 0) -> np.ndarray:
 
 
 def test_at_most_half_of_the_samples_for_the_same_labels():
-    taken, at_stop, of_all = simulate(Plan(32, 0.05), like_the_paper(20_000))
+    taken, at_stop, of_all = simulate(Plan(32, 0.04), like_the_paper(20_000))
     assert (at_stop == of_all).mean() >= 0.99
     assert taken.mean() <= 16
 
@@ -67,3 +69,14 @@ def test_resume_between_two_looks_only_completes_the_wave():
     assert plan.wanted(3, 0) == 1
     assert plan.wanted(32, 3) == 0
     assert plan.wanted(8, 8) == 0
+
+
+def test_replay_of_an_evaluation_that_is_done(tmp_path, capsys, monkeypatch):
+    run = make_run(tmp_path / "run", [0] * 30 + [1] * 5 + [20] * 30, [32] * 65)
+    assert outcomes(run, "initial").sum(axis=1).tolist() == [0] * 30 + [1] * 5 + [20] * 30
+    taken, same = replay(outcomes(run, "initial"), Plan(32, 0.04))
+    assert taken < 16 and same >= 0.97
+    assert replay(outcomes(run, "initial"), Plan(32)) == (32, 1)
+    monkeypatch.setattr("sys.argv", ["replay", str(run), "--tags", "final"])
+    main()
+    assert capsys.readouterr().out.strip().endswith("100.00% labels the same")

@@ -202,6 +202,29 @@ def test_refuses_nan_rewards(runs):
     refused(runs, "1 rewards that are no finite numbers")
 
 
+def test_refuses_nan_in_training_rewards(runs):
+    table = read_table(runs[1].step_file("rewards", 1))
+    write_table(runs[1].step_file("rewards", 1), set_column(table, "mean_reward", [float("nan")] * table.num_rows))
+    refused(runs, "mean rewards that are no finite numbers")
+
+
+def test_refuses_an_empty_evaluation(runs):
+    change_evaluation(runs[0], lambda t: t.slice(0, 0))
+    refused(runs, "has no samples")
+
+
+def test_refuses_rewards_that_are_text(runs):
+    change_evaluation(runs[0], lambda t: set_column(t, "reward", ["good"] * t.num_rows))
+    refused(runs, "rewards that are no numbers")
+
+
+def test_a_broken_summary_stops_it_before_any_run_is_changed(runs, capsys):
+    runs[1].summary.write_text('{"classify": ')
+    assert cli.main(["classify", *(str(run) for run in runs)]) == 1
+    assert "summary.json is not valid JSON" in capsys.readouterr().err
+    assert not runs[0].learnability.exists() and not runs[0].summary.exists()
+
+
 def test_refuses_the_same_run_twice(runs, tmp_path):
     refused([runs[0], runs[0]], "are the same run")
     copy = make_run(tmp_path / "copy", INITIAL, FINALS[0], EVER[0], seed=0, verdicts={5: "bad_label"})

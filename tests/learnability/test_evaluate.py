@@ -109,11 +109,12 @@ def test_prompts_of_another_run_are_refused(tmp_path):
 
 
 def test_settings_come_from_the_run_unless_given(tmp_path, data):
-    run = RunDir(tmp_path / "run")
+    run, reward = RunDir(tmp_path / "run"), tmp_path / "r.py"
+    reward.write_text("")
     args = {
         "data": {"prompt_dataset": str(data), "input_key": "q", "label_key": "a", "max_len": 99},
         "rollout": {"max_new_tokens": 7, "temperature": 0.5},
-        "reward": {"remote_url": "r.py"},
+        "reward": {"remote_url": str(reward)},
         "unlearn": {"answer_format": "boxed"},
     }
     write_json(run.run_json, {"schema_version": 1, "args": args})
@@ -121,7 +122,7 @@ def test_settings_come_from_the_run_unless_given(tmp_path, data):
     settings = resolve(parsed(*words), "m", run)
     assert (settings.data, settings.input_key, settings.label_key) == (str(data), "q", "a")
     assert (settings.max_len, settings.max_new_tokens, settings.temperature) == (99, 7, 0.5)
-    assert (settings.reward, settings.answer_format, settings.top_p) == ("r.py", "boxed", 1.0)
+    assert (settings.reward, settings.answer_format, settings.top_p) == (str(reward), "boxed", 1.0)
     assert resolve(parsed(*words, "--temperature", 1, "--input-key", "p"), "m", run).temperature == 1.0
 
 
@@ -178,6 +179,18 @@ def test_our_grader_by_default():
     with reward_grader(None, "boxed", workers=1) as grade:
         graded = grade(["p"] * 3, ["\\boxed{1/2}", "\\boxed{3}", "nothing"], ["0.5"] * 3)
     assert graded == [(1.0, "correct"), (0.0, "wrong"), (0.0, "no_answer")]
+
+
+def test_a_reward_that_is_not_here_is_told_before_anything_is_written(tmp_path, data, capsys):
+    run = tmp_path / "run"
+    flags = ["--run", str(run), "--tag", "initial", "--model", "m", "--data", str(data), "--label-key", "label"]
+    assert cli.main(["evaluate", *flags, "--reward", "gone.py"]) == 1
+    assert "--reward gone.py: no such file here" in capsys.readouterr().err
+    assert not run.exists()
+    write_json(run / "run.json", {"schema_version": 1, "args": {"reward": {"remote_url": "examples/gone.py"}}})
+    assert cli.main(["evaluate", *flags]) == 1
+    assert "was trained with the reward examples/gone.py" in capsys.readouterr().err
+    assert not (run / "evaluations").exists()
 
 
 # Parts and rounds, with a pool that tosses coins instead of a model ---
@@ -237,7 +250,7 @@ def test_a_stopped_evaluation_ends_with_the_same_sizes(tmp_path, data, adaptive)
 
 def test_other_settings_are_refused_on_resume(tmp_path, data):
     run = RunDir(tmp_path)
-    Parts(run, "initial", settings_of(run, data))
+    Parts(run, "initial", settings_of(run, data)).write([("a", "text", 1.0, "correct", [1])])
     with pytest.raises(UserError, match=r"made with --temperature 1.0, not 0.7; bring the same, or delete"):
         Parts(run, "initial", settings_of(run, data, "--temperature", 0.7))
 

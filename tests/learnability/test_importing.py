@@ -225,18 +225,31 @@ BAD = {
     "graded": ('{"prompt": "a", "reward": 0.3}\n', "rewards other than 0 and 1 (such as 0.3)"),
     "list": ("[1, 2]\n", "is no object"),
     "empty": ("\n", "no rollouts"),
+    "latin": (b'{"prompt": "\xe4", "reward": 1}', "is no UTF-8 text"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_files_are_told_in_one_line_and_nothing_is_written(tmp_path, capsys, name):
     text, message = BAD[name]
-    (tmp_path / "f.jsonl").write_text(text)
+    (tmp_path / "f.jsonl").write_bytes(text if isinstance(text, bytes) else text.encode())
     run = tmp_path / "run"
     assert command("import", "jsonl", tmp_path / "f.jsonl", "--run", run, "--tag", "initial") == 1
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [('"step": "x", "uid": 1', "line 1 has the step 'x'"), ('"step": 1, "uid": null', "line 1 has no value in 'uid'")],
+)
+def test_bad_steps_and_ids(tmp_path, capsys, row, message):
+    (tmp_path / "f.jsonl").write_text(f'{{"prompt": "a", "reward": 1, {row}}}\n')
+    columns = ("--columns", "step=step,id=uid")
+    assert command("import", "jsonl", tmp_path / "f.jsonl", "--run", tmp_path / "run", *columns) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_bad_csv(tmp_path, capsys):

@@ -34,7 +34,7 @@ def posterior_of(initial, final, n=32, seed=1):
     )
 
 
-@pytest.mark.parametrize(("size", "runs"), [(100_000, 1), (15_000, 3)])
+@pytest.mark.parametrize(("size", "runs"), [(100_000, 1), (100_000, 3)])
 def test_stated_probabilities_are_calibrated(size, runs):
     initial, final = true_rates(size, runs, seed=0)
     posterior = posterior_of(initial, final)
@@ -42,13 +42,14 @@ def test_stated_probabilities_are_calibrated(size, runs):
     happened = {"easy": ~hard, "unlearnable": hard & below.all(axis=0), "learnable": hard & ~below.any(axis=0)}
     happened["mixed"] = hard & ~happened["unlearnable"] & ~happened["learnable"]
     stated = posterior.groups(0.1, 0.1)
-    for name, truth in happened.items():
-        assert calibration_error(stated[name], truth) <= 0.02, name
-    assert calibration_error(posterior.final_below(0.1), below.mean(axis=0)) <= 0.02
-    assert calibration_error(posterior.initial_below(0.1), hard) <= 0.02
+    errors = {name: calibration_error(stated[name], truth) for name, truth in happened.items()}
+    errors["final below tau"] = calibration_error(posterior.final_below(0.1), below.mean(axis=0))
+    errors["initial below easy"] = calibration_error(posterior.initial_below(0.1), hard)
     most_probable = np.argmax([stated[name] for name in happened], axis=0)
     confidence = np.max([stated[name] for name in happened], axis=0)
-    assert calibration_error(confidence, np.choose(most_probable, list(happened.values()))) <= 0.02
+    errors["label"] = calibration_error(confidence, np.choose(most_probable, list(happened.values())))
+    print(f"{size} prompts, {runs} run(s):", {name: round(float(error), 4) for name, error in errors.items()})
+    assert max(errors.values()) <= 0.02, errors
     for rates, (low, high) in ((initial, posterior.initial_interval()), (final, posterior.final_interval())):
         assert 0.93 <= ((low <= rates) & (rates <= high)).mean() <= 0.985
 

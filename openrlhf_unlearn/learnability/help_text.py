@@ -1,0 +1,19 @@
+"""`--help` that teaches: a verb's module docstring above its flags, and defaults only where there is one to tell."""
+
+import argparse
+
+
+class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the docstring's lines; adds no default where it is nothing or where the help text says it."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        told = "default:" in (action.help or "")
+        if told or action.default is None or action.default == "" or isinstance(action.default, bool):
+            return action.help
+        return super()._get_help_string(action)
+
+
+def teach(parser: argparse.ArgumentParser, doc: str) -> None:
+    """Make `doc`, the docstring of the verb's module, the description of `parser`."""
+    parser.description = doc.strip()
+    parser.formatter_class = Formatter
