@@ -9,6 +9,7 @@ A verb's module has `add_arguments(parser)` and `run(args)`; it is imported only
 
 import argparse
 import importlib
+import os
 import sys
 
 from openrlhf_unlearn import __version__
@@ -60,6 +61,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"openrlhf-unlearn {args.verb}: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print(f"openrlhf-unlearn {args.verb}: stopped; the same command goes on from here", file=sys.stderr)
         return 130

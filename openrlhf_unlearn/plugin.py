@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 from openrlhf_unlearn.errors import UsageError
@@ -109,6 +110,14 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("--unlearn.save_rollouts must be 0 or more")
 
 
+def _make_absolute(args: SimpleNamespace) -> None:
+    """Local files by their whole path, so that run.json serves commands of any folder."""
+    for node, name in ((args.actor, "model_name_or_path"), (args.data, "prompt_dataset"), (args.reward, "remote_url")):
+        value = getattr(node, name)
+        if value and Path(value).exists():
+            setattr(node, name, str(Path(value).absolute()))
+
+
 class UnlearnPlugin:
     """The entry point `unlearn` of the group `openrlhf.plugins`."""
 
@@ -143,6 +152,7 @@ class UnlearnPlugin:
         from openrlhf_unlearn.training.start import start_run
 
         check_inputs(args)
+        _make_absolute(args)
         start_run(args, [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", *given])
         prepare_cpu(args)
         rollout.install(args.unlearn.answer_format)

@@ -1,4 +1,4 @@
-"""Makes what a report still lacks: evaluations, labels, the probe. What cannot be made is named with its command."""
+"""Makes what a report still lacks: evaluations, labels, the probe, the forecast. What cannot be made is named with its command."""
 
 import argparse
 import importlib
@@ -33,11 +33,11 @@ def call(verb: str, argv: Sequence[str]) -> None:
 
 
 def complete(runs: Sequence[RunDir], args: argparse.Namespace) -> list[Missing]:
-    """Evaluate, classify and probe what is not there yet, as far as `args` allows; returns what is still missing."""
+    """Evaluate, classify, probe and forecast what is not there yet, as far as `args` allows; returns what is still missing."""
     missing = [item for run in runs for item in _evaluations(run, args)]
     groups_of = runs[:1] if args.compare else runs
     missing += _labels(groups_of, args)
-    return missing + _probe(runs[0], args)
+    return missing + _probe(runs[0], args) + _forecast(runs[0])
 
 
 def _evaluations(run: RunDir, args) -> list[Missing]:
@@ -104,6 +104,17 @@ def _probe(run: RunDir, args) -> list[Missing]:
         call("probe", argv)
     except (UserError, ImportError, KeyError) as error:
         return [Missing("gradient similarity", _reason(error), command)]
+    return []
+
+
+def _forecast(run: RunDir) -> list[Missing]:
+    """The risk of being unlearnable from before training; made anew each time, since labels and probe may be new."""
+    if not run.learnability.exists():
+        return []
+    try:
+        call("forecast", [str(run)])
+    except UserError as error:
+        return [Missing("a forecast from before training", str(error), f"openrlhf-unlearn forecast {run}")]
     return []
 
 

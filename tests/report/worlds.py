@@ -174,7 +174,7 @@ def judge(run: RunDir, made: list[Prompt], tag: str) -> None:
 
 
 def whole_run(path, each: int = 12, hostile: bool = False, **config) -> RunDir:
-    """A run with everything that a report can show but the forecast and comparisons."""
+    """A run with everything that a report can show but comparisons."""
     made = prompts(each) + [Prompt(text, text, "unlearnable") for text in NASTY if hostile]
     run = start(path, made, **config)
     train(run, made, 6, rollouts=(r"so $x^2$ gives \boxed{1}", "no idea", *NASTY), likelihood=True)
