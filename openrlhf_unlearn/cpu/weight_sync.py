@@ -45,3 +45,13 @@ def receive_weight(worker, name: str, dtype: torch.dtype, shape, last: bool) -> 
     if last:
         worker.model_runner.reload_weights(weights_iterator=iter(collected))
         collected.clear()
+        repack_output_layer(worker.model_runner.get_model())
+
+
+def repack_output_layer(model: torch.nn.Module) -> None:
+    """An output layer tied to the embedding is sent no tensor of its own, so vLLM's reload keeps its old packed copy."""
+    from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
+
+    for layer in model.modules():
+        if isinstance(layer, ParallelLMHead):
+            layer.quant_method.process_weights_after_loading(layer)
