@@ -21,6 +21,8 @@ import threading
 import time
 from pathlib import Path
 
+from tqdm import tqdm
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn.grading import MathGrader  # noqa: E402
@@ -90,25 +92,17 @@ def throughput(args: argparse.Namespace) -> dict:
 
 
 class Watch(threading.Thread):
-    """Samples the memory of a group's processes, so that what a killed one had is not lost with it."""
+    """Samples the resident memory of a session's largest process, so that what a killed one had is not lost with it."""
 
-    def __init__(self, group: int):
+    def __init__(self, session: int):
         super().__init__(daemon=True)
-        self.group, self.peak, self.stop = group, 0.0, threading.Event()
+        self.session, self.peak = session, 0.0
         self.start()
 
     def run(self) -> None:
-        while not self.stop.wait(0.02):
-            self.sample()
-
-    def sample(self) -> None:
-        self.peak = max([self.peak, *map(peak_mb, alive(self.group))])
-
-    def take(self) -> float:
-        """The peak in MB since the last call, or of the processes that are there."""
-        self.sample()
-        peak, self.peak = self.peak, 0.0
-        return peak
+        while pids := alive(self.session):
+            self.peak = max([self.peak, *map(peak_mb, pids)])
+            time.sleep(0.05)
 
 
 def adversarial(args: argparse.Namespace) -> dict:
@@ -119,19 +113,15 @@ def adversarial(args: argparse.Namespace) -> dict:
         hostile = corpus(sentinel)
         with MathGrader(1, timeout_s=args.timeout_s, memory_mb=args.memory_mb) as grader:
             grader.grade([r"\boxed{\frac12}"], ["0.5"])
-            group = groups(grader)[0]
-            watch = Watch(group)
-            base = watch.take()
-            for answer in hostile:
+            session = groups(grader)[0]
+            watch = Watch(session)
+            for answer in tqdm(hostile, "hostile", disable=None):
                 start = time.perf_counter()
-                grade = grader.grade([answer], ["7"])[0]
-                taken = time.perf_counter() - start
-                rows.append(
-                    (taken, max([peak_mb(pid) for pid in alive(group)], default=0.0) - base, grade.verdict, answer)
-                )
+                verdict = grader.grade([answer], ["7"])[0].verdict
+                rows.append((time.perf_counter() - start, verdict, answer))
         executed = sentinel.exists()
-    for taken, memory, verdict, answer in sorted(rows, reverse=True)[:10]:
-        print(f"{taken:6.2f} s {memory:7.0f} MB  {verdict:<10} {answer[:80]!r}")
+    for taken, verdict, answer in sorted(rows, reverse=True)[:10]:
+        print(f"{taken:6.2f} s  {verdict:<10} {answer[:80]!r}")
     worst = max(taken for taken, *_ in rows)
     return {
         "benchmark": "grading_adversarial",
@@ -140,11 +130,11 @@ def adversarial(args: argparse.Namespace) -> dict:
         "better": "lower",
         "answers": len(rows),
         "worst_s": round(worst, 3),
-        "worst_mb": round(max(memory for _, memory, *_ in rows)),
+        "worst_mb": round(watch.peak),
         "memory_limit_mb": args.memory_mb,
-        "verdicts": {v: sum(row[2] == v for row in rows) for v in sorted({row[2] for row in rows})},
+        "verdicts": {v: sum(row[1] == v for row in rows) for v in sorted({row[1] for row in rows})},
         "executed": executed,
-        "processes_left": not ended(group),
+        "processes_left": not ended(session),
     }
 
 
@@ -172,12 +162,9 @@ def verdicts(args: argparse.Namespace) -> dict:
 
 def failures(grader: MathGrader, pairs: list[tuple[str, str]], correct: bool) -> list:
     """The pairs whose being graded correct is `correct`, printed."""
-    from tqdm import tqdm
-
     found = []
-    for start in tqdm(
-        range(0, len(pairs), 200), "right, but called wrong" if not correct else "wrong, but called right"
-    ):
+    steps = range(0, len(pairs), 200)
+    for start in tqdm(steps, "wrong, but called right" if correct else "right, but called wrong", disable=None):
         chunk = pairs[start : start + 200]
         for (response, label), grade in zip(chunk, grader.grade(*zip(*chunk, strict=True)), strict=True):
             if (grade.verdict == "correct") == correct:

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.grading.grade import VERDICTS as VERDICTS  # one list, which grading processes read too
 
 SCHEMA_VERSION = 1
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward", "mixed", "ungradable")
-VERDICTS = ("correct", "wrong", "no_answer", "timeout", "error", "bad_label")
 STEP_TABLES = ("rewards", "clipping", "likelihood", "rollouts")
 POSITIVE_THRESHOLD = 0.5  # a rollout is positive if its reward, before any shaping, is above this
 

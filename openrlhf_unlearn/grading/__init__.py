@@ -9,7 +9,7 @@ import importlib
 
 # Resolved at first use: the grading processes import this package too, and need neither pool nor pyarrow.
 _HOMES = {
-    "VERDICTS": "openrlhf_unlearn.run_dir",
+    "VERDICTS": "openrlhf_unlearn.grading.grade",
     "Grade": "openrlhf_unlearn.grading.grade",
     "MathGrader": "openrlhf_unlearn.grading.pool",
     "check_labels": "openrlhf_unlearn.grading.labels",

@@ -11,26 +11,35 @@ from sympy import Basic, Eq, Expr, Float, Interval, MatrixBase, Set, Tuple, Unev
 from sympy import FiniteSet as Several
 from sympy.core.relational import Relational
 
-from openrlhf_unlearn.grading.reading import parsed, prepared, words, writing
+from openrlhf_unlearn.grading.reading import NOT_A_NUMBER, parsed, prepared, words, writing
 
 _BASE = re.compile(r"[0-9A-Fa-f]+_\{?(?:\\text\{)?([0-9]+)\}?\}?$")
 _BARE_NUMBER = re.compile(r"-?[0-9][0-9,]*(?:\.[0-9]+)?")
 _QUANTITY = re.compile(
     rf"\\?\$?\s*({_BARE_NUMBER.pattern})\s*(?:\\(?:text|mathrm)\s*\{{)?\s*[A-Za-z][-A-Za-z ./'^0-9]*\}}?$"
 )
+_UNIT = re.compile(r"(?:\\[ ,;]|\s)*\\(?:text|mathrm)\s*\{\s*[A-Za-z][-A-Za-z ./^0-9]*\}\s*$")
 EXACT, ROUNDED = 1e-12, 1e-3  # how far apart, relative to their size, two numbers may be
 
 
 def same(answer: str, label: str) -> bool:
     """Whether the two are the same value. May hang or eat memory: call it in a process that can be killed."""
-    if writing(answer) == writing(label):
+    if writing(label) in (writing(answer), writing(_UNIT.sub("", answer))):
         return True
     gold, found = parsed(label), parsed(answer)
     if not gold or not found or _bases_differ(answer, label):
         return False
     if verify(list(gold), list(found), timeout_seconds=None, allow_set_relation_comp=True):
-        return not _differ(gold[0], found[0])
-    return _same_words(answer, label) or _same_quantity(answer, label) or _same_set(gold[0], found[0])
+        return not _certain(_differ, gold[0], found[0])
+    return _same_words(answer, label) or _same_quantity(answer, label) or _certain(_same_set, gold[0], found[0])
+
+
+def _certain(check, gold, found) -> bool:
+    """What the check says, False where sympy cannot tell."""
+    try:
+        return check(gold, found)
+    except NOT_A_NUMBER:
+        return False
 
 
 # Right answers that math-verify calls wrong ------------------------------------------------------------------------
@@ -85,9 +94,13 @@ def _parts(expression) -> list | None:
         return [expression.start, expression.end]
     if isinstance(expression, (Tuple, MatrixBase)):
         return list(expression)
-    if isinstance(expression, Several) and all(isinstance(x, Expr) and x.is_extended_real for x in expression.args):
+    if isinstance(expression, Several) and all(map(_is_real_number, expression.args)):
         return sorted(expression.args, key=lambda x: x.evalf(30))
     return None
+
+
+def _is_real_number(x) -> bool:
+    return isinstance(x, Expr) and bool(x.is_number and x.is_extended_real)  # a symbol is "real" too
 
 
 def _numbers_differ(gold, found) -> bool:
@@ -97,12 +110,9 @@ def _numbers_differ(gold, found) -> bool:
         return False
     if gold.has(UnevaluatedExpr) or found.has(UnevaluatedExpr):  # percent: 50 % is 50 and 0.5
         return False
-    try:
-        a, b = (x.doit().evalf(30) for x in (gold, found))
-        tolerance = ROUNDED if gold.has(Float) or found.has(Float) else EXACT
-        return bool(abs(a - b) > tolerance * max(abs(a), abs(b)))
-    except (TypeError, ValueError, ArithmeticError, AttributeError):
-        return False
+    a, b = (x.doit().evalf(30) for x in (gold, found))
+    tolerance = ROUNDED if gold.has(Float) or found.has(Float) else EXACT
+    return bool(abs(a - b) > tolerance * max(abs(a), abs(b)))
 
 
 def _curves_differ(gold: Eq, found: Eq) -> bool:

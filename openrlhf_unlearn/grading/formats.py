@@ -5,6 +5,7 @@ it likes, `gradable(label) -> bool`. It runs in the same killable processes, one
 """
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from typing import Protocol
@@ -144,6 +145,6 @@ def _leading_letter(answer: str) -> str | None:
     r"""The letter that an answer like "(B) 12", "B: twelve" or \textbf{(B)} starts with."""
     from openrlhf_unlearn.grading.reading import prepared
 
-    text = prepared(answer).replace("\\textbf", "").replace("\\text", "").replace("\\mathrm", "").lstrip("{( ")
+    text = re.sub(r"^(?:[\s{(]|\\text(?:bf)?|\\mathrm|(?i:option|choice)\s)+", "", prepared(answer))
     follows = text[1:2]
     return text[0] if text and "A" <= text[0] <= "J" and (not follows or follows in ")}.:,") else None

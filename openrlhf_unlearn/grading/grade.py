@@ -3,14 +3,15 @@
 import re
 from dataclasses import dataclass
 
-from openrlhf_unlearn.grading.extract import boxed_answer
+from openrlhf_unlearn.grading.extract import boxed_answer, without_end
 
+VERDICTS = ("correct", "wrong", "no_answer", "timeout", "error", "bad_label")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
 
 
 @dataclass(frozen=True)
 class Grade:
-    """`verdict` is one of run_dir.VERDICTS; only `correct` has reward 1. `answer`: what was found, None if nothing."""
+    """`verdict` is one of VERDICTS; only `correct` has reward 1. `answer`: what was found, None if nothing."""
 
     verdict: str
     reward: float
@@ -26,7 +27,10 @@ def quick_grade(response: str, label: str) -> Grade | None:
     gold = label.strip()
     if "\\boxed" not in response or not _INTEGER.fullmatch(gold):
         return None
-    answer = boxed_answer(response)
+    text = without_end(response)
+    if "\\boxed" not in text:  # it is in the thoughts before the answer
+        return None
+    answer = boxed_answer(text)
     if answer is None:
         return Grade.of("no_answer")
     if _INTEGER.fullmatch(answer):

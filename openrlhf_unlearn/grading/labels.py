@@ -28,7 +28,8 @@ def check_labels(labels: list, answer_format: str = "auto", workers: int = 2) ->
     return [row for row, text in enumerate(texts) if row in missing or text in bad]
 
 
-def label_table(labels: list, rows: list[int], limit: int = 10) -> str:
-    """The first culprits with their rows, counted from 1, as a table to print."""
-    lines = [f"{'row':>8}  label", *(f"{row + 1:>8}  {str(labels[row])[:100]!r}" for row in rows[:limit])]
-    return "\n".join(lines + ([f"     ...  and {len(rows) - limit} more"] if len(rows) > limit else []))
+def label_table(labels: list, rows: list[int], places: list[str] | None = None, limit: int = 10) -> str:
+    """The first culprits as a table to print; `places` says where each label stands, else its row, from 1."""
+    shown = [(places[row] if places else f"row {row + 1}", repr(str(labels[row])[:100])) for row in rows[:limit]]
+    lines = [f"{place:>10}  {label}" for place, label in [("where", "label"), *shown]]
+    return "\n".join(lines + ([f"       ...  and {len(rows) - limit} more"] if len(rows) > limit else []))

@@ -6,137 +6,72 @@ thread, in asyncio and in Ray actors. A grader that is carried into a fork or pi
 """
 
 import asyncio
-import json
+import logging
+import math
 import os
 import queue
-import select
-import signal
-import subprocess
-import sys
-import time
+import threading
 import weakref
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.grading.extract import around_the_answer
 from openrlhf_unlearn.grading.formats import FORMATS
 from openrlhf_unlearn.grading.grade import Grade, quick_grade
+from openrlhf_unlearn.grading.process import CLOSED, Worker
 
-START_S = 120.0  # a worker imports sympy before it is ready, on a busy machine too
-GRACE_S = 0.4  # after the deadline, by which the worker's own alarm has ended it
-MAX_CHARS = 20_000  # the end of a longer response is graded: the answer stands there
-
-
-class Worker:
-    """One grading process with its pipes, started when first needed (see worker.py)."""
-
-    def __init__(self, answer_format: str, timeout_s: float, memory_mb: int):
-        self.timeout_s = timeout_s
-        self._arguments = [answer_format, str(timeout_s), str(memory_mb), str(os.getpid())]
-        self._process: subprocess.Popen | None = None
-
-    def _start(self) -> None:
-        root = str(Path(__file__).parents[2])
-        path = os.pathsep.join([root, *filter(None, sys.path)])
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "openrlhf_unlearn.grading.worker", *self._arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
-            start_new_session=True,  # one signal ends it with the process it forked; a terminal's Ctrl-C spares it
-        )
-        self._buffer = b""
-        greeting = self._read(START_S)
-        if greeting is None or "ready" not in greeting:
-            self.kill()
-            reason = (greeting or {}).get("failed", "it did not answer; is math-verify installed?")
-            raise UserError(f"the grading process for {self._arguments[0]} did not start: {reason}")
-
-    def _read(self, seconds: float) -> dict | None:
-        """The next message, None if it does not come in time or the process is gone."""
-        deadline = time.monotonic() + seconds
-        pipe = self._process.stdout.fileno()
-        poll = select.poll()  # unlike select, it takes file numbers above 1023
-        poll.register(pipe, select.POLLIN)
-        while b"\n" not in self._buffer:
-            left = deadline - time.monotonic()
-            if left <= 0 or not poll.poll(left * 1000):
-                return None
-            chunk = os.read(pipe, 65536)
-            if not chunk:
-                return None
-            self._buffer += chunk
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return json.loads(line)
-
-    def ask(self, request: dict) -> dict:
-        """The worker's reply, or {'died': verdict} if the item was the end of it."""
-        if self._process is None or self._process.poll() is not None:
-            self.kill()
-            self._start()
-        reply = None
-        with suppress(OSError):
-            data = memoryview(json.dumps(request).encode() + b"\n")
-            while data:
-                data = data[self._process.stdin.write(data) :]
-            reply = self._read(self.timeout_s + GRACE_S)
-        if reply is None:
-            self.kill()
-            return {"died": "timeout"}
-        return reply
-
-    def kill(self) -> None:
-        if self._process is None:
-            return
-        with suppress(OSError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self.let_go()
-
-    def interrupt(self) -> None:
-        """End the process; the thread that waits for its reply then cleans up."""
-        process = self._process
-        if process is not None:
-            with suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-    def let_go(self) -> None:
-        """Close our ends of the pipes; in a fork this is all, for the process belongs to the parent."""
-        if self._process is not None:
-            self._process.stdin.close()
-            self._process.stdout.close()
-            self._process.returncode = self._process.returncode or 0
-            self._process = None
+MAX_CHARS = 20_000  # of a longer response the end is graded, or what follows its last box
+TOLD = 5  # messages of a user's own grader that are logged
+QUICK = ("auto", "boxed", "lenient")  # formats that two boxed integers need no process for
+logger = logging.getLogger(__name__)
 
 
 class MathGrader:
     """Grades responses against labels by mathematics (math-verify). A context manager; `close` ends its processes.
 
-    workers: processes; timeout_s: deadline an item, from dispatch; memory_mb: what a worker may use above its start;
-    answer_format: a name of formats.FORMATS or `path.py:Name`. Raises UserError for what cannot be.
+    workers: processes; timeout_s: deadline an item, from dispatch; memory_mb: resident, for one process in all, of
+    which sympy itself takes about 100; answer_format: a name of formats.FORMATS or `path.py:Name`; warm: start the
+    processes now, not when the first answer needs one. Raises UserError for what cannot be.
     """
 
-    def __init__(self, workers: int = 2, timeout_s: float = 2.0, memory_mb: int = 1024, answer_format: str = "auto"):
+    def __init__(
+        self,
+        workers: int = 2,
+        timeout_s: float = 2.0,
+        memory_mb: int = 1024,
+        answer_format: str = "auto",
+        warm: bool = True,
+    ):
         check_spec(answer_format)
-        if workers < 1 or timeout_s <= 0 or memory_mb < 1:
+        if not (workers >= 1 and 0 < timeout_s < math.inf and memory_mb >= 1):
             raise UserError(f"a grader needs a worker, time and memory, not {workers}, {timeout_s} s, {memory_mb} MB")
-        self._options = (workers, timeout_s, memory_mb, answer_format)
+        self._options = (workers, timeout_s, memory_mb, answer_format, warm)
         self.answer_format = answer_format
-        self._quick = answer_format in ("auto", "boxed", "lenient")
+        self._told: set[str] = set()
         self._begin()
         _GRADERS.add(self)
+        if warm:
+            self._warm()
 
     def _begin(self) -> None:
-        workers, timeout_s, memory_mb, answer_format = self._options
-        self._closed = False
+        workers, timeout_s, memory_mb, answer_format, _ = self._options
         self._workers = [Worker(answer_format, timeout_s, memory_mb) for _ in range(workers)]
-        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
-        for worker in self._workers:
-            self._idle.put(worker)
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="grader")
+        self._items: queue.SimpleQueue[tuple[Future, dict] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def _warm(self) -> None:
+        try:
+            for worker in self._workers:
+                worker.launch()
+            for worker in self._workers:
+                worker.await_ready()
+        except BaseException:
+            self.close()
+            raise
 
     def _after_fork(self) -> None:
         for worker in self._workers:
@@ -146,53 +81,91 @@ class MathGrader:
     def __reduce__(self):
         return MathGrader, self._options
 
-    def _ask(self, request: dict) -> dict:
-        worker = self._idle.get()
-        try:
-            reply = worker.ask(request)
-        finally:
-            self._idle.put(worker)
-        if self._closed:
-            raise RuntimeError("the grader was closed before it had graded everything")
-        return reply
+    def _send(self, request: dict) -> Future:
+        """The future of a worker's reply."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the grader is closed")
+            if not self._threads:  # daemons: an exit waits for no answer that hangs
+                jobs = [(worker, self._items) for worker in self._workers]
+                self._threads = [threading.Thread(target=_serve, args=job, name="grader", daemon=True) for job in jobs]
+                for thread in self._threads:
+                    thread.start()
+            future: Future = Future()
+            self._items.put((future, request))
+            return future
 
-    def _grade(self, response: str, label: str) -> Grade:
-        reply = self._ask({"response": response, "label": label})
-        return Grade.of(reply["died"]) if "died" in reply else Grade(**reply)
+    def _read(self, item: Grade | Future) -> Grade:
+        """The grade itself or, once it is there, that of a worker's reply."""
+        if isinstance(item, Grade):
+            return item
+        reply = item.result()
+        if "died" in reply:
+            return Grade.of(reply["died"])
+        self._tell(reply.pop("problem", None))
+        return Grade(**reply)
+
+    def _tell(self, problem: str | None) -> None:
+        """Log what a user's own grader raised: each text once, a few in all."""
+        if problem and problem not in self._told and len(self._told) < TOLD:
+            self._told.add(problem)
+            logger.warning("%s failed, verdict error: %s", self.answer_format, problem)
 
     def _submit(self, response: str, label) -> Grade | Future:
         """The grade where it is plain, else the future of a worker's."""
-        response, label = str(response)[-MAX_CHARS:], "" if label is None else str(label)
-        if len(label) > MAX_CHARS or not label.strip():
+        response, label = ("" if text is None else str(text) for text in (response, label))
+        if not label.strip():
             return Grade.of("bad_label")
-        quick = quick_grade(response, label) if self._quick else None
-        return quick or self._threads.submit(self._grade, response, label)
+        if self.answer_format in FORMATS:
+            if len(label) > MAX_CHARS:
+                return Grade.of("bad_label")
+            response = around_the_answer(response, MAX_CHARS, box=self.answer_format != "last_number")
+        quick = quick_grade(response, label) if self.answer_format in QUICK else None
+        return quick or self._send({"response": response, "label": label})
 
     def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
         """One grade for each pair, in order."""
         pending = [self._submit(*pair) for pair in zip(responses, labels, strict=True)]
-        return [item if isinstance(item, Grade) else item.result() for item in pending]
+        try:
+            return [self._read(item) for item in pending]
+        except BaseException:  # Ctrl-C too: what waits is not graded
+            for item in pending:
+                if isinstance(item, Future):
+                    item.cancel()
+            raise
 
     async def agrade(self, responses: list[str], labels: list[str]) -> list[Grade]:
         """`grade` without blocking the event loop."""
         pending = [self._submit(*pair) for pair in zip(responses, labels, strict=True)]
-        futures = [asyncio.wrap_future(item) for item in pending if isinstance(item, Future)]
-        graded = iter(await asyncio.gather(*futures))
-        return [item if isinstance(item, Grade) else next(graded) for item in pending]
+        await asyncio.gather(*(asyncio.wrap_future(item) for item in pending if isinstance(item, Future)))
+        return [self._read(item) for item in pending]
 
     def gradable(self, labels: list[str]) -> list[bool]:
         """Whether each label can be graded at all."""
-        return list(self._threads.map(lambda label: self._ask({"label": label}).get("gradable", False), labels))
+        pending = [self._send({"label": label}) for label in labels]
+        return [item.result().get("gradable", False) for item in pending]
 
     def close(self) -> None:
         """End every process, also one that is at work; a closed grader cannot be used again."""
-        _GRADERS.discard(self)
-        self._closed = True
-        for worker in self._workers:
-            worker.interrupt()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._stop()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
         for worker in self._workers:
             worker.kill()
+
+    def _stop(self) -> None:
+        _GRADERS.discard(self)
+        with self._lock:
+            self._closed = True
+            for worker in self._workers:
+                worker.stop()
+            with suppress(queue.Empty):
+                while item := self._items.get_nowait():
+                    if item[0].set_running_or_notify_cancel():
+                        item[0].set_exception(RuntimeError(CLOSED))
+            for _ in self._threads:
+                self._items.put(None)
 
     def __enter__(self) -> "MathGrader":
         return self
@@ -201,8 +174,21 @@ class MathGrader:
         self.close()
 
     def __del__(self):
-        for worker in getattr(self, "_workers", []):
-            worker.kill()
+        if hasattr(self, "_lock"):
+            self._stop()  # no waiting: at the interpreter's exit the threads stand still
+
+
+def _serve(worker: Worker, items: queue.SimpleQueue) -> None:
+    """A worker's thread: one item after the other until there is a None."""
+    while item := items.get():
+        future, request = item
+        if not future.set_running_or_notify_cancel():
+            continue
+        try:
+            future.set_result(worker.ask(request))
+        except BaseException as error:
+            future.set_exception(error)
+    worker.kill()
 
 
 _GRADERS: "weakref.WeakSet[MathGrader]" = weakref.WeakSet()

@@ -15,6 +15,7 @@ _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SIGNS = {"−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "π": r"\pi ", "∞": r"\infty ",
           "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "°": r"^\circ ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
           "∅": r"\emptyset ", "±": r"\pm ", "θ": r"\theta "}  # fmt: skip
+NOT_A_NUMBER = (TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)  # what sympy raises instead
 _DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
 _LAYOUT = r"(?:\\(?:left|right|displaystyle|[,;:!]|quad|qquad)(?![A-Za-z])|\s|~)+"
 _MARGINS = re.compile(r"^(?:\\[,;:! ]|\\q?quad(?![A-Za-z])|[\s~])+|(?:(?<!\\)\\[,;:! ]|\\q?quad|[\s~.])+$")
@@ -107,5 +108,5 @@ def value(text: str) -> complex | None:
     expression = next((item for item in parsed(text) if isinstance(item, Basic)), None)
     try:
         return complex(expression.rhs if getattr(expression, "is_Equality", False) else expression)
-    except (TypeError, ValueError, AttributeError, OverflowError):
+    except NOT_A_NUMBER:
         return None

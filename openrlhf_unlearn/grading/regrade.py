@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="DIR", help="write a run directory with the new verdicts; must not exist")
     add("--tau", type=float, default=0.1, help="final pass@1 below which a hard prompt is unlearnable")
     add("--easy", type=float, default=0.1, help="initial pass@1 from which a prompt is easy")
+    add("--threshold", type=float, help="reward above which a sample is positive; needed if rewards are not binary")
     add("--workers", type=int, default=2, help="processes that grade")
     add("--timeout-s", type=float, default=5.0, help="deadline of an answer")
     add("--show", type=int, default=10, help="rows of each list that are printed")
@@ -140,7 +141,7 @@ def _groups(run_dir: RunDir, args: argparse.Namespace) -> dict[str, str] | None:
 
     if not {"initial", "final"} <= set(run_dir.evaluation_tags()):
         return None
-    table = classify([run_dir.path], args.tau, args.easy, allow_uneven=True).table
+    table = classify([run_dir.path], args.tau, args.easy, threshold=args.threshold, allow_uneven=True).table
     return dict(zip(table["prompt_id"].to_pylist(), table["group"].to_pylist(), strict=True))
 
 
@@ -197,8 +198,9 @@ def report(summary: dict, show: int = 10) -> str:
         lines += [f"  {item['prompt_id']}  {item['before']} -> {item['after']}" for item in summary["moved"][:show]]
     share = summary["unlearnable_disputed"]
     lines.append(
-        f"{summary['look_right']} of {summary['graded_not_correct']} answers not graded correct have the label's value "
-        f"in another form; they touch {share['disputed']} of {share['prompts']} unlearnable prompts"
+        f"{summary['look_right']} of {summary['graded_not_correct']} answers not graded correct look right to "
+        f"{summary['answer_format']} or lenient: the label's value in another form; they touch {share['disputed']} of "
+        f"{share['prompts']} unlearnable prompts"
     )
     for item in summary["disputed"][:show]:
         example = f"such as {item['example']!r} for the label {item['label']!r}"

@@ -10,17 +10,20 @@ reports the death and forks the next one: replacing costs milliseconds, not an i
 import contextlib
 import gc
 import json
+import math
 import os
 import resource
 import select
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from openrlhf_unlearn.grading.formats import FORMATS, Format, load_format
-from openrlhf_unlearn.grading.grade import Grade
+from openrlhf_unlearn.grading.grade import VERDICTS, Grade
 
-RECYCLE, OUT_OF_MEMORY = 17, 18  # exit codes of the grading process
+RECYCLE, OUT_OF_MEMORY, OWNER_GONE = 17, 18, 19  # exit codes of the grading process
+MIN_MEMORY_MB = 64  # that a grading process may use above what it starts with
 ITEMS = 20_000  # of one grading process; sympy's caches start afresh then
 MAX_REPLY = 1_000  # characters of an answer that are reported
 # The parser learns its grammar as it goes; what it has learnt before the fork, every process that grades knows.
@@ -29,8 +32,10 @@ ORDINARY = r"""
 & \text{no} & \{1,2\} & y=2x+1 & 30^\circ & \frac{\pi}{4}+2\pi k & n! & \sin(2x) & \log_2 8 & 3:4 & (x-1)^2+(y+2)^2=9
 & \left(\frac{1}{3},-2\right) & a_{n}=2^{n-1} & x\ge 3 & 2+3i & 1\frac{1}{2} & \binom{5}{2} & \sqrt[3]{2} & 1,234.5
 """
-FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "subprocess.", "socket.", "os.remove",
-             "os.rename", "os.mkdir", "os.rmdir", "shutil.", "ctypes.", "urllib.", "http.")  # fmt: skip
+FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.kill", "os.putenv", "subprocess.",
+             "socket.", "os.remove", "os.rename", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
+             "os.mkdir", "os.rmdir", "shutil.", "ctypes.", "urllib.", "http.", "webbrowser.")  # fmt: skip
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def answer_to(request: dict, answers: Format) -> dict:
@@ -41,41 +46,53 @@ def answer_to(request: dict, answers: Format) -> dict:
             gradable = getattr(answers, "gradable", lambda label: bool(label.strip()))
             return {"gradable": bool(gradable(request["label"]))}
         grade = answers.grade([request["response"]], [request["label"]])[0]
+        if grade.verdict not in VERDICTS or not math.isfinite(grade.reward):
+            raise ValueError(f"verdict {grade.verdict!r} and reward {grade.reward!r}, not one of {', '.join(VERDICTS)}")
         answer = None if grade.answer is None else str(grade.answer)[:MAX_REPLY]
-        return {"verdict": str(grade.verdict), "reward": float(grade.reward), "answer": answer}
+        return {"verdict": grade.verdict, "reward": float(grade.reward), "answer": answer}
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
-    except Exception:  # an answer that breaks the parser is the answer's fault, and one verdict says so
-        return {"gradable": False} if label_only else vars(Grade.of("error"))
+    except Exception as error:  # an answer that breaks the parser is the answer's fault, and one verdict says so
+        return {"gradable": False} if label_only else {**vars(Grade.of("error")), "problem": _problem(error, answers)}
+
+
+def _problem(error: Exception, answers: Format) -> str | None:
+    """What a user's own grader raised, and on which of its lines; None for ours."""
+    if type(answers) in FORMATS.values():
+        return None
+    frames = traceback.extract_tb(error.__traceback__)
+    own = next((frame for frame in reversed(frames) if frame.filename != __file__), None)
+    place = f" ({Path(own.filename).name}, line {own.lineno})" if own else ""
+    return f"{type(error).__name__}: {error}{place}"[:MAX_REPLY]
 
 
 class Grading:
     """The forked process: reads requests from standard input until it is told to end, or ends itself."""
 
-    def __init__(self, answers: Format, timeout_s: float, memory_mb: int, owner: int, replies: int, trusted: bool):
-        self.answers, self.timeout_s, self.owner, self.replies = answers, timeout_s, owner, replies
+    def __init__(self, answers: Format, timeout_s: float, memory_mb: int, replies: int, trusted: bool):
+        self.answers, self.timeout_s, self.replies = answers, timeout_s, replies
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         self.start_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self.memory_kb = memory_mb * 1024
+        virtual, resident = _memory_in_use()
+        room = max(memory_mb * 2**20 - resident, MIN_MEMORY_MB * 2**20)
+        self.recycle_kb = room // 2048  # half of it
         with contextlib.suppress(ValueError, OSError):
-            in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-            limit = in_use + memory_mb * 2**20
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            resource.setrlimit(resource.RLIMIT_AS, (virtual + room, virtual + room))
         if not trusted:
             sys.addaudithook(_refuse)
 
     def serve(self) -> int:
-        """The exit code: 0 when the owner is gone, RECYCLE when a fresh process should go on."""
+        """The exit code: OWNER_GONE, or RECYCLE when a fresh process should go on."""
         for _ in range(ITEMS):
             line = self._next_line()
             if line is None:
-                return 0
+                return OWNER_GONE
             signal.setitimer(signal.ITIMER_REAL, self.timeout_s)
             reply = answer_to(json.loads(line), self.answers)
             signal.setitimer(signal.ITIMER_REAL, 0)
             send(self.replies, reply)
-            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self.start_kb > self.memory_kb // 2:
+            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self.start_kb > self.recycle_kb:
                 break
         return RECYCLE
 
@@ -83,12 +100,6 @@ class Grading:
         """One request; only one is ever under way, so nothing is read beyond it."""
         buffer = bytearray()
         while not buffer.endswith(b"\n"):
-            if not select.select([0], [], [], 5.0)[0]:
-                try:
-                    os.kill(self.owner, 0)
-                except OSError:
-                    return None
-                continue
             chunk = os.read(0, 1 << 16)
             if not chunk:
                 return None
@@ -96,11 +107,23 @@ class Grading:
         return bytes(buffer)
 
 
+def _memory_in_use() -> tuple[int, int]:
+    """Bytes, virtual and resident."""
+    try:
+        virtual, resident = map(int, Path("/proc/self/statm").read_text().split()[:2])
+    except OSError:  # no Linux: only the limit is then a little wide
+        return 2**28, 2**27
+    return virtual * resource.getpagesize(), resident * resource.getpagesize()
+
+
 def _refuse(event: str, arguments: tuple) -> None:
     """An audit hook: mathematics opens no file to write, starts no process and speaks to nobody."""
-    if event.startswith(FORBIDDEN) or (
-        event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
-    ):
+    if event == "open":
+        _, mode, flags = arguments
+        refused = set(mode or "") & set("wax+") or (flags or 0) & WRITES
+    else:
+        refused = event.startswith(FORBIDDEN)
+    if refused:
         raise PermissionError(f"grading may not {event}")
 
 
@@ -118,6 +141,51 @@ def _warm_up(answers: Format, trusted: bool) -> None:
     gc.freeze()
 
 
+class Children:
+    """Forks grading processes and waits for them; kills the one at work as soon as the owner is gone."""
+
+    def __init__(self, owner: int, replies: int):
+        self.owner, self.replies = owner, replies
+        self.wake, waker = os.pipe()
+        os.set_blocking(waker, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waker)
+        self.poll = select.poll()
+        self.poll.register(self.wake, select.POLLIN)
+        self.poll.register(0, 0)  # only whether the owner has hung up
+
+    def run(self, serve) -> int:
+        """The exit code of a process that returned it from `serve`, negative if a signal ended it.
+
+        It has a process group of its own, which ends with it: whatever a user's grader started too.
+        """
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                os.setpgid(0, 0)
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                send(self.replies, {"grading": os.getpid()})
+                code = serve()
+            finally:
+                os._exit(code)
+        while not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            events = dict(self.poll.poll(5_000))
+            if self.wake in events:
+                os.read(self.wake, 512)
+            if events.get(0) or os.getppid() != self.owner:
+                _end_group(child)
+                return OWNER_GONE
+        _end_group(child)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _end_group(leader: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(leader, signal.SIGKILL)
+
+
 def main() -> None:
     spec, timeout_s, memory_mb, owner = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     replies = os.dup(1)
@@ -128,19 +196,13 @@ def main() -> None:
         answers = load_format(spec)
         _warm_up(answers, trusted)
     except BaseException as error:
-        return send(replies, {"failed": f"{type(error).__name__}: {error}"})
-    send(replies, {"ready": True})
+        send(replies, {"failed": f"{type(error).__name__}: {error}"})
+        return
+    children = Children(owner, replies)
     while True:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                code = Grading(answers, timeout_s, memory_mb, owner, replies, trusted).serve()
-            finally:
-                os._exit(code)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if code == 0:
-            return None
+        code = children.run(lambda: Grading(answers, timeout_s, memory_mb, replies, trusted).serve())
+        if code == OWNER_GONE:
+            return
         if code != RECYCLE:
             overrun = code in (-signal.SIGALRM, -signal.SIGKILL, OUT_OF_MEMORY)
             send(replies, {"died": "timeout" if overrun else "error"})

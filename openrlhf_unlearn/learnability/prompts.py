@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, prompt_id, read_table, write_table
-
-LOCAL_FILES = (".json", ".jsonl", ".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -62,18 +59,16 @@ def load_prompts(config: DataConfig, tokenizer) -> list[Prompt]:
 def _rows(config: DataConfig):
     """The host's own loader (files, folders, hub ids, several joined by commas), after a check of local files."""
     from datasets.exceptions import DatasetNotFoundError
-    from openrlhf.datasets.utils import blending_datasets
 
-    from openrlhf_unlearn.training.data_check import check_data_file
+    from openrlhf_unlearn.training.data_check import LOCAL_FILES, check_data_file, host_rows
 
     for source in map(str.strip, config.data.split(",")):
         if Path(source).suffix in LOCAL_FILES:
             if not Path(source).exists():
                 raise UserError(f"--data {source}: no such file")
             check_data_file(Path(source), config.input_key, config.label_key)
-    strategy = SimpleNamespace(args=SimpleNamespace(use_ms=False), print=lambda *args: None, is_rank_0=lambda: False)
     try:
-        rows = blending_datasets(config.data, None, strategy, dataset_split=config.prompt_split)
+        rows = host_rows(config.data, config.prompt_split)
     except (DatasetNotFoundError, FileNotFoundError, ConnectionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--data {config.data} cannot be loaded ({reason}); give a local file or a hub id") from None

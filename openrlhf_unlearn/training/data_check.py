@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import read_table
 
+LOCAL_FILES = (".json", ".jsonl", ".csv", ".parquet")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
@@ -67,8 +68,11 @@ def _rows_of_json(path: Path, text: str) -> Iterator[tuple[str, dict]]:
         yield f"row {number}", row
 
 
-def check_data_file(path: Path, input_key: str, label_key: str | None) -> list[tuple[str, str]]:
-    """The file's (prompt, label) pairs as text, every one usable. Warns of repeated prompts; raises UserError."""
+def check_data_file(path: Path, input_key: str, label_key: str | None) -> dict[tuple[str, str], str]:
+    """Where each (prompt, label), as text, stands in the file, every one usable. Warns of repeated prompts.
+
+    Raises UserError for what is not usable.
+    """
     if not path.exists():
         raise UserError(f"--data.prompt_dataset {path}: no such file")
     seen: dict[tuple[str, str], str] = {}
@@ -95,21 +99,45 @@ def check_data_file(path: Path, input_key: str, label_key: str | None) -> list[t
             "trained once an episode",
             flush=True,
         )
-    return list(seen)
+    return seen
 
 
-def ungradable_labels(source: str, labels: list[str], answer_format: str) -> list[str]:
-    """The labels that our grader cannot read, printed with their rows; their prompts do not train."""
-    from openrlhf_unlearn.grading import check_labels
+def host_rows(sources: str, split: str):
+    """The data sets as the host itself loads them: files, folders, hub ids, several joined by commas."""
+    from openrlhf.datasets.utils import blending_datasets
+
+    quiet = SimpleNamespace(args=SimpleNamespace(use_ms=False), print=lambda *_: None, is_rank_0=lambda: False)
+    return blending_datasets(sources, None, quiet, dataset_split=split)
+
+
+def labels_of(source: str, args: SimpleNamespace) -> dict[str, list]:
+    """The labels of a data set and, of a local file, where they stand."""
+    key = args.data.label_key
+    if key is None:
+        raise UserError("--data.label_key is missing: name the column with the right answers")
+    if Path(source).suffix in LOCAL_FILES:
+        rows = check_data_file(Path(source), args.data.input_key, key)
+        return {"labels": [label for _, label in rows], "places": list(rows.values())}
+    data = host_rows(source, args.data.prompt_split)
+    if key not in data.column_names:
+        raise UserError(f"{source} has no column {key!r} (--data.label_key); it has {', '.join(data.column_names)}")
+    return {"labels": list(data[key])}
+
+
+def ungradable_labels(source: str, answer_format: str, labels: list, places: list[str] | None = None) -> list[str]:
+    """The labels that our grader cannot read, the first in a table with their rows; their prompts do not train."""
+    from openrlhf_unlearn.grading.labels import check_labels, label_table
 
     culprits = check_labels(labels, answer_format)
-    if culprits:
-        print(f"warning: {len(culprits)} of {len(labels)} labels of {source} cannot be graded; they do not train:")
-    for row in culprits[:10]:
-        print(f"  row {row + 1}: {labels[row][:100]!r}", flush=True)
+    if not culprits:
+        return []
+    print(f"warning: {len(culprits)} of {len(labels)} labels of {source} cannot be graded; they do not train:")
+    print(label_table(labels, culprits, places), flush=True)
     if len(culprits) == len(labels):
-        raise UserError(f"{source}: no label can be graded with --unlearn.answer_format {answer_format}")
-    return [labels[row] for row in culprits]
+        raise UserError(
+            f"{source}: no label can be graded with --unlearn.answer_format {answer_format}; is --data.label_key right?"
+        )
+    return [str(labels[row]) for row in culprits]
 
 
 def uses_our_grader(remote_url: str | None) -> bool:
@@ -131,10 +159,9 @@ def check_inputs(args: SimpleNamespace) -> None:
         raise UserError(f"--reward.remote_url {reward}: no such file")
     if not args.data.prompt_dataset:
         raise UserError("--data.prompt_dataset is missing: give a file or a Hugging Face data set")
-    for source in args.data.prompt_dataset.split(","):
-        source = source.strip()
-        if Path(source).suffix in (".json", ".jsonl", ".csv", ".parquet"):
-            pairs = check_data_file(Path(source), args.data.input_key, args.data.label_key)
-            if uses_our_grader(reward):
-                labels = [label for _, label in pairs]
-                args.unlearn.ungradable_labels += ungradable_labels(source, labels, args.unlearn.answer_format)
+    for source in map(str.strip, args.data.prompt_dataset.split(",")):
+        if uses_our_grader(reward):
+            found = ungradable_labels(source, args.unlearn.answer_format, **labels_of(source, args))
+            args.unlearn.ungradable_labels += found
+        elif Path(source).suffix in LOCAL_FILES:
+            check_data_file(Path(source), args.data.input_key, args.data.label_key)

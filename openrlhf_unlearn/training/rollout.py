@@ -5,6 +5,7 @@ generator, which stops the run with its text.
 """
 
 import functools
+from pathlib import Path
 
 import ray
 from openrlhf.trainer.ray import vllm_engine
@@ -39,7 +40,9 @@ class UnlearnRolloutRayActor(actor_class(vllm_engine.RolloutRayActor)):
 
 def install(answer_format: str = "auto") -> None:
     """`answer_format` reaches our reward function in the engines, wherever in the cluster they run."""
-    environment = {"env_vars": {FORMAT_VARIABLE: answer_format}}
+    path, colon, name = answer_format.rpartition(":")
+    own = f"{Path(path).resolve()}:{name}" if colon else answer_format  # a worker may stand in another folder
+    environment = {"env_vars": {FORMAT_VARIABLE: own}}
     vllm_engine.RolloutRayActor = ray.remote(runtime_env=environment)(UnlearnRolloutRayActor)
 
 

@@ -5,19 +5,19 @@ from pathlib import Path
 
 
 def groups(grader) -> list[int]:
-    """The process groups of the workers that run."""
+    """The sessions of the workers that run; the processes that they forked are in it."""
     return [worker._process.pid for worker in grader._workers if worker._process]
 
 
 def alive(group: int) -> list[int]:
-    """The processes of a group that are not yet gone."""
+    """The processes of a session that are not yet gone."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:  # it ended between the listing and the reading
             continue
-        if int(fields[2]) == group and fields[0] not in "ZX":
+        if int(fields[3]) == group and fields[0] not in "ZX":
             found.append(int(stat.parent.name))
     return found
 

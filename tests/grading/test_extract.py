@@ -38,6 +38,8 @@ def test_the_last_box(response, answer):
         ("12", "12"),
         ("16 cm", "16 cm"),
         ("So Mason has 16 bills.", "16"),
+        (r"Hence the value is 3\pi.", r"3\pi"),
+        ("Hence x = 5.", "x = 5"),
         ("I do not know", None),
         ("Let us see. " * 60 + "First we add 3 and 4 to get 7", None),
         ("", None),
@@ -48,8 +50,21 @@ def test_where_the_answer_stands(response, answer):
     assert find_answer(response) == answer
 
 
+@pytest.mark.parametrize(
+    "piece", [" ", "\n", "$", "$$", "\\\\[", "\\\\(", "\\", "{", r"\boxed{", "$1$ and ", "answer ", "1,", "<eos>"]
+)
+def test_any_text_takes_linear_time(piece):
+    """Quadratic, each of these would take minutes."""
+    for text in (piece * 50_000, "x" + piece * 50_000 + "7"):
+        for find in (find_answer, boxed_answer, last_choice, last_number):
+            found = find(text)
+            assert found is None or len(found) <= len(text)
+
+
 def test_last_number_and_choice():
     assert last_number("from 3 to -1,234.5 m") == "-1,234.5"
     assert last_number("x2y") is None
     assert last_choice("A is wrong, so (C).") == "C"
+    assert last_choice("(b)") == last_choice("b.") == "B"
     assert last_choice("nothing") is None
+    assert last_number("\N{MINUS SIGN}3") == "-3"

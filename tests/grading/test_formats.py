@@ -53,7 +53,9 @@ def test_a_users_own_grader_has_the_same_protection(tmp_path):
 def test_a_users_file_that_does_not_load_is_named(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("import nowhere_to_be_found")
-    with load_grader(f"{path}:Mine", workers=1) as grader, pytest.raises(UserError, match="nowhere_to_be_found"):
+    with pytest.raises(UserError, match="nowhere_to_be_found"):
+        load_grader(f"{path}:Mine", workers=2)
+    with load_grader(f"{path}:Mine", workers=1, warm=False) as grader, pytest.raises(UserError, match="nowhere_to_be"):
         grader.grade(["a"], ["b"])
 
 
@@ -62,7 +64,8 @@ def test_labels_that_cannot_be_graded_are_found_by_row():
     rows = check_labels(labels)
     assert {2, 4, 5, 6, 9} <= set(rows) <= {2, 4, 5, 6, 9, 10}
     assert check_labels(["A", "(B)", "twelve"], "choice") == [2]
-    assert r"       7  '\\frac{1}{'" in label_table(labels, rows)
+    assert r"     row 7  '\\frac{1}{'" in label_table(labels, rows)
+    assert r"    line 9  '\\frac{1}{'" in label_table(labels, rows, [f"line {n + 3}" for n in range(len(labels))])
 
 
 def test_plain_integers_need_no_process(monkeypatch):

@@ -15,7 +15,8 @@ from openrlhf_unlearn.grading.extract import boxed_answer, find_answer, last_cho
 
 SECONDS = float(os.environ.get("OPENRLHF_UNLEARN_FUZZ_S", "0"))
 PIECES = r"""
-0 1 7 12 x y n i e + - * / ^ _ = < > ( ) [ ] { } | , . ; : ! ? \ $ $$ % & # ~ ' A B and or is answer: cm ９ <eos> </think>
+0 1 7 12 x y n i e + - * / ^ _ = < > ( ) [ ] { } | , . ; : ! ? \ $ $$ % & # ~ ' A B and or is answer: cm ９ <eos>
+</think>
 \boxed{ \frac{ \sqrt{ \text{ \left( \right) \pi \infty \cup \in \le \ge \pm \cdot \times ^\circ \( \) \[ \] \{ \} \% \$
 \begin{pmatrix} \end{pmatrix} \log \sin \sum_{ \int \binom{ \overline{ ####
 """

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,10 @@ HALF = r"\boxed{\frac{2}{4}}"
         (r"\boxed{\frac{1}{2}}", "0.5", "correct"),
         ("The answer is $7$.", "7", "correct"),
         ("I do not know", "7", "no_answer"),
+        (None, "7", "no_answer"),
+        (r"\boxed{7}", None, "bad_label"),
+        (r"<think>\boxed{9}</think>The answer is 8.<|im_end|>", "8", "correct"),
+        (r"\boxed{\frac{14}{2}}" + " and so on" * 100_000, "7", "correct"),
         (r"cut off \boxed{12", "12", "no_answer"),
         (r"\boxed{}", "12", "no_answer"),
         (r"\boxed{5}", "", "bad_label"),
@@ -61,6 +66,44 @@ class Hungry:
         if responses[0] == "eat":
             bytearray(2**30)
         return [Grade("correct", 1.0, responses[0])]
+
+
+def test_a_users_grader_that_ignores_alarms_and_starts_processes_is_ended_with_them():
+    spec = f"{__file__}:Stubborn"
+    with MathGrader(workers=1, timeout_s=1.0, answer_format=spec) as grader:
+        grades = grader.grade(["fast", "stubborn", "fast", "exit", "fast"], ["1"] * 5)
+        left = [pid for pid in alive(groups(grader)[0]) if b"4321" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert [grade.verdict for grade in grades] == ["correct", "timeout", "correct", "error", "correct"]
+    assert left == []
+
+
+class Stubborn:
+    def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
+        if responses[0] == "stubborn":
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)
+            subprocess.Popen(["sleep", "4321"])
+            time.sleep(4321)
+        if responses[0] == "exit":
+            os._exit(0)
+        return [Grade("correct", 1.0, responses[0])]
+
+
+@pytest.mark.parametrize("verdict", ["splendid", "raises", "nan", "nothing"])
+def test_what_a_users_grader_does_wrong_is_an_error_and_told_once(verdict, caplog):
+    with MathGrader(workers=1, timeout_s=20.0, answer_format=f"{__file__}:Careless") as grader:
+        grades = grader.grade([verdict] * 3, ["1"] * 3)
+    assert grades == [Grade("error", 0.0, None)] * 3
+    assert len(caplog.messages) == 1
+    assert "Careless failed" in caplog.text
+
+
+class Careless:
+    def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
+        if responses[0] == "raises":
+            raise KeyError("boom")
+        if responses[0] == "nothing":
+            return []
+        return [Grade("correct" if responses[0] == "nan" else responses[0], float("nan"), None)]
 
 
 def test_from_asyncio_the_same_in_order(grader):
@@ -141,12 +184,39 @@ def test_a_killed_owner_leaves_no_process_behind():
     assert ended(group, 30)
 
 
-def test_a_worker_that_somebody_kills_is_replaced():
-    with MathGrader(workers=1, timeout_s=20.0) as grader:
-        grader.grade([HALF], ["1/2"])
-        os.killpg(groups(grader)[0], signal.SIGKILL)
-        time.sleep(0.2)
-        assert grader.grade([HALF], ["1/2"])[0].verdict == "correct"
+def test_a_process_that_somebody_kills_is_replaced_and_its_item_graded_again():
+    with (
+        MathGrader(workers=1, timeout_s=60.0, answer_format=f"{__file__}:Slow") as grader,
+        ThreadPoolExecutor(1) as own,
+    ):
+        for victim in ("_process", "_grading"):
+            work = own.submit(grader.grade, ["first", "second"], ["1", "1"])
+            time.sleep(0.5)
+            worker = grader._workers[0]
+            os.kill(worker._process.pid if victim == "_process" else worker._grading, signal.SIGKILL)
+            first, second = (grade.verdict for grade in work.result())
+            # the end of the fork alone looks like the kernel's, for want of memory
+            assert first == "correct" or victim == "_grading" and first == "timeout"
+            assert second == "correct"
+
+
+class Slow:
+    def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
+        time.sleep(1.5)
+        return [Grade("correct", 1.0, responses[0])]
+
+
+def test_the_interpreter_ends_though_an_answer_hangs():
+    code = (
+        "import threading\n"
+        "from openrlhf_unlearn.grading import MathGrader\n"
+        "grader = MathGrader(workers=1, timeout_s=600.0)\n"
+        f"threading.Thread(target=grader.grade, args=([{BOMB!r}] * 9, ['5'] * 9), daemon=True).start()\n"
+        "print(grader._workers[0]._process.pid, flush=True)\n"
+    )
+    owner = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert owner.returncode == 0, owner.stderr
+    assert ended(int(owner.stdout))
 
 
 def test_workers_do_not_import_torch():

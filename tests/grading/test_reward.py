@@ -21,6 +21,7 @@ def test_the_example_returns_the_hosts_form():
     assert torch.equal(result["rewards"], torch.tensor([1.0, 0.0, 1.0]))
     assert torch.equal(result["scores"], result["rewards"])
     numbers = result["extra_logs"]["unlearn_verdict"]
+    assert result["extra_logs"]["verdict_no_answer"].tolist() == [0.0, 1.0, 0.0]  # metrics where there is no plugin
     assert [VERDICTS[int(number)] for number in numbers] == ["correct", "no_answer", "correct"]
 
 

@@ -52,7 +52,7 @@ def test_repeated_prompts_are_merged_and_told(tmp_path, capsys):
 def test_a_json_list_is_read_and_its_line_named(tmp_path):
     path = tmp_path / "data.json"
     path.write_text(json.dumps([good]))
-    assert check_data_file(path, "prompt", "label") == [('"1+1="', "2")]
+    assert check_data_file(path, "prompt", "label") == {('"1+1="', "2"): "row 1"}
     path.write_text('[{"prompt": "a",\n "label": }]')
     with pytest.raises(UserError, match="line 2 is not JSON"):
         check_data_file(path, "prompt", "label")
