@@ -49,7 +49,7 @@ def receive_weight(worker, name: str, dtype: torch.dtype, shape, last: bool) -> 
 
 
 def repack_output_layer(model: torch.nn.Module) -> None:
-    """An output layer tied to the embedding is sent no tensor of its own, so vLLM's reload keeps its old packed copy."""
+    """Pack the output layer anew: tied to the embedding it is sent no tensor, and vLLM's reload keeps the old copy."""
     from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
     for layer in model.modules():

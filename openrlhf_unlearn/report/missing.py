@@ -1,4 +1,7 @@
-"""Makes what a report still lacks: evaluations, labels, the probe, the forecast. What cannot be made is named with its command."""
+"""Makes what a report still lacks: evaluations, labels, the probe, the forecast.
+
+What cannot be made is named with its command.
+"""
 
 import argparse
 import importlib
@@ -33,7 +36,7 @@ def call(verb: str, argv: Sequence[str]) -> None:
 
 
 def complete(runs: Sequence[RunDir], args: argparse.Namespace) -> list[Missing]:
-    """Evaluate, classify, probe and forecast what is not there yet, as far as `args` allows; returns what is still missing."""
+    """Evaluate, classify, probe and forecast, as far as it is not there and `args` allows; returns what is missing."""
     missing = [item for run in runs for item in _evaluations(run, args)]
     groups_of = runs[:1] if args.compare else runs
     missing += _labels(groups_of, args)
