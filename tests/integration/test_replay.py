@@ -54,7 +54,9 @@ def never_killed(training, last_step):
     for row in training.rows(processed=False):
         if row["step"] > last_step:
             break
-        decision = filter.decide(Group(row["prompt_id"], tuple(texts[row["step"], row["prompt_id"]])))
+        visits = texts[row["step"], row["prompt_id"]]  # two, if an episode ended within the step
+        rollouts = tuple(visits.pop(0) for _ in range(row["n"]))
+        decision = filter.decide(Group(row["prompt_id"], rollouts))
         assert (decision.accepted, decision.reason) == (row["accepted"], row["reason"])
         if decision.accepted:
             replayed.append((row["prompt_id"], decision.n_replayed))
