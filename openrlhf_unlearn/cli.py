@@ -14,6 +14,7 @@ import sys
 
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.help_text import Formatter
 
 VERBS = {
     "doctor": ("openrlhf_unlearn.doctor", "check versions, hooks, device and patches, and say how to mend them"),
@@ -45,13 +46,14 @@ def main(argv: list[str] | None = None) -> int:
         sub = verbs.add_parser(
             verb,
             help=summary,
-            description=summary,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=Formatter,
             add_help=verb != "train",  # its flags, --help too, belong to the host's launcher
             prefix_chars="\0" if verb == "train" else "-",
         )
         if verb == chosen:
-            importlib.import_module(module).add_arguments(sub)
+            described = importlib.import_module(module)
+            sub.description = described.__doc__
+            described.add_arguments(sub)
     args = parser.parse_args(argv)
     try:
         return importlib.import_module(VERBS[args.verb][0]).run(args) or 0

@@ -35,14 +35,12 @@ from openrlhf_unlearn.learnability.groups import (
     paper_groups,
     rate,
 )
-from openrlhf_unlearn.learnability.help_text import teach
 from openrlhf_unlearn.learnability.posterior import Posterior
 from openrlhf_unlearn.learnability.sensitivity import agreement, group_shares, labels_of_runs, sensitivity, wilson
 from openrlhf_unlearn.run_dir import GROUPS, SCHEMAS, RunDir, read_json, update_summary, write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    teach(parser, __doc__)
     add = parser.add_argument
     add("runs", nargs="+", metavar="RUN", help="run directories of one data set and one initial model")
     add("--tau", type=float, default=0.1, help="final pass@1 below which a hard prompt is unlearnable")

@@ -16,13 +16,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.learnability.help_text import teach
 from openrlhf_unlearn.learnability.settings import Settings, check_same, now, resolve, start_run, versions
 from openrlhf_unlearn.run_dir import RunDir, read_json, write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    teach(parser, __doc__)
     add = parser.add_argument
     add("--model", required=True, help="hub id, Hugging Face folder, or OpenRLHF's DeepSpeed checkpoint folder")
     add("--run", required=True, metavar="RUN", help="run directory; made if it is not there")

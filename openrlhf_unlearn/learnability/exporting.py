@@ -27,14 +27,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.learnability.help_text import teach
 from openrlhf_unlearn.run_dir import GROUPS, RunDir, atomic_path, read_table, write_json
 
 PAPER_GROUPS = ("unlearnable", "learnable", "no_reward", "easy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    teach(parser, __doc__)
     add = parser.add_argument
     add("run", metavar="RUN", help="a classified run directory")
     add("--format", choices=sorted(WRITERS), default="json", help="what to write")

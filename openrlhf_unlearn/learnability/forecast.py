@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.learnability.help_text import teach
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_table, update_summary, write_table
 
 AT_RISK = ("unlearnable", "no_reward")
@@ -28,7 +27,6 @@ _PROBE = ("mean_cosine", "n_correct")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    teach(parser, __doc__)
     add = parser.add_argument
     add("run", metavar="RUN", help="a classified run to learn from")
     add("--to", metavar="NEW", help="a run with an initial evaluation, to forecast")

@@ -24,7 +24,6 @@ import pyarrow as pa
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.learnability.formats import FORMATS, Rollout, find_files, read_rollouts
-from openrlhf_unlearn.learnability.help_text import teach
 from openrlhf_unlearn.learnability.settings import now
 from openrlhf_unlearn.run_dir import (
     POSITIVE_THRESHOLD,
@@ -43,7 +42,6 @@ COLUMNS = ("prompt", "response", "reward", "label", "step", "id")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    teach(parser, __doc__)
     add = parser.add_argument
     add("format", choices=sorted(FORMATS), help="whose files they are; jsonl: any, with --columns")
     add("source", help="file, folder or glob")

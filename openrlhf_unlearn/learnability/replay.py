@@ -11,9 +11,9 @@ import argparse
 import numpy as np
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.help_text import Formatter
 from openrlhf_unlearn.learnability.adaptive import Plan
 from openrlhf_unlearn.learnability.counts import read_evaluation
-from openrlhf_unlearn.learnability.help_text import Formatter
 from openrlhf_unlearn.run_dir import RunDir, read_table
 
 

@@ -11,9 +11,3 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionH
         if told or action.default is None or action.default == "" or isinstance(action.default, bool):
             return action.help
         return super()._get_help_string(action)
-
-
-def teach(parser: argparse.ArgumentParser, doc: str) -> None:
-    """Make `doc`, the docstring of the verb's module, the description of `parser`."""
-    parser.description = doc.strip()
-    parser.formatter_class = Formatter
