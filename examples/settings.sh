@@ -6,8 +6,8 @@
 #
 # Each script: bash examples/NAME.sh [world|qwen] [FOLDER] [FLAG ...]; flags of openrlhf.cli.train_ppo go through to it.
 #
-#   EPISODES   passes over the prompts; default 8 (world), 15 (qwen)
-#   MINI_BATCH rollouts an optimiser step, of 512 (world); default 64, so that the clip has something to do
+#   EPISODES   passes over the prompts; default 6 (world; more and it begins to memorise), 15 (qwen)
+#   MINI_BATCH rollouts an optimiser step, of 512 (world); default 32, so that the clip has something to do
 #   SEED       draws the built-in world; default 0
 #   RUN_SEED   draws the training; default SEED
 #   WORLD      a world that is there; default FOLDER/world
@@ -41,7 +41,7 @@ settle() {
 }
 
 setting_world() {
-    MODEL=$WORLD/model DATA=$WORLD/train.jsonl EPISODES=${EPISODES:-8} MINI_BATCH=${MINI_BATCH:-64}
+    MODEL=$WORLD/model DATA=$WORLD/train.jsonl EPISODES=${EPISODES:-6} MINI_BATCH=${MINI_BATCH:-32}
     STEPS=${STEPS-$((5 * EPISODES))} # an episode of 320 prompts is 5 steps of 64
     flags=(
         --data.max_len 64 --rollout.max_new_tokens 24
