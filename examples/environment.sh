@@ -160,6 +160,10 @@ make_venv() {
 
 prepare_environment() {
     local python
+    if ! venv_is_right; then # two commands that make it at once would break each other's
+        exec 9>"$VENV.lock"
+        flock --nonblock 9 || { echo "Environment: another command is making $VENV; waiting for it" && flock 9; }
+    fi
     if venv_is_right; then
         check_machine "$VENV/bin/python" 1
         echo "Environment: $VENV is there and right."
@@ -169,6 +173,7 @@ prepare_environment() {
         echo "Environment: $VENV for a $DEVICE (log: $INSTALL_LOG)"
         make_venv "$python"
     fi
+    exec 9>&-
     # shellcheck disable=SC1091
     . "$VENV/bin/activate"
     export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore:The pynvml package is deprecated}
