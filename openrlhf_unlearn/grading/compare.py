@@ -11,13 +11,14 @@ from sympy import Basic, Eq, Expr, Float, Interval, MatrixBase, Set, Tuple, Unev
 from sympy import FiniteSet as Several
 from sympy.core.relational import Relational
 
-from openrlhf_unlearn.grading.reading import NOT_A_NUMBER, parsed, prepared, words, writing
+from openrlhf_unlearn.grading.reading import NOT_A_NUMBER, parsed, prepared, time_of_day, words, writing
 
 _BASE = re.compile(r"[0-9A-Fa-f]+_\{?(?:\\text\{)?([0-9]+)\}?\}?$")
 _BARE_NUMBER = re.compile(r"-?[0-9][0-9,]*(?:\.[0-9]+)?")
 _QUANTITY = re.compile(
     rf"\\?\$?\s*({_BARE_NUMBER.pattern})\s*(?:\\(?:text|mathrm)\s*\{{)?\s*[A-Za-z][-A-Za-z ./'^0-9]*\}}?$"
 )
+_TUPLE, _SET = re.compile(r"\([^()\[\]]+,[^()\[\]]+\)"), re.compile(r"\\\{[^()\[\]]+,[^()\[\]]+\\\}")
 _UNIT = re.compile(r"(?:\\[ ,;]|\s)*\\(?:text|mathrm)\s*\{\s*[A-Za-z][-A-Za-z ./^0-9]*\}\s*$")
 EXACT, ROUNDED = 1e-12, 1e-3  # how far apart, relative to their size, two numbers may be
 
@@ -26,8 +27,10 @@ def same(answer: str, label: str) -> bool:
     """Whether the two are the same value. May hang or eat memory: call it in a process that can be killed."""
     if writing(label) in (writing(answer), writing(_UNIT.sub("", answer))):
         return True
+    if time_of_day(label):
+        return time_of_day(answer) == time_of_day(label)
     gold, found = parsed(label), parsed(answer)
-    if not gold or not found or _bases_differ(answer, label):
+    if not gold or not found or _bases_differ(answer, label) or _brackets_differ(answer, label):
         return False
     if verify(list(gold), list(found), timeout_seconds=None, allow_set_relation_comp=True):
         return not _certain(_differ, gold[0], found[0])
@@ -77,6 +80,12 @@ def _bases_differ(answer: str, label: str) -> bool:
     """It drops the base of 123_7; where both name one, they must agree."""
     bases = [_BASE.search(prepared(text)) for text in (answer, label)]
     return all(bases) and bases[0][1] != bases[1][1]
+
+
+def _brackets_differ(answer: str, label: str) -> bool:
+    r"""It takes \{1,2\} for (1,2)."""
+    a, b = (prepared(text).replace(r"\left", "").replace(r"\right", "") for text in (answer, label))
+    return any(one.fullmatch(a) and other.fullmatch(b) for one, other in ((_TUPLE, _SET), (_SET, _TUPLE)))
 
 
 def _differ(gold, found) -> bool:

@@ -1,7 +1,9 @@
 """What grading says of one response, and the answers that need no mathematics to compare."""
 
+import math
 import re
 from dataclasses import dataclass
+from numbers import Number
 
 from openrlhf_unlearn.grading.extract import boxed_answer, without_end
 
@@ -20,6 +22,13 @@ class Grade:
     @classmethod
     def of(cls, verdict: str, answer: str | None = None) -> "Grade":
         return cls(verdict, float(verdict == "correct"), answer)
+
+
+def text_of(value) -> str:
+    """A response or label as text; empty for None, NaN and infinity, and what is neither text nor a number."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, Number) and abs(value) < math.inf else ""
 
 
 def quick_grade(response: str, label: str) -> Grade | None:

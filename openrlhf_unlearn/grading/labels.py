@@ -1,10 +1,10 @@
 """Labels that cannot be graded, found before training starts: an unparseable one would look like a prompt too hard."""
 
-import math
 import re
 
 from tqdm import tqdm
 
+from openrlhf_unlearn.grading.grade import text_of
 from openrlhf_unlearn.grading.pool import MathGrader
 
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,15}\s*")
@@ -13,10 +13,7 @@ CHUNK = 256
 
 def check_labels(labels: list, answer_format: str = "auto", workers: int = 2) -> list[int]:
     """The rows, from 0, whose label cannot be graded: missing, empty, or without a value. Each text is asked once."""
-    missing = {
-        row for row, label in enumerate(labels) if label is None or (isinstance(label, float) and math.isnan(label))
-    }
-    texts = [str(label) for label in labels]
+    texts = list(map(text_of, labels))
     plain = answer_format in ("auto", "boxed", "last_number")
     doubtful = sorted({text for text in texts if not (plain and _INTEGER.fullmatch(text))})
     bad = set()
@@ -25,7 +22,7 @@ def check_labels(labels: list, answer_format: str = "auto", workers: int = 2) ->
             for start in tqdm(range(0, len(doubtful), CHUNK), "labels", leave=False, disable=None):
                 chunk = doubtful[start : start + CHUNK]
                 bad |= {text for text, good in zip(chunk, grader.gradable(chunk), strict=True) if not good}
-    return [row for row, text in enumerate(texts) if row in missing or text in bad]
+    return [row for row, text in enumerate(texts) if text in bad]
 
 
 def label_table(labels: list, rows: list[int], places: list[str] | None = None, limit: int = 10) -> str:

@@ -12,14 +12,16 @@ import os
 import queue
 import threading
 import weakref
+from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from numbers import Number, Real
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.extract import around_the_answer
 from openrlhf_unlearn.grading.formats import FORMATS
-from openrlhf_unlearn.grading.grade import Grade, quick_grade
+from openrlhf_unlearn.grading.grade import Grade, quick_grade, text_of
 from openrlhf_unlearn.grading.process import CLOSED, Worker
 
 MAX_CHARS = 20_000  # of a longer response the end is graded, or what follows its last box
@@ -44,8 +46,10 @@ class MathGrader:
         answer_format: str = "auto",
         warm: bool = True,
     ):
+        answer_format = str(answer_format)
         check_spec(answer_format)
-        if not (workers >= 1 and 0 < timeout_s < math.inf and memory_mb >= 1):
+        numbers = isinstance(workers, int) and isinstance(timeout_s, Real) and isinstance(memory_mb, Real)
+        if not (numbers and workers >= 1 and 0 < timeout_s < math.inf and 1 <= memory_mb < math.inf):
             raise UserError(f"a grader needs a worker, time and memory, not {workers}, {timeout_s} s, {memory_mb} MB")
         self._options = (workers, timeout_s, memory_mb, answer_format, warm)
         self.answer_format = answer_format
@@ -57,7 +61,7 @@ class MathGrader:
 
     def _begin(self) -> None:
         workers, timeout_s, memory_mb, answer_format, _ = self._options
-        self._workers = [Worker(answer_format, timeout_s, memory_mb) for _ in range(workers)]
+        self._workers = [Worker(answer_format, timeout_s, int(memory_mb)) for _ in range(workers)]
         self._items: queue.SimpleQueue[tuple[Future, dict] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closed = False
@@ -111,21 +115,19 @@ class MathGrader:
             self._told.add(problem)
             logger.warning("%s failed, verdict error: %s", self.answer_format, problem)
 
-    def _submit(self, response: str, label) -> Grade | Future:
+    def _submit(self, response, label) -> Grade | Future:
         """The grade where it is plain, else the future of a worker's."""
-        response, label = ("" if text is None else str(text) for text in (response, label))
-        if not label.strip():
+        response, label = text_of(response), text_of(label)
+        if not self._may_be_label(label):
             return Grade.of("bad_label")
         if self.answer_format in FORMATS:
-            if len(label) > MAX_CHARS:
-                return Grade.of("bad_label")
             response = around_the_answer(response, MAX_CHARS, box=self.answer_format != "last_number")
         quick = quick_grade(response, label) if self.answer_format in QUICK else None
         return quick or self._send({"response": response, "label": label})
 
     def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
-        """One grade for each pair, in order."""
-        pending = [self._submit(*pair) for pair in zip(responses, labels, strict=True)]
+        """One grade for each pair, in order. A number is read as its text; a label that is neither is `bad_label`."""
+        pending = [self._submit(*pair) for pair in _pairs(responses, labels)]
         try:
             return [self._read(item) for item in pending]
         except BaseException:  # Ctrl-C too: what waits is not graded
@@ -136,14 +138,18 @@ class MathGrader:
 
     async def agrade(self, responses: list[str], labels: list[str]) -> list[Grade]:
         """`grade` without blocking the event loop."""
-        pending = [self._submit(*pair) for pair in zip(responses, labels, strict=True)]
+        pending = [self._submit(*pair) for pair in _pairs(responses, labels)]
         await asyncio.gather(*(asyncio.wrap_future(item) for item in pending if isinstance(item, Future)))
         return [self._read(item) for item in pending]
 
     def gradable(self, labels: list[str]) -> list[bool]:
         """Whether each label can be graded at all."""
-        pending = [self._send({"label": label}) for label in labels]
-        return [item.result().get("gradable", False) for item in pending]
+        texts = map(text_of, labels)
+        pending = [self._send({"label": text}) if self._may_be_label(text) else None for text in texts]
+        return [item is not None and item.result().get("gradable", False) for item in pending]
+
+    def _may_be_label(self, text: str) -> bool:
+        return bool(text.strip()) and (len(text) <= MAX_CHARS or self.answer_format not in FORMATS)
 
     def close(self) -> None:
         """End every process, also one that is at work; a closed grader cannot be used again."""
@@ -176,6 +182,19 @@ class MathGrader:
     def __del__(self):
         if hasattr(self, "_lock"):
             self._stop()  # no waiting: at the interpreter's exit the threads stand still
+
+
+def _pairs(responses: Iterable, labels: Iterable) -> list[tuple]:
+    """(response, label) each; raises UserError for what a caller has mixed up."""
+    if isinstance(responses, str) or isinstance(labels, str):
+        raise UserError("grade takes a list of responses and a list of labels, not one text")
+    responses, labels = list(responses), list(labels)
+    if len(responses) != len(labels):
+        raise UserError(f"{len(responses)} responses but {len(labels)} labels: give one label for each response")
+    for row, response in enumerate(responses):
+        if response is not None and not isinstance(response, str | Number):
+            raise UserError(f"response {row} is a {type(response).__name__}, not a text")
+    return list(zip(responses, labels, strict=True))
 
 
 def _serve(worker: Worker, items: queue.SimpleQueue) -> None:

@@ -14,6 +14,7 @@ from openrlhf_unlearn.errors import UserError
 
 START_S = 120.0  # a worker imports sympy before it is ready, on a busy machine too
 GRACE_S = 0.3  # after the deadline, by which the worker's own alarm should have ended it
+END_S = 1.0  # that a process has to end itself, and what its grading has started
 CLOSED = "the grader was closed before it had graded everything"
 
 
@@ -144,14 +145,19 @@ class Worker:
         self._grading = None
 
     def kill(self) -> None:
-        """End the process and wait for its end."""
-        self._signal()
-        if self._process is not None:
-            self._process.wait()
-            self.let_go()
+        """End the process, by force if it takes long, and wait for its end."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_S)
+        if self._process.returncode != 0:
+            self._force()
+        self._process.wait()
+        self.let_go()
 
-    def _signal(self) -> None:
-        for group in (self._grading, self._process and self._process.pid):
+    def _force(self) -> None:
+        for group in (self._grading, self._process.pid):
             with suppress(OSError):
                 if group:
                     os.killpg(group, signal.SIGKILL)
@@ -159,7 +165,8 @@ class Worker:
     def stop(self) -> None:
         """End the process for good; the thread that waits for its reply then cleans up."""
         self._stopped = True
-        self._signal()
+        if self._process is not None:
+            self._process.terminate()
 
     def let_go(self) -> None:
         """Close our ends of the pipes; in a fork this is all, for the process belongs to the parent."""

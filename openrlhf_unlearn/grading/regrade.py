@@ -48,9 +48,14 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(
             f"{run_dir} has no evaluations and no rollouts: evaluate it, or train with --unlearn.save_rollouts"
         )
-    with tempfile.TemporaryDirectory() as scratch:
-        shadow = RunDir(Path(args.out or Path(scratch) / "run"))
+    beside = Path(args.out).absolute().parent if args.out else None
+    if beside:
+        beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".regrade-", dir=beside) as scratch:
+        shadow = RunDir(Path(scratch) / "run")
         summary = regrade(run_dir, shadow, args)
+        if args.out:
+            shadow.path.rename(args.out)  # whole, or not there
     update_summary(run_dir, "regrade", summary)
     print(report(summary, args.show))
     if args.out:

@@ -52,11 +52,11 @@ def answer_to(request: dict, answers: Format) -> dict:
         return {"verdict": grade.verdict, "reward": float(grade.reward), "answer": answer}
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
-    except Exception as error:  # an answer that breaks the parser is the answer's fault, and one verdict says so
+    except BaseException as error:  # what breaks the parser, or a user's sys.exit(): the answer gets the verdict
         return {"gradable": False} if label_only else {**vars(Grade.of("error")), "problem": _problem(error, answers)}
 
 
-def _problem(error: Exception, answers: Format) -> str | None:
+def _problem(error: BaseException, answers: Format) -> str | None:
     """What a user's own grader raised, and on which of its lines; None for ours."""
     if type(answers) in FORMATS.values():
         return None
@@ -142,10 +142,13 @@ def _warm_up(answers: Format, trusted: bool) -> None:
 
 
 class Children:
-    """Forks grading processes and waits for them; kills the one at work as soon as the owner is gone."""
+    """Forks grading processes and waits for them; kills the one at work as soon as the owner is gone or says so."""
 
     def __init__(self, owner: int, replies: int):
         self.owner, self.replies = owner, replies
+        _adopt_orphans()
+        self.spared = set(_children())  # of a user's file, since it was loaded
+        signal.signal(signal.SIGTERM, _leave)
         self.wake, waker = os.pipe()
         os.set_blocking(waker, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -157,7 +160,7 @@ class Children:
     def run(self, serve) -> int:
         """The exit code of a process that returned it from `serve`, negative if a signal ended it.
 
-        It has a process group of its own, which ends with it: whatever a user's grader started too.
+        Whatever it started ends with it.
         """
         child = os.fork()
         if child == 0:
@@ -166,24 +169,60 @@ class Children:
                 os.setpgid(0, 0)
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 send(self.replies, {"grading": os.getpid()})
                 code = serve()
             finally:
                 os._exit(code)
+        try:
+            owned = self._owned_until_end(child)
+        finally:
+            code = self._end(child)
+        return code if owned else OWNER_GONE
+
+    def _owned_until_end(self, child: int) -> bool:
+        """Wait for the child's end; False if the owner's comes first."""
         while not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             events = dict(self.poll.poll(5_000))
             if self.wake in events:
                 os.read(self.wake, 512)
             if events.get(0) or os.getppid() != self.owner:
-                _end_group(child)
-                return OWNER_GONE
-        _end_group(child)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                return False
+        return True
+
+    def _end(self, child: int) -> int:
+        """Kill the child's group, then what it put into sessions of its own: orphans of it are ours."""
+        with contextlib.suppress(OSError):
+            os.killpg(child, signal.SIGKILL)
+        os.kill(child, signal.SIGKILL)  # it may not have made its group yet
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        self.end_orphans()
+        return code
+
+    def end_orphans(self) -> None:
+        while orphans := set(_children()) - self.spared:
+            for orphan in orphans:
+                os.kill(orphan, signal.SIGKILL)
+                os.waitpid(orphan, 0)
 
 
-def _end_group(leader: int) -> None:
+def _leave(*_) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
+
+
+def _adopt_orphans() -> None:
+    """Linux's PR_SET_CHILD_SUBREAPER: what a grading process leaves behind becomes a child of this one."""
+    with contextlib.suppress(Exception):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def _children() -> list[int]:
     with contextlib.suppress(OSError):
-        os.killpg(leader, signal.SIGKILL)
+        return list(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+    return []
 
 
 def main() -> None:
@@ -199,13 +238,17 @@ def main() -> None:
         send(replies, {"failed": f"{type(error).__name__}: {error}"})
         return
     children = Children(owner, replies)
-    while True:
-        code = children.run(lambda: Grading(answers, timeout_s, memory_mb, replies, trusted).serve())
-        if code == OWNER_GONE:
-            return
-        if code != RECYCLE:
-            overrun = code in (-signal.SIGALRM, -signal.SIGKILL, OUT_OF_MEMORY)
-            send(replies, {"died": "timeout" if overrun else "error"})
+
+    def serve() -> int:  # within the fork: the limits are those of its process
+        return Grading(answers, timeout_s, memory_mb, replies, trusted).serve()
+
+    try:
+        while (code := children.run(serve)) != OWNER_GONE:
+            if code != RECYCLE:
+                overrun = code in (-signal.SIGALRM, -signal.SIGKILL, OUT_OF_MEMORY)
+                send(replies, {"died": "timeout" if overrun else "error"})
+    finally:
+        children.end_orphans()  # we may have been told to leave just after a fork
 
 
 if __name__ == "__main__":

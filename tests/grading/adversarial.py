@@ -31,7 +31,29 @@ def towers() -> list[str]:
         r"9^{9^{9^9}} \mod 7",
         r"\sin(9^{9^{9^9}})",
     ]
-    return boxed(*powers, *factorials, *sums, *others)
+    hidden = [  # what a cheap look at the formula does not show
+        r"\frac{9^{9^{9^9}}}{9^{9^{9^9}}}\cdot 7",
+        "9^{9^{9^9}}-9^{9^{9^9}}+7",
+        "7+0^{9^{9^{9^9}}}",
+        "1e999999999",
+        "1e-999999999",
+        "7,9^{9^{9^9}}",
+        "(7,9^{9^{9^9}})",
+        r"x=9^{9^{9^9}}",
+        r"x>9^{9^{9^9}}",
+        r"9^{9^{9^9}}\%",
+        r"0.\overline{" + "142857" * 500 + "}",
+        r"\begin{pmatrix}9^{9^{9^9}}&1\\1&7\end{pmatrix}",
+        "(x+y+z+w)^{500}",
+        "(x+1)^{99999}",
+        r"\sqrt{2}^{\sqrt{2}^{\sqrt{2}^{99999999}}}",
+        r"\sin(10^{10^{8}})",
+        r"\zeta(99999999)",
+        r"|9^{9^{9^9}}|",
+        "3^{3^{3^{3}}}_7",
+        r"2^{10^7} \bmod 9^{10^7}",
+    ]
+    return boxed(*powers, *factorials, *sums, *others, *hidden)
 
 
 def deep() -> list[str]:
@@ -47,6 +69,13 @@ def deep() -> list[str]:
         lambda n: "1," * n + "1",
         lambda n: "x=" * n + "7",
         lambda n: "|" * n + "7" + "|" * n,
+        lambda n: r"\begin{pmatrix}" * n + "7" + r"\end{pmatrix}" * n,
+        lambda n: r"\text{" * n + "7" + "}" * n,
+        lambda n: "$" * n + "7" + "$" * n,
+        lambda n: "7!" + "!" * n,
+        lambda n: r"1\pm" * n + "1",
+        lambda n: r"[0,1)\cup" * n + "[2,3)",
+        lambda n: "x<" * n + "7",
     ]
     return boxed(*(kind(n) for kind in kinds for n in (20, 200, 2_000)))
 

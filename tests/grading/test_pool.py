@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,26 +70,46 @@ class Hungry:
 
 
 def test_a_users_grader_that_ignores_alarms_and_starts_processes_is_ended_with_them():
+    """Also with those in sessions of their own, as graders that run code have them."""
     spec = f"{__file__}:Stubborn"
     with MathGrader(workers=1, timeout_s=1.0, answer_format=spec) as grader:
-        grades = grader.grade(["fast", "stubborn", "fast", "exit", "fast"], ["1"] * 5)
-        left = [pid for pid in alive(groups(grader)[0]) if b"4321" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    assert [grade.verdict for grade in grades] == ["correct", "timeout", "correct", "error", "correct"]
-    assert left == []
+        grades = grader.grade(["fast", "stubborn", "fast", "exit", "fast", "daemon"], ["1"] * 6)
+        assert grades[1].verdict == "timeout"
+        assert sleepers() == 1  # the process that left it still grades
+    assert [grade.verdict for grade in grades] == ["correct", "timeout", "correct", "error", "correct", "correct"]
+    assert sleepers() == 0
+
+
+def sleepers() -> int:
+    """The processes that Stubborn started."""
+    commands = [process / "cmdline" for process in Path("/proc").glob("[0-9]*")]
+    return sum(str(SECONDS).encode() in read(command) for command in commands)
+
+
+def read(path: Path) -> bytes:
+    with suppress(OSError):  # it ended between the listing and the reading
+        return path.read_bytes()
+    return b""
+
+
+SECONDS = 4321.5  # a sleep that no other program asks for
 
 
 class Stubborn:
     def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
         if responses[0] == "stubborn":
             signal.signal(signal.SIGALRM, signal.SIG_IGN)
-            subprocess.Popen(["sleep", "4321"])
-            time.sleep(4321)
+            subprocess.Popen(["sleep", str(SECONDS)])
+        if responses[0] in ("stubborn", "daemon"):
+            subprocess.Popen(["sleep", str(SECONDS)], start_new_session=True)
+        if responses[0] == "stubborn":
+            time.sleep(SECONDS)
         if responses[0] == "exit":
             os._exit(0)
         return [Grade("correct", 1.0, responses[0])]
 
 
-@pytest.mark.parametrize("verdict", ["splendid", "raises", "nan", "nothing"])
+@pytest.mark.parametrize("verdict", ["splendid", "raises", "exits", "nan", "nothing"])
 def test_what_a_users_grader_does_wrong_is_an_error_and_told_once(verdict, caplog):
     with MathGrader(workers=1, timeout_s=20.0, answer_format=f"{__file__}:Careless") as grader:
         grades = grader.grade([verdict] * 3, ["1"] * 3)
@@ -101,6 +122,8 @@ class Careless:
     def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
         if responses[0] == "raises":
             raise KeyError("boom")
+        if responses[0] == "exits":
+            sys.exit(0)
         if responses[0] == "nothing":
             return []
         return [Grade("correct" if responses[0] == "nan" else responses[0], float("nan"), None)]
@@ -110,6 +133,35 @@ def test_from_asyncio_the_same_in_order(grader):
     responses = [rf"\boxed{{\frac{{{n}}}{{3}}}}" for n in range(1, 9)]
     labels = [f"{n}/3" for n in range(1, 9)]
     assert asyncio.run(grader.agrade(responses, labels)) == grader.grade(responses, labels)
+
+
+def test_a_cancelled_call_leaves_the_grader_free():
+    async def cancel(grader) -> list[Grade]:
+        call = asyncio.create_task(grader.agrade([BOMB] * 50, ["5"] * 50))
+        await asyncio.sleep(0.2)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        return await asyncio.wait_for(grader.agrade([HALF], ["1/2"]), 30)  # not after fifty seconds of bombs
+
+    with MathGrader(workers=1, timeout_s=1.0) as grader:
+        assert asyncio.run(cancel(grader))[0].verdict == "correct"
+
+
+def test_an_interrupted_program_ends_at_once_with_its_processes():
+    code = (
+        "from openrlhf_unlearn.grading import MathGrader\n"
+        "grader = MathGrader(workers=1, timeout_s=600.0)\n"
+        "print(grader._workers[0]._process.pid, flush=True)\n"
+        f"grader.grade([{BOMB!r}] * 9, ['5'] * 9)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    session = int(owner.stdout.readline())
+    time.sleep(0.5)
+    owner.send_signal(signal.SIGINT)
+    _, errors = owner.communicate(timeout=60)
+    assert errors.strip().endswith("KeyboardInterrupt")
+    assert ended(session)
 
 
 def test_from_many_threads_each_gets_its_own(grader):
@@ -231,8 +283,33 @@ def test_what_cannot_be_is_one_line():
         MathGrader(answer_format="bxed")
     with pytest.raises(UserError, match="no such file"):
         MathGrader(answer_format="missing.py:Grader")
-    with pytest.raises(UserError, match="needs a worker"):
-        MathGrader(workers=0)
+    for option in ({"workers": 0}, {"workers": "2"}, {"timeout_s": None}, {"memory_mb": float("nan")}):
+        with pytest.raises(UserError, match="needs a worker"):
+            MathGrader(**option)
+
+
+@pytest.mark.parametrize(
+    ("responses", "labels", "message"),
+    [
+        (["a", "b"], ["a"], "2 responses but 1 labels"),
+        ("ab", ["a", "b"], "not one text"),
+        (["7", [{"role": "assistant"}]], ["7", "7"], "response 1 is a list"),
+    ],
+)
+def test_a_callers_mistake_is_one_line(grader, responses, labels, message):
+    with pytest.raises(UserError, match=message):
+        grader.grade(responses, labels)
+    with pytest.raises(UserError, match=message):
+        asyncio.run(grader.agrade(responses, labels))
+
+
+def test_numbers_are_read_as_text_and_what_is_no_text_is_a_bad_label(grader):
+    labels = [7, 7.0, float("nan"), float("inf"), None, ["7"], b"7", {"answer": 7}]
+    grades = grader.grade([r"\boxed{7}"] * len(labels), labels)
+    assert [grade.verdict for grade in grades] == ["correct"] * 2 + ["bad_label"] * 6
+    assert grader.gradable(labels) == [True] * 2 + [False] * 6
+    assert grader.grade([7, 0.5], ["7", "1/2"]) == [Grade("correct", 1.0, "7"), Grade("correct", 1.0, "0.5")]
+    assert grader.grade([], []) == asyncio.run(grader.agrade([], [])) == grader.gradable([]) == []
 
 
 def test_the_quick_way_decides_integers_in_boxes_only():

@@ -67,6 +67,14 @@ def test_the_new_run_directory_is_whole(run):
         regrade.run(arguments(str(run), "--out", str(new)))
 
 
+def test_a_second_opinion_that_fails_leaves_nothing(run, tmp_path):
+    grader = tmp_path / "broken.py"
+    grader.write_text("raise RuntimeError('broken')")
+    with pytest.raises(UserError, match="broken"):
+        regrade.run(arguments(str(run), "--out", f"{run}-new", "--answer-format", f"{grader}:Mine"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.py", "run"]
+
+
 def test_a_run_without_texts_is_refused(tmp_path):
     run = make_run(tmp_path / "run", [0], [0])
     for tag in run.evaluation_tags():

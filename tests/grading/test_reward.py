@@ -1,18 +1,29 @@
-import importlib.util
+import asyncio
 from pathlib import Path
 
 import torch
+from openrlhf.utils.agent import SingleTurnAgentExecutor
 
-from openrlhf_unlearn.grading.reward import response_of
+from openrlhf_unlearn.grading.reward import FORMAT_VARIABLE, response_of
 from openrlhf_unlearn.run_dir import VERDICTS
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "reward_math.py"
 
 
 def example():
-    path = Path(__file__).parents[2] / "examples" / "reward_math.py"
-    spec = importlib.util.spec_from_file_location("reward_func", path)  # as the host loads it
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.reward_func
+    return SingleTurnAgentExecutor(str(EXAMPLE)).reward_func  # loaded by the host itself
+
+
+def test_the_host_calls_it_in_threads_without_the_plugin(monkeypatch):
+    """Many at once, one of them a power tower, as `--reward.remote_url` alone makes them."""
+    monkeypatch.delenv(FORMAT_VARIABLE, raising=False)
+    executor = SingleTurnAgentExecutor(str(EXAMPLE))
+    answers = [r"\boxed{\frac24}", r"\boxed{9^{9^{9^9}}}", r"\boxed{\frac13}", "I do not know"]
+    queries = ["1/2=" + answer for answer in answers]
+    results = asyncio.run(executor._fetch_rewards_via_func(queries, ["1/2="] * 4, ["1/2"] * 4))
+    assert [float(result["rewards"]) for result in results] == [1.0, 0.0, 0.0, 0.0]
+    shown = ["verdict_correct", "verdict_timeout", "verdict_wrong", "verdict_no_answer"]
+    assert [float(result["extra_logs"][name]) for result, name in zip(results, shown, strict=True)] == [1.0] * 4
 
 
 def test_the_example_returns_the_hosts_form():
