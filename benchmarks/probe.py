@@ -1,6 +1,7 @@
 """The gradient probe's speed: side by side with one backward pass per rollout, and with the floor.
 
     python benchmarks/probe.py [--prompts 1] [--rollouts 20] [--layers 4] [--rounds 3] [--device cpu]
+    python benchmarks/probe.py --growth
     python benchmarks/probe.py --many 10000
 
 A random Qwen2 in the proportions of Qwen2.5-0.5B, scaled down, with prompts as long as responses. Three ways, in turn:
@@ -112,7 +113,7 @@ def floor(model, rollouts, args) -> None:
             piece = Piece(0, prompt.prompt, [responses[i] for i in members], [1.0] * len(members))
             pieces += cut(piece, args.pack_tokens)
     for pack in packs(pieces, args.pack_tokens):
-        layout = Layout.of(pack, model.device)
+        layout = Layout.of(pack, model.device, attention.KINDS[attention.choose(model)])
         embedded = model.get_input_embeddings()(layout.input_ids).requires_grad_()
         output = model.base_model(
             inputs_embeds=embedded, position_ids=layout.position_ids, use_cache=False, layout=layout
@@ -141,7 +142,7 @@ def similarity_seconds(prompts: int = 300, dim: int = 393216, units: int = 10, s
     counts = np.ones((prompts, units), np.int32)
     norms2 = np.full((prompts, units), float(dim))
     dots = norms2 * units
-    gradients = Gradients([str(i) for i in range(prompts)], mean, counts, norms2, dots, sketches)
+    gradients = Gradients([str(i) for i in range(prompts)], mean, counts, norms2, dots, sketches, counts.sum(1))
     groups = [("easy", "learnable", "unlearnable")[i % 3] for i in range(prompts)]
     started = time.perf_counter()
     similarity(gradients, groups)
@@ -163,7 +164,9 @@ def many(prompts: int, dim: int = 393216, units: int = 10, sketch: int = 4096) -
         sketches = Rows(file.name, 0, {"dtype": "F32", "shape": shape, "data_offsets": [int(ends[0]), int(ends[1])]})
         norms2 = np.random.default_rng(0).uniform(0.9, 1.1, (prompts, units))
         counts = np.ones((prompts, units), np.int32)
-        gradients = Gradients([str(i) for i in range(prompts)], mean, counts, norms2, norms2 * units, sketches)
+        gradients = Gradients(
+            [str(i) for i in range(prompts)], mean, counts, norms2, norms2 * units, sketches, counts.sum(1)
+        )
         groups = [("easy", "learnable", "unlearnable")[i % 3] for i in range(prompts)]
         started = time.perf_counter()
         for step in (similarity, Pooled):
@@ -186,6 +189,20 @@ def many(prompts: int, dim: int = 393216, units: int = 10, sketch: int = 4096) -
     )
 
 
+def growth(args: argparse.Namespace) -> None:
+    """Print seconds at one, two and four times as many prompts, rollouts or tokens, and the power that they grow by."""
+    base, times = {"prompts": 1, "rollouts": 10, "length": 64}, (1, 2, 4)
+    model, seconds = build(args), {}
+    ours(model, sample(argparse.Namespace(**{**vars(args), **base})), args)  # the first call is slower
+    for name, size in base.items():
+        each = [sample(argparse.Namespace(**{**vars(args), **base, name: size * k})) for k in times]
+        rounds = [[timed(ours, model, rollouts, args)[0] for rollouts in each] for _ in range(args.rounds)]
+        seconds[name] = [round(min(values), 3) for values in zip(*rounds, strict=True)]
+        print(f"{name} {[size * k for k in times]}: {seconds[name]} s", flush=True)
+    powers = {name: round(float(np.log(t[-1] / t[0]) / np.log(times[-1])), 2) for name, t in seconds.items()}
+    print(json.dumps({"benchmark": "probe_growth", "from": base, "seconds": seconds, "power": powers}))
+
+
 def arguments(description: str) -> argparse.Namespace:
     from openrlhf_unlearn.probe.gradients import default_tokens
 
@@ -201,6 +218,7 @@ def arguments(description: str) -> argparse.Namespace:
     add("--rounds", type=int, default=3)
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     add("--many", type=int, metavar="PROMPTS", help="only the memory of the similarity of so many prompts: 10000")
+    add("--growth", action="store_true", help="only how time grows with prompts, rollouts and length")
     args = parser.parse_args()
     args.pack_tokens = args.pack_tokens or default_tokens(args.device)
     return args
@@ -210,6 +228,8 @@ def main() -> None:
     args = arguments(__doc__)
     if args.many:
         return many(args.many)
+    if args.growth:
+        return growth(args)
     model, rollouts = build(args), sample(args)
     ways = {"ours": ours, "per_rollout": per_rollout, "floor": floor}
     seconds: dict[str, list[float]] = {name: [] for name in ways}

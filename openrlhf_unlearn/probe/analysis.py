@@ -51,7 +51,7 @@ def similarity_table(gradients: Gradients, found: Similarity, groups: list[str])
         "mean_cosine_corrected": _nullable(found.corrected[:, 0]),
         "low": _nullable(found.low[:, 0]),
         "high": _nullable(found.high[:, 0]),
-        "word": ["ok" if enough else "too few rollouts" for enough in found.enough],
+        "word": found.words.tolist(),
         "nearest": [[ids[i] for i, _ in row] for row in nearest],
         "nearest_cosine": [[cosine for _, cosine in row] for row in nearest],
         "farthest": [[ids[i] for i, _ in row] for row in farthest],
@@ -66,13 +66,15 @@ def similarity_table(gradients: Gradients, found: Similarity, groups: list[str])
 
 
 def summary(found: Similarity, groups: list[str]) -> dict[str, dict]:
-    """By group: prompts, those with enough rollouts, median number of rollouts, mean of the mean cosines."""
+    """By group: prompts, those with enough rollouts and, of these, with hardly any different ones, median number of
+    rollouts, mean of the mean cosines."""
     groups_, result = np.array(groups), {}
     for name in sorted(set(groups)):
         mine = groups_ == name
         result[name or "all"] = {
             "prompts": int(mine.sum()),
             "enough_rollouts": int(found.enough[mine].sum()),
+            "identical_rollouts": int((found.words[mine] == "identical rollouts").sum()),
             "median_rollouts": float(np.median(found.n[mine])),
             "plain": _finite_mean(found.plain[mine, 0]),
             "corrected": _finite_mean(found.corrected[mine, 0]),

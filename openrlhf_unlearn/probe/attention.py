@@ -1,45 +1,38 @@
 """Attention over a pack, as one of transformers' attention implementations: exact, without a quadratic mask.
 
-Each sequence of the pack attends to itself alone, or to its prompt's one shared copy and itself. Sequences of like
-lengths go through `scaled_dot_product_attention` together, so that short ones cost no launch each.
+Each sequence of the pack attends to itself alone, or to its prompt's one shared copy and itself. A CPU computes that in
+batches (batches.py), a GPU in one kernel (flex.py); the model does not notice.
 """
 
-import torch
-from torch.nn.functional import scaled_dot_product_attention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.probe.layout import Layout
+from openrlhf_unlearn.probe.batches import Batches
+from openrlhf_unlearn.probe.flex import Flex
 
 NAME = "unlearn_packed"
+KINDS = {"batches": Batches, "flex": Flex}
+SMALLEST_HEAD = 16  # numbers of a head that FlexAttention's kernel needs
 
 
-def packed_attention(module, query, key, value, attention_mask, scaling=None, layout: Layout | None = None, **kwargs):
-    """query: (1, heads, tokens, dim); key, value: (1, key-value heads, tokens, dim) → (1, tokens, heads, dim), None."""
+def choose(model) -> str:
+    """The kind for this model where it is: FlexAttention on a GPU, if its kernel takes such numbers and heads."""
+    weight, config = model.get_input_embeddings().weight, model.config.get_text_config()
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return "flex" if weight.is_cuda and weight.element_size() <= 4 and head >= SMALLEST_HEAD else "batches"
+
+
+def packed_attention(module, query, key, value, attention_mask, scaling=None, layout=None, **kwargs):
+    """query: (1, heads, tokens, dim); key, value: (1, key-value heads, tokens, dim) → (1, tokens, heads, dim), None.
+
+    layout: the pack's `Layout`, handed through the model's keyword arguments.
+    """
     if layout is None:
         raise UserError(f"{type(module).__name__} does not hand keyword arguments to its attention: not supported")
     window = kwargs.get("sliding_window")
-    if window and max(batch.keys.shape[1] for batch in layout.batches) > window:
+    if window and layout.longest > window:
         raise UserError(f"a rollout is longer than the model's sliding window of {window} tokens: not supported")
-    query, key, value = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
-    outputs = [_attend(batch, query, key, value, scaling) for batch in layout.batches]
-    return torch.cat(outputs).index_select(0, layout.order)[None], None
-
-
-def _attend(batch, query, key, value, scaling) -> torch.Tensor:
-    """(tokens, heads, dim) each → rows of this batch, padding included: (sequences * q, heads, dim)."""
-    q = _rows(query, batch.queries)
-    k, v = (_rows(tensor, batch.keys) for tensor in (key, value))
-    groups = q.shape[1] // k.shape[1]
-    if groups > 1:
-        k, v = (tensor.repeat_interleave(groups, dim=1) for tensor in (k, v))
-    out = scaled_dot_product_attention(q, k, v, batch.mask, is_causal=batch.mask is None, scale=scaling)
-    return out.transpose(1, 2).flatten(0, 1)
-
-
-def _rows(tensor: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """(tokens, heads, dim), (sequences, length) → (sequences, heads, length, dim)."""
-    return tensor.index_select(0, index.flatten()).unflatten(0, index.shape).transpose(1, 2)
+    return layout.attend(query, key, value, scaling), None
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)

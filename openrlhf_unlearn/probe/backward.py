@@ -12,10 +12,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.probe import attention
+from openrlhf_unlearn.probe.attention import KINDS, NAME, choose
 from openrlhf_unlearn.probe.layout import Layout, Segments
 from openrlhf_unlearn.probe.packing import Piece
 from openrlhf_unlearn.probe.subspace import Subspace, Tap
+from openrlhf_unlearn.probe.words import note
 
 HEAD_ROWS = 1024  # predictions whose logits are held at a time
 
@@ -24,12 +25,21 @@ class Backward:
     """Gradients of pieces in a subspace of `model`'s parameters; leaves the model frozen, in packed attention.
 
     The loss of a rollout is the mean negative log-likelihood of its tokens at `temperature`, times its weight.
+    attention: "flex" or "batches"; what suits the model and its device unless given.
     """
 
-    def __init__(self, model, subspace: Subspace, temperature: float = 1.0, head_rows: int = HEAD_ROWS):
+    def __init__(
+        self,
+        model,
+        subspace: Subspace,
+        temperature: float = 1.0,
+        head_rows: int = HEAD_ROWS,
+        attention: str | None = None,
+    ):
         self.model, self.subspace, self.temperature, self.head_rows = model, subspace, temperature, head_rows
         model.eval().requires_grad_(False)
-        model.set_attn_implementation(attention.NAME)
+        model.set_attn_implementation(NAME)
+        self.attention = attention or choose(model)
         self.device = model.get_input_embeddings().weight.device
         self.dtype = torch.float64 if model.dtype == torch.float64 else torch.float32
         self.head = model.get_output_embeddings()
@@ -37,10 +47,12 @@ class Backward:
         self.gradients: torch.Tensor | None = None  # of the pack under way
         self.handles = [self._attach(tap) for tap in subspace.taps]
         self._check()
+        if self.attention == "flex":
+            self._check_flex()
 
     def __call__(self, pieces: Sequence[Piece]) -> torch.Tensor:
         """(pieces, dim) gradients of each piece's summed, weighted losses."""
-        layout = Layout.of(pieces, self.device)
+        layout = self._layout(pieces)
         self.gradients = torch.zeros(len(pieces), self.subspace.dim, dtype=self.dtype, device=self.device)
         self.segments, self.slice, self.ids = layout.segments, slice(None), layout.input_ids[0]
         try:
@@ -54,6 +66,9 @@ class Backward:
     def close(self) -> None:
         for handle in self.handles:
             handle.remove()
+
+    def _layout(self, pieces: Sequence[Piece]) -> Layout:
+        return Layout.of(pieces, self.device, KINDS[self.attention])
 
     def _hidden(self, layout: Layout) -> torch.Tensor:
         """(1, tokens, hidden) before the head."""
@@ -128,32 +143,49 @@ class Backward:
             return tap.left.T[self.ids].to(self.dtype)
         return torch.nn.functional.one_hot(self.ids, tap.shape[0]).to(self.dtype)
 
+    # Is it right? -------------------------------------------------------------------------------------------------
+
+    def _pieces(self, size: int) -> list[Piece]:
+        """A piece of two rollouts and one of one; prompts of 2 · `size` and `size` tokens."""
+        vocabulary = self.model.get_input_embeddings().weight.shape[0]
+        ids = (torch.arange(6 * size) * 7 % vocabulary).tolist()
+        two = Piece(0, ids[: 2 * size], [ids[2 * size : 4 * size], ids[3 * size : 5 * size - 1]], [1, 1])
+        return [two, Piece(1, ids[:size], [ids[size : 2 * size + 1]], [1])]
+
     def _check(self) -> None:
         """Ask that packing gives the model's own logits, so that an architecture with surprises is no silent error."""
-        vocabulary = self.model.get_input_embeddings().weight.shape[0]
-        ids = (torch.arange(12) * 7 % vocabulary).tolist()
-        pieces = [Piece(0, ids[:5], [ids[5:9], ids[7:10]], [1, 1]), Piece(1, ids[:2], [ids[2:5]], [1])]
+        pieces = self._pieces(2)
         layout = Layout.of(pieces, self.device)
         try:
             with torch.no_grad():
                 ours = self._logits(self._hidden(layout)[0, layout.rows])
                 self.model.set_attn_implementation("eager")
-                whole = [(p.prompt, r) for p in pieces for r in p.responses]
-                theirs = torch.cat(
-                    [
-                        self.model(torch.tensor([[*p, *r]], device=self.device))
-                        .logits[0, len(p) - 1 : -1]
-                        .to(ours.dtype)
-                        for p, r in whole
-                    ]
-                )
+                whole = [(len(p.prompt), torch.tensor([[*p.prompt, *r]])) for p in pieces for r in p.responses]
+                theirs = [self.model(ids.to(self.device)).logits[0, start - 1 : -1] for start, ids in whole]
         except TypeError as error:
             raise UserError(f"{type(self.model).__name__} is not supported: {error}") from None
         finally:
-            self.model.set_attn_implementation(attention.NAME)
-        tolerance = 0.05 if self.model.dtype in (torch.bfloat16, torch.float16) else 1e-4
-        if (ours - theirs).abs().max() > tolerance * theirs.abs().max():
+            self.model.set_attn_implementation(NAME)
+        theirs = torch.cat(theirs).to(ours.dtype)
+        if (ours - theirs).abs().max() > self._tolerance(1e-4) * theirs.abs().max():
             raise UserError(f"{type(self.model).__name__} is not supported: packed, it gives other logits")
+
+    def _check_flex(self) -> None:
+        """Go on with batches, and say so, where FlexAttention does not run or gives other gradients."""
+        pieces = self._pieces(100)  # several blocks
+        try:
+            ours, reason = self(pieces), "it gives other gradients"
+        except (RuntimeError, ImportError, OSError) as error:  # no compiler, no Triton, a head that no kernel takes
+            ours, reason = None, str(error).strip().splitlines()[0]
+        self.attention = "batches"
+        theirs = self(pieces)
+        if ours is not None and ((ours - theirs).norm(dim=1) <= self._tolerance(1e-3) * theirs.norm(dim=1)).all():
+            self.attention = "flex"
+        else:
+            note(f"FlexAttention does not serve here ({reason}); going on without it")
+
+    def _tolerance(self, exact: float) -> float:
+        return 0.05 if self.model.dtype in (torch.bfloat16, torch.float16) else exact
 
 
 def _map(values: torch.Tensor, matrix: torch.Tensor | None) -> torch.Tensor:

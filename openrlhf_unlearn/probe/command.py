@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--pack-tokens", type=int, help="tokens through the model at a time; default: 16384 on a GPU, else 1024")
     add("--dtype", choices=("float32", "bfloat16", "float64"), help="default: bfloat16 on a GPU, else float32")
     add("--device", help="default: cuda where there is one, else cpu")
+    add("--attention", choices=("flex", "batches"), help="default: flex (FlexAttention) on a GPU, else batches")
     add("--workers", type=int, default=0, help="Ray workers, one a GPU or core; 0: this process")
     add("--variants-run", metavar="RUN", help="run directory whose probe of the same name holds the variants")
     add(
@@ -68,9 +69,13 @@ def run(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> None:
     """Raise UsageError for values that make no sense; settles the probes' names."""
-    for name in ("max_rollouts", "units", "pack_tokens", "lora_rank"):
-        if (value := getattr(args, name)) is not None and value < 1:
-            raise UsageError(f"--{name.replace('_', '-')} must be at least 1")
+    least = {"max_rollouts": 1, "units": 1, "pack_tokens": 1, "lora_rank": 1}
+    least |= dict.fromkeys(("per_group", "project", "sketch", "workers", "seed"), 0)
+    for name, smallest in least.items():
+        if (value := getattr(args, name)) is not None and value < smallest:
+            raise UsageError(f"--{name.replace('_', '-')} must be at least {smallest}")
+    if args.temperature is not None and args.temperature <= 0:
+        raise UsageError("--temperature must be above 0")
     if len(args.tag) not in (1, len(args.model)):
         raise UsageError(f"--tag: give one, or one for each of the {len(args.model)} models")
     if args.full and (args.adapter or args.compare_full):
@@ -153,6 +158,7 @@ def _work(args: argparse.Namespace, model: str, config: dict):
         sketch=args.sketch,
         tokens=args.pack_tokens or default_tokens(device),
         temperature=temperature,
+        attention=args.attention,
     )
 
 

@@ -1,7 +1,6 @@
 """One probe held against another: LoRA against full gradients, and prompts against their own variants (5.3)."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy import stats
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.interference import align, within
 from openrlhf_unlearn.probe.store import load
+from openrlhf_unlearn.probe.words import note
 from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, read_table, write_table
 
 
@@ -47,7 +47,7 @@ def compare_variants(run: RunDir, name: str, file: str, other: str | None) -> in
     if not known:
         raise UserError(f"--variants {file}: none of its {len(pairs)} pairs has gradients of both; raise --per-group")
     if len(known) < len(pairs):
-        print(f"note: {len(pairs) - len(known)} of {len(pairs)} pairs lack a gradient; left out", file=sys.stderr)
+        note(f"{len(pairs) - len(known)} of {len(pairs)} pairs lack a gradient; left out")
     originals = align(gradients["correct"], [a for a, _ in known])
     variants = align(theirs["correct"], [b for _, b in known])
     cosine = np.einsum("pd,pd->p", _unit(originals.mean), _unit(variants.mean))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from openrlhf_unlearn.probe.noise import Noise, jackknife_variance, noise
+from openrlhf_unlearn.probe.noise import Noise, jackknife_variance, noise, unseen_half_width
 from openrlhf_unlearn.probe.summary import Gradients
 
 BLOCK_BYTES = 128 << 20  # of gradients in memory at a time
@@ -22,6 +22,7 @@ class Similarity:
 
     plain, corrected, low, high: (prompts, 1 + groups); the last three nan where there are too few rollouts (low and
     high are a 95 % interval over rollouts). Corrected means are over those others that have enough. enough: (prompts,).
+    words: (prompts,) "ok", "identical rollouts" or "too few rollouts".
     """
 
     ids: list[str]
@@ -32,6 +33,7 @@ class Similarity:
     low: np.ndarray
     high: np.ndarray
     enough: np.ndarray
+    words: np.ndarray
 
 
 def similarity(gradients: Gradients, groups: Sequence[str] | None = None, level: float = 0.95) -> Similarity:
@@ -49,9 +51,8 @@ def similarity(gradients: Gradients, groups: Sequence[str] | None = None, level:
     with np.errstate(invalid="ignore"):
         half = _half_widths(gradients, members * found.enough[:, None], found, corrected, level)
     corrected = np.where(found.enough[:, None], corrected, np.nan)
-    return Similarity(
-        list(gradients.ids), names, gradients.n, plain, corrected, corrected - half, corrected + half, found.enough
-    )
+    low, high = corrected - half, corrected + half
+    return Similarity(list(gradients.ids), names, gradients.n, plain, corrected, low, high, found.enough, found.words)
 
 
 def blocks(gradients: Gradients, array: str = "mean") -> Iterator[slice]:
@@ -79,7 +80,8 @@ def _mean_cosines(gradients, members, norm, *scales) -> list[np.ndarray]:
 
 
 def _half_widths(gradients, members, found: Noise, estimate, level: float) -> np.ndarray:
-    """Half the interval: by leaving out each unit of the prompt; and the others' own noise, averaged over them."""
+    """Half the interval: by leaving out each unit of the prompt; the others' own noise, averaged over them; and what
+    was not seen of a prompt with identical rollouts."""
     scale = np.nan_to_num(found.scale)
     weights = members * scale[:, None]
     sums = np.zeros((members.shape[1], gradients.sketches.shape[2]))
@@ -97,12 +99,14 @@ def _half_widths(gradients, members, found: Noise, estimate, level: float) -> np
         deviations = left - 0.5 * estimate[block, None] * found.shift[block, :, None]
         variance[block] = jackknife_variance(np.nan_to_num(deviations), found.units[block])
     df = np.maximum(found.units - 1, 1)[:, None]
-    own_noise = np.where(found.enough, variance[:, 0], 0)[:, None]
+    unseen = unseen_half_width(found, estimate)
+    own_noise = np.where(found.enough, variance[:, 0] + (unseen[:, 0] / 2) ** 2, 0)[:, None]
     theirs = _of_others(members, own_noise) / others**2
     theirs2 = _of_others(members, own_noise**2 / df) / others**4
     with np.errstate(divide="ignore"):
         df = (variance + theirs) ** 2 / (variance**2 / df + theirs2)
-    return stats.t.ppf(0.5 + level / 2, df) * np.sqrt(variance + theirs)
+    seen = np.nan_to_num(stats.t.ppf(0.5 + level / 2, df)) * np.sqrt(variance + theirs)
+    return np.hypot(seen, unseen)
 
 
 def _of_others(members: np.ndarray, values: np.ndarray) -> np.ndarray:

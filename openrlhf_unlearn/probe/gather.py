@@ -2,7 +2,6 @@
 
 import math
 import shutil
-import sys
 import time
 
 from tqdm import tqdm
@@ -10,6 +9,7 @@ from tqdm import tqdm
 from openrlhf_unlearn.learnability.settings import fingerprint
 from openrlhf_unlearn.probe.rollouts import Sample, digest
 from openrlhf_unlearn.probe.store import Parts, check_same, load, merge
+from openrlhf_unlearn.probe.words import note
 from openrlhf_unlearn.probe.work import Work, compute
 from openrlhf_unlearn.run_dir import RunDir
 
@@ -32,12 +32,14 @@ def gather(run_dir: RunDir, name: str, work: Work, sample: Sample, chosen: dict,
     chunks = {n: sample.rollouts[n * PART : (n + 1) * PART] for n in range(math.ceil(len(sample.rollouts) / PART))}
     missing = {n: chunk for n, chunk in chunks.items() if not parts.path(n).exists()}
     if len(missing) < len(chunks):
-        print(f"note: {len(chunks) - len(missing)} of {len(chunks)} parts are there; going on", file=sys.stderr)
+        note(f"{len(chunks) - len(missing)} of {len(chunks)} parts are there; going on")
     started = time.monotonic()
     with tqdm(total=len(sample.rollouts), desc=f"gradients {name}", unit="prompt") as bar:
         bar.update(sum(len(chunks[n]) for n in chunks if n not in missing))
         for number, gradients, facts in compute(work, missing, workers) if missing else ():
             parts.write(number, gradients, facts)
+            if workers and facts["pack_tokens"] < work.tokens:  # what a worker itself says is not seen
+                note(f"part {number}: out of memory; went on with packs of {facts['pack_tokens']} tokens")
             bar.update(len(chunks[number]))
     every = parts.facts(list(chunks))
     facts = {

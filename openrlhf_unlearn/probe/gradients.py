@@ -7,7 +7,6 @@ gradients = prompt_gradients(model, rollouts)["correct"]      # Gradients, mean:
 similarity(gradients).corrected                               # (prompts,)
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from openrlhf_unlearn.probe.backward import Backward
 from openrlhf_unlearn.probe.packing import Piece, cut, deal, packs
 from openrlhf_unlearn.probe.subspace import Subspace, lora
 from openrlhf_unlearn.probe.summary import Gradients, Sketch, stack, summarise
+from openrlhf_unlearn.probe.words import note
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Stream:
                         self.tokens,
                     )
                 ]
-                open_[number] = _Open(prompt.id, kind, [len(members) for members in dealt], len(responses))
+                open_[number] = _Open(prompt.id, kind, [len(members) for members in dealt], responses)
                 yield from pieces
                 number += 1
 
@@ -146,7 +146,7 @@ class Stream:
                 f"out of memory with one rollout of {longest} tokens; take a smaller --lora-rank or a larger device"
             )
         self.tokens = max(longest, min(self.tokens, sum(piece.n_tokens for piece in pack)) // 2)
-        print(f"note: out of memory; going on with packs of {self.tokens} tokens (--pack-tokens)", file=sys.stderr)
+        note(f"out of memory; going on with packs of {self.tokens} tokens (--pack-tokens)")
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         smaller = packs([part for piece in pack for part in cut(piece, self.tokens)], self.tokens)
@@ -157,17 +157,18 @@ class Stream:
             prompt = open_.pop(number)
             sums = torch.stack([prompt.sums[u] for u in sorted(prompt.sums)])
             if sums.isfinite().all():
-                yield prompt.id, prompt.kind, summarise(sums, prompt.counts, self.units, self.sketch)
+                yield prompt.id, prompt.kind, summarise(sums, prompt.counts, self.units, self.sketch, prompt.distinct)
             else:
                 self.dropped.append(prompt.id)
-                print(f"note: prompt {prompt.id} has a gradient that is not finite; left out", file=sys.stderr)
+                note(f"prompt {prompt.id} has a gradient that is not finite; left out")
 
 
 class _Open:
     """A prompt and class under way: summed gradients by unit, and how many rollouts are still to come."""
 
-    def __init__(self, name: str, kind: str, counts: list[int], missing: int):
-        self.id, self.kind, self.counts, self.missing = name, kind, counts, missing
+    def __init__(self, name: str, kind: str, counts: list[int], responses: Sequence[Sequence[int]]):
+        self.id, self.kind, self.counts, self.missing = name, kind, counts, len(responses)
+        self.distinct = len(set(map(tuple, responses)))
         self.sums: dict[int, torch.Tensor] = {}
 
     def add(self, piece: Piece, gradient: torch.Tensor, units: int) -> None:

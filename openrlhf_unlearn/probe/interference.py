@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from openrlhf_unlearn.probe.cosines import blocks, leave_out
-from openrlhf_unlearn.probe.noise import jackknife_variance, noise
+from openrlhf_unlearn.probe.noise import jackknife_variance, noise, unseen_half_width
 from openrlhf_unlearn.probe.summary import ARRAYS, Gradients, pick
 
 
@@ -50,6 +50,7 @@ def interference(by_class: dict[str, Gradients], pass_rate: dict[str, float]) ->
         weights = np.array([_weight(pass_rate[name]) for name in ids], np.float32)[:, None]
         others = batch - weights * (correct.mean - incorrect.mean)
         values, low, high = within(correct, incorrect)
+        identical = sum(noise(side).unseen for side in (correct, incorrect)) > 0
         plain = _cosine(correct.mean, incorrect.mean)
         to_batch = [_cosine(side.mean, others) for side in (correct, incorrect)]
         for i, name in enumerate(ids):
@@ -65,7 +66,7 @@ def interference(by_class: dict[str, Gradients], pass_rate: dict[str, float]) ->
                     "high": float(high[i]) if known else None,
                     "correct_batch": float(to_batch[0][i]),
                     "incorrect_batch": float(to_batch[1][i]),
-                    "word": "ok" if known else "too few rollouts",
+                    "word": ("identical rollouts" if identical[i] else "ok") if known else "too few rollouts",
                 }
             )
     return rows
@@ -86,7 +87,9 @@ def within(a: Gradients, b: Gradients, level: float = 0.95) -> tuple[np.ndarray,
         variance += part
         weight += part**2 / np.maximum(own.units - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        half = stats.t.ppf(0.5 + level / 2, variance**2 / weight) * np.sqrt(variance)
+        half = np.nan_to_num(stats.t.ppf(0.5 + level / 2, variance**2 / weight)) * np.sqrt(variance)
+    for own in noises:
+        half = np.hypot(half, unseen_half_width(own, estimate[:, None])[:, 0])
     return estimate, estimate - half, estimate + half
 
 

@@ -9,6 +9,10 @@ has the mean ‖μ‖², whatever the noise; with one rollout a unit it is (‖�
 its root gives a direction whose inner products with others' are cosines without that pull. The root of an uncertain
 number is biased itself; its leading term is taken out (`_bias`). Leaving out one unit at a time (a jackknife) tells the
 uncertainty.
+
+Rollouts that are all the same text would leave that no uncertainty at all, yet they are draws too: that n of them agree
+excludes only that others have more than the share 1 − 0.025^(1/n), at 97.5 %. Such others are taken to pull between not
+at all and as much as this or the average prompt does (`unseen_half_width`).
 """
 
 from dataclasses import dataclass
@@ -19,22 +23,30 @@ from openrlhf_unlearn.probe.summary import Gradients
 
 MAX_ERROR = 0.5  # of norm², relative: above it there are too few rollouts to say anything
 MIN_UNITS = 3
+MIN_DISTINCT = 3  # different rollouts, below which their spread tells nothing
 
 
 @dataclass(frozen=True)
 class Noise:
     """norm2: (prompts,) estimate of ‖μ‖², nan below two units. scale: (prompts,) what a mean gradient is multiplied by
     to estimate its true unit direction, nan where there are too few rollouts. units: (prompts,) how many. shift:
-    (prompts, units) how norm2 without a unit differs from its average over units, relative; 0 past the last unit."""
+    (prompts, units) how norm2 without a unit differs from its average over units, relative; 0 past the last unit.
+    unseen: (prompts,) the share that rollouts not seen may have, where hardly two of the seen ones differ, else 0."""
 
     norm2: np.ndarray
     scale: np.ndarray
     units: np.ndarray
     shift: np.ndarray
+    unseen: np.ndarray
 
     @property
     def enough(self) -> np.ndarray:
         return np.isfinite(self.scale)
+
+    @property
+    def words(self) -> np.ndarray:
+        """(prompts,) what a reader should know of each corrected figure."""
+        return np.where(self.enough, np.where(self.unseen > 0, "identical rollouts", "ok"), "too few rollouts")
 
 
 def noise(gradients: Gradients) -> Noise:
@@ -54,7 +66,15 @@ def noise(gradients: Gradients) -> Noise:
         ratio = total2 / n**2 / norm2 - 1  # of the noise in the mean to the signal
         enough = (norm2 > 0) & (error2 < MAX_ERROR**2)  # nan is not enough
         scale = np.where(enough, 1 / np.sqrt(norm2) / (1 + _bias(error2, ratio)), np.nan)
-    return Noise(norm2, scale, units, np.where(enough[:, None], shift, 0))
+    unseen = np.where(np.asarray(gradients.distinct) < MIN_DISTINCT, 1 - 0.025 ** (1 / n), 0)
+    return Noise(norm2, scale, units, np.where(enough[:, None], shift, 0), unseen)
+
+
+def unseen_half_width(found: Noise, estimate: np.ndarray) -> np.ndarray:
+    """Half the interval of (prompts, columns) cosines for rollouts that were not seen; nan rows are left out."""
+    size = np.abs(np.where(found.enough[:, None], estimate, 0))
+    typical = size.sum(0) / max(1, found.enough.sum())
+    return found.unseen[:, None] * np.maximum(size, typical)
 
 
 def _bias(error2: np.ndarray, ratio: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ included. Where only text was saved, prompt and response are tokenized apart, so
 
 import hashlib
 import json
-import sys
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.gradients import Rollouts
+from openrlhf_unlearn.probe.words import note
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_table
 
 CLASSES = ("correct", "incorrect")
@@ -99,7 +99,7 @@ def _classes(table: pa.Table) -> dict[str, dict[str, list[int]]]:
 
 def _groups(run: RunDir) -> dict[str, str]:
     if not run.learnability.exists():
-        print(f"note: {run.learnability} is not there (classify); prompts are probed without groups", file=sys.stderr)
+        note(f"{run.learnability} is not there (classify); prompts are probed without groups")
         return {}
     table = read_table(run.learnability, ["prompt_id", "group"])
     return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
@@ -114,7 +114,7 @@ def _prompts(classes: dict, groups: dict[str, str], per_group: int, rng) -> list
     for group, names in sorted(members.items()):
         usable = [name for name in names if classes[name]["correct"]]
         if not usable:
-            print(f"note: no prompt of the group {group or '(none)'} has a correct rollout; left out", file=sys.stderr)
+            note(f"no prompt of the group {group or '(none)'} has a correct rollout; left out")
         keep = rng.permutation(len(usable))[: per_group or None]
         chosen |= {usable[i] for i in keep}
     if not chosen:
@@ -141,9 +141,7 @@ def _response_tokens(table: pa.Table, rows: list[int], tokenizer, longest: int |
     tokens = [tokenizer(text=text, add_special_tokens=False)["input_ids"] for text in texts]
     end = tokenizer.eos_token_id
     if end is not None and not any(ids and ids[-1] == end for ids in tokens):
-        print(
-            "note: no saved response has its end of text; it is added to those that were not cut off", file=sys.stderr
-        )
+        note("no saved response has its end of text; it is added to those that were not cut off")
         tokens = [[*ids, end] if longest is None or len(ids) < longest else ids for ids in tokens]
     return dict(zip(rows, tokens, strict=True))
 

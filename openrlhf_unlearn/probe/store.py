@@ -18,7 +18,7 @@ from openrlhf_unlearn.probe.summary import ARRAYS, Gradients
 from openrlhf_unlearn.run_dir import RunDir, atomic_path, read_json, write_json
 
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32}
-_EAGER = ("counts", "norms2", "dots")
+_EAGER = ("counts", "norms2", "dots", "distinct")
 
 
 class Parts:
@@ -88,7 +88,7 @@ def merge(paths: Sequence[Path], target: Path, facts: dict) -> None:
 def load(path: Path) -> tuple[dict[str, Gradients], dict]:
     """(Gradients by class, facts) of a merged file; means and sketches are read from the file as they are asked for.
 
-    Raises UserError if there is none, or it is cut off.
+    Raises UserError if there is none, or it is cut off or of an older version.
     """
     try:
         with open(path, "rb") as file:
@@ -102,6 +102,8 @@ def load(path: Path) -> tuple[dict[str, Gradients], dict]:
     arrays = {name: Rows(path, 8 + size, entry) for name, entry in header.items()}
     kinds = sorted({name.split(".")[0] for name in header})
     found = {}
+    if missing := {f"{kind}.{name}" for kind in kinds for name in ARRAYS} - set(arrays):
+        raise UserError(f"{path} lacks {min(missing)}: an older version made it; delete its folder and probe again")
     for kind in kinds:
         own = {name: arrays[f"{kind}.{name}"] for name in ARRAYS}
         own |= {name: own[name][:] for name in _EAGER}

@@ -14,6 +14,7 @@ class Gradients:
     ids: prompts that have such rollouts. mean: (prompts, dim), over rollouts, float32. counts: (prompts, units)
     rollouts in each unit, 0 past the last. norms2, dots: (prompts, units) squared norm of a unit's summed gradient and
     its inner product with the sum over all units. sketches: (prompts, units, sketch) the units' sums, projected.
+    distinct: (prompts,) different rollouts among them.
     """
 
     ids: Sequence[str]
@@ -22,6 +23,7 @@ class Gradients:
     norms2: np.ndarray
     dots: np.ndarray
     sketches: np.ndarray
+    distinct: np.ndarray
 
     @property
     def n(self) -> np.ndarray:
@@ -53,7 +55,9 @@ class Sketch:
         return zeros.index_add_(1, self.place, vectors * self.sign)
 
 
-def summarise(sums: torch.Tensor, counts: Sequence[int], units: int, sketch: Sketch) -> dict[str, np.ndarray]:
+def summarise(
+    sums: torch.Tensor, counts: Sequence[int], units: int, sketch: Sketch, distinct: int
+) -> dict[str, np.ndarray]:
     """One prompt's row of every array of `Gradients`. sums: (its units, dim); counts: their rollouts."""
     total = sums.sum(0)
     exact = sums.double()
@@ -63,7 +67,7 @@ def summarise(sums: torch.Tensor, counts: Sequence[int], units: int, sketch: Ske
         "dots": exact @ exact.sum(0),
         "sketches": sketch(sums),
     }
-    row = {"mean": (total / sum(counts)).cpu().numpy()}
+    row = {"mean": (total / sum(counts)).cpu().numpy(), "distinct": np.int32(distinct)}
     for name, values in small.items():
         padded = values.new_zeros(units, *values.shape[1:])
         padded[: len(values)] = values

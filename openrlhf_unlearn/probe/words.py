@@ -1,6 +1,15 @@
 """What a probe says on the terminal."""
 
+import sys
+
 from openrlhf_unlearn.run_dir import RunDir
+
+
+def note(text: str) -> None:
+    """Say something on stderr, on a line of its own even while a progress bar is shown."""
+    from tqdm import tqdm
+
+    tqdm.write(f"note: {text}", file=sys.stderr)
 
 
 def say(run_dir: RunDir, name: str, result: dict) -> str:
@@ -13,10 +22,9 @@ def say(run_dir: RunDir, name: str, result: dict) -> str:
         pooled = result["group_to_all"].get(group) or {}
         lines.append(
             f"  {group:12} {row['prompts']:4} prompts, {row['median_rollouts']:3.0f} correct rollouts (median); mean "
-            f"cosine "
-            f"plain {_number(row['plain'])}, corrected {_number(pooled.get('corrected'))} "
+            f"cosine plain {_number(row['plain'])}, corrected {_number(pooled.get('corrected'))} "
             f"[{_number(pooled.get('low'))}, {_number(pooled.get('high'))}]; "
-            f"{row['enough_rollouts']} have enough rollouts alone"
+            f"{row['enough_rollouts']} have enough rollouts alone" + _identical(row["identical_rollouts"])
         )
     lines.append(f"  {result['order']}")
     for kind in ("plain", "corrected"):
@@ -29,6 +37,10 @@ def say(run_dir: RunDir, name: str, result: dict) -> str:
             f"  {len(result['left_out'])} prompts left out, their gradient is not finite: {result['left_out'][0]} …"
         )
     return "\n".join(lines)
+
+
+def _identical(count: int) -> str:
+    return f", {count} of them identical ones" if count else ""
 
 
 def trajectory(results: dict[str, dict]) -> str:

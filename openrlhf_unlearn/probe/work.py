@@ -4,6 +4,7 @@ Every part is computed alone and alike wherever it lands, so the numbers do not 
 """
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -14,7 +15,7 @@ from openrlhf_unlearn.probe.summary import Gradients
 
 @dataclass(frozen=True)
 class Work:
-    """All that a worker needs to know; a resume must bring the same (device apart)."""
+    """All that a worker needs to know; a resume must bring the same `settings()`."""
 
     model: str
     dtype: str
@@ -30,10 +31,11 @@ class Work:
     sketch: int
     tokens: int
     temperature: float
+    attention: str | None
 
     def settings(self) -> dict:
         kept = asdict(self)
-        return {name: kept[name] for name in kept if name not in ("device", "tokens")}
+        return {name: kept[name] for name in kept if name not in ("device", "tokens", "attention")}
 
 
 class Worker:
@@ -44,7 +46,7 @@ class Worker:
 
         model = load_model(work.model, work.dtype, work.device)
         self.stream = Stream(
-            Backward(model, subspace(model, work), work.temperature),
+            Backward(model, subspace(model, work), work.temperature, attention=work.attention),
             work.units,
             work.tokens,
             work.sketch,
@@ -58,6 +60,7 @@ class Worker:
         facts = {
             "seconds": time.monotonic() - started,
             "tokens": self.stream.seen - seen,
+            "pack_tokens": self.stream.tokens,
             "dropped": sorted(set(self.stream.dropped[dropped:])),
             "dim": self.stream.dim,
             "subspace": self.stream.backward.subspace.name,
@@ -69,6 +72,10 @@ def load_model(name: str, dtype: str, device: str):
     import torch
     from transformers import AutoModelForCausalLM
 
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {device} cannot be used: {str(error).splitlines()[0]}") from None
     try:
         model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, dtype), trust_remote_code=True)
     except (OSError, ValueError) as error:
@@ -100,6 +107,7 @@ def _spread(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> I
     import ray
     from ray.util import ActorPool
 
+    warnings.filterwarnings("ignore", "Tip: In future versions of Ray", FutureWarning)
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
     gpus = 1 if work.device.startswith("cuda") else 0

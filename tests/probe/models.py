@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 VOCABULARY = 23
 
 
-def tiny(architecture: str = "qwen2", tied: bool = True, kv_heads: int = 2, dtype=torch.float64, seed: int = 0):
+def tiny(architecture: str = "qwen2", tied: bool = True, kv_heads: int = 2, dtype=torch.float64, head: int = 4):
     """A random causal LM: hidden 16, two layers, four heads."""
     import transformers
 
@@ -20,13 +20,13 @@ def tiny(architecture: str = "qwen2", tied: bool = True, kv_heads: int = 2, dtyp
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=kv_heads,
-        head_dim=4,
+        head_dim=head,
         tie_word_embeddings=tied,
         initializer_range=0.3,
         max_position_embeddings=64,
         pad_token_id=None,
     )
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     model = getattr(transformers, f"{prefix}ForCausalLM")(config).to(dtype).eval()
     for name, parameter in model.named_parameters():  # norms and biases that are not all one or zero
         if parameter.ndim == 1:

@@ -21,9 +21,24 @@ def simulated(
     for mean, count in zip(means, n, strict=True):
         rollouts = mean + rng.standard_normal((count, dim)) * spread
         dealt = deal(count, units)
-        sums = torch.tensor(np.stack([rollouts[members].sum(0) for members in dealt]))
-        rows.append(summarise(sums, [len(members) for members in dealt], units, projection))
+        rows.append(summed(rollouts, dealt, units, projection))
     return stack([f"p{i}" for i in range(len(n))], rows)
+
+
+def drawn(rng, texts: np.ndarray, shares: np.ndarray, n, units: int = 10) -> Gradients:
+    """Rollouts drawn from each prompt's few texts. texts: (prompts, texts, dim) gradients, shares: (texts,)."""
+    rows = []
+    for mine, count in zip(texts, n, strict=True):
+        chosen = rng.choice(len(shares), count, p=shares)
+        row = summed(mine[chosen], deal(count, units), units, Sketch(texts.shape[2], 0), len(set(chosen)))
+        rows.append(row)
+    return stack([f"p{i}" for i in range(len(rows))], rows)
+
+
+def summed(rollouts: np.ndarray, dealt: list[list[int]], units: int, sketch: Sketch, distinct: int | None = None):
+    """A prompt's row of `Gradients` from its rollouts' gradients, (rollouts, dim)."""
+    sums = torch.tensor(np.stack([rollouts[members].sum(0) for members in dealt]))
+    return summarise(sums, [len(members) for members in dealt], units, sketch, distinct or len(rollouts))
 
 
 def alike(prompts: int, dim: int, cosine: float, start: int = 0) -> np.ndarray:

@@ -198,6 +198,9 @@ def test_one_clear_line(model, run, tmp_path, capsys):
     assert "no such module; its linear ones are down_proj" in said
     assert "no such folder" in refused(tmp_path / "nowhere" / "else", run, capsys)
     assert "exclude each other" in refused(model, run, capsys, "--full", "--adapter", "x")
+    assert "--device nothing cannot be used" in refused(model, run, capsys, "--device", "nothing")
+    assert "--temperature must be above 0" in refused(model, run, capsys, "--temperature", "0")
+    assert "--workers must be at least 0" in refused(model, run, capsys, "--workers", "-1")
     assert "does not fit the model" in refused(model, run, capsys, "--adapter", str(tmp_path))
 
 

@@ -7,7 +7,7 @@ from openrlhf_unlearn.probe.neighbours import neighbours
 from openrlhf_unlearn.probe.pooled import Pooled
 from openrlhf_unlearn.probe.separation import equal_numbers, separation
 from openrlhf_unlearn.probe.spectrum import captured, spectra
-from tests.probe.simulation import alike, simulated
+from tests.probe.simulation import alike, drawn, simulated
 
 DIM = 600
 SPREADS = {  # where a rollout's noise lies
@@ -72,6 +72,47 @@ def test_too_few_rollouts_are_said_to_be_too_few():
     assert found.enough[3]
     assert np.isnan(found.corrected[:2, 0]).all()
     assert np.isfinite(found.plain).all()
+
+
+def few_texts(rng, prompts: int = 21, texts: int = 8) -> np.ndarray:
+    """(prompts, texts, DIM) gradients of norm 1: each with its own part of what all share, the rest its own."""
+    shared = rng.uniform(0.3, 0.9, (prompts, texts))
+    own = rng.standard_normal((prompts, texts, DIM))
+    own[..., 0] = 0
+    own *= (np.sqrt(1 - shared**2) / np.linalg.norm(own, axis=2))[..., None]
+    own[..., 0] = shared
+    return own
+
+
+@pytest.mark.parametrize(("n", "main"), [(3, 0.95), (10, 0.9), (30, 0.95)])
+def test_identical_rollouts_are_draws_too(n, main):
+    rng, covered, words = np.random.default_rng(n), [], []
+    shares = np.array([main, *[(1 - main) / 7] * 7])
+    for _ in range(60):
+        texts = few_texts(rng)
+        found = similarity(drawn(rng, texts, shares, [n] + [30] * 20))
+        means = np.einsum("k,pkd->pd", shares, texts)
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        truth = (means[1:] @ means[0]).mean()
+        if found.enough[0]:
+            covered.append(found.low[0, 0] <= truth <= found.high[0, 0])
+            words.append(found.words[0])
+    assert {"identical rollouts"} <= set(words) <= {"identical rollouts", "ok"}
+    assert len(covered) > 40
+    assert np.mean(covered) >= 0.92
+
+
+def test_the_fewer_identical_rollouts_the_wider_the_interval():
+    rng = np.random.default_rng(0)
+    texts, widths = few_texts(rng, 3), []
+    for n in (3, 10, 60):
+        found = similarity(drawn(rng, texts, np.eye(8)[0], [n] * 3))
+        assert found.words.tolist() == ["identical rollouts"] * 3
+        assert np.allclose(found.corrected, found.plain)
+        widths.append((found.high - found.low)[:, 0])
+    assert (widths[0] > widths[1]).all()
+    assert (widths[1] > widths[2]).all()
+    assert widths[2].min() > 0
 
 
 def test_equals_the_matrix_of_all_pairs():
@@ -164,6 +205,13 @@ def test_outliers_miss_the_subspace_of_the_others():
     assert found["unlearnable"]["high"] < 0.2
     ranks = {name: row["effective_rank"] for name, row in spectra(gradients, groups).items()}
     assert ranks["unlearnable"] > ranks["easy"]
+
+
+def test_within_a_prompt_of_identical_rollouts():
+    rng = np.random.default_rng(9)
+    correct, incorrect = (drawn(rng, few_texts(rng, 3), np.eye(8)[0], [6] * 3) for _ in range(2))
+    value, low, high = within(correct, incorrect)
+    assert ((low < value) & (value < high)).all()
 
 
 def test_within_a_prompt_correct_against_incorrect():
