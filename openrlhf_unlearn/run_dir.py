@@ -107,7 +107,7 @@ SCHEMAS = {
             ("mean_cosine_corrected", pa.float64()),  # without the noise of few rollouts; null: too few to say
             ("low", pa.float64()),  # its 95 % interval
             ("high", pa.float64()),
-            ("word", pa.string()),  # ok, or too few rollouts
+            ("word", pa.string()),  # ok, identical rollouts, or too few rollouts
             ("nearest", pa.list_(pa.string())),  # prompts by gradient, and their cosines
             ("nearest_cosine", pa.list_(pa.float32())),
             ("farthest", pa.list_(pa.string())),
@@ -183,7 +183,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 def write_json(path: Path, value) -> None:
     with atomic_path(path) as aside:
-        aside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        aside.write_text(as_json(value) + "\n")
+
+
+def as_json(value, margin: str = "\n") -> str:
+    """JSON that people can read: indented, but a list without dicts in it is one line, so that columns stay short."""
+    inner = f"{margin}  "
+    if isinstance(value, dict) and value:
+        items = [f"{json.dumps(str(name), ensure_ascii=False)}: {as_json(item, inner)}" for name, item in value.items()]
+        return f"{{{inner}{f',{inner}'.join(items)}{margin}}}"
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return f"[{inner}{f',{inner}'.join(as_json(item, inner) for item in value)}{margin}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def read_json(path: Path):

@@ -49,8 +49,8 @@ def _left_out(material, outliers, answers):
     total, each = int(sampled.sum()), float(sampled[sampled > 0].mean())
     numbers = {"prompts": len(rows), "rollouts": round(each * len(rows)), "each": each}
     text = (
-        "{prompts:count} prompts were left out. Sampled like the others ({each:small} rollouts each) they would have "
-        "taken {rollouts:count} rollouts more"
+        "{prompts:count} {prompts:prompt was|prompts were} left out. Sampled like the others ({each:small} rollouts "
+        "each) {prompts:it|they} would have taken {rollouts:count} rollouts more"
     )
     hours = sampling_hours(material)
     if hours is not None:
@@ -68,14 +68,15 @@ def _drop(material, outliers, answers):
         return None
     numbers = {"prompts": len(rows), "rollouts": saved, "total": total, "share": saved / total}
     text = (
-        "{prompts:count} prompts ended unlearnable or without any reward. They took {rollouts:count} of {total:count} "
-        "rollouts ({share:percent}); without them a next run samples that much less"
+        "{prompts:count} {prompts:prompt|prompts} ended unlearnable or without any reward. {prompts:It|They} took "
+        "{rollouts:count} of {total:count} rollouts ({share:percent}); without {prompts:it|them} a next run samples "
+        "that much less"
     )
     hours = sampling_hours(material)
     if hours is not None:
         numbers["hours"] = hours * saved / total
         text += ", about {hours:hours} of this run's time if all steps cost alike"
-    text += ". They taught nothing here; another model may learn them."
+    text += ". Another model may learn {prompts:it|them}."
     return _item("drop", "Leave out what was not learned", text, numbers, rows, "--unlearn.skip_prompts {list}")
 
 
@@ -87,8 +88,9 @@ def _no_reward(material, outliers, answers):
     return _item(
         "no_reward",
         "Find a first correct rollout",
-        "{prompts:count} prompts never had a correct rollout, with {median:count} sampled of each (median). "
-        "Oversampling with replay makes lucky ones count; if even that finds none, train on sub-problems first.",
+        "{prompts:count} {prompts:prompt|prompts} never had a correct rollout, with {median:count} sampled of each "
+        "(median). Oversampling with replay makes lucky ones count; if even that finds none, train on sub-problems "
+        "first.",
         {"prompts": len(rows), "median": int(np.median(seen))},
         rows,
         "--unlearn.filter oversample_replay --unlearn.only_prompts {list}",
@@ -103,8 +105,8 @@ def _verifier(material, outliers, answers):
     return _item(
         "verifier",
         "Mend labels or the verifier",
-        "{prompts:count} prompts have a label that cannot be graded, or {broken:percent} and more of their training "
-        "rollouts ended in a time-out or an error. Their reward says nothing about the model.",
+        "{prompts:count} {prompts:prompt has|prompts have} a label that cannot be graded, or {broken:percent} and more "
+        "of the training rollouts ended in a time-out or an error. Such a reward says nothing about the model.",
         {"prompts": len(rows), "broken": BROKEN},
         rows,
         "openrlhf-unlearn regrade {run}",
@@ -116,8 +118,9 @@ def _consensus(material, outliers, answers):
     return _item(
         "consensus",
         "Check labels that the model agrees against",
-        "On {prompts:count} hard prompts at least {share:percent} of the final samples give one and the same answer, "
-        "which is graded wrong: either the model is sure of a mistake, or the label or the comparison is at fault.",
+        "On {prompts:count} hard {prompts:prompt|prompts} at least {share:percent} of the final samples give one and "
+        "the same answer, which is graded wrong: either the model is sure of a mistake, or the label or the comparison "
+        "is at fault.",
         {"prompts": len(rows), "share": CONSENSUS},
         rows,
         "openrlhf-unlearn regrade {run}",
@@ -130,9 +133,10 @@ def _evaluate(material, outliers, answers):
     wrong = float(np.nansum(1 - confidence[rows])) if len(rows) else 0.0
     return _item(
         "evaluate",
-        "Sample more where the label is open",
-        "The labels of {prompts:count} prompts are less than {sure:percent} sure; about {wrong:small} of them are "
-        "wrong. More samples settle them, and adaptive sampling takes them only where they decide something.",
+        "Sample more where the group is open",
+        "The groups of {prompts:count} {prompts:prompt|prompts} are less than {sure:percent} sure; about {wrong:small} "
+        "of them are expected to be wrong. More samples settle them, and adaptive sampling takes them only where they "
+        "decide something.",
         {"prompts": len(rows), "sure": SURE, "wrong": wrong},
         rows,
         "openrlhf-unlearn evaluate --adaptive -n 256 --tag final-more --model {model} --run {run} && "
@@ -147,8 +151,8 @@ def _data_first(material, outliers, answers):
     quality = reasoning(material)
     numbers = {"outlier": OUTLIER}
     text = (
-        "The gradients of {prompts:count} prompts that were not learned point away from all others (mean cosine under "
-        "the lowest {outlier:percent} of the easy and learnable)"
+        "The gradients of {prompts:count} {prompts:prompt|prompts} not learned point away from all others (mean cosine "
+        "under the lowest {outlier:percent} of the easy and learnable)"
     )
     if (chosen & np.isfinite(quality)).any():
         chosen &= ~(quality >= POOR)  # what was not judged stays

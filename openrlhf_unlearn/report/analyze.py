@@ -11,14 +11,13 @@ A run that lacks something gets a page all the same, which names what is missing
 
 import argparse
 import contextlib
-import json
 import shutil
 import sys
 
 from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.report.figures.base import FILES
 from openrlhf_unlearn.report.missing import complete
-from openrlhf_unlearn.run_dir import RunDir, update_summary
+from openrlhf_unlearn.run_dir import RunDir, as_json, update_summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.redirect_stdout(sys.stderr):  # what other verbs say is not the report
         report = analyze(args)
     if args.format == "json":
-        print(json.dumps(report.numbers, indent=2, ensure_ascii=False))
+        print(as_json(report.numbers))
         return 0
     from openrlhf_unlearn.report.markdown import as_markdown
 

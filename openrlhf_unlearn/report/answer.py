@@ -1,7 +1,16 @@
 """The answer in three sentences: what was not learned, why, and what to do now, with numbers and intervals."""
 
+import numpy as np
+
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.statistics import mean_interval
+
+WHAT = {
+    "learnable": "{learnable:was|were} learned",
+    "unlearnable": "{unlearnable:was|were} rewarded in training and yet not learned",
+    "no_reward": "never had a correct rollout",
+    "mixed": "{mixed:was|were} learned in some runs only",
+}
 
 
 def answer(report: dict, material, similarity: dict | None) -> list[Say]:
@@ -11,64 +20,73 @@ def answer(report: dict, material, similarity: dict | None) -> list[Say]:
 
 
 def _what(report: dict):
-    groups, total, hard = report["groups"], report["labelled"], report["hard"]
-    if not total:
+    groups, numbers = report["groups"], {"total": report["labelled"], "hard": report["hard"], "easy": report["easy"]}
+    if not report["labelled"]:
         return "No prompt of {prompts:count} was visited or evaluated yet.", {"prompts": report["prompts"]}
-    if not hard:
-        return (
-            "All {total:count} prompts are easy for the initial policy or cannot be graded: there was nothing hard to "
-            "learn.",
-            {"total": total},
+    text = "Of {total:count} {total:prompt|prompts} "
+    if not report["hard"]:
+        text += (
+            "none that can be graded had a pass@1 below {easy:plain} before training: there was nothing hard to learn."
         )
-    numbers = {"total": total, "hard": hard, "easy": report["easy"]}
-    text = "Of {total:count} prompts {hard:count} were hard (pass@1 below {easy:plain} before training): "
-    said = {
-        "learnable": "were learned",
-        "unlearnable": "were not, although correct rollouts of them were rewarded",
-        "no_reward": "never had a correct rollout",
-        "mixed": "were learned in some runs only",
-    }
-    parts = []
-    for group, verb in said.items():
-        if group in groups:
-            low, high = groups[group]["share_of_hard_interval"]
-            numbers |= {
-                group: groups[group]["prompts"],
-                f"{group}_share": groups[group]["share_of_hard"],
-                f"{group}_low": low,
-                f"{group}_high": high,
-            }
-            share = f"{{{group}_share:percent}}; 95 % interval {{{group}_low:percent}} to {{{group}_high:percent}}"
-            parts.append(f"{{{group}:count}} ({share}) {verb}")
-    text += ", ".join(parts) + "."
+        return text, {name: numbers[name] for name in ("total", "easy")}
+    text += "{hard:count} {hard:was|were} hard (pass@1 below {easy:plain} before training): "
+    found = [group for group in WHAT if group in groups]
+    for i, group in enumerate(found):
+        low, high = groups[group]["share_of_hard_interval"]
+        share = groups[group]["share_of_hard"]
+        numbers |= {group: groups[group]["prompts"], f"{group}_share": share}
+        numbers |= {f"{group}_low": low, f"{group}_high": high}
+        text += ("" if i == 0 else ", and " if i == len(found) - 1 else ", ") + f"{{{group}:count}} "
+        text += f"({{{group}_share:percent}}; {'' if i else '95 % interval '}{{{group}_low:percent}} to "
+        text += f"{{{group}_high:percent}}) {WHAT[group]}"
+    text += "." if "unlearnable" in groups else "; none was rewarded in training and yet not learned."
     return ("So far: " + text if report["provisional"] else text), numbers
 
 
 def _why(report: dict, material, similarity: dict | None):
-    """The gradients, where there is a probe; else what the reward curves say."""
+    """The gradients, where there is a probe of enough prompts; else what the training rewards say."""
     if similarity:
         return _gradients(similarity)
-    groups = report["groups"]
-    if "unlearnable" not in groups or not len(material.visits.step):
+    if not {"unlearnable", "no_reward"} & set(report["groups"]) or not len(material.visits.step):
         return None
+    if "unlearnable" not in report["groups"]:
+        return _never_rewarded(material)
     rewarded = material.per_prompt(material.visits.n_positive)
     mean, interval = mean_interval(rewarded[material.groups == "unlearnable"])
-    if mean is None or interval is None:
-        return None
+    numbers = {
+        "mean": mean,
+        "steps": report["training"]["steps"],
+        "prompts": report["groups"]["unlearnable"]["prompts"],
+    }
+    text = "It was not for want of reward: the unlearnable {prompts:prompt|prompts} had {mean:small} correct rollouts "
+    if interval:
+        text += "each on average (95 % interval {low:small} to {high:small}) "
+        numbers |= {"low": max(0.0, interval[0]), "high": interval[1]}
+    text += "in {steps:count} {steps:step|steps} of training; "
+    text += "too few prompts were probed to say" if material.probe else "the probe would tell"
+    return text + " whether {prompts:its gradient is an outlier|their gradients are outliers}.", numbers
+
+
+def _never_rewarded(material):
+    sampled = int(material.per_prompt(material.visits.n)[material.groups == "no_reward"].sum())
+    prompts = int(np.sum(material.groups == "no_reward"))
     return (
-        "It was not for want of reward: an unlearnable prompt had {mean:small} correct rollouts in training on average "
-        "({low:small} to {high:small}) over {steps:count} steps. Whether its gradient is an outlier, the probe tells.",
-        {"mean": mean, "low": interval[0], "high": interval[1], "steps": report["training"]["steps"]},
+        "It was for want of reward: of {sampled:count} rollouts of {prompts:this prompt|these prompts} in training not "
+        "one was correct.",
+        {"sampled": sampled, "prompts": prompts},
     )
 
 
 def _gradients(similarity: dict):
     """What the probe says, for or against gradients as the reason."""
-    says = (
-        "The gradients tell them apart" if similarity["low"] > 0.5 else "The gradients do not tell them apart for sure"
-    )
+    equal, plain = similarity["equal"], similarity["kind"] == "plain"
+    says = "The gradients tell them apart"
     if similarity["high"] < 0.5:
-        says = "The gradients tell them apart, but the wrong way round"
+        says += ", but the wrong way round"
+    elif similarity["low"] <= 0.5:
+        says = "The gradients do not tell them apart for sure"
+    elif plain and equal and equal["low"] <= 0.5:
+        says += ", but perhaps only by their numbers of correct rollouts"
     numbers = {name: similarity[name] for name in ("unlearnable", "learnable", "auc", "low", "high")}
     noise = (
         "the noise of few rollouts taken out"
@@ -77,23 +95,28 @@ def _gradients(similarity: dict):
     )
     text = (
         f"{says}: the mean cosine to all others ({noise}) is {{unlearnable:rate}} among the unlearnable and "
-        "{learnable:rate} among the learnable; of a random pair the learnable prompt has the higher one with "
-        "probability {auc:rate} (95 % interval {low:rate} to {high:rate})"
+        "{learnable:rate} among the learnable; of a random pair the learnable prompt has the higher "
+        f"{similarity['kind']} cosine with probability {{auc:rate}} (95 % interval {{low:rate}} to {{high:rate}})"
     )
-    if equal := similarity["equal"]:
-        numbers |= {"equal": equal["auc"], "rollouts": equal["rollouts"]}
-        text += ", and {equal:rate} at an equal number of rollouts ({rollouts:count})"
+    if equal:
+        numbers |= {"rollouts": equal["rollouts"], "equal": equal["auc"]}
+        numbers |= {"equal_low": equal["low"], "equal_high": equal["high"]}
+        by = "" if plain else "by the plain cosine "
+        text += f", and {{equal:rate}} ({{equal_low:rate}} to {{equal_high:rate}}) {by}with just {{rollouts:count}} "
+        text += "correct {rollouts:rollout|rollouts} of each"
     return text + ".", numbers
 
 
 def _now(report: dict):
     drop = next((item for item in report["advice"] if item["name"] == "drop"), None)
-    if not drop:
-        return None
-    numbers = drop["numbers"]
-    text = (
-        "Leaving the {prompts:count} that taught nothing out of a next run saves {rollouts:count} of {total:count} "
-        "rollouts ({share:percent}"
-    )
-    text += ", about {hours:hours})" if "hours" in numbers else ")"
-    return text + "; what else to do is under Advice.", numbers
+    if drop:
+        numbers = drop["numbers"]
+        text = (
+            "A next run without the {prompts:count} {prompts:prompt|prompts} that {prompts:was|were} not learned saves "
+            "what {prompts:it|they} took here, {rollouts:count} of {total:count} rollouts ({share:percent}"
+        )
+        text += ", about {hours:hours})" if "hours" in numbers else ")"
+        return text + "; what else to do is under Advice.", numbers
+    if report["provisional"] and report["labelled"]:
+        return "These groups are provisional: what settles them is under Advice, with its command.", {}
+    return None

@@ -7,6 +7,7 @@ no text of a model stands in the page as markup. Details are in blocks of 64 pro
 import base64
 import gzip
 import json
+from math import isfinite
 
 import numpy as np
 
@@ -52,8 +53,9 @@ def number_columns(material) -> dict[str, np.ndarray]:
 
 
 def plain(values: np.ndarray, digits: int = 4) -> list:
-    """Numbers for JSON: rounded, whole ones as such, nan as null."""
-    return [None if v != v else int(v) if v == int(v) else round(v, digits) for v in map(float, values)]
+    """Numbers for JSON: rounded, whole ones as such, nan and infinity as null."""
+    values = [v if isfinite(v) else None for v in map(float, values)]
+    return [None if v is None else int(v) if v == int(v) else round(v, digits) for v in values]
 
 
 def table(material, numbers: dict[str, np.ndarray], advice: list[dict], shown: dict) -> dict:
@@ -76,24 +78,25 @@ def table(material, numbers: dict[str, np.ndarray], advice: list[dict], shown: d
     }
 
 
-def details(material, shown: dict) -> list[str]:
-    """Packed blocks of what a prompt opens to: its curve, neighbours by gradient, rollouts, and its whole text."""
+def details(material, shown: dict) -> list[dict]:
+    """What each prompt opens to: its curve, neighbours by gradient, rollouts, and its whole text."""
     curves = _curves(material)
     texts = material.prompts.column("prompt")
     neighbours = material.probe.neighbours if material.probe else {}
-    blocks = []
-    for start in range(0, material.size, BLOCK):
-        block = []
-        for row in range(start, min(start + BLOCK, material.size)):
-            entry: dict = {"curve": curves.get(row, [])}
-            if row in shown:
-                entry["rollouts"] = [rollout.shown() for rollout in shown[row]]
-                entry["text"] = texts[row].as_py() or ""
-            if row in neighbours:
-                entry["near"], entry["far"] = neighbours[row]
-            block.append(entry)
-        blocks.append(pack(block))
-    return blocks
+    found = []
+    for row in range(material.size):
+        entry: dict = {"curve": curves.get(row, [])}
+        if row in shown:
+            entry["rollouts"] = [rollout.shown() for rollout in shown[row]]
+            entry["text"] = texts[row].as_py() or ""
+        if row in neighbours:
+            entry["near"], entry["far"] = neighbours[row]
+        found.append(entry)
+    return found
+
+
+def pack_blocks(entries: list[dict]) -> list[str]:
+    return [pack(entries[start : start + BLOCK]) for start in range(0, len(entries), BLOCK)]
 
 
 def _curves(material) -> dict[int, list]:
@@ -106,7 +109,7 @@ def _curves(material) -> dict[int, list]:
     rows, starts = np.unique(visits.row[order], return_index=True)
     parts = np.split(values, starts[1:]) if len(rows) else []
     return {
-        int(row): [[int(r), int(s), int(n), int(p), round(float(m), 4)] for r, s, n, p, m in part]
+        int(row): [[int(r), int(s), int(n), int(p), round(float(m), 4) if m == m else None] for r, s, n, p, m in part]
         for row, part in zip(rows, parts, strict=True)
     }
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.report.advice import advise, consensus_answers, save_lists
 from openrlhf_unlearn.report.answer import answer
-from openrlhf_unlearn.report.browser import details, number_columns, shown_rollouts, table
+from openrlhf_unlearn.report.browser import details, number_columns, pack_blocks, plain, shown_rollouts, table
 from openrlhf_unlearn.report.compare import comparison
 from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.figures.base import remove, render, write_csv
@@ -54,11 +55,12 @@ def build(material: Material, args, missing: list[Missing], formats) -> Report:
     _draw(report, material, folder, formats)
     columns = number_columns(material)
     report.table = table(material, columns, advice, shown) | {"advice_names": [item["title"] for item in advice]}
-    report.details = details(material, shown)
+    opened = details(material, shown)
+    report.details = pack_blocks(opened)
     report.rollouts = shown
     report.numbers["shown"] = {"prompts": len(shown), "characters": HEAD + TAIL}
     report.numbers["prompts_file"] = _save_prompts(folder / "prompts.csv", material, columns)
-    report.numbers = clean(report.numbers)
+    report.numbers = clean(report.numbers) | {"prompt_table": prompt_table(material, report.table, columns, opened)}
     return report
 
 
@@ -113,7 +115,11 @@ def _evaluation(material: Material, tag: str) -> dict:
 def _draw(report: Report, material: Material, folder: Path, formats) -> None:
     report.numbers["figures"] = {}
     for spec in all_figures():
-        data = spec.data(material)
+        try:
+            data = spec.data(material)
+        except UserError as error:  # one file that cannot be read is no reason to show nothing
+            report.numbers["missing"].append({"what": spec.title, "why": str(error), "command": spec.needs})
+            data = None
         if data is None:
             remove(spec, folder)
             if not spec.name.startswith("compared") or material.compared:
@@ -129,9 +135,21 @@ def _draw(report: Report, material: Material, folder: Path, formats) -> None:
 def _save_prompts(path: Path, material: Material, columns: dict) -> dict:
     """Every prompt's numbers beside the page, for a spreadsheet."""
     data = {"prompt_id": material.ids.to_pylist(), "group": list(material.groups)}
-    data |= {name: [None if v != v else round(float(v), 6) for v in values] for name, values in columns.items()}
+    data |= {name: plain(values, digits=6) for name, values in columns.items()}
     write_csv(path, data)
     return {"file": str(path), "rows": material.size, "columns": list(data)}
+
+
+def prompt_table(material, shown: dict, numbers, opened: list[dict]) -> dict[str, list]:
+    """What the page shows of single prompts, texts left out, by columns with one entry a prompt.
+
+    curve: [run, step, rollouts, correct ones, mean reward] of each visit; near and far: [row of this table, cosine];
+    shown: [source, file, sample, reward, verdict, characters left out] of each rollout that the page holds.
+    """
+    parts = {name: [entry.get(name, []) for entry in opened] for name in ("curve", "near", "far")}
+    parts["shown"] = [[[*row[:5], row[7]] for row in entry.get("rollouts", [])] for entry in opened]
+    columns = {name: shown[name] for name in numbers}
+    return {"prompt_id": shown["id"], "group": list(material.groups), **columns, **parts}
 
 
 def clean(value):

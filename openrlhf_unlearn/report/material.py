@@ -155,7 +155,7 @@ class Material:
             row=rows[kept],
             n=columns["n"],
             n_positive=columns["n_positive"],
-            mean_reward=columns["mean_reward"],
+            mean_reward=np.where(np.isfinite(columns["mean_reward"]), columns["mean_reward"], np.nan),
             accepted=columns["accepted"],
             reason=columns["reason"],
             failed={name: columns[f"n_{name}"] for name in ("no_answer", "timeout", "error")},

@@ -4,8 +4,8 @@ The page shows no number that is not in the summary: a `Number` carries its raw 
 it is `<data value="0.1234" data-key="groups.learnable.share">12 %</data>`. A `Say` is a sentence with numbers in it; it
 is plain text for the terminal and Markdown, HTML for the page.
 
-    say = Say("Of {total:count} prompts {share:percent} are hard.", {"total": 320, "share": 0.7}, "answer.0")
-    say.text    # Of 320 prompts 70 % are hard.
+    say = Say("{n:count} {n:prompt|prompts}, {share:percent} hard", {"n": 320, "share": 0.7}, "answer.0")
+    say.text    # 320 prompts, 70 % hard
 """
 
 import math
@@ -18,6 +18,8 @@ DASH = "–"
 
 
 def _percent(value: float) -> str:
+    if 0.995 <= value < 1:
+        return ">99 %"  # never certain by rounding
     return f"{100 * value:.0f} %" if abs(value) >= 0.0995 or value == 0 else f"{100 * value:.1f} %"
 
 
@@ -33,13 +35,15 @@ FORMATS = {
     "rate": lambda value: f"{value:.3f}",
     "signed": lambda value: f"{value:+.3f}",
     "plain": lambda value: f"{value:g}",
-    "small": lambda value: f"{value:.2g}",
+    "small": lambda value: f"{value:.2g}" if abs(value) < 99.5 else f"{value:,.0f}",
     "hours": _hours,
 }
 
 
 def show(value, kind: str = "plain") -> str:
-    """A number as people read it; a dash where there is none. Text is shown as it is."""
+    """A number as people read it; a dash where there is none. Text is shown as it is. `prompt|prompts` is the word."""
+    if "|" in kind:
+        return kind.split("|")[value != 1]
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return DASH
     return value if isinstance(value, str) else FORMATS[kind](value).replace("-", "−")
@@ -57,6 +61,8 @@ class Number:
 
     def __html_format__(self, kind: str) -> Markup:
         kind = kind or "plain"
+        if "|" in kind:
+            return Markup(show(self.value, kind))  # a word of the template, escaped with it
         text = escape(show(self.value, kind))
         if isinstance(self.value, str):
             return Markup(f'<span class="given">{text}</span>')

@@ -37,6 +37,7 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["ending"] = ending
     html = environment.get_template("page.html").render(
         r=numbers,
         n=lambda key, kind="plain": Markup(Number(look_up(numbers, key), key).__html_format__(kind)),
@@ -69,7 +70,12 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
 
 
 def title(material) -> str:
-    return material.first.path.resolve().name
+    return ending(str(material.first.path.resolve()))
+
+
+def ending(path: str) -> str:
+    """What tells a path to its reader: the last two parts."""
+    return "/".join(Path(path).parts[-2:])
 
 
 def has_math(report: Report) -> bool:

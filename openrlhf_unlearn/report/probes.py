@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from openrlhf_unlearn.learnability.sensitivity import wilson
 from openrlhf_unlearn.report.statistics import auc, bootstrap
 from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
 
@@ -63,7 +64,8 @@ class Probe:
 
     def _known(self, columns: dict, side: str, i: int) -> list:
         pairs = zip(columns[side][i] or (), columns[cosine_of(side)][i] or (), strict=True)
-        return [[self.row_of[name], round(value, 4)] for name, value in pairs if name in self.row_of]
+        known = ((name, value) for name, value in pairs if name in self.row_of and value is not None)
+        return [[self.row_of[name], round(value, 4)] for name, value in known if np.isfinite(value)]
 
 
 SIDES = ("nearest", "farthest")
@@ -132,7 +134,10 @@ def separation(material) -> dict | None:
         return None
     kind, cosine = chosen
     values = {group: cosine[(material.groups == group) & np.isfinite(cosine)] for group in ("learnable", "unlearnable")}
+    area = auc(values["unlearnable"], values["learnable"])
     low, high = bootstrap(auc, values["unlearnable"], values["learnable"])
+    if low == high:  # wholly apart: drawing again shows no spread, few prompts are no certainty all the same
+        low, high = wilson(area, min(map(len, values.values())))
     pooled = {group: probe.pooled(group) for group in values}
     if None in pooled.values():
         pooled = None
@@ -142,7 +147,7 @@ def separation(material) -> dict | None:
         "mean_kind": "corrected" if pooled else kind,
         **{group: pooled[group]["mean"] if pooled else float(found.mean()) for group, found in values.items()},
         "prompts": sum(map(len, values.values())),
-        "auc": auc(values["unlearnable"], values["learnable"]),
+        "auc": area,
         "low": low,
         "high": high,
         "equal": _at_equal_numbers(probe),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ class Rollout:
         text = self.response
         cut = max(0, len(text) - HEAD - TAIL)
         head, tail = (text[:HEAD], text[-TAIL:]) if cut else (text, "")
-        return [self.source, self.file, self.sample, self.reward, self.verdict, head, tail, cut]
+        reward = self.reward if isfinite(self.reward) else None
+        return [self.source, self.file, self.sample, reward, self.verdict, head, tail, cut]
 
 
 def hardest(material, most: int = PROMPTS) -> np.ndarray:

@@ -4,13 +4,14 @@ import argparse
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.report import analyze
 from openrlhf_unlearn.report.screenshots import browser
-from openrlhf_unlearn.run_dir import read_json
+from openrlhf_unlearn.run_dir import read_json, read_table, write_table
 from tests.report.worlds import NASTY, full_run, prompt_id, prompts, start, train, whole_run
 
 pytestmark = pytest.mark.slow
@@ -166,7 +167,7 @@ def test_an_open_prompt_shows_curve_neighbours_and_both_kinds_of_rollouts(page):
     page.click(f"{SHOWN} a")
     page.wait_for_selector("#prompt-body .question")
     titles = page.eval_on_selector_all("#prompt-body h3", "all => all.map(h => h.textContent)")
-    assert titles[:3] == ["Reward over training", "Nearest by gradient", "Farthest by gradient"]
+    assert titles[:3] == ["Reward over training", "Nearest by gradient (cosine)", "Farthest by gradient (cosine)"]
     assert titles[3:] == ["Correct (4)", "Incorrect (4)"]
     assert page.locator("#prompt-body .curve circle").count() == 6
     neighbour = page.get_attribute(".neighbours a >> nth=0", "href").removeprefix("#prompt=")
@@ -199,6 +200,34 @@ def test_hostile_text_shows_as_text(chromium, run, text):
     assert not page.locator(".said script, .said style, .said img").count()
     assert page.evaluate("window.hacked") is None and not said
     assert page.is_visible("#prompt-title") and page.locator(".rollout").count() == 8
+    page.close()
+
+
+def test_any_id_can_be_linked_to(chromium, tmp_path):
+    names = ["100%", "a%41", "#prompt=b", "c d/ü?&\"'<i>", "e"]
+    made = prompts(len(names), ("unlearnable",))
+    run = start(tmp_path / "run", made)
+    train(run, made, 2)
+    new = {p.id: name for p, name in zip(made, names, strict=True)}
+    for path in [run.prompts, *(run.step_file("rewards", step) for step in run.steps("rewards"))]:
+        table = read_table(path)
+        place = table.column_names.index("prompt_id")
+        column = pa.array([new[name] for name in table.column(place).to_pylist()])
+        write_table(path, table.set_column(place, "prompt_id", column))
+    page = chromium.new_page()
+    page.goto(make_page(run))
+    page.wait_for_selector("html[data-ready]")
+    for name, prompt in zip(names, made, strict=True):
+        page.click(f"{SHOWN} a:text-is('{prompt.text}')")
+        wait_for(page, "#prompt-title", f"Prompt {name}")
+        link = page.input_value(".share input")
+        page.click("#close")
+        page.goto("about:blank")
+        page.goto(link)
+        wait_for(page, "#prompt-title", f"Prompt {name}")
+        page.click("#close")
+    page.evaluate("location.hash = 'prompt=%E0%A4%A'")
+    wait_for(page, "#found", "No prompt here has the id %E0%A4%A")
     page.close()
 
 

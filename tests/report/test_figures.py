@@ -152,7 +152,7 @@ def test_stages_follow_each_others_models(tmp_path):
 def test_the_answer_takes_the_noise_out(material):
     found = separation(material)
     assert found["kind"] == found["mean_kind"] == "corrected" and found["auc"] == 1
-    report = {"groups": {}, "labelled": 0, "hard": 0, "easy": 0.1, "prompts": 48, "advice": []}
+    report = {"groups": {}, "labelled": 0, "hard": 0, "easy": 0.1, "prompts": 48, "advice": [], "provisional": False}
     said = " ".join(say.text for say in answer(report, material, found))
     assert "The gradients tell them apart: the mean cosine to all others (the noise of few rollouts taken out)" in said
 

@@ -12,7 +12,7 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.numbers import Say, look_up, show
 from openrlhf_unlearn.report.page import policy
-from openrlhf_unlearn.run_dir import read_json
+from openrlhf_unlearn.run_dir import GROUPS, read_json
 from tests.report.worlds import NASTY, Prompt, full_run, prompts, whole_run
 
 SILENT = {"script", "style", "svg", "code", "pre", "title", "option"}
@@ -99,6 +99,21 @@ def test_numbers_of_prompts_are_those_of_the_csv(run):
             assert shown is None if row[name] == "" else shown == pytest.approx(float(row[name]), abs=5.1e-5), name
 
 
+def test_numbers_of_the_prompt_browser_are_those_of_the_summary(run):
+    kept, html = read_json(run.summary)["report"]["prompt_table"], run.report.read_text()
+    shown, opened = unpacked(html, "table-data"), details(html)
+    assert kept["prompt_id"] == shown["id"] and kept["group"] == [GROUPS[code] for code in shown["group"]]
+    texts = {"id", "text", "cut", "label", "group", "advice", "advice_names", "shown"}  # no results
+    for name in shown.keys() - texts:
+        assert kept[name] == shown[name], name
+    for i, entry in enumerate(opened):
+        assert kept["curve"][i] == entry["curve"]
+        assert (kept["near"][i], kept["far"][i]) == (entry.get("near", []), entry.get("far", []))
+        assert kept["shown"][i] == [[*rollout[:5], rollout[7]] for rollout in entry.get("rollouts", [])]
+    for name in ("near", "far", "curve", "shown"):
+        assert any(kept[name]), f"no prompt has {name}: nothing was compared"
+
+
 def test_sentences_of_the_summary_are_those_of_the_page(run):
     report, html = read_json(run.summary)["report"], run.report.read_text()
     plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html))
@@ -150,6 +165,9 @@ def test_katex_travels_only_with_mathematics(tmp_path, run):
 def test_a_sentence_says_the_same_as_text_and_as_html():
     say = Say("{n:count} of `a<b` {who:plain}, {share:percent}", {"n": 1234, "who": "<i>", "share": None}, "k")
     assert say.text == "1,234 of `a<b` <i>, –"
+    assert [Say("{n:prompt|prompts}", {"n": n}, "k").text for n in (0, 1, 2)] == ["prompts", "prompt", "prompts"]
+    assert [show(v, "percent") for v in (0, 0.004, 0.12, 0.996, 1)] == ["0 %", "0.4 %", "12 %", ">99 %", "100 %"]
+    assert Say("{n:a<b|c}", {"n": 1}, "k").__html__() == "a&lt;b", "a word is no number of the summary"
     assert say.__html__() == (
         '<data value="1234" data-key="k.numbers.n" data-kind="count">1,234</data> of <code>a&lt;b</code> '
         '<span class="given">&lt;i&gt;</span>, <data value="" data-key="k.numbers.share" data-kind="percent">–</data>'

@@ -152,7 +152,7 @@ def probe(run: RunDir, made: list[Prompt], name: str, tag: str = "initial", mode
         for prompt in chosen:
             own = rng.normal(size=dim) + (0 if prompt.kind == "unlearnable" else 2 * sign * shared)
             sums = torch.tensor(own + rng.normal(size=(units, dim)), dtype=torch.float32)
-            rows.append(summarise(sums, [1] * units, units, sketch))
+            rows.append(summarise(sums, [1] * units, units, sketch, distinct=units))
         by_class[kind] = stack([p.id for p in chosen], rows)
     parts = Parts(run, name, {"model": model})
     parts.write(0, by_class, {})

@@ -89,7 +89,7 @@ def render(spec: Figure, data: Data, folder: Path, formats: Sequence[str]) -> st
         figure = plt.figure(figsize=spec.size, layout="constrained")
         spec.draw(figure, data)
         figure.draw_without_rendering()  # lays it out once, for all formats
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)  # with one, even an empty one, each format draws twice
         for suffix in ("svg", *(suffix for suffix in formats if suffix != "svg")):
             with atomic_path(folder / f"{spec.name}.{suffix}") as aside:
                 date = {"CreationDate": None} if suffix == "pdf" else {"Date": None} if suffix == "svg" else {}

@@ -38,11 +38,16 @@ def data(material) -> Data | None:
 
 def caption(material, data: Data):
     by_group = dict(zip(data["group"], zip(data["worse"], data["prompts"], strict=True), strict=True))
-    worse, prompts = by_group.get("easy", (0, 0))
+    text = (
+        "Prompts whose pass@1 rose or fell between the first and the last evaluation by more than sampling noise; each "
+        "is tested alone, so up to {level:percent} of the unchanged ones show a change by chance."
+    )
+    if "easy" not in by_group:
+        return text, {"level": LEVEL}
+    worse, prompts = by_group["easy"]
     return (
-        "Prompts whose pass@1 rose or fell between the first and the last evaluation by more than sampling noise (5 % "
-        "level, each prompt tested alone). {worse:count} of {prompts:count} easy ones got worse: that is forgetting.",
-        {"worse": worse, "prompts": prompts},
+        text + " Forgetting would be easy ones that got worse: {worse:count} of {prompts:count} did.",
+        {"level": LEVEL, "worse": worse, "prompts": prompts},
     )
 
 

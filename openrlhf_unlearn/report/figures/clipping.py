@@ -8,6 +8,8 @@ from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
 from openrlhf_unlearn.report.statistics import mean_interval
 from openrlhf_unlearn.run_dir import GROUPS
 
+NONE = 0.001  # share of tokens below which clipping cannot matter
+
 
 def data(material) -> Data | None:
     table = material.steps_of("clipping")
@@ -38,16 +40,17 @@ def data(material) -> Data | None:
 
 
 def caption(material, data: Data):
-    peak = max(data["clip_fraction"])
     text = (
         "Share of response tokens whose gradient the clipped objective sets to zero, left in correct, right in "
-        "incorrect rollouts; bands are 95 % intervals over prompts. The highest point is {peak:small} of the tokens."
+        "incorrect rollouts; bands are 95 % intervals over prompts. If clipping were the cause, the unlearnable would "
+        "stand out among the correct."
     )
-    if peak < 0.001:
-        return text + " That is next to none: clipping cannot be what keeps the unlearnable from being learned.", {
-            "peak": peak
-        }
-    return text + " If clipping were the cause, the unlearnable would stand out among the correct.", {"peak": peak}
+    rows = [row for row in records(data) if (row["rollouts"], row["group"]) == ("positive", "unlearnable")]
+    if not rows:
+        return text, {}
+    peak = max(row["clip_fraction"] for row in rows)
+    text += " Their highest point is {peak:percent}"
+    return text + (": next to none, so it is not the cause here." if peak < NONE else "."), {"peak": peak}
 
 
 def draw(figure, data: Data) -> None:

@@ -24,7 +24,9 @@ def caption(material, data: Data):
     better = {run for group, low, run in found if group == "unlearnable" and low > 0}
     return (
         "Final pass@1 minus that of the first run on the same prompts, with 95 % intervals of the paired differences. "
-        "{better:count} of {runs:count} intervention(s) improve the unlearnable beyond the interval.",
+        "For {better:count} of {runs:count} {runs:intervention|interventions} the interval of the unlearnable lies "
+        "above zero. The first run's own samples chose the groups, which by itself lifts its unlearnable and lowers "
+        "its learnable in every other run: compare with a repetition of the first before believing a small one.",
         {"better": len(better), "runs": len(set(data["run"]))},
     )
 

@@ -24,7 +24,7 @@ def reward_curves(visits, groups: np.ndarray) -> list[dict]:
         return []
     window, found, rows = windows(visits.step), groups[visits.row], []
     for group in GROUPS:
-        mine = found == group
+        mine = (found == group) & np.isfinite(visits.mean_reward)
         n = np.bincount(window[mine])
         total = np.bincount(window[mine], weights=visits.mean_reward[mine])
         squares = np.bincount(window[mine], weights=visits.mean_reward[mine] ** 2)

@@ -38,7 +38,9 @@ def caption(material, data: Data):
     for measure in ("within_corrected", "within"):
         if all((measure, group) in rows for group in ("learnable", "unlearnable")):
             numbers = {group: rows[measure, group]["mean"] for group in ("learnable", "unlearnable")}
-            return text + " It is {unlearnable:rate} for the unlearnable, {learnable:rate} for the learnable.", numbers
+            kind = "Corrected" if measure == "within_corrected" else "Plain"
+            text += f" {kind}, it is {{unlearnable:rate}} for the unlearnable, {{learnable:rate}} for the learnable."
+            return text, numbers
     return text, {}
 
 
@@ -47,6 +49,7 @@ def draw(figure, data: Data) -> None:
     forest(axes, records(data), MEASURES)
     bound = max(0.05, float(np.abs([data["low"], data["high"]]).max()))
     axes.set_xlim(-1.08 * bound, 1.08 * bound)
+    axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("mean cosine")
     figure.legend(loc="outside upper left", ncols=4)
 

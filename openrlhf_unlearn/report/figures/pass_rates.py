@@ -10,14 +10,15 @@ def data(material) -> Data | None:
     for group in GROUPS:
         for tag in material.tags:
             if found := group_mean(material.tally(tag).rate[material.groups == group]):
+                found |= {"low": max(0.0, found["low"]), "high": min(1.0, found["high"])}
                 rows.append({"group": group, "evaluation": tag, **found})
     return columns(rows)
 
 
 def caption(material, data: Data):
     return (
-        "pass@1 of each group at {evaluations:count} evaluation(s), mean over its prompts with 95 % intervals. Compare "
-        "each group's first mark with its last: only learning moves it, and a fall of the easy is forgetting.",
+        "pass@1 of each group at {evaluations:count} {evaluations:evaluation|evaluations}, mean over its prompts with "
+        "95 % intervals. Compare each group's first mark with its last: a rise is learning, a fall forgetting.",
         {"evaluations": len(set(data["evaluation"]))},
     )
 

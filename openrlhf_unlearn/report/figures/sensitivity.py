@@ -41,6 +41,8 @@ def draw(figure, data: Data) -> None:
             axes.set_xscale("log", base=2)
             axes.set_xticks(x, [f"{value:g}" for value in x])
             axes.minorticks_off()
+        else:
+            axes.locator_params(axis="x", nbins=4)
         axes.set_xlabel(NAMES[name])
     all_axes[0].set_ylabel("share of the hard prompts (%)")
     all_axes[0].set_ylim(0, 100)

@@ -4,6 +4,7 @@ import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
+from openrlhf_unlearn.report.probes import choose_cosine
 from openrlhf_unlearn.run_dir import GROUPS
 
 BINS = 40
@@ -42,19 +43,18 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 
 def caption(material, data: Data):
     rows = {(row["cosine"], row["group"]): row for row in records(data)}
-    numbers = {}
     text = (
         "Mean cosine of each prompt's gradient to all other prompts', by group; the mark is the group's mean. Few "
         "correct rollouts lower the plain cosine; the corrected one is of those prompts that have enough of them."
     )
-    for kind in ("corrected", "plain"):
-        if all((kind, group) in rows for group in ("learnable", "unlearnable")):
-            numbers = {group: rows[kind, group]["mean"] for group in ("learnable", "unlearnable")}
-            numbers["prompts"] = rows[kind, "unlearnable"]["prompts"]
-            text += f" {kind.capitalize()}, the learnable are at {{learnable:rate}}, the unlearnable"
-            text += " at {unlearnable:rate} ({prompts:count} prompts): outliers lie to the left."
-            break
-    return text, numbers
+    chosen = choose_cosine(material, material.probe)
+    if chosen is None:
+        return text, {}
+    kind, groups = chosen[0], ("learnable", "unlearnable")
+    text += f" {kind.capitalize()}, the learnable are at {{learnable:rate}}, the unlearnable"
+    text += " at {unlearnable:rate} ({prompts:count} prompts): outliers lie to the left."
+    numbers = {group: rows[kind, group]["mean"] for group in groups}
+    return text, numbers | {"prompts": rows[kind, "unlearnable"]["prompts"]}
 
 
 def draw(figure, data: Data) -> None:

@@ -40,7 +40,7 @@ def draw(figure, data: Data) -> None:
     for axes, kind in zip(panels, kinds, strict=True):
         image = heatmap(axes, grids[kind], bound)
         for (i, j), value in np.ndenumerate(grids[kind]):
-            shown = "–" if np.isnan(value) else f"{value:.2f}"
+            shown = "–" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
             axes.text(j, i, shown, ha="center", va="center", fontsize=9, color=on_cell(value, bound))
         axes.set_xticks(range(len(groups)), [GROUP_NAMES[group] for group in groups], rotation=20)
         axes.set_yticks(range(len(groups)), [GROUP_NAMES[group] for group in groups])

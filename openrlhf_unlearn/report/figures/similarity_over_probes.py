@@ -8,13 +8,18 @@ from openrlhf_unlearn.run_dir import GROUPS
 
 
 def over_training(material) -> Data | None:
-    """One probe for each evaluation tag."""
-    by_tag = {probe.tag: probe for probe in reversed(list(material.probes.values()))}
+    """One probe for each evaluation tag, other base models' apart."""
+    others = material.summary.get("models") or ()
+    by_tag = {probe.tag: probe for probe in reversed(list(material.probes.values())) if probe.name not in others}
     return _data(material, {tag: by_tag[tag] for tag in reversed(by_tag)})
 
 
 def over_models(material) -> Data | None:
-    """The probes of different models on the same rollouts, of the evaluation that most models were probed on."""
+    """The probes of `openrlhf-unlearn models`, each model on its own rollouts of the same prompts; else of different
+    models on the same rollouts, of the evaluation that most models were probed on."""
+    names = [name for name in material.summary.get("models") or () if name in material.probes]
+    if len(names) > 1:
+        return _data(material, {name: material.probes[name] for name in names})
     probes = list(material.probes.values())
     tags = {tag: {p.model: p for p in reversed(probes) if p.tag == tag} for tag in dict.fromkeys(p.tag for p in probes)}
     most = max(tags.values(), key=len, default={})
@@ -45,12 +50,12 @@ def caption_training(material, data: Data):
 
 def caption_models(material, data: Data):
     text = (
-        "The same rollouts under {models:count} models. A model on which the unlearnable rise to the others is one to "
+        "The same prompts under {models:count} models. A model on which the unlearnable rise to the others is one to "
         "start from: {closest:plain} has the smallest gap between learnable and unlearnable, {gap:rate}."
     )
     gaps = _gaps(records(data))
     if not gaps:
-        return "The same rollouts under {models:count} models.", {"models": len(set(data["probe"]))}
+        return "The same prompts under {models:count} models.", {"models": len(set(data["probe"]))}
     closest = min(gaps, key=gaps.get)
     return text, {"models": len(set(data["probe"])), "closest": closest, "gap": gaps[closest]}
 
@@ -98,7 +103,7 @@ MODELS = replace(
     FIGURE,
     name="similarity_over_models",
     title="Similarity under other base models",
-    needs="openrlhf-unlearn probe --model BASE MID --tag initial --name base mid --run RUN",
+    needs="openrlhf-unlearn models RUN base=MODEL mid=MODEL",
     data=over_models,
     caption=caption_models,
     draw=lambda figure, data: draw(figure, data, "model"),

@@ -4,10 +4,11 @@ import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Data, Figure
 from openrlhf_unlearn.report.figures.similarity_groups import heatmap
-from openrlhf_unlearn.report.palette import GROUP_NAMES, INK
+from openrlhf_unlearn.report.palette import GROUP_NAMES
 from openrlhf_unlearn.run_dir import GROUPS
 
 EACH = 30  # prompts of a group
+ON_CELLS = "#111111"  # stays in dark mode, as the cells do
 
 
 def data(material) -> Data | None:
@@ -62,8 +63,8 @@ def draw(figure, data: Data) -> None:
     groups = list(dict.fromkeys(data["group"]))
     starts = np.array([data["group"].index(group) for group in groups] + [len(grid)])
     for edge in starts[1:-1]:
-        axes.axhline(edge - 0.5, color=INK, linewidth=0.8)
-        axes.axvline(edge - 0.5, color=INK, linewidth=0.8)
+        axes.axhline(edge - 0.5, color=ON_CELLS, linewidth=0.8)
+        axes.axvline(edge - 0.5, color=ON_CELLS, linewidth=0.8)
     middles, names = (starts[:-1] + starts[1:] - 1) / 2, [GROUP_NAMES[group] for group in groups]
     wide = np.diff(starts) >= 0.12 * len(grid)  # a narrow block's name would lie over its neighbour's
     names = [name if fits else "" for name, fits in zip(names, wide, strict=True)]

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from openrlhf_unlearn.learnability.sensitivity import wilson
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.curves import windows
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
 from openrlhf_unlearn.run_dir import GROUPS
 
 SOLVED, LOST = 0.5, 0.25  # mean reward of a visit from which a prompt is solved, and below which a solved one is lost
+FEWEST = 10  # visits of a window, below which its share is noise and is in the CSV only
 
 
 def solved_state(rewards: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -46,25 +48,31 @@ def data(material) -> Data | None:
 
 def caption(material, data: Data):
     lost, visits = sum(data["lost"]), sum(data["solved_before"])
+    low, high = wilson(lost / visits, visits)
     return (
         "Of the visits to a prompt that was solved at the visit before (mean reward of {solved:plain} or more), the "
         "share at which it was lost (below {lost_bound:plain}). {lost:count} of {visits:count} in all "
-        "({share:percent}): where this grows, training unlearns as it goes.",
-        {"solved": SOLVED, "lost_bound": LOST, "lost": lost, "visits": visits, "share": lost / visits},
-    )
+        "({share:percent}; 95 % interval {low:percent} to {high:percent}): where this grows, training unlearns as it "
+        "goes. Points of fewer than {fewest:count} such visits are in the data only.",
+        {
+            "solved": SOLVED, "lost_bound": LOST, "lost": lost, "visits": visits, "share": lost / visits, "low": low,
+            "high": high, "fewest": FEWEST,
+        },
+    )  # fmt: skip
 
 
 def draw(figure, data: Data) -> None:
     axes = figure.subplots()
-    rows = records(data)
-    groups = list(dict.fromkeys(data["group"]))
+    rows = [row for row in records(data) if row["solved_before"] >= FEWEST] or records(data)
+    groups = list(dict.fromkeys(row["group"] for row in rows))
     for group in groups:
         mine = [row for row in rows if row["group"] == group]
         x, y = [row["step"] for row in mine], [100 * row["share"] for row in mine]
-        axes.plot(x, y, ".-", color=GROUP_COLOURS[group], label=GROUP_NAMES[group], linewidth=1.4, markersize=4)
+        style = {"color": GROUP_COLOURS[group], "label": GROUP_NAMES[group]}
+        axes.plot(x, y, ".-", linewidth=1.4, markersize=5, clip_on=False, **style)
     axes.set_xlabel("training step")
     axes.set_ylabel("solved prompts lost (%)")
-    axes.set_ylim(0, max(5, 105 * max(data["share"])))
+    axes.set_ylim(0, max(5, 105 * max(row["share"] for row in rows)))
     figure.legend(loc="outside upper left", ncols=len(groups) if len(groups) < 4 else 2)
 
 

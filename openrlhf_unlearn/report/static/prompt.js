@@ -22,12 +22,16 @@ class Prompt {
   follow() {
     const id = /^#prompt=(.+)$/.exec(location.hash)?.[1];
     if (id === undefined) return this.dialog.open && this.dialog.close();
-    const i = this.browser.place.get(decodeURIComponent(id));
+    const name = this.decoded(id), i = this.browser.place.get(name);
     if (i === undefined) {
-      $("#found").textContent = `No prompt here has the id ${decodeURIComponent(id)}.`;
+      $("#found").textContent = `No prompt here has the id ${name}.`;
       return $("#prompts").scrollIntoView();
     }
     this.show(i);
+  }
+
+  decoded(id) {
+    try { return decodeURIComponent(id); } catch { return id; } // a link that was mangled on its way
   }
 
   closed() {
@@ -44,7 +48,7 @@ class Prompt {
   step(by) {
     const { rows, data } = this.browser;
     const i = rows[rows.indexOf(this.open) + by];
-    if (i !== undefined) location.hash = `prompt=${data.id[i]}`;
+    if (i !== undefined) location.hash = promptLink(data.id[i]);
   }
 
   async show(i) {
@@ -84,20 +88,20 @@ class Prompt {
       list.append(make("div", {}, make("dt", {}, name), shown));
     };
     const between = (low, high) => (low === null ? "" : `(${number(low)} to ${number(high)})`);
-    const sure = data.confidence[i] === null ? "" : `${(100 * data.confidence[i]).toFixed(0)} % sure`;
+    const sure = data.confidence[i] === null ? "" : `${percent(data.confidence[i])} sure`;
     if (group) add("Group", make("span", {}, make("span", { class: "dot", style: `background:var(--g-${group.key})` }), group.name), sure);
     add("Label", make("bdi", { class: "said" }, data.label[i] || "–"));
     add("pass@1 before", number(data.initial[i]), between(data.initial_low[i], data.initial_high[i]));
     add("pass@1 after", number(data.final[i]), between(data.final_low[i], data.final_high[i]));
     if (data.p_below_tau[i] !== null) add(`P(after < ${this.settings.tau})`, number(data.p_below_tau[i]));
     if (data.visits[i]) {
-      add("Correct in training", `${data.positives[i]} of ${data.rollouts[i]}`, `${data.visits[i]} visits`);
+      add("Correct in training", `${data.positives[i]} of ${data.rollouts[i]}`, count(data.visits[i], "visit"));
       add("Without an answer", String(data.no_answer[i]));
       if (data.failed[i]) add("Time-outs and errors", String(data.failed[i]));
     }
-    if (data.cosine[i] !== null) add("Mean cosine, plain", number(data.cosine[i]), `from ${data.n_correct[i]} correct rollouts`);
-    if (data.cosine_corrected[i] !== null) add("Corrected", number(data.cosine_corrected[i]), between(data.cosine_low[i], data.cosine_high[i]));
-    else if (data.cosine[i] !== null) add("Corrected", "too few rollouts to say");
+    if (data.cosine[i] !== null) add("Mean cosine, plain", number(data.cosine[i]), `from ${count(data.n_correct[i], "correct rollout")}`);
+    if (data.cosine_corrected[i] !== null) add("Mean cosine, corrected", number(data.cosine_corrected[i]), between(data.cosine_low[i], data.cosine_high[i]));
+    else if (data.cosine[i] !== null) add("Mean cosine, corrected", "too few rollouts to say");
     if (data.reasoning[i] !== null) add("Reasoning, judged", `${number(data.reasoning[i], 1)} of 5`);
     return list;
   }
@@ -108,12 +112,12 @@ class Prompt {
         const { data } = this.browser;
         const group = this.settings.groups[data.group[row]];
         const dot = make("span", { class: "dot", title: group?.name ?? "", style: `background:var(--g-${group?.key})` });
-        const link = make("a", { href: `#prompt=${data.id[row]}`, dir: "auto" }, data.text[row].slice(0, 120) || data.id[row]);
+        const link = make("a", { href: promptLink(data.id[row]), dir: "auto" }, data.text[row].slice(0, 120) || data.id[row]);
         return make("li", {}, dot, link, make("span", {}, number(cosine, 2)));
       });
       return make("div", {}, heading(title), make("ul", { class: "neighbours" }, ...items));
     };
-    return [make("div", { class: "sides" }, list("Nearest by gradient", near), list("Farthest by gradient", far))];
+    return [make("div", { class: "sides" }, list("Nearest by gradient (cosine)", near), list("Farthest by gradient (cosine)", far))];
   }
 
   rollouts({ rollouts }) {
@@ -128,13 +132,13 @@ class Prompt {
     const text = make("div", { class: "said", dir: "auto", tabIndex: 0, role: "region" }, typeset(head));
     text.setAttribute("aria-label", `Rollout ${sample}, ${source}`);
     if (cut) text.append(leftOut(cut, file), typeset(tail));
-    const about = [source, `sample ${sample}`, verdict.replace("_", " "), `reward ${reward}`];
+    const about = [source, `sample ${sample}`, verdict.replace("_", " "), `reward ${reward ?? "–"}`];
     const header = make("header", {}, ...about.map((word) => make("span", {}, word)));
     return make("article", { class: right ? "rollout right" : "rollout" }, header, text);
   }
 
   share(i) {
-    const url = location.href.replace(/#.*$/, "") + `#prompt=${this.browser.data.id[i]}`;
+    const url = location.href.replace(/#.*$/, "") + promptLink(this.browser.data.id[i]);
     const field = make("input", { value: url, readOnly: true, "aria-label": "Link to this prompt" });
     const button = make("button", { type: "button" }, "Copy link");
     button.addEventListener("click", async () => {
@@ -155,6 +159,8 @@ const leftOut = (characters, file) => make("span", { class: "left-out" }, `… $
 
 // Reward at each visit, (step, mean reward), one line a run.
 function curve(visits, runs, width) {
+  visits = visits.filter((v) => v[4] !== null); // a reward that is no number
+  if (!visits.length) return make("p", { class: "note" }, "No visit has a reward that is a number.");
   const svg = (tag, attributes, text) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);

@@ -32,7 +32,7 @@ class Browser {
     this.body.addEventListener("keydown", (event) => this.onKey(event));
     this.body.addEventListener("click", (event) => {
       const row = event.target.closest("tr[data-id]");
-      if (row && event.target.tagName !== "A") location.hash = `prompt=${row.dataset.id}`;
+      if (row && event.target.tagName !== "A") location.hash = promptLink(row.dataset.id);
     });
     new ResizeObserver(() => this.draw()).observe(this.box);
     this.apply();
@@ -148,7 +148,7 @@ class Browser {
 
   row(at) {
     const i = this.rows[at], { data } = this;
-    const link = make("a", { href: `#prompt=${data.id[i]}`, tabIndex: at === this.current ? 0 : -1, dir: "auto" });
+    const link = make("a", { href: promptLink(data.id[i]), tabIndex: at === this.current ? 0 : -1, dir: "auto" });
     link.dataset.at = at;
     link.textContent = data.text[i].replace(/\s+/g, " ").slice(0, 300).trim() || data.id[i];
     const cells = this.columns.slice(1).map((c) => make("td", { class: c.class }, this.cell(c.key, i)));
@@ -166,7 +166,7 @@ class Browser {
       return make("span", {}, dot, group.name);
     }
     if (key === "positives") return `${value}/${this.data.rollouts[i]}`;
-    if (key === "confidence") return value === null ? "–" : `${Math.round(100 * value)} %`;
+    if (key === "confidence") return value === null ? "–" : percent(value);
     return number(value, 2);
   }
 

@@ -25,6 +25,10 @@ function number(value, digits = 3) {
   return value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−");
 }
 
+const percent = (value) => (value >= 0.995 && value < 1 ? ">99 %" : `${Math.round(100 * value)} %`);
+const count = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+const promptLink = (id) => `#prompt=${encodeURIComponent(id)}`;
+
 const FORMULA = /\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\]|\\\(([\s\S]+?)\\\)|\$(?!\s)((?:\\[\s\S]|[^$\\\n])+?)\$(?!\d)/g;
 const LONGEST_FORMULA = 2000;
 
