@@ -8,6 +8,7 @@
 #
 #   EPISODES   passes over the prompts; default 6 (world; more and it begins to memorise), 15 (qwen)
 #   MINI_BATCH rollouts an optimiser step, of 512 (world); default 32, so that the clip has something to do
+#   SAMPLES    graded answers to each prompt before and after; default 32, as in the paper
 #   SEED       draws the built-in world; default 0
 #   RUN_SEED   draws the training; default SEED
 #   WORLD      a world that is there; default FOLDER/world
@@ -29,6 +30,7 @@ settle() {
     FOLDER=$(realpath -m "$FOLDER")
     MORE=("$@")
     SEED=${SEED:-0}
+    SAMPLES=${SAMPLES:-32}
     RUN_SEED=${RUN_SEED:-$SEED}
     WORLD=$(realpath -m "${WORLD:-$FOLDER/world}")
     "setting_$SETTING"
@@ -109,13 +111,13 @@ train() {
     fi
 }
 
-# evaluate TAG MODEL: 32 graded answers to every prompt, once.
+# evaluate TAG MODEL: SAMPLES graded answers to every prompt, once.
 evaluate() {
     say "pass@1 of every prompt: $1"
     if [ -f "$FOLDER/run/evaluations/$1.parquet" ]; then
         echo "done before"
     else
-        openrlhf-unlearn evaluate --model "$2" --data "$DATA" --tag "$1" --run "$FOLDER/run" -n 32
+        openrlhf-unlearn evaluate --model "$2" --data "$DATA" --tag "$1" --run "$FOLDER/run" -n "$SAMPLES"
     fi
 }
 

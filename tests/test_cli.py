@@ -11,9 +11,7 @@ def test_help_teaches(verb, capsys):
         cli.main([verb, "--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0
-    assert (
-        f"openrlhf-unlearn {verb}" in text.split("options:")[0].split("\n\n", 1)[1]
-    )
+    assert f"openrlhf-unlearn {verb}" in text.split("options:")[0].split("\n\n", 1)[1]
     assert "(default: None)" not in text
 
 

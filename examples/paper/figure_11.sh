@@ -9,10 +9,4 @@ set -euo pipefail
 
 default="base=$MODEL hybrid=OctoThinker/OctoThinker-3B-Hybrid-Base long=OctoThinker/OctoThinker-3B-Long-Base"
 read -ra MODELS <<<"${MODELS:-$default}"
-names=() models=()
-for model in "${MODELS[@]}"; do
-    names+=("${model%%=*}") models+=("${model#*=}")
-    evaluate "$RUN" "${names[-1]}" "${models[-1]}"
-done
-do_it openrlhf-unlearn probe --run "$RUN" --model "${models[@]}" --tag "${names[@]}"
-do_it openrlhf-unlearn analyze "$RUN"
+do_it openrlhf-unlearn models "$RUN" "${MODELS[@]}" --data "$DATA"

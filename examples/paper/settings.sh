@@ -83,10 +83,11 @@ train() {
     fi
 }
 
-# sft SET OUT: supervised fine-tuning on a file of sft-set.
+# sft SET OUT: supervised fine-tuning on a file of sft-set. The paper's code has no script for it: epochs, batch and
+# learning rate are ours.
 sft() {
     local words=(--data.dataset "$1" --data.input_key prompt --data.output_key response
-        --data.max_len $((1024 + LENGTH))
+        --data.input_template '{}' --data.max_len $((1024 + LENGTH))
         --model.model_name_or_path "$MODEL" --ckpt.output_dir "$2" --ckpt.path "$2-checkpoints" --ckpt.save_steps 50
         --ckpt.save_hf --train.batch_size 64 --train.micro_batch_size 2 --train.max_epochs 3 --adam.lr 1e-5
         --ds.zero_stage 2 --ds.attn_implementation flash_attention_2 --model.gradient_checkpointing_enable)

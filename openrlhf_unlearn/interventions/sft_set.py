@@ -171,6 +171,8 @@ def train_command(run_dir: RunDir, output: Path, question) -> str:
     words += ["--data.input_key", question.input_key, "--data.output_key", "response"]
     if data.get("apply_chat_template"):
         words.append("--data.apply_chat_template")
-    if data.get("input_template"):
-        words += ["--data.input_template", data["input_template"]]
+    # RL has no template by default, train_sft has one: a bare {} is none.
+    words += ["--data.input_template", data.get("input_template") or "{}"]
+    if data.get("max_len"):
+        words += ["--data.max_len", str(data["max_len"])]
     return shlex.join([*words, "--ckpt.output_dir", str(output.with_suffix("")) + "-model"])

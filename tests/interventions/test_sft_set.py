@@ -45,6 +45,7 @@ def test_right_responses_by_group_and_a_launch_that_the_host_accepts(tmp_path, c
     launch = shlex.split(told.strip().splitlines()[-1])
     args = check_launch("train_sft", launch[3:])
     assert (args.data.input_key, args.data.output_key, args.data.dataset) == ("prompt", "response", str(out))
+    assert args.data.input_template == "{}"  # no template, as RL had none; train_sft's own default is one
 
 
 def test_responses_of_an_evaluation_need_no_endpoint(tmp_path):

@@ -1,0 +1,206 @@
+"""The numbers of the miniature's claims, read from its run directories; each with its 95 % interval."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from openrlhf_unlearn.microworld.agreement import read_groups
+from openrlhf_unlearn.report.statistics import bootstrap, mean_interval
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
+
+Values = dict[str, float]  # prompt id → number
+
+
+@dataclass(frozen=True)
+class Number:
+    """`low` and `high` are the 95 % interval; nan where there is no number."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "none"
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})".replace("-", "−")
+
+
+class Miniature:
+    """The folder of miniature.sh. Groups are those of its three runs, by prompt id."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.runs = [RunDir(folder / "runs" / str(seed) / "run") for seed in range(3)]
+
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        return read_groups(self.runs[0].learnability)
+
+    def run(self, *names: str) -> RunDir:
+        return RunDir(self.folder.joinpath(*names, "run"))
+
+    def minutes(self, step: str) -> float | None:
+        path = self.folder / "done" / step
+        return int(path.read_text()) / 60 if path.exists() else None
+
+    def of(self, group: str, values: Values) -> Values:
+        return {name: value for name, value in values.items() if self.groups.get(name) == group}
+
+
+# Numbers of values by prompt -----------------------------------------------------------------------------------------
+
+
+def mean(values: Values) -> Number:
+    middle, interval = mean_interval(np.array(list(values.values()), float))
+    if middle is None:
+        return Number(math.nan, math.nan, math.nan)
+    return Number(middle, *(interval or (middle, middle)))
+
+
+def paired(a: Values, b: Values) -> Number:
+    """Mean of a − b over the prompts of both."""
+    return mean({name: a[name] - b[name] for name in a.keys() & b.keys()})
+
+
+def gap(a: Values, b: Values) -> Number:
+    """Difference of the means of two groups of prompts."""
+    return minus(mean(a), mean(b))
+
+
+def minus(a: Number, b: Number) -> Number:
+    half = math.hypot(a.high - a.low, b.high - b.low) / 2
+    return Number(a.value - b.value, a.value - b.value - half, a.value - b.value + half)
+
+
+def average(pairs: Iterable[tuple[str, float]]) -> Values:
+    """Mean of the numbers of each prompt."""
+    found = defaultdict(list)
+    for name, value in pairs:
+        found[name].append(float(value))
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def by_prompt(table, column: str, keep=lambda row: True) -> Values:
+    """Mean of a column over a table's rows of each prompt; empty cells are left out."""
+    rows = table.to_pylist()
+    return average((row["prompt_id"], row[column]) for row in rows if row[column] is not None and keep(row))
+
+
+def pass_rates(run: RunDir, tag: str = "final") -> Values:
+    rows = read_table(run.evaluation(tag), ["prompt_id", "reward"]).to_pylist()
+    return average((row["prompt_id"], row["reward"] > POSITIVE_THRESHOLD) for row in rows)
+
+
+def rewards(run: RunDir, first: float = 0.0, last: float = 1.0) -> Values:
+    """Mean training reward as sampled, over the steps from `first` to `last` of the whole."""
+    end = max(run.steps())
+    table = run.read_steps("rewards", ["step", "prompt_id", "processed", "mean_reward"])
+    return by_prompt(table, "mean_reward", lambda row: not row["processed"] and first * end < row["step"] <= last * end)
+
+
+def pooled(parts: list[Values]) -> Values:
+    """Mean over runs of each prompt's value."""
+    return average(pair for part in parts for pair in part.items())
+
+
+def cosines(run: RunDir, probe: str, column: str = "mean_cosine") -> Values:
+    return by_prompt(read_table(run.probe_table("similarity", probe)), column)
+
+
+# Numbers of the claims -----------------------------------------------------------------------------------------------
+
+
+def hard_share(mini: Miniature) -> Number:
+    found = read_json(mini.runs[0].summary)["classify"]["hard"]["unlearnable"]
+    return Number(found["share"], *found["interval"])
+
+
+def reward_rise(mini: Miniature, group: str) -> Number:
+    late = pooled([rewards(run, 0.9, 1.0) for run in mini.runs])
+    return paired(mini.of(group, late), pooled([rewards(run, 0.0, 0.1) for run in mini.runs]))
+
+
+def late_reward(mini: Miniature, group: str) -> Number:
+    return mean(mini.of(group, pooled([rewards(run, 0.9, 1.0) for run in mini.runs])))
+
+
+def final(*names: str) -> Callable[[Miniature], Number]:
+    """Final pass@1 of the unlearnable, of the run in a folder of the miniature."""
+    return lambda mini: mean(mini.of("unlearnable", pass_rates(mini.run(*names))))
+
+
+def replay_slows(mini: Miniature) -> Number:
+    a, b = (rewards(mini.run("hypotheses", name)) for name in ("oversample_replay", "baseline"))
+    return paired(mini.of("learnable", a), b)
+
+
+def clip_ratio(mini: Miniature) -> Number:
+    table = mini.run("hypotheses", "baseline").read_steps("clipping")
+    shares = by_prompt(table, "positive_clip_fraction")
+    a, b = (np.array(list(mini.of(group, shares).values())) for group in ("unlearnable", "learnable"))
+    if not len(a) or not len(b) or b.max() == 0:  # nothing to be a multiple of
+        return Number(math.nan, math.nan, math.nan)
+    return Number(a.mean() / b.mean(), *bootstrap(lambda x, y: x.mean() / max(y.mean(), 1e-12), a, b))
+
+
+def cosine_gap(probe: str) -> Callable[[Miniature], Number]:
+    def number(mini: Miniature) -> Number:
+        found = cosines(mini.runs[0], probe)
+        return gap(mini.of("learnable", found), mini.of("unlearnable", found))
+
+    return number
+
+
+def corrected_gap(mini: Miniature) -> Number:
+    found = read_json(mini.runs[0].probe_json("initial"))["group_to_all"]
+    numbers = [found.get(group) or {} for group in ("learnable", "unlearnable")]
+    if any(entry.get("corrected") is None for entry in numbers):
+        return Number(math.nan, math.nan, math.nan)
+    return minus(*(Number(entry["corrected"], entry["low"], entry["high"]) for entry in numbers))
+
+
+def against_full(mini: Miniature) -> Number:
+    """Pearson's r with Fisher's interval."""
+    found = read_json(mini.runs[0].probe_json("initial"))["against_full"]
+    z, half = math.atanh(found["correlation"]), 1.96 / math.sqrt(found["prompts"] - 3)
+    return Number(found["correlation"], math.tanh(z - half), math.tanh(z + half))
+
+
+def interference(mini: Miniature) -> Number:
+    found = by_prompt(read_table(mini.runs[0].probe_table("interference", "initial")), "within")
+    return gap(mini.of("unlearnable", found), mini.of("learnable", found))
+
+
+def reasoning(mini: Miniature, group: str, tag: str) -> Number:
+    return mean(mini.of(group, by_prompt(read_table(mini.runs[0].judgements(tag)), "score")))
+
+
+def similar_learned(mini: Miniature) -> Number:
+    run = mini.run("augment")
+    table = read_table(run.prompts, ["prompt_id", "datasource"]).to_pylist()
+    kinds = {row["prompt_id"]: row["datasource"] for row in table}
+    return mean({name: value for name, value in pass_rates(run).items() if kinds[name] == "similar"})
+
+
+def variant_pull(mini: Miniature) -> Number:
+    table = read_table(mini.runs[0].probe_table("variants", "initial"))
+    return paired(by_prompt(table, "cosine"), by_prompt(table, "mean_cosine"))
+
+
+def sft_gap(mini: Miniature) -> Number:
+    tags = [tag for tag in mini.runs[0].evaluation_tags() if tag.startswith("sft-")]
+    found = pass_rates(mini.runs[0], max(tags, key=lambda tag: int(tag.removeprefix("sft-"))))
+    return gap(mini.of("learnable", found), mini.of("unlearnable", found))
+
+
+def mid_rise(group: str) -> Callable[[Miniature], Number]:
+    def number(mini: Miniature) -> Number:
+        base, mid = (cosines(mini.runs[0], name) for name in ("base", "mid"))
+        return paired(mini.of(group, mid), base)
+
+    return number

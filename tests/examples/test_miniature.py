@@ -1,0 +1,145 @@
+"""The miniature: the host accepts every training it makes, its teacher follows the rule, its page the numbers."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from openrlhf_unlearn import cli
+from openrlhf_unlearn.interventions.client import Client, Endpoint
+from openrlhf_unlearn.interventions.host_flags import check_launch
+from openrlhf_unlearn.interventions.journal import Journal
+from openrlhf_unlearn.interventions.problems import solve_request
+from openrlhf_unlearn.interventions.rubric import judge_request
+from openrlhf_unlearn.microworld.task import SETTINGS, draw_prompts, full_answer, lazy_answer
+from openrlhf_unlearn.run_dir import write_table
+from tests.report import worlds
+
+PAPER = Path(__file__).parents[2] / "examples" / "paper"
+sys.path.insert(0, str(PAPER))
+import miniature_claims as claims  # noqa: E402
+from world_teacher import Teacher, handler, judgement  # noqa: E402
+
+
+def miniature(folder: Path, *steps: str, **environment: str) -> subprocess.CompletedProcess:
+    words = ["bash", PAPER / "miniature.sh", folder, *steps]
+    return subprocess.run(words, env={**os.environ, **environment}, capture_output=True, text=True)
+
+
+def test_a_dry_run_prints_every_training_and_the_host_accepts_each(tmp_path):
+    done = miniature(tmp_path / "m", DRY_RUN="print")
+    assert done.returncode == 0, done.stderr
+    launches = [line.split("openrlhf.cli.train_ppo ")[1] for line in done.stdout.splitlines() if "train_ppo" in line]
+    # Three runs, baseline and three interventions, 64 rollouts, the mixture.
+    assert len(launches) == 9 and "openrlhf.cli.train_sft" in done.stdout
+    for words in launches:
+        check_launch("train_ppo", words.replace("\\", "").split())
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_step_names_the_one_that_it_needs(tmp_path):
+    done = miniature(tmp_path / "m", "k64")
+    assert done.returncode == 1 and f"first: bash examples/paper/miniature.sh {tmp_path / 'm'} runs" in done.stderr
+    done = miniature(tmp_path / "m", "runs", "k65", DRY_RUN="print")
+    assert done.returncode == 2 and "no step k65" in done.stderr
+
+
+# The teacher -------------------------------------------------------------------------------------------------------
+
+
+def ask(shape: str | None, system: str, text: str) -> dict:
+    asked = {"messages": [{"role": "system", "content": system}, {"role": "user", "content": text}]}
+    return asked | ({"response_format": {"json_schema": {"name": shape}}} if shape else {})
+
+
+def test_the_teacher_solves_and_writes_by_the_rule():
+    teacher = Teacher({"setting": "standard", "seed": 0})
+    for problem in draw_prompts(SETTINGS["standard"], 0)[0][:40]:
+        assert teacher.answer(ask(None, "Solve", problem.prompt)) == full_answer(problem, problem.label)
+    asked = f"The problem:\n{problem.prompt}\n\nIts final answer: {problem.label}"
+    made = json.loads(teacher.answer(ask("Problems", "Write 5 new problems", asked)))["problems"]
+    assert len({p["question"] for p in made} - {problem.prompt}) == 5
+    assert all(p["question"][0] == problem.letter and p["solution"].endswith(f"{{{p['answer']}}}<eos>") for p in made)
+
+
+def test_the_judge_scores_what_the_sums_say():
+    easy, lucky = (next(p for p in draw_prompts(SETTINGS["standard"], 0)[0] if p.letter == x) for x in "AH")
+    good = full_answer(easy, easy.label)
+    wrong_sum = good.replace(good[1], str((int(good[1]) + 1) % 10), 1)
+    scores = [judgement(easy, text)["score"] for text in (good, wrong_sum, lazy_answer(easy), "?")]
+    assert scores == [5, 4, 0, 0]
+    assert judgement(lucky, full_answer(lucky, lucky.label))["score"] == 2
+
+
+def test_the_teacher_answers_the_judges_own_client(tmp_path):
+    problem = draw_prompts(SETTINGS["standard"], 0)[0][0]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(Teacher({"setting": "standard", "seed": 0})))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    async def ask_both():
+        endpoint = Endpoint("rule", f"http://127.0.0.1:{server.server_port}/v1", tries=1)
+        async with Client(endpoint, Journal(tmp_path / "answers.jsonl", 10, 10**6)) as client:
+            solved = await client.ask(solve_request(problem.prompt, 100, None))
+            return solved, await client.ask(judge_request(problem.prompt, lazy_answer(problem), 0, 100, None))
+
+    solved, judged = asyncio.run(ask_both())
+    server.shutdown()
+    server.server_close()
+    assert solved.text == full_answer(problem, problem.label) and judged.value.score == 0
+
+
+# The page ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "low, high, verdict", [(0.2, 0.3, "agree"), (-0.1, 0.2, "cannot say"), (-0.3, -0.2, "disagree")]
+)
+def test_a_verdict_is_where_the_whole_interval_lies(low, high, verdict):
+    claim = claims.Claim("", "", "runs", "", claims.of.hard_share, above=0)
+    assert claim.verdict(claims.Number((low + high) / 2, low, high)) == verdict
+    assert claim.verdict(claims.Number(*[float("nan")] * 3)) == "cannot say"
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Two steps of a miniature: three runs, and an intervention that taught everything."""
+    made = worlds.prompts(12)
+    for seed in range(3):
+        run = worlds.start(tmp_path / "runs" / str(seed) / "run", made)
+        worlds.train(run, made, steps=10, seed=seed)
+        worlds.evaluate(run, made, "initial", seed=seed)
+        worlds.evaluate(run, made, "final", seed=seed)
+    assert cli.main(["classify", *(str(tmp_path / "runs" / str(seed) / "run") for seed in range(3))]) == 0
+    taught = worlds.start(tmp_path / "k64" / "run", made)
+    worlds.evaluate(taught, [worlds.Prompt(p.text, p.label, "learnable") for p in made], "final")
+    groups = [{"prompt_id": p.id, "group": p.kind} for p in made]
+    write_table(tmp_path / "world" / "truth.parquet", pa.Table.from_pylist(groups))
+    (tmp_path / "done").mkdir()
+    for step in ("runs", "k64"):
+        (tmp_path / "done" / step).write_text("120\n")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "runs-change.svg").write_text("<svg/>")
+    return tmp_path
+
+
+def test_the_page_of_a_tiny_miniature(tiny):
+    words = [sys.executable, PAPER / "miniature_claims.py", tiny, "--to", tiny / "docs" / "page.md"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text = (tiny / "docs" / "page.md").read_text()
+    rows = {cells[2]: cells for cells in (re.split(r" ?\| ?", line) for line in text.splitlines()) if len(cells) == 8}
+    verdicts = {claim: cells[6] for claim, cells in rows.items()}
+    assert verdicts["The learnable gain reward over training"] == "agree"
+    assert verdicts["The unlearnable stay where they were"] == "agree"
+    assert verdicts["Nor does training on them alone with 64 rollouts each"] == "disagree"
+    assert verdicts["A curriculum does not carry over to them"] == "not run"
+    assert "[agree](page/runs-change.svg)" in text and (tiny / "docs" / "page" / "runs-change.svg").exists()
+    assert "(disagree). A model this small" in text and "| k64 | 2 |" in text and str(tiny) not in text
