@@ -11,9 +11,8 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-# 12 episodes are 60 steps, of two optimiser steps each. Who can only guess is right once in 22, and of 32 such answers
-# one in 18 times a tenth are right by luck; of 64, half as often.
-EPISODES=12 MINI_BATCH=256 SAMPLES=${SAMPLES:-64}
+# 12 episodes are 60 steps, of two optimiser steps each.
+EPISODES=12 MINI_BATCH=256
 settle quickstart world "$@"
 
 # No filter: every prompt is then sampled once an episode, so its reward curve has 12 points and no gap, and the
