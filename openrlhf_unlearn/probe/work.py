@@ -108,7 +108,8 @@ def _spread(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> I
     from ray.util import ActorPool
 
     warnings.filterwarnings("ignore", "Tip: In future versions of Ray", FutureWarning)
-    if not ray.is_initialized():
+    started = not ray.is_initialized()
+    if started:
         ray.init(log_to_driver=False, include_dashboard=False)
     gpus = 1 if work.device.startswith("cuda") else 0
     actor = ray.remote(num_cpus=1, num_gpus=gpus)(_Remote)
@@ -121,6 +122,8 @@ def _spread(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> I
     finally:
         for one in actors:
             ray.kill(one)
+        if started:
+            ray.shutdown()
 
 
 class _Remote:
