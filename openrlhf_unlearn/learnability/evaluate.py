@@ -5,8 +5,9 @@
     openrlhf-unlearn evaluate --run NEW --tag initial --model M --data D.jsonl --input-key prompt --label-key label
 
 What no flag says comes from RUN/run.json. Writes RUN/evaluations/TAG.parquet (a row a sample) and TAG.json (what it was
-made with). Samples are saved in parts: the same command goes on with the prompts that still lack samples. The paper
-takes 32 samples at temperature 1. Next: openrlhf-unlearn classify RUN.
+made with). Samples are saved in parts: the same command goes on with the prompts that still lack samples, and with a
+larger -n it adds to those that are there. The paper takes 32 samples at temperature 1. Next: openrlhf-unlearn classify
+RUN.
 """
 
 import argparse
@@ -76,9 +77,13 @@ def run(args: argparse.Namespace) -> int:
     settings = resolve(args, resolve_model(args.model, run_dir), run_dir)
     done = run_dir.evaluation_json(args.tag)
     if done.exists() and run_dir.evaluation(args.tag).exists():
-        check_same(read_json(done).get("settings", {}), settings, done, "choose another --tag, or delete it")
-        print(f"{run_dir.evaluation(args.tag)} is there already")
-        return 0
+        from openrlhf_unlearn.learnability.parts import grow
+
+        before = read_json(done).get("settings", {})
+        if not grow(run_dir, args.tag, settings, before):
+            check_same(before, settings, done, "choose another --tag, or delete it")
+            print(f"{run_dir.evaluation(args.tag)} is there already")
+            return 0
     return evaluate(run_dir, args.tag, settings, args)
 
 

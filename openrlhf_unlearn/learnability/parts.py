@@ -1,7 +1,8 @@
 """The parts of an evaluation that is under way: what was drawn so far, and the one table they become."""
 
+import shutil
 from collections import Counter, defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,26 @@ from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, SCHEMAS, RunDir, atomic
 
 # The tokens exactly as sampled, the end-of-text token included where there was one; the probe needs them.
 SCHEMA = SCHEMAS["evaluations"].append(pa.field("response_tokens", pa.list_(pa.int32())))
+
+# The engines' seed moves with the number of the next part, so what grows starts at a number that no resume had.
+_GROWN = 10_000
+
+
+def grow(run: RunDir, tag: str, settings: Settings, before: dict) -> bool:
+    """Make a finished evaluation the first part of a larger one; False unless `settings` asks for more samples.
+
+    The table itself stays until the larger one replaces it. Raises UserError if any other setting differs.
+    """
+    n = before.get("n", settings.n)
+    if settings.adaptive is not None or n >= settings.n:
+        return False
+    check_same(before, replace(settings, n=n), run.evaluation_json(tag), "choose another --tag, or delete it")
+    folder = run.evaluation_parts(tag)
+    if not (folder / "settings.json").exists():
+        with atomic_path(folder / f"part-{_GROWN + n}.parquet") as aside:
+            shutil.copyfile(run.evaluation(tag), aside)
+        write_json(folder / "settings.json", asdict(settings))
+    return True
 
 
 class Parts:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +19,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.learnability.adaptive import Plan
 from openrlhf_unlearn.learnability.engines import EngineConfig, room
 from openrlhf_unlearn.learnability.evaluate import Sampling, _chunks, add_arguments
-from openrlhf_unlearn.learnability.parts import Parts
+from openrlhf_unlearn.learnability.parts import Parts, grow
 from openrlhf_unlearn.learnability.prompts import DataConfig, Prompt, load_prompts, settle_prompts
 from openrlhf_unlearn.learnability.rewards import reward_grader
 from openrlhf_unlearn.learnability.settings import resolve, start_run
@@ -255,6 +256,27 @@ def test_other_settings_are_refused_on_resume(tmp_path, data):
         Parts(run, "initial", settings_of(run, data, "--temperature", 0.7))
 
 
+def test_an_evaluation_grows(tmp_path, data):
+    run, rates = RunDir(tmp_path), [0.0, 0.5]
+    small, large = settings_of(run, data, "-n", 4), settings_of(run, data, "-n", 16)
+    sample_all(run, small, Plan(4), Coins(rates)).merge()
+    run.remove_parts("initial")
+    before = read_table(run.evaluation("initial")).to_pylist()
+    assert not grow(run, "initial", small, asdict(small)) and not grow(run, "initial", small, asdict(large))
+    with pytest.raises(UserError, match="made with --temperature 1.0, not 0.7; choose another --tag"):
+        grow(run, "initial", settings_of(run, data, "-n", 16, "--temperature", 0.7), asdict(small))
+    assert not run.evaluation_parts("initial").exists()
+    with pytest.raises(KeyboardInterrupt):
+        assert grow(run, "initial", large, asdict(small))
+        sample_all(run, large, Plan(16), Coins(rates, seed=1, chunks=1), chunk=8)
+    assert read_table(run.evaluation("initial")).to_pylist() == before  # until the larger one is whole
+    assert grow(run, "initial", large, asdict(small))
+    sample_all(run, large, Plan(16), Coins(rates, seed=2)).merge()
+    rows = read_table(run.evaluation("initial")).to_pylist()
+    assert [row for row in rows if row["sample"] < 4] == before
+    assert sorted(row["sample"] for row in rows) == sorted(2 * list(range(16)))
+
+
 def test_chunks_hold_about_as_many_responses_as_wanted():
     requests = [SimpleNamespace(n=n) for n in (4, 4, 4, 20, 1)]
     assert [[r.n for r in chunk] for chunk in _chunks(requests, 8)] == [[4, 4], [4, 20], [1]]
@@ -320,6 +342,9 @@ def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_
     assert (np.array([text.endswith("<eos>") for text in table.response]) | (table.n_tokens == 24)).all()
     assert cli.main(words) == 0  # there already
     assert cli.main([*words, "-n", "8"]) == 1  # made with other settings
+    assert cli.main([*words, "-n", "20"]) == 0
+    about = read_json(run.evaluation_json("initial"))
+    assert about["samples"] == 320 * 20 and about["samples_drawn"] == 320 * 4
 
 
 @pytest.mark.slow
