@@ -1,12 +1,8 @@
-import json
-import re
-import subprocess
-import sys
-
 import pytest
 
 from openrlhf_unlearn import launcher
 from openrlhf_unlearn.errors import UsageError
+from tests.integration.stack import short_launches
 
 
 def test_plugin_names_are_taken_and_the_rest_is_the_hosts():
@@ -48,31 +44,14 @@ CASES = [
         "openrlhf-unlearn: OpenRLHF refuses these flags: --train.partial_rollout_enable requires",
     ),
 ]
-DRY_RUNS = """
-import json, sys
-from openrlhf_unlearn import launcher
-sys.stderr = sys.stdout
-for words in json.load(sys.stdin):
-    try:
-        code = launcher.main(words)
-    except SystemExit as stopped:
-        code = stopped.code
-    print(f"=== {code}", flush=True)
-"""
 
 
 def test_a_dry_run_asks_the_hosts_own_parser_and_checks_and_writes_nothing(tmp_path):
-    """All in one process of its own, since the launcher replaces the host's parts."""
-
     def words(changes):
         flags = ((f"--{name}", value) for name, value in {**FLAGS, **changes}.items())
         return ["--plugin", "unlearn", "--dry_run", *(word for pair in flags for word in pair if word)]
 
-    given = json.dumps([words(changes) for changes, _, _ in CASES])
-    done = subprocess.run(
-        [sys.executable, "-c", DRY_RUNS], input=given, capture_output=True, text=True, cwd=tmp_path, check=True
-    )
-    answers = re.split(r"^=== (\d+)\n", done.stdout, flags=re.MULTILINE)
-    for (_, code, said), text, found in zip(CASES, answers[::2], answers[1::2], strict=False):
-        assert said in text and int(found) == code and "Traceback" not in text
-    assert len(answers) == 2 * len(CASES) + 1 and list(tmp_path.iterdir()) == []
+    answers = short_launches([words(changes) for changes, _, _ in CASES], tmp_path)
+    for (_, code, said), (found, text) in zip(CASES, answers, strict=True):
+        assert said in text and found == code and "Traceback" not in text
+    assert list(tmp_path.iterdir()) == []

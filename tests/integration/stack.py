@@ -1,24 +1,54 @@
 """Runs the real stack for the integration tests: the command line that a user types, in a process of its own."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import psutil
 
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.run_dir import RunDir, read_table
 
 ROOT = Path(__file__).parents[2]
+
+NO_REFERENCE = {"algo__kl__use_loss": None, "algo__kl__init_coef": 0}  # one process less to start
 
 
 def error_line(text: str) -> str:
     """The one line by which our launcher says what went wrong; other processes may have written after it."""
     (line,) = [line for line in text.splitlines() if line.startswith("openrlhf-unlearn: ")]
     return line
+
+
+_LAUNCHES = """
+import json, sys
+from openrlhf_unlearn import launcher
+sys.stderr = sys.stdout
+for words in json.load(sys.stdin):
+    try:
+        code = launcher.main(words)
+    except SystemExit as stopped:
+        code = stopped.code
+    print(f"=== {code}", flush=True)
+"""
+
+
+def short_launches(commands: list[list[str]], cwd: Path = ROOT) -> list[tuple[int, str]]:
+    """Exit code and output of launches that end before Ray starts.
+
+    All in one process, because most of such a launch is importing; not in this one, whose host would stay changed.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _LAUNCHES], input=json.dumps(commands), capture_output=True, text=True, cwd=cwd
+    )
+    pieces = re.split(r"^=== (\d+)\n", done.stdout, flags=re.MULTILINE)
+    assert len(pieces) == 2 * len(commands) + 1, done.stdout + done.stderr
+    return [(int(code), text) for text, code in zip(pieces[:-1:2], pieces[1::2], strict=True)]
 
 
 class Training:
@@ -62,10 +92,14 @@ class Training:
             self.flags["unlearn.run_dir"] = self.run.path
 
     def command(self, **changes) -> list[str]:
-        """The command line; `changes` name flags with `__` for the dot: True stands alone, None leaves it out."""
-        flags = {**self.flags, **{name.replace("__", "."): value for name, value in changes.items()}}
+        """The command line of `words(**changes)`."""
         module = "openrlhf.cli.train_ppo" if self.plugin else "openrlhf.cli.train_ppo_ray"
-        words = [sys.executable, "-m", module, *(["--plugin", "unlearn"] if self.plugin else [])]
+        return [sys.executable, "-m", module, *self.words(**changes)]
+
+    def words(self, **changes) -> list[str]:
+        """The launcher's arguments; `changes` name flags, `__` for the dot. True stands alone, None leaves it out."""
+        flags = {**self.flags, **{name.replace("__", "."): value for name, value in changes.items()}}
+        words = ["--plugin", "unlearn"] if self.plugin else []
         for name, value in flags.items():
             if value is None or value is False:
                 continue
@@ -120,3 +154,18 @@ class Training:
             process.kill()
         assert code == expect, f"exit code {code}, log {self.log}:\n{self.text()[-6000:]}"
         return self.text()
+
+
+def check_run(training, *, k=8, batch=32, episodes=1):
+    """What holds for every finished run: steps without a gap, each prompt once an episode, full groups trained."""
+    steps = training.run.steps()
+    trained = Counter(row["step"] for row in training.rows(processed=True))
+    assert sorted(trained) == list(range(1, len(trained) + 1)), "a training step's rows are missing"
+    assert steps[: len(trained)] == sorted(trained) and len(steps) <= len(trained) + 1
+    assert all(count == batch for count in list(trained.values())[:-1])
+    assert all(row["n"] == k for row in training.rows(processed=True))
+    visits = Counter(row["prompt_id"] for row in training.rows(processed=False))
+    known = read_table(training.run.prompts)["prompt_id"].to_pylist()
+    assert visits == dict.fromkeys(known, episodes), "a prompt was skipped or repeated"
+    assert training.run.steps("clipping") == sorted(trained)
+    assert (training.folder / "final" / "config.json").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from openrlhf_unlearn.run_dir import read_table
-from tests.integration.stack import ROOT, Training
+from tests.integration.stack import NO_REFERENCE, ROOT, Training
 from tests.integration.tiny import byte_level_model
 
 pytestmark = pytest.mark.slow
@@ -51,6 +51,7 @@ def test_a_few_steps_on_real_mathematics(tmp_path):
         train__micro_batch_size=32,
         unlearn__filter="none",
         unlearn__save_rollouts=1,
+        **NO_REFERENCE,
     )
     assert model.exists()
     table = training.run.read_steps("rewards")

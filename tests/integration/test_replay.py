@@ -8,7 +8,7 @@ import torch
 from transformers import AutoTokenizer
 
 from openrlhf_unlearn.filters import FilterConfig, Group, Rollout, load_filter
-from tests.integration.stack import Training
+from tests.integration.stack import Training, check_run
 
 pytestmark = pytest.mark.slow
 K, FACTOR = 4, 4
@@ -71,16 +71,18 @@ def stored(state, text_of):
 
 def test_a_killed_replaying_run_has_the_buffer_and_the_draws_of_one_never_killed(world, tmp_path, few_prompts):
     training = Training(world, tmp_path, data=few_prompts)
-    changes = flags(train__num_episodes=3, ckpt__save_steps=1, ckpt__load_enable=True)
-    training.start_and_kill(after_steps=5, **changes)
+    changes = flags(train__num_episodes=3, ckpt__save_steps=2, ckpt__load_enable=True)
+    training.start_and_kill(after_steps=5, **changes)  # the newest checkpoint is of the second step or the fourth
     text = training(**changes)
+    check_run(training, k=K, batch=16, episodes=3)
     assert "'unlearn/replayed'" in text, "nothing was replayed: the test shows nothing"
 
-    last = training.run.steps("clipping")[-1]
+    last = training.run.steps("clipping")[-1] // 2 * 2
     expected, replayed = never_killed(training, last)
-    trained = [(row["prompt_id"], row["n_replayed"]) for row in training.rows(processed=True)]
+    rows = training.rows(processed=True)
+    trained = [(row["prompt_id"], row["n_replayed"]) for row in rows if row["step"] <= last]
     assert trained == replayed[: len(trained)]
-    assert all(row["n_positive"] == 1 and row["n"] == K for row in training.rows(processed=True))
+    assert all(row["n_positive"] == 1 for row in rows)
 
     tokenizer = AutoTokenizer.from_pretrained(world / "model")
 
@@ -102,14 +104,13 @@ def test_a_killed_replaying_run_has_the_buffer_and_the_draws_of_one_never_killed
     assert fresh < 0.005, "the engines compute with other weights than the trainer"
 
 
-def test_stored_log_probs_in_adaptive_waves_with_partial_rollouts_on_two_engines(world, tmp_path, few_prompts):
+def test_stored_log_probs_in_adaptive_waves_with_partial_rollouts(world, tmp_path, few_prompts):
     training = Training(world, tmp_path, data=few_prompts)
     training(
         **flags(
             train__num_episodes=3,
             train__async_enable=True,
             train__partial_rollout_enable=True,
-            vllm__num_engines=2,
             unlearn__adaptive=True,
             unlearn__replay_log_probs="stored",
         )

@@ -1,55 +1,12 @@
 """The plugin in the real stack: stock OpenRLHF, Ray, DeepSpeed and vLLM on the built-in world."""
 
 import json
-from collections import Counter
 
 import pytest
 
-from openrlhf_unlearn.run_dir import read_table
-from tests.integration.stack import ROOT, Training, error_line
+from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run, error_line, short_launches
 
 pytestmark = pytest.mark.slow
-
-
-def check_run(training, *, k=8, batch=32, episodes=1):
-    """What holds for every finished run: steps without a gap, each prompt once an episode, full groups trained."""
-    steps = training.run.steps()
-    trained = Counter(row["step"] for row in training.rows(processed=True))
-    assert sorted(trained) == list(range(1, len(trained) + 1)), "a training step's rows are missing"
-    assert steps[: len(trained)] == sorted(trained) and len(steps) <= len(trained) + 1
-    assert all(count == batch for count in list(trained.values())[:-1])
-    assert all(row["n"] == k for row in training.rows(processed=True))
-    visits = Counter(row["prompt_id"] for row in training.rows(processed=False))
-    known = read_table(training.run.prompts)["prompt_id"].to_pylist()
-    assert visits == dict.fromkeys(known, episodes), "a prompt was skipped or repeated"
-    assert training.run.steps("clipping") == sorted(trained)
-    assert (training.folder / "final" / "config.json").exists()
-
-
-def test_killed_and_resumed_is_as_if_never_killed(world, tmp_path):
-    training = Training(world, tmp_path)
-    flags = {
-        "ckpt__save_steps": 2,
-        "ckpt__load_enable": True,
-        "train__num_episodes": 2,
-        "logger__tensorboard_dir": tmp_path / "tensorboard",
-        "unlearn__save_rollouts": 1,
-    }
-    training.start_and_kill(after_steps=4, **flags)  # the newest checkpoint is then of the second or fourth
-    training(**flags)
-    check_run(training, episodes=2)
-    reasons = {row["reason"] for row in training.rows(processed=False)}
-    assert reasons == {"accepted", "zero_variance"}
-    assert all(0 < row["n_positive"] < 8 for row in training.rows(processed=True)), "dynamic trained a constant group"
-    saved = training.run.read_steps("rollouts")
-    assert saved.num_rows == len(training.rows(processed=False)) and all(saved["response"].to_pylist())
-    assert list((tmp_path / "tensorboard").rglob("events*"))
-
-    # The same command, not resuming, must not write over the run.
-    text = training(expect=1, **{**flags, "ckpt__load_enable": False})
-    assert "already holds steps 1 to" in error_line(text)
-    text = training(expect=1, **{**flags, "train__seed": 7})
-    assert "belongs to another configuration: --train.seed was 42, is 7" in error_line(text)
 
 
 def test_asynchronous_with_the_users_own_filter_killed_and_resumed(world, tmp_path):
@@ -70,27 +27,43 @@ def test_asynchronous_with_the_users_own_filter_killed_and_resumed(world, tmp_pa
 def test_two_ranks_two_engines_colocated_and_a_ragged_end(world, tmp_path):
     """`colocate_all` is the hybrid engine as far as a CPU goes: vLLM's sleep mode needs a GPU."""
     training = Training(world, tmp_path)
-    text = training(
-        train__colocate_all=True,
-        actor__num_gpus_per_node=2,
-        ref__num_gpus_per_node=2,
-        vllm__num_engines=2,
-        ds__zero_stage=2,
-        train__micro_batch_size=32,
-        rollout__micro_batch_size=32,
-    )
+    flags = {
+        "train__colocate_all": True,
+        "actor__num_gpus_per_node": 2,
+        "ref__num_gpus_per_node": 2,
+        "vllm__num_engines": 2,
+        "ds__zero_stage": 2,
+        "train__micro_batch_size": 32,
+        "rollout__micro_batch_size": 32,
+        "logger__tensorboard_dir": tmp_path / "tensorboard",
+        "unlearn__save_rollouts": 1,
+    }
+    text = training(**flags)
     check_run(training)
+    reasons = {row["reason"] for row in training.rows(processed=False)}
+    assert reasons == {"accepted", "zero_variance"}
+    assert all(0 < row["n_positive"] < 8 for row in training.rows(processed=True)), "dynamic trained a constant group"
+    saved = training.run.read_steps("rollouts")
+    assert saved.num_rows == len(training.rows(processed=False)) and all(saved["response"].to_pylist())
+    assert list((tmp_path / "tensorboard").rglob("events*"))
     trained, accepted = (sum(row["accepted"] for row in training.rows(processed=side)) for side in (True, False))
     assert trained <= accepted
     if trained < accepted:
         assert f"{(accepted - trained) * 8} accepted rollouts were left" in text
+
+    # Neither the same command, not resuming, nor another configuration writes over the run.
+    other = training.words(**flags, ckpt__load_enable=True, train__seed=7)
+    (_, again), (_, another) = answers = short_launches([training.words(**flags), other])
+    assert "already holds steps 1 to" in error_line(again)
+    assert "belongs to another configuration: --train.seed was 42, is 7" in error_line(another)
+    assert [code for code, _ in answers] == [1, 1]
 
 
 def test_a_reward_function_that_raises_ends_the_run_in_one_line(world, tmp_path):
     reward = tmp_path / "reward.py"
     reward.write_text("def reward_func(queries, prompts, labels):\n    raise KeyError('no such column')\n")
     training = Training(world, tmp_path)
-    text = training(expect=1, reward__remote_url=reward)
+    text = training(expect=1, reward__remote_url=reward, **NO_REFERENCE)
     assert "the reward function failed: KeyError: 'no such column' (prompt " in error_line(text)
     assert training.run.steps() == []
 
@@ -100,5 +73,5 @@ def test_a_run_in_which_nothing_passes_stops(world, tmp_path):
     prompts = [json.loads(line) for line in (world / "train.jsonl").read_text().splitlines()]
     data.write_text("".join(json.dumps({**row, "label": "123456"}) + "\n" for row in prompts))
     training = Training(world, tmp_path, data=data)
-    text = training(expect=1, unlearn__max_filtered_batches=2)
+    text = training(expect=1, unlearn__max_filtered_batches=2, **NO_REFERENCE)
     assert "no group passed --unlearn.filter dynamic in 2 rounds of 32 prompts" in error_line(text)
