@@ -34,6 +34,8 @@ FLAGS = {
 
 
 CASES = [
+    ({"help": None}, 0, "--rollout.n_samples_per_prompt"),
+    ({"help": None}, 0, "--unlearn.filter"),
     ({}, 0, "OpenRLHF and the plugins accept these flags:\npython -m openrlhf.cli.train_ppo --plugin unlearn"),
     ({"no.such_flag": "1"}, 2, "unrecognized arguments: --no.such_flag 1"),
     ({"rollout.micro_batch_size": "7"}, 2, "rollouts a rollout batch do not divide into"),

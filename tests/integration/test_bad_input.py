@@ -1,8 +1,6 @@
 """Bad input on the real command line: one line that names the culprit and the mend, and the right exit code."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -20,12 +18,6 @@ def fake_world(tmp_path):
         (world / "model" / name).write_text("{}")
     (world / "train.jsonl").write_text(json.dumps({"prompt": "1+1=", "label": "2"}) + "\n")
     return world
-
-
-def test_flags_of_host_and_plugin_stand_in_one_help():
-    words = [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", "--help"]
-    text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    assert "--unlearn.filter" in text and "--rollout.n_samples_per_prompt" in text
 
 
 REFUSED = [
