@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The environment, then the test suite: `bash tests/run.sh` runs all of it, what follows goes to pytest, for example
-# `bash tests/run.sh -m "not slow"` (without the real stack, about a minute) or `bash tests/run.sh tests/filters`.
+# `bash tests/run.sh -m "not slow"` (without the real stack) or `bash tests/run.sh tests/filters`.
 set -euo pipefail
 
 . "$(dirname "${BASH_SOURCE[0]}")/../examples/environment.sh"
