@@ -3,7 +3,7 @@
 #
 # Environment; the built-in world (a 0.45 M-parameter model and 320 prompts of which we know what can be learned);
 # GRPO training by stock OpenRLHF (Ray, DeepSpeed, vLLM) with our plugin, 60 steps; pass@1 of every prompt before and
-# after; the report. About 20 minutes on two cores, the environment included. Stopped half-way, the same command goes on.
+# after; the report. Under 20 minutes on two cores, the environment included. Stopped half-way, it goes on.
 #
 #   bash examples/quickstart.sh [FOLDER]    where everything is written; default: quickstart
 #   SEED=1 bash examples/quickstart.sh q1   another world, another run

@@ -66,7 +66,7 @@ class Training:
             "data.max_len": 64,
             "rollout.max_new_tokens": 24,
             "reward.remote_url": ROOT / "examples" / "reward_math.py",
-            "ckpt.output_dir": folder / "final",
+            "ckpt.output_dir": folder / "model",
             "ckpt.path": folder / "checkpoints",
             "rollout.batch_size": 32,
             "rollout.n_samples_per_prompt": 8,
@@ -168,4 +168,4 @@ def check_run(training, *, k=8, batch=32, episodes=1):
     known = read_table(training.run.prompts)["prompt_id"].to_pylist()
     assert visits == dict.fromkeys(known, episodes), "a prompt was skipped or repeated"
     assert training.run.steps("clipping") == sorted(trained)
-    assert (training.folder / "final" / "config.json").exists()
+    assert (training.folder / "model" / "config.json").exists()

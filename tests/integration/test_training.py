@@ -1,9 +1,13 @@
 """The plugin in the real stack: stock OpenRLHF, Ray, DeepSpeed and vLLM on the built-in world."""
 
 import json
+import os
+import shlex
+import subprocess
 
 import pytest
 
+from openrlhf_unlearn.run_dir import read_json
 from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run, error_line, short_launches
 
 pytestmark = pytest.mark.slow
@@ -24,21 +28,34 @@ def test_asynchronous_with_the_users_own_filter_killed_and_resumed(world, tmp_pa
     assert all(0 < row["n_positive"] < 7 for row in training.rows(processed=True))
 
 
-def test_two_ranks_two_engines_colocated_and_a_ragged_end(world, tmp_path):
+def test_an_example_from_prompts_to_report_on_two_ranks_and_two_engines_with_a_ragged_end(world, tmp_path):
     """`colocate_all` is the hybrid engine as far as a CPU goes: vLLM's sleep mode needs a GPU."""
-    training = Training(world, tmp_path)
     flags = {
-        "train__colocate_all": True,
-        "actor__num_gpus_per_node": 2,
-        "ref__num_gpus_per_node": 2,
-        "vllm__num_engines": 2,
-        "ds__zero_stage": 2,
-        "train__micro_batch_size": 32,
-        "rollout__micro_batch_size": 32,
-        "logger__tensorboard_dir": tmp_path / "tensorboard",
-        "unlearn__save_rollouts": 1,
+        "train.colocate_all": [],
+        "actor.num_gpus_per_node": [2],
+        "ref.num_gpus_per_node": [2],
+        "vllm.num_engines": [2],
+        "ds.zero_stage": [2],
+        "rollout.batch_size": [32],
+        "rollout.micro_batch_size": [32],
+        "logger.tensorboard_dir": [tmp_path / "tensorboard"],
+        "unlearn.filter": ["dynamic"],
+        "unlearn.save_rollouts": [1],
     }
-    text = training(**flags)
+
+    def example(**more):
+        words = [str(word) for name, values in flags.items() for word in (f"--{name}", *values)]
+        done = subprocess.run(
+            ["bash", ROOT / "examples" / "baseline.sh", "world", tmp_path, *words],
+            env={**os.environ, "WORLD": str(world), "EPISODES": "1", "SAMPLES": "2", **more},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    assert f"The report: {tmp_path / 'run' / 'report' / 'report.html'}" in example(MINI_BATCH="128")
+    training = Training(world, tmp_path)
     check_run(training)
     reasons = {row["reason"] for row in training.rows(processed=False)}
     assert reasons == {"accepted", "zero_variance"}
@@ -49,13 +66,15 @@ def test_two_ranks_two_engines_colocated_and_a_ragged_end(world, tmp_path):
     trained, accepted = (sum(row["accepted"] for row in training.rows(processed=side)) for side in (True, False))
     assert trained <= accepted
     if trained < accepted:
-        assert f"{(accepted - trained) * 8} accepted rollouts were left" in text
+        assert f"{(accepted - trained) * 8} accepted rollouts were left" in (tmp_path / "train.log").read_text()
+    assert read_json(training.run.summary)["classify"]["prompts"] == 320
+    assert (tmp_path / "run" / "report" / "report.html").exists()
 
     # Neither the same command, not resuming, nor another configuration writes over the run.
-    other = training.words(**flags, ckpt__load_enable=True, train__seed=7)
-    (_, again), (_, another) = answers = short_launches([training.words(**flags), other])
+    same = shlex.split(example(MINI_BATCH="128", DRY_RUN="print").splitlines()[-1])[3:]
+    (_, again), (_, other) = answers = short_launches([same, [*same, "--ckpt.load_enable", "--train.seed", "7"]])
     assert "already holds steps 1 to" in error_line(again)
-    assert "belongs to another configuration: --train.seed was 42, is 7" in error_line(another)
+    assert "belongs to another configuration: --train.seed was 0, is 7" in error_line(other)
     assert [code for code, _ in answers] == [1, 1]
 
 
