@@ -63,7 +63,7 @@ teach() {
     python examples/paper/world_teacher.py "$WORLD" --port 0 >"$MINI/teacher.url" &
     local teacher=$!
     # shellcheck disable=SC2064
-    trap "kill $teacher" EXIT
+    trap "kill $teacher 2>/dev/null" EXIT
     until [ -s "$MINI/teacher.url" ]; do sleep 0.2 && kill -0 $teacher || exit 1; done
     TEACHER=(--model worlds-rule --base-url "$(cat "$MINI/teacher.url")")
     CHECKER=("${TEACHER[@]/#--/--check-}")
@@ -120,7 +120,8 @@ step_augment() {
         teach
         openrlhf-unlearn augment similar --run "$RUN" --output "$made" "${TEACHER[@]}" "${CHECKER[@]}"
     fi
-    STEPS='' settle augment world "$MINI/augment"
+    STEPS='' # not known before the problems are
+    settle augment world "$MINI/augment"
     DATA=$made/original_similar.jsonl
     train --unlearn.filter none --unlearn.loss baseline --data.prompt_dataset "$DATA"
     if dry; then return; fi
