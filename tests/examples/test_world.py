@@ -1,0 +1,69 @@
+"""The scripts of examples/ on the built-in world, from prompts to report, as short as they get: minutes each.
+
+The default suite runs one of them (tests/integration/test_training.py) and checks the launches of all.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "OPENRLHF_UNLEARN_ALL_EXAMPLES" not in os.environ, reason="set OPENRLHF_UNLEARN_ALL_EXAMPLES=1; half an hour"
+    ),
+]
+
+
+def example(script: str, world: Path, *words, **environment) -> str:
+    done = subprocess.run(
+        ["bash", EXAMPLES / f"{script}.sh", *words],
+        env={**os.environ, "WORLD": str(world), "EPISODES": "1", "SAMPLES": "4", **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def check_report(folder: Path) -> None:
+    assert read_json(folder / "run" / "summary.json")["classify"]["prompts"] == 320
+    assert (folder / "run" / "report" / "report.html").exists()
+
+
+@pytest.fixture(scope="module")
+def hypotheses(world, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hypotheses")
+    return folder, example("hypotheses", world, "world", folder)
+
+
+def test_baseline_and_the_three_interventions_end_in_one_table(hypotheses):
+    folder, text = hypotheses
+    table = text[text.index("The comparison") :]
+    for name in ("baseline", "oversample_replay", "clip_higher", "no_kl"):
+        check_report(folder / name)
+        assert name in table
+
+
+def test_the_unlearnable_alone(hypotheses, world, tmp_path):
+    baseline = hypotheses[0] / "baseline"
+    example("unlearnable_only_k64", world, "world", tmp_path, BASELINE=str(baseline))
+    table = read_table(baseline / "run" / "learnability.parquet").to_pylist()
+    trained = set(RunDir(tmp_path / "run").read_steps("rewards")["prompt_id"].to_pylist())
+    assert trained == {row["prompt_id"] for row in table if row["group"] == "unlearnable"}
+
+
+def test_review(world, tmp_path):
+    example("review", world, "world", tmp_path)
+    check_report(tmp_path)
+
+
+def test_quickstart(world, tmp_path):
+    text = example("quickstart", world, tmp_path)
+    check_report(tmp_path)
+    assert "unlearnable: precision" in text
