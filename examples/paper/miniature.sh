@@ -81,7 +81,7 @@ step_runs() {
 step_hypotheses() {
     bash examples/hypotheses.sh world "$MINI/hypotheses"
     if dry; then return; fi
-    keep hypotheses "$MINI/hypotheses/baseline/run" compared_rewards compared_pass_rates
+    keep hypotheses "$MINI/hypotheses/baseline/run" compared_rewards
     keep hypotheses "$MINI/hypotheses/clip_higher/run" clipping
 }
 
