@@ -30,12 +30,14 @@ def draw(figure, data: Data) -> None:
     runs = list(dict.fromkeys(data["run"]))
     panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
     rows = records(data)
+    named = set()  # a run may have trained on some groups alone, so its name may come with any panel
     for axes, group in zip(panels, groups, strict=True):
         for i, run in enumerate(runs):
             mine = [row for row in rows if row["group"] == group and row["run"] == run]
             if mine:
                 column = {name: [row[name] for row in mine] for name in ("step", "mean_reward", "low", "high")}
-                label = run if axes is panels[0] else None
+                label = None if run in named else run
+                named.add(run)
                 plot_band(axes, *column.values(), RUN_COLOURS[i % len(RUN_COLOURS)], label, STYLES[i % len(STYLES)])
         reward_axis(axes, max(data["mean_reward"]))
         axes.set_title(GROUP_NAMES[group], fontsize=9)
