@@ -1,5 +1,6 @@
 """The numbers behind the figures, from runs whose answer is known."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,6 +9,7 @@ from openrlhf_unlearn.report.answer import answer
 from openrlhf_unlearn.report.figures import (
     all_figures,
     augmentation,
+    compared_rewards,
     interference,
     likelihood,
     reasoning,
@@ -19,7 +21,7 @@ from openrlhf_unlearn.report.figures import (
     turnover,
     variants,
 )
-from openrlhf_unlearn.report.figures.base import records
+from openrlhf_unlearn.report.figures.base import columns, records
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.probes import outdated, outliers, separation
 from openrlhf_unlearn.run_dir import SCHEMAS, read_json, read_table, write_table
@@ -132,6 +134,15 @@ def test_variants_count_an_original_once(run):
     found = {row["measure"]: row for row in records(variants.data(Material([run])))}
     assert found["cosine"]["prompts"] == 2 and found["cosine"]["mean"] == pytest.approx((0.3 + 0.5) / 2)
     assert "cosine_corrected" not in found, "none had enough rollouts"
+
+
+def test_a_run_that_trained_on_one_group_alone_is_named():
+    rows = [("easy", "all"), ("unlearnable", "all"), ("unlearnable", "alone")]
+    row = {"step": 1, "mean_reward": 0.5, "low": 0.4, "high": 0.6}
+    figure = plt.figure(layout="constrained")
+    compared_rewards.FIGURE.draw(figure, columns([{**row, "group": group, "run": run} for group, run in rows]))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["all", "alone"]
+    plt.close(figure)
 
 
 def test_stages_follow_each_others_models(tmp_path):
