@@ -368,6 +368,7 @@ NOT_HERE = (
     "",
     "- Sub-problems (5.3): a prompt of this world has no smaller prompts that make it up.",
     "- Other models and data (Table 1): `examples/paper/` has them for GPUs.",
+    "- A fine-tuned model after `sft-40`: the last point of that figure, `final`, is the first run's model after RL.",
     "- The stronger model and the judge are the world's own rule (`examples/paper/world_teacher.py`), not a model.",
 )
 
