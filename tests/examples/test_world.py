@@ -4,14 +4,13 @@ The default suite runs one of them (tests/integration/test_training.py) and chec
 """
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+from tests.integration.stack import example
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -20,15 +19,8 @@ pytestmark = [
 ]
 
 
-def example(script: str, world: Path, *words, **environment) -> str:
-    done = subprocess.run(
-        ["bash", EXAMPLES / f"{script}.sh", *words],
-        env={**os.environ, "WORLD": str(world), "EPISODES": "1", "SAMPLES": "4", **environment},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
+def short(script: str, world: Path, *words, **environment) -> str:
+    return example(script, *words, WORLD=str(world), EPISODES="1", SAMPLES="4", **environment)
 
 
 def check_report(folder: Path) -> None:
@@ -39,7 +31,7 @@ def check_report(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def hypotheses(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("hypotheses")
-    return folder, example("hypotheses", world, "world", folder)
+    return folder, short("hypotheses", world, "world", folder)
 
 
 def test_baseline_and_the_three_interventions_end_in_one_table(hypotheses):
@@ -52,18 +44,18 @@ def test_baseline_and_the_three_interventions_end_in_one_table(hypotheses):
 
 def test_the_unlearnable_alone(hypotheses, world, tmp_path):
     baseline = hypotheses[0] / "baseline"
-    example("unlearnable_only_k64", world, "world", tmp_path, BASELINE=str(baseline))
+    short("unlearnable_only_k64", world, "world", tmp_path, BASELINE=str(baseline))
     table = read_table(baseline / "run" / "learnability.parquet").to_pylist()
     trained = set(RunDir(tmp_path / "run").read_steps("rewards")["prompt_id"].to_pylist())
     assert trained == {row["prompt_id"] for row in table if row["group"] == "unlearnable"}
 
 
 def test_review(world, tmp_path):
-    example("review", world, "world", tmp_path)
+    short("review", world, "world", tmp_path)
     check_report(tmp_path)
 
 
 def test_quickstart(world, tmp_path):
-    text = example("quickstart", world, tmp_path)
+    text = short("quickstart", world, tmp_path)
     check_report(tmp_path)
     assert "unlearnable: precision" in text

@@ -51,6 +51,18 @@ def short_launches(commands: list[list[str]], cwd: Path = ROOT) -> list[tuple[in
     return [(int(code), text) for text, code in zip(pieces[:-1:2], pieces[1::2], strict=True)]
 
 
+def example(script: str, *words, **environment) -> str:
+    """What `bash examples/SCRIPT.sh words …` prints; fails with the output's end unless it exits with 0."""
+    done = subprocess.run(
+        ["bash", ROOT / "examples" / f"{script}.sh", *map(str, words)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
 class Training:
     """One training command on the built-in world; `folder` holds its outputs, `world` the model and data."""
 

@@ -1,14 +1,12 @@
 """The plugin in the real stack: stock OpenRLHF, Ray, DeepSpeed and vLLM on the built-in world."""
 
 import json
-import os
 import shlex
-import subprocess
 
 import pytest
 
 from openrlhf_unlearn.run_dir import read_json
-from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run, error_line, short_launches
+from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run, error_line, example, short_launches
 
 pytestmark = pytest.mark.slow
 
@@ -43,18 +41,9 @@ def test_an_example_from_prompts_to_report_on_two_ranks_and_two_engines_with_a_r
         "unlearn.save_rollouts": [1],
     }
 
-    def example(**more):
-        words = [str(word) for name, values in flags.items() for word in (f"--{name}", *values)]
-        done = subprocess.run(
-            ["bash", ROOT / "examples" / "baseline.sh", "world", tmp_path, *words],
-            env={**os.environ, "WORLD": str(world), "EPISODES": "1", "SAMPLES": "2", **more},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout
-
-    assert f"The report: {tmp_path / 'run' / 'report' / 'report.html'}" in example(MINI_BATCH="128")
+    words = ["world", tmp_path, *(word for name, values in flags.items() for word in (f"--{name}", *values))]
+    environment = {"WORLD": str(world), "EPISODES": "1", "SAMPLES": "2", "MINI_BATCH": "128"}
+    assert f"The report: {tmp_path / 'run' / 'report' / 'report.html'}" in example("baseline", *words, **environment)
     training = Training(world, tmp_path)
     check_run(training)
     reasons = {row["reason"] for row in training.rows(processed=False)}
@@ -71,7 +60,7 @@ def test_an_example_from_prompts_to_report_on_two_ranks_and_two_engines_with_a_r
     assert (tmp_path / "run" / "report" / "report.html").exists()
 
     # Neither the same command, not resuming, nor another configuration writes over the run.
-    same = shlex.split(example(MINI_BATCH="128", DRY_RUN="print").splitlines()[-1])[3:]
+    same = shlex.split(example("baseline", *words, **environment, DRY_RUN="print").splitlines()[-1])[3:]
     (_, again), (_, other) = answers = short_launches([same, [*same, "--ckpt.load_enable", "--train.seed", "7"]])
     assert "already holds steps 1 to" in error_line(again)
     assert "belongs to another configuration: --train.seed was 0, is 7" in error_line(other)

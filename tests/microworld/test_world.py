@@ -98,14 +98,10 @@ def test_an_untrained_model_is_never_right():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", ["standard", "steady"])
-def test_success_at_the_start(request, tmp_path, setting):
-    """Few rewards for the learnable and the unlearnable alike, and none for `no_reward`."""
-    if setting == "standard":
-        made = json.loads((request.getfixturevalue("world") / "world.json").read_text())
-    else:
-        made = write_world(tmp_path / "world", setting, seed=1)
-    rates = made["initial_pass_rate"]
+def test_success_at_the_start(tmp_path, setting):
+    """The table of the built-in world: 0.61, 0.04, 0.025 and 0, with room for the seed."""
+    rates = write_world(tmp_path / "world", setting, seed=1)["initial_pass_rate"]
     assert 0.45 < rates["easy"] < 0.8
     assert 0.015 < rates["learnable"] < 0.08
-    assert 0.01 < rates["unlearnable"] < 0.06
+    assert 0.01 < rates["unlearnable"] < 0.045
     assert rates["no_reward"] == 0.0
