@@ -15,6 +15,7 @@ import os
 import runpy
 import shlex
 import sys
+from contextlib import ExitStack
 from importlib.metadata import entry_points
 from typing import Protocol
 
@@ -42,6 +43,9 @@ class Plugin(Protocol):
 
     def configure(self, args: argparse.Namespace, given: list[str]) -> None:
         """All that is left to do before Ray starts; not called by a dry run."""
+
+    def close(self) -> None:
+        """The launch is over, in whatever way."""
 
 
 class Checked(Exception):
@@ -96,19 +100,25 @@ def launch(argv: list[str]) -> None:
     """Run the host's launcher with `argv`. Raises what the host or a plugin raises."""
     own, rest = split_arguments(argv)
     plugins = load_plugins(own.plugin)
+    with ExitStack() as stack:
+        for plugin in plugins:
+            stack.callback(plugin.close)
+        _launch(plugins, own.dry_run, rest, argv)
+
+
+def _launch(plugins: list[Plugin], dry_run: bool, rest: list[str], argv: list[str]) -> None:
     sys.argv = [HOST_LAUNCHER, *rest]
     for plugin in plugins:
         plugin.install(rest)
     if plugins:
-        _join_host(plugins, rest, own.dry_run)
-    if own.dry_run:
+        _join_host(plugins, rest, dry_run)
+    if dry_run:
         _stop_before_ray()
     try:
         runpy.run_module(HOST_LAUNCHER, run_name="__main__", alter_sys=True)
     except Checked:
         print("OpenRLHF and the plugins accept these flags:")
         print(shlex.join(["python", "-m", "openrlhf.cli.train_ppo", *(w for w in argv if w not in DRY_RUN)]))
-
     except AssertionError as error:
         if "ray" in sys.modules and sys.modules["ray"].is_initialized():
             raise
@@ -136,10 +146,44 @@ def main(argv: list[str] | None = None) -> int:
         # Raised in a Ray actor it arrives as a UserError whose text is the remote trace and whose cause is ours.
         while hasattr(error, "cause"):
             error = error.cause
-        if "ray" in sys.modules:
-            sys.modules["ray"].shutdown()  # its last words must not bury ours
-        print(f"openrlhf-unlearn: {error}", file=sys.stderr, flush=True)
-        return 2 if isinstance(error, UsageError) else 1
+        return _say(error)
+    except Exception as error:
+        if not ran_out_of_memory(error):
+            raise
+        return _say(UserError(OUT_OF_MEMORY))
+
+
+OUT_OF_MEMORY = (
+    "out of memory: a worker was ended. Lower --train.micro_batch_size and --rollout.micro_batch_size (with "
+    "--train.dynamic_batch_enable: --train.max_tokens_per_gpu and --rollout.max_tokens_per_gpu), on a GPU also "
+    "--vllm.gpu_memory_utilization; then go on with --ckpt.load_enable"
+)
+_SIGNS = (
+    "OutOfMemory",
+    "out of memory",
+    "memory pressure",
+    "due to the node running low on memory",
+    "DefaultCPUAllocator",
+)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether Ray, PyTorch or CUDA said so, in the error or in what it came from."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, MemoryError) or any(sign in f"{type(error).__name__}: {error}" for sign in _SIGNS):
+            return True
+        error = getattr(error, "cause", None) or error.__cause__ or error.__context__
+    return False
+
+
+def _say(error: UserError) -> int:
+    """Print the one line; the exit code."""
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()  # its last words must not bury ours
+    print(f"openrlhf-unlearn: {error}", file=sys.stderr, flush=True)
+    return 2 if isinstance(error, UsageError) else 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

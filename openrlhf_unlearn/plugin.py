@@ -1,13 +1,19 @@
 """What the host sees of us: flags in, a checked configuration and replaced parts out."""
 
 import argparse
+import math
 import sys
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.locks import hold
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD
 from openrlhf_unlearn.training.hooks import check_hooks
-from openrlhf_unlearn.training.losses import LOSSES, apply_loss
+from openrlhf_unlearn.training.losses import LOSSES, apply_loss, leaf
+from openrlhf_unlearn.training.start import choose_run_dir, start_run, whole_path
 
 
 def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +55,13 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
     ids = "JSON list of prompt ids, or learnability.parquet:GROUP"
     add("--unlearn.only_prompts", default=None, help=f"train on these prompts alone: {ids}")
     add("--unlearn.skip_prompts", default=None, help=f"leave these prompts out: {ids}")
+    add(
+        "--unlearn.positive_above",
+        type=float,
+        default=POSITIVE_THRESHOLD,
+        help="a rollout is positive (correct) if its score, or its reward where the reward function gives no scores, "
+        "is above this, before any shaping; the default suits 0 and 1 as well as -1 and 1",
+    )
     add("--unlearn.save_rollouts", type=int, default=0, help="rollouts a prompt and step kept with their text")
     add(
         "--unlearn.answer_format",
@@ -96,6 +109,14 @@ def check_flags(args: SimpleNamespace) -> None:
             "--unlearn.replay_log_probs stored needs the engines' log-probs: give --algo.advantage.is_correction_level "
             "token or seq"
         )
+    if not math.isfinite(own.positive_above):
+        raise UsageError("--unlearn.positive_above must be a finite number")
+    if args.rollout.batch_size * k % args.train.batch_size:
+        raise UsageError(
+            f"--rollout.batch_size {args.rollout.batch_size} x --rollout.n_samples_per_prompt {k} = "
+            f"{args.rollout.batch_size * k} rollouts do not divide into --train.batch_size {args.train.batch_size}: "
+            "what is left of a step would be added to the next one's gradients; change one of the three"
+        )
     ranks = args.actor.num_nodes * args.actor.num_gpus_per_node
     ranks //= args.ds.ring_attn_size * args.ds.tensor_parallel_size
     for batch in ("train", "rollout"):
@@ -110,16 +131,35 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("--unlearn.save_rollouts must be 0 or more")
 
 
+# Read again by actors, which stand in other folders, and by commands of any folder, through run.json.
+_FILES = (
+    "actor.model_name_or_path",
+    "critic.model_name_or_path",
+    "reward.remote_url",
+    "train.agent_func_path",
+    "unlearn.filter",
+    "unlearn.only_prompts",
+    "unlearn.skip_prompts",
+    "unlearn.answer_format",
+)
+
+
 def _make_absolute(args: SimpleNamespace) -> None:
-    """Local files by their whole path, so that run.json serves commands of any folder."""
-    for node, name in ((args.actor, "model_name_or_path"), (args.data, "prompt_dataset"), (args.reward, "remote_url")):
-        value = getattr(node, name)
-        if value and Path(value).exists():
-            setattr(node, name, str(Path(value).absolute()))
+    """Local files by their whole path, whether or not a name follows; folders that are written to as well."""
+    for node, name in map(partial(leaf, args), _FILES):
+        setattr(node, name, whole_path(getattr(node, name)))
+    for node, name in ((args.data, "prompt_dataset"), (args.eval, "dataset")):
+        if sources := getattr(node, name):
+            setattr(node, name, ",".join(whole_path(source.strip()) for source in sources.split(",")))
+    for name in ("path", "output_dir"):
+        setattr(args.ckpt, name, str(Path(getattr(args.ckpt, name)).absolute()))
 
 
 class UnlearnPlugin:
     """The entry point `unlearn` of the group `openrlhf.plugins`."""
+
+    def __init__(self):
+        self.held = ExitStack()  # the run directory's lock, for as long as the launch lasts
 
     def install(self, given: list[str]) -> None:
         """Check the host's hooks, then replace parts; the modules repeat that in the workers that import them."""
@@ -149,10 +189,14 @@ class UnlearnPlugin:
         from openrlhf_unlearn.cpu import prepare_cpu
         from openrlhf_unlearn.training import rollout
         from openrlhf_unlearn.training.data_check import check_inputs
-        from openrlhf_unlearn.training.start import start_run
 
         check_inputs(args)
         _make_absolute(args)
-        start_run(args, [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", *given])
+        run = choose_run_dir(args)
+        self.held.enter_context(hold(run.path, "training"))
+        start_run(args, [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", *given], run)
         prepare_cpu(args)
         rollout.install(args.unlearn.answer_format)
+
+    def close(self) -> None:
+        self.held.close()

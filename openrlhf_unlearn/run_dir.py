@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,7 +25,7 @@ from openrlhf_unlearn.grading.grade import VERDICTS as VERDICTS  # one list, whi
 SCHEMA_VERSION = 1
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward", "mixed", "ungradable")
 STEP_TABLES = ("rewards", "clipping", "likelihood", "rollouts")
-POSITIVE_THRESHOLD = 0.5  # a rollout is positive if its reward, before any shaping, is above this
+POSITIVE_THRESHOLD = 0.5  # a rollout is positive if its score, or else its reward, before any shaping, is above this
 
 SCHEMAS = {
     "prompts": pa.schema(
@@ -37,6 +38,7 @@ SCHEMAS = {
             ("processed", pa.bool_()),  # False: as sampled; True: what trained
             ("n", pa.int32()),
             ("n_positive", pa.int32()),
+            ("pass_rate", pa.float64()),  # share of positives; of an adaptive visit, of its first wave: unbiased
             ("mean_reward", pa.float64()),
             ("std_reward", pa.float64()),
             ("n_replayed", pa.int32()),
@@ -76,6 +78,7 @@ SCHEMAS = {
             ("response", pa.string()),
             ("reward", pa.float64()),
             ("verdict", pa.string()),
+            ("positive", pa.bool_()),  # by the run's rule; of runs without this column: reward > POSITIVE_THRESHOLD
         ]
     ),
     "evaluations": pa.schema(
@@ -156,9 +159,13 @@ SCHEMAS = {
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
 
 
-def prompt_id(prompt: str, label: str | None) -> str:
-    """16 hex digits that name a prompt with its label, the same over shuffles, resumes, runs and machines."""
-    return hashlib.blake2b(f"{prompt}\x1f{label}".encode(), digest_size=8).hexdigest()
+def prompt_id(prompt: str, label: str | None, images: tuple[bytes, ...] = ()) -> str:
+    """16 hex digits that name a prompt with its label, the same over shuffles, resumes, runs and machines.
+
+    `images`: digests of its images' content, in order. A prompt without images has the id of its text and label.
+    """
+    content = f"{prompt}\x1f{label}".encode() + b"".join(b"\x1f" + digest for digest in images)
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 @contextmanager
@@ -341,6 +348,15 @@ class RunDir:
 
     def remove_parts(self, tag: str) -> None:
         shutil.rmtree(self.evaluation_parts(tag), ignore_errors=True)
+
+
+def positive_rollouts(table: pa.Table) -> np.ndarray:
+    """Which rows of a table of rollouts or of graded samples are positive, (rows,): as the run that wrote it says."""
+    by_reward = table.column("reward").fill_null(float("nan")).to_numpy() > POSITIVE_THRESHOLD
+    if "positive" not in table.column_names:
+        return by_reward
+    said = table.column("positive")
+    return np.where(said.is_null().to_numpy(), by_reward, said.fill_null(False).to_numpy())
 
 
 def update_summary(run: RunDir, key: str, value) -> None:

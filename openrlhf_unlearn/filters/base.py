@@ -11,13 +11,14 @@ from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD
 class Rollout:
     """One sampled rollout as a filter sees it."""
 
-    reward: float  # before any shaping
+    reward: float  # before any shaping: the score where the reward function gives one, else the reward
     payload: Any = None  # the host's own object, opaque to filters; picklable
     replayed: bool = False
+    judged: bool | None = None  # positive by the run's own rule; None: by the default threshold
 
     @property
     def positive(self) -> bool:
-        return self.reward > POSITIVE_THRESHOLD
+        return self.reward > POSITIVE_THRESHOLD if self.judged is None else self.judged
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ class ReviewFilter(SampleFilter):
         return self.inner.wants_more(group)
 
     def decide(self, group: Group) -> Decision:
-        first = group.rewards[: self.samples_per_wave]  # later waves were sampled because of what the first one gave
-        self.forgetting.visit(group.prompt_id, sum(first) / len(first))
+        first = group.rollouts[: self.samples_per_wave]  # later waves were sampled because of what the first one gave
+        self.forgetting.visit(group.prompt_id, sum(rollout.positive for rollout in first) / len(first))
         return self.inner.decide(group)
 
     def revisit(self, step: int) -> list[str]:

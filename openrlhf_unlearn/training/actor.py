@@ -1,10 +1,15 @@
-"""The host's policy actor, which also counts clipped tokens by prompt. Imported in the driver and in each actor."""
+"""The host's policy and critic actors: clipped tokens counted by prompt, learning rates that follow the prompts.
+
+Imported in the driver and in each actor.
+"""
 
 import ray
-from openrlhf.trainer.ray import ppo_actor
+from openrlhf.trainer.ray import ppo_actor, ppo_critic
 
 from openrlhf_unlearn.training.clipping import ClipCounter, Counts
 from openrlhf_unlearn.training.hooks import actor_class
+from openrlhf_unlearn.training.marks import unlogged
+from openrlhf_unlearn.training.schedule import PromptSchedule
 
 
 class UnlearnActorPPOTrainer(ppo_actor.ActorPPOTrainer):
@@ -15,17 +20,43 @@ class UnlearnActorPPOTrainer(ppo_actor.ActorPPOTrainer):
 
     def training_step(self, experience, *args, **kwargs):
         self.clip_counter.experience = experience
-        return super().training_step(experience, *args, **kwargs)
+        return unlogged(super().training_step(experience, *args, **kwargs))
 
 
-class UnlearnPolicyModelActor(actor_class(ppo_actor.PolicyModelActor)):
+class _Scheduled:
+    """Mixed in before the host's actors: their learning rate follows the prompts (`PromptSchedule`)."""
+
+    schedule: PromptSchedule | None = None
+
+    def aim_schedule(self, start: float, end: float, steps: int) -> None:
+        scheduler = self.own_scheduler()
+        if self.schedule is None and hasattr(scheduler, "lr_lambdas"):
+            self.schedule = PromptSchedule(scheduler, self.max_steps)
+        if self.schedule is not None:
+            self.schedule.aim(start, end, steps)
+
+
+class UnlearnPolicyModelActor(_Scheduled, actor_class(ppo_actor.PolicyModelActor)):
+    def own_scheduler(self):
+        return self.actor_scheduler
+
     def take_clip_counts(self) -> Counts:
         return self.trainer.clip_counter.take()
+
+
+class UnlearnCriticModelActor(_Scheduled, actor_class(ppo_critic.CriticModelActor)):
+    def init_model_from_pretrained(self, strategy, pretrain, max_steps):
+        self.max_steps = max_steps
+        super().init_model_from_pretrained(strategy, pretrain, max_steps)
+
+    def own_scheduler(self):
+        return self.critic_scheduler
 
 
 def install() -> None:
     ppo_actor.ActorPPOTrainer = UnlearnActorPPOTrainer
     ppo_actor.PolicyModelActor = ray.remote(num_gpus=1)(UnlearnPolicyModelActor)
+    ppo_critic.CriticModelActor = ray.remote(num_gpus=1)(UnlearnCriticModelActor)
 
 
 install()

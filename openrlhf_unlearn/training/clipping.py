@@ -1,39 +1,32 @@
-"""How many response tokens of each prompt the host's loss clips (paper, Figure 4), without touching the loss.
+"""How many response tokens of each prompt get no gradient from the host's loss (paper, Figure 4), without touching it.
 
-A forward hook on the host's PolicyLoss reads the same inputs: a token counts as clipped where the surrogate objective
-takes the clipped branch, so that its gradient is zero: ratio > 1 + eps_high with a positive advantage, or
-ratio < 1 - eps_low with a negative one. Rollouts are told apart by their reward as graded, before any shaping.
+A forward hook on the host's PolicyLoss computes the loss of the same inputs once more, alone, and looks at its
+gradient: a token counts as clipped where the gradient by its log-prob is zero although its advantage is not. So it is
+right for whatever the host offers: ratios by token or (GSPO) by sequence, dual clip, importance correction that masks.
+Rollouts are told apart by the mark that they got when they were judged, before any shaping or penalty.
 """
 
 from collections import defaultdict
 
 import torch
 
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, prompt_id
+from openrlhf_unlearn.training.marks import marked_ids, marked_positive
 
 # prompt_id → [clipped, all tokens, rollouts] of its positive rollouts, then the same of its negative ones
 Counts = dict[str, list[int]]
 
 
-def clipped_tokens(
-    log_probs: torch.Tensor,
-    old_log_probs: torch.Tensor,
-    advantages: torch.Tensor,
-    action_mask: torch.Tensor,
-    eps_low: float,
-    eps_high: float,
-    sequence_level: bool = False,
-) -> torch.Tensor:
-    """Clipped tokens of each rollout: all inputs (rollouts, tokens), the result (rollouts,), integers.
+def clipped_tokens(loss, log_probs: torch.Tensor, *others, action_mask: torch.Tensor, **kwargs) -> torch.Tensor:
+    """Tokens of each rollout that the host's loss leaves without a gradient: (rollouts, tokens) in, (rollouts,) out.
 
-    `sequence_level`: GSPO's ratio, the geometric mean over the response, clips all tokens of a rollout or none.
+    The arguments are those of PolicyLoss.forward. The cost is that of a few elementwise operations.
     """
-    log_ratio = log_probs - old_log_probs
-    if sequence_level:
-        log_ratio = (log_ratio * action_mask).sum(-1, keepdim=True) / action_mask.sum(-1, keepdim=True).clamp(min=1)
-    ratio = log_ratio.exp()
-    clipped = ((ratio > 1 + eps_high) & (advantages > 0)) | ((ratio < 1 - eps_low) & (advantages < 0))
-    return (clipped & action_mask.bool()).sum(-1)
+    leaf = log_probs.detach().requires_grad_()
+    with torch.enable_grad():
+        value = loss.forward(leaf, *others, action_mask=action_mask, **kwargs)[0]  # `loss(...)` would call the hook
+        (gradient,) = torch.autograd.grad(value, leaf)
+    advantages = others[1]
+    return ((gradient == 0) & (advantages != 0) & action_mask.bool()).sum(-1)
 
 
 class ClipCounter:
@@ -46,21 +39,14 @@ class ClipCounter:
     def attach(self, loss: torch.nn.Module) -> None:
         loss.register_forward_hook(self._observe, with_kwargs=True)
 
-    @torch.no_grad()
     def _observe(self, loss, inputs, kwargs, output) -> None:
         """Forward hook of PolicyLoss(log_probs, old_log_probs, advantages, action_mask=…); returns nothing."""
-        log_probs, old_log_probs, advantages = inputs
-        mask = kwargs["action_mask"]
-        sequence_level = loss.policy_loss_type == "gspo"
-        clipped = clipped_tokens(
-            log_probs, old_log_probs, advantages, mask, loss.clip_eps_low, loss.clip_eps_high, sequence_level
-        ).tolist()
-        tokens = mask.sum(-1).tolist()
-        experience = self.experience
-        rewards = torch.as_tensor(experience.info["reward"]).flatten().tolist()
-        for i, (prompt, label, reward) in enumerate(zip(experience.prompts, experience.labels, rewards, strict=True)):
-            side = 0 if reward > POSITIVE_THRESHOLD else 3
-            count = self.counts[prompt_id(prompt, label)]
+        clipped = clipped_tokens(loss, *inputs, **kwargs).tolist()
+        tokens = kwargs["action_mask"].sum(-1).tolist()
+        info = self.experience.info
+        for i, (name, positive) in enumerate(zip(marked_ids(info), marked_positive(info), strict=True)):
+            side = 0 if positive else 3
+            count = self.counts[name]
             count[side] += int(clipped[i])
             count[side + 1] += int(tokens[i])
             count[side + 2] += 1

@@ -68,15 +68,17 @@ def _rows_of_json(path: Path, text: str) -> Iterator[tuple[str, dict]]:
         yield f"row {number}", row
 
 
-def check_data_file(path: Path, input_key: str, label_key: str | None) -> dict[tuple[str, str], str]:
-    """Where each (prompt, label), as text, stands in the file, every one usable. Warns of repeated prompts.
+def check_data_file(
+    path: Path, input_key: str, label_key: str | None, image_key: str | None = None
+) -> dict[tuple[str, str], str]:
+    """Where each (prompt, label), as text, stands in the file, every one usable. Tells of repeated rows.
 
-    Raises UserError for what is not usable.
+    Rows with different images are no repetitions. Raises UserError for what is not usable.
     """
     if not path.exists():
         raise UserError(f"--data.prompt_dataset {path}: no such file")
     seen: dict[tuple[str, str], str] = {}
-    repeated = []
+    rows, repeated = set(), []
     for where, row in rows_of(path):
         if not isinstance(row, dict):
             raise UserError(f"{path}: {where} is no object with keys but {type(row).__name__}")
@@ -88,15 +90,17 @@ def check_data_file(path: Path, input_key: str, label_key: str | None) -> dict[t
             if row[key] is None or row[key] == "":
                 raise UserError(f"{path}: {where} has an empty {key!r} ({flag}); fill it in or remove the row")
         pair = (json.dumps(row[input_key], ensure_ascii=False), str(row.get(label_key, "")))
-        if pair in seen:
+        whole = hash((pair, repr(row.get(image_key))))
+        if whole in rows:
             repeated.append(where)
+        rows.add(whole)
         seen.setdefault(pair, where)
     if not seen:
         raise UserError(f"{path} has no rows; give a data set with at least one prompt")
     if repeated:
         print(
-            f"warning: {path} repeats {len(repeated)} prompts with the same label (first: {repeated[0]}); each is "
-            "trained once an episode",
+            f"note: {path} repeats {len(repeated)} prompts with the same label (first: {repeated[0]}); in training a "
+            "prompt is visited once an episode for every row that it has",
             flush=True,
         )
     return seen
@@ -116,7 +120,7 @@ def labels_of(source: str, args: SimpleNamespace) -> dict[str, list]:
     if key is None:
         raise UserError("--data.label_key is missing: name the column with the right answers")
     if Path(source).suffix in LOCAL_FILES:
-        rows = check_data_file(Path(source), args.data.input_key, key)
+        rows = check_data_file(Path(source), args.data.input_key, key, args.data.image_key)
         return {"labels": [label for _, label in rows], "places": list(rows.values())}
     data = host_rows(source, args.data.prompt_split)
     if key not in data.column_names:
@@ -164,4 +168,4 @@ def check_inputs(args: SimpleNamespace) -> None:
             found = ungradable_labels(source, args.unlearn.answer_format, **labels_of(source, args))
             args.unlearn.ungradable_labels += found
         elif Path(source).suffix in LOCAL_FILES:
-            check_data_file(Path(source), args.data.input_key, args.data.label_key)
+            check_data_file(Path(source), args.data.input_key, args.data.label_key, args.data.image_key)

@@ -1,61 +1,38 @@
 """The host's sample generator with groups, a filter, refill and the tracker; its state goes into the checkpoint.
 
-Rollouts of a prompt come back as one group. The tracker sees every group, the filter decides which train, and
-rejected ones are replaced at once so that the engines stay busy. What was accepted but not yet trained waits in a
-buffer that outlives the end of an episode and, through `state_dict`, the process.
+What is decided about groups is `collect/collector.py`; here rollouts are sent to the engines by the host's own methods
+and come back as its experiences.
 """
 
 import copy
 import math
 import pickle
-from dataclasses import dataclass
 
 import ray
 import torch
 from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 from openrlhf.trainer.ray.vllm_engine import batch_vllm_engine_call
 from openrlhf.utils.logging_utils import init_logger
-from tqdm import tqdm
 
+from openrlhf_unlearn.collect.collector import AcceptedGroup, Collector, Sizes, Visit
+from openrlhf_unlearn.collect.judgement import judge
+from openrlhf_unlearn.collect.prompts import PromptStream, distinct
+from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.filters import FilterConfig, Group, Rollout, load_filter
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, VERDICTS, RunDir
-from openrlhf_unlearn.training.likelihood import REPLAYED
-from openrlhf_unlearn.training.prompts import Prompt, PromptStream, distinct_prompts
+from openrlhf_unlearn.filters import FilterConfig, load_filter
+from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.training.marks import ID, POSITIVE, REPLAYED, id_number
+from openrlhf_unlearn.training.prompts import prompt_rows
 from openrlhf_unlearn.training.selection import select_prompts, write_prompts
-from openrlhf_unlearn.training.tracker import Sampled, Tracker
 
-logger = init_logger(__name__)
+init_logger("openrlhf_unlearn.collect")  # the collector's own logger passes its lines up to this one
 
 
 class Batch(list):
     """One step's experiences, as the host expects them, with the metrics that the generator has about them."""
 
     metrics: dict = {}
-
-
-@dataclass
-class Visit:
-    """One prompt on its way through the engines; adaptive filters add waves of rollouts to it."""
-
-    prompt: Prompt
-    experiences: list
-    rewards: list[float]
-    verdicts: list[str]
-    responses: list[str]
-
-    @property
-    def group(self) -> Group:
-        rollouts = zip(self.rewards, self.experiences, strict=True)
-        return Group(self.prompt.id, tuple(Rollout(reward, payload) for reward, payload in rollouts))
-
-
-@dataclass
-class AcceptedGroup:
-    """A group that waits for its training step."""
-
-    prompt_id: str
-    rollouts: tuple[Rollout, ...]
+    span: tuple[float, float] = (0.0, 0.0)  # share of all prompts that was consumed before the batch, and with it
 
 
 def filter_config(args) -> FilterConfig:
@@ -71,28 +48,42 @@ def filter_config(args) -> FilterConfig:
     )
 
 
-class UnlearnSamplesGenerator(SamplesGenerator):
+def sizes(args) -> Sizes:
+    """The host's batch sizes in groups of k rollouts."""
+    k, batch = args.rollout.n_samples_per_prompt, args.rollout.batch_size
+    ranks = args.actor.num_nodes * args.actor.num_gpus_per_node
+    forward = args.rollout.micro_batch_size * ranks // args.ds.ring_attn_size // args.ds.tensor_parallel_size
+    return Sizes(
+        batch=batch,
+        ahead=getattr(args.rollout, "vllm_generate_batch_size", None) or batch,
+        unit=math.lcm(args.train.batch_size, forward, k) // k,
+        max_rejected=args.unlearn.max_filtered_batches * batch,
+    )
+
+
+class UnlearnSamplesGenerator(Collector, SamplesGenerator):
     """In place of the host's SamplesGenerator, in the synchronous and the asynchronous trainer."""
 
     def __init__(self, strategy, prompts_dataloader, eval_dataloader, tokenizer, vllm_engines):
-        super().__init__(strategy, prompts_dataloader, eval_dataloader, tokenizer, vllm_engines)
+        SamplesGenerator.__init__(self, strategy, prompts_dataloader, eval_dataloader, tokenizer, vllm_engines)
         args = self.args
-        self.k = args.rollout.n_samples_per_prompt
         self.run = RunDir(args.unlearn.run_dir)
-        known = distinct_prompts(prompts_dataloader.dataset)
-        write_prompts(self.run, known)
-        chosen = select_prompts(known, args.unlearn)
-        self.chosen_share = len(chosen) / len(known)
-        self.stream = PromptStream(chosen, args.train.seed)
-        self.filter = load_filter(args.unlearn.filter, filter_config(args))
-        self.tracker = Tracker(self.run, args.unlearn.save_rollouts, self.k if args.unlearn.adaptive else 0)
+        rows = prompt_rows(prompts_dataloader.dataset)
+        write_prompts(self.run, distinct(rows))
+        chosen = select_prompts(rows, args.unlearn)
+        self.chosen_share = len(chosen) / len(rows)
+        first_wave = args.rollout.n_samples_per_prompt if args.unlearn.adaptive else 0
+        Collector.__init__(
+            self,
+            sizes(args),
+            PromptStream(chosen, args.train.seed, args.train.num_episodes),
+            load_filter(args.unlearn.filter, filter_config(args)),
+            Tracker(self.run, args.unlearn.save_rollouts, first_wave),
+        )
+        self.filter_name = f"--unlearn.filter {args.unlearn.filter}"
         self.loader = ResumableLoader(self)
-        self.buffer: list[AcceptedGroup] = []
-        self.step = 0  # batches handed to the trainer
-        self.rejected_in_a_row = 0
-        self._episode_over = False
-        self._resumed_at_episode_end = False
         self._started = False
+        self._generate_kwargs: dict = {}
 
     # The host's entry point ----------------------------------------------------------------------------------------
 
@@ -105,148 +96,80 @@ class UnlearnSamplesGenerator(SamplesGenerator):
         if not self._started:
             self.run.drop_after(self.step)
             self._started = True
-        if self._resumed_at_episode_end:
-            # The checkpoint's episode had just ended; the host opens it again and must be told so.
-            self._resumed_at_episode_end = False
-            return Batch(), None, 0, True
-        if self._episode_over:
-            self._episode_over = False
-            self.stream.next_episode()
+        self._generate_kwargs = generate_kwargs
+        before = self.stream.progress
+        groups, consumed = self.next_groups()
+        batch = self._take_batch(groups)
+        batch.span = (before, self.stream.progress)
+        if self.episode_over and self.stream.last_episode and not batch and consumed:
+            self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
+        return batch, None, consumed, self.episode_over
 
-        batch_size = self.args.rollout.batch_size
-        consumed = 0
-        if len(self.buffer) < batch_size:
-            ahead = getattr(self.args.rollout, "vllm_generate_batch_size", None) or batch_size
-            consumed = self._sample(ahead - len(self.buffer), **generate_kwargs)
-
-        batch = self._take_batch(self._groups_to_train(batch_size))
-        self._episode_over = self.stream.exhausted and len(self.buffer) < batch_size
-        if self._episode_over:
-            logger.info(f"Episode {self.stream.episode + 1} is over: {self.tracker.describe()}")
-            if self._last_episode and not batch and consumed:
-                self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
-        return batch, None, consumed, self._episode_over
-
-    @property
-    def _last_episode(self) -> bool:
-        return self.stream.episode + 1 >= self.args.train.num_episodes
-
-    def _groups_to_train(self, batch_size: int) -> int:
-        """A full batch, or at the very end as many groups as fill whole optimiser steps on every rank."""
-        if len(self.buffer) >= batch_size:
-            return batch_size
-        if not (self.stream.exhausted and self._last_episode):
-            return 0
-        # A part of an optimiser step would add gradients that no step applies, and uneven ranks would wait forever.
-        unit = math.lcm(self.args.train.batch_size, self._rollouts_per_forward(), self.k) // self.k
-        trainable = len(self.buffer) // unit * unit
-        if trainable < len(self.buffer):
-            left = (len(self.buffer) - trainable) * self.k
-            logger.info(f"End of training: {left} accepted rollouts were left, too few for one more optimiser step")
-        return trainable
-
-    def _rollouts_per_forward(self) -> int:
-        args = self.args
-        ranks = args.actor.num_nodes * args.actor.num_gpus_per_node
-        return args.rollout.micro_batch_size * ranks // args.ds.ring_attn_size // args.ds.tensor_parallel_size
-
-    def _take_batch(self, n_groups: int) -> Batch:
-        taken, self.buffer = self.buffer[:n_groups], self.buffer[n_groups:]
+    def _take_batch(self, groups: list[AcceptedGroup]) -> Batch:
         batch = Batch()
-        any_replayed = any(rollout.replayed for group in taken for rollout in group.rollouts)
-        for group in taken:
+        any_replayed = any(rollout.replayed for group in groups for rollout in group.rollouts)
+        for group in groups:
+            rewards = []
             for rollout in group.rollouts:
                 experience = copy.copy(rollout.payload)
                 if any_replayed:
                     experience.info = {**experience.info, REPLAYED: torch.tensor([float(rollout.replayed)])}
                 batch.append(experience)
-            rewards = [rollout.reward for rollout in group.rollouts]
-            self.tracker.trained(group.prompt_id, rewards, sum(rollout.replayed for rollout in group.rollouts))
-        if taken:
+                rewards.append(experience.rewards.item())
+            self.tracker.trained(group.prompt_id, group.rollouts, rewards)
+        if groups:
             self.step += 1
             batch.metrics = self.tracker.finish_step(self.step)
         return batch
 
     # Sampling ------------------------------------------------------------------------------------------------------
 
-    def _sample(self, wanted: int, **generate_kwargs) -> int:
-        """Sample until `wanted` groups were accepted or the episode is over; returns the prompts consumed."""
+    def _sample(self, wanted: int) -> int:
         if self.args.vllm.enable_sleep:
             batch_vllm_engine_call(self.vllm_engines, "wake_up")
-        first = self._revisited()[:wanted]
-        first += self.stream.take(wanted - len(first))
-        consumed = len(first)
-        pending = self._dispatch([Visit(p, [], [], [], []) for p in first], **generate_kwargs)
-        progress = tqdm(total=wanted, desc="Generate samples")
-        while pending:
-            ready, _ = ray.wait(list(pending), num_returns=1, timeout=10.0)
-            for ref in ready:
-                visit = pending.pop(ref)
-                self._add_responses(visit, ray.get(ref), **generate_kwargs)
-                more = self.filter.wants_more(visit.group)
-                if more:
-                    pending.update(self._dispatch([visit], more, **generate_kwargs))
-                elif self._decide(visit):
-                    progress.update()
-                else:
-                    replacement = self.stream.take(1)
-                    consumed += len(replacement)
-                    pending.update(self._dispatch([Visit(p, [], [], [], []) for p in replacement], **generate_kwargs))
-                progress.set_postfix(prompts=consumed, refresh=False)
-        progress.close()
+        consumed = super()._sample(wanted)
         if self.args.vllm.enable_sleep:
             batch_vllm_engine_call(self.vllm_engines, "sleep")
         return consumed
 
-    def _revisited(self) -> list[Prompt]:
-        names = self.filter.revisit(self.step + 1)
-        return [self.stream.by_id[name] for name in names if name in self.stream.by_id]
-
-    def _dispatch(self, visits: list[Visit], n_samples: int | None = None, **generate_kwargs) -> dict:
-        """Send visits to the engines; returns {Ray reference: visit}."""
-        if not visits:
-            return {}
-        generate_kwargs["n_samples_per_prompt"] = n_samples or self.filter.samples_per_wave
+    def dispatch(self, visits: list[Visit], n_samples: int) -> dict:
         prompts = [visit.prompt for visit in visits]
         refs = self._dispatch_prompts_to_vllm(
-            [p.text for p in prompts], [p.label for p in prompts], images=[p.image for p in prompts], **generate_kwargs
+            [p.text for p in prompts],
+            [p.label for p in prompts],
+            images=[p.image for p in prompts],
+            **{**self._generate_kwargs, "n_samples_per_prompt": n_samples},
         )
         return dict(zip(refs, visits, strict=True))
 
-    def _add_responses(self, visit: Visit, responses: list[dict], **generate_kwargs) -> None:
+    def ready(self, pending) -> list:
+        return ray.wait(list(pending), num_returns=1, timeout=10.0)[0]
+
+    def receive(self, handle, visit: Visit) -> None:
+        self.add_responses(visit, ray.get(handle))
+
+    def add_responses(self, visit: Visit, responses: list[dict]) -> None:
+        """The engines' responses as experiences, marked with what the trainer's side must know of them."""
         for response in responses:
-            visit.rewards.append(checked_reward(response))
-            visit.verdicts.append(taken_verdict(response, visit.rewards[-1]))
-            response["reward"] = visit.rewards[-1]
-            if response.get("scores") is not None:
-                response["scores"] = float(response["scores"])
+            experience = self._process_response_into_experience(response, **self._generate_kwargs)
+            judgement = response["judgement"]
+            experience.info[ID] = torch.tensor([id_number(visit.prompt.id)])
+            experience.info[POSITIVE] = torch.tensor([float(judgement.positive)])
             if len(visit.responses) < self.tracker.save_rollouts:
                 visit.responses.append(self._response_text(response))
-            visit.experiences.append(self._process_response_into_experience(response, **generate_kwargs))
+            visit.judgements.append(judgement)
+            visit.payloads.append(experience)
+
+    def _process_response_into_experience(self, response, **generate_kwargs):
+        """The host's, for training and evaluation, once the reward has the one shape that it can batch."""
+        judgement = judge(response, self.args.unlearn.positive_above)
+        response.update(judgement=judgement, reward=judgement.reward, scores=judgement.score, extra_logs=judgement.logs)
+        return super()._process_response_into_experience(response, **generate_kwargs)
 
     def _response_text(self, response: dict) -> str:
         tokens = response["observation_tokens"]
         spans = [tokens[start:end] for start, end in response["action_ranges"]]
         return "".join(self.tokenizer.decode(span, skip_special_tokens=False) for span in spans)
-
-    def _decide(self, visit: Visit) -> bool:
-        """Ask the filter, tell the tracker, keep what was accepted."""
-        decision = self.filter.decide(visit.group)
-        sampled = Sampled(visit.prompt.id, visit.rewards, visit.verdicts, visit.responses)
-        self.tracker.observe(sampled, decision.accepted, decision.reason)
-        if decision.accepted:
-            self.rejected_in_a_row = 0
-            self.buffer.append(AcceptedGroup(visit.prompt.id, decision.rollouts))
-            return True
-        self.rejected_in_a_row += 1
-        rounds = self.args.unlearn.max_filtered_batches
-        if self.rejected_in_a_row >= rounds * self.args.rollout.batch_size:
-            raise UserError(
-                f"no group passed --unlearn.filter {self.args.unlearn.filter} in {rounds} rounds of "
-                f"{self.args.rollout.batch_size} prompts (last reason: {decision.reason}); check the reward function, "
-                "easier or harder data, or raise --unlearn.max_filtered_batches"
-            )
-        return False
 
     # State ---------------------------------------------------------------------------------------------------------
 
@@ -259,6 +182,7 @@ class UnlearnSamplesGenerator(SamplesGenerator):
             "buffer": self.buffer,
             "step": self.step,
             "rejected_in_a_row": self.rejected_in_a_row,
+            "solved_in_a_row": self.solved_in_a_row,
             "episode_over": self._episode_over,
         }
 
@@ -269,6 +193,7 @@ class UnlearnSamplesGenerator(SamplesGenerator):
         self.buffer = state["buffer"]
         self.step = state["step"]
         self.rejected_in_a_row = state["rejected_in_a_row"]
+        self.solved_in_a_row = state.get("solved_in_a_row", 0)
         self._episode_over = state["episode_over"]
         self._resumed_at_episode_end = state["episode_over"]
 
@@ -285,7 +210,7 @@ class ResumableLoader:
         self.generator = generator
 
     def __len__(self) -> int:
-        return len(self.generator.stream.prompts)
+        return len(self.generator.stream.rows)
 
     def state_dict(self) -> dict:
         return {"unlearn": torch.frombuffer(bytearray(pickle.dumps(self.generator.state_dict())), dtype=torch.uint8)}
@@ -294,28 +219,3 @@ class ResumableLoader:
         if "unlearn" not in state:
             raise UserError("this checkpoint was saved without --plugin unlearn; go on without it, or start anew")
         self.generator.load_state_dict(pickle.loads(state["unlearn"].numpy().tobytes()))
-
-
-def checked_reward(response: dict) -> float:
-    """The rollout's reward as a finite number; UserError says what the reward function did instead."""
-    prompt = response["prompt"][:80]
-    extra = response.get("extra_logs") or {}
-    if "unlearn_error" in extra:
-        raise UserError(f"the reward function failed: {extra['unlearn_error']} (prompt {prompt!r})")
-    reward = response.get("reward")
-    if reward is None:
-        raise UserError(f"the reward function gave no reward (prompt {prompt!r}); see --reward.remote_url")
-    values = torch.as_tensor(reward, dtype=torch.float64).flatten()
-    if values.numel() != 1:
-        raise UserError(f"the reward function gave {values.numel()} rewards for one rollout (prompt {prompt!r})")
-    if not torch.isfinite(values).all():
-        raise UserError(f"the reward function gave {values.item()} (prompt {prompt!r}); rewards must be finite")
-    return values.item()
-
-
-def taken_verdict(response: dict, reward: float) -> str:
-    """The grader's verdict, taken out of the extra logs that the host would average; else what the reward says."""
-    code = (response.get("extra_logs") or {}).pop("unlearn_verdict", None)
-    if code is not None:
-        return VERDICTS[int(code)]
-    return "correct" if reward > POSITIVE_THRESHOLD else "wrong"

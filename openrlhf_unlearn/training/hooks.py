@@ -99,6 +99,18 @@ HOOKS = (
         "global_batch_size",
         "observed by a forward hook: clipped tokens",
     ),
+    Hook(
+        _ACTOR,
+        "PolicyModelActor.init_model_from_pretrained",
+        "self strategy pretrain max_steps vllm_engines",
+        "subclassed: makes actor_scheduler, whose position follows the prompts",
+    ),
+    Hook(
+        "openrlhf.trainer.ray.ppo_critic",
+        "CriticModelActor.init_model_from_pretrained",
+        "self strategy pretrain max_steps",
+        "extended: critic_scheduler likewise",
+    ),
     Hook(_ACTOR, "PolicyModelActor.fit", "self kl_ctl", "subclassed: a method to fetch the clip counts"),
     Hook(
         _ENGINE,
@@ -112,6 +124,13 @@ HOOKS = (
         "self queries_list prompts_list labels_list",
         "its reward_func attribute is wrapped",
     ),
+    Hook(
+        "openrlhf.utils.agent",
+        "SingleTurnAgentExecutor._fetch_rewards_via_http",
+        "self queries_list prompts_list labels_list",
+        "wrapped: a reward server's failure is reported, not swallowed",
+    ),
+    Hook("openrlhf.utils.vlm_utils", "_is_base64_image", "s", "called: which image references are data"),
     Hook("openrlhf.trainer.ray.launcher", "RayActorGroup.async_run_method", "self method_name args kwargs", "called"),
 )
 

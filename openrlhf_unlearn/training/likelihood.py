@@ -10,9 +10,7 @@ from collections import defaultdict
 
 import torch
 
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, prompt_id
-
-REPLAYED = "replayed"  # in an experience's info: 1 for a replayed rollout; only in batches that have one
+from openrlhf_unlearn.training.marks import marked_ids, marked_positive, marked_replayed
 
 
 def token_mean(values: torch.Tensor, mask: torch.Tensor) -> list[float]:
@@ -42,16 +40,16 @@ def likelihood_rows(experiences: list, has_reference: bool) -> list[dict]:
         reference = reference_means(experience, policy, has_reference)
         engine = experience.rollout_log_probs
         gap = None if engine is None else token_mean((experience.action_log_probs - engine).abs(), mask)
-        rewards = torch.as_tensor(experience.info["reward"]).flatten().tolist()
-        replayed = experience.info.get(REPLAYED, torch.zeros(len(rewards))).flatten().tolist()
-        for i, (prompt, label, reward) in enumerate(zip(experience.prompts, experience.labels, rewards, strict=True)):
-            values = found[prompt_id(prompt, label)]
-            if reward > POSITIVE_THRESHOLD:
+        info = experience.info
+        marks = zip(marked_ids(info), marked_positive(info), marked_replayed(info), strict=True)
+        for i, (name, positive, replayed) in enumerate(marks):
+            values = found[name]
+            if positive:
                 values["policy"].append(policy[i])
                 if reference is not None:
                     values["reference"].append(reference[i])
             if gap is not None:
-                values["replayed" if replayed[i] else "fresh"].append(gap[i])
+                values["replayed" if replayed else "fresh"].append(gap[i])
     return [
         {
             "prompt_id": name,

@@ -28,7 +28,8 @@ def _given(flag: str, words: list[str]) -> bool:
     return any(word == f"--{flag}" or word.startswith(f"--{flag}=") for word in words)
 
 
-def _leaf(args: SimpleNamespace, flag: str) -> tuple[SimpleNamespace, str]:
+def leaf(args: SimpleNamespace, flag: str) -> tuple[SimpleNamespace, str]:
+    """Where a flag's value is: (namespace, name)."""
     *parents, name = flag.split(".")
     for parent in parents:
         args = getattr(args, parent)
@@ -46,12 +47,12 @@ def apply_loss(args: SimpleNamespace, words: list[str]) -> dict:
         raise UsageError(f"--unlearn.loss {name}: no such preset; choose of {', '.join(LOSSES)}")
     preset = LOSSES[name]
     for flag, value in preset.items():
-        node, leaf = _leaf(args, flag)
-        if _given(flag, words) and not _same(getattr(node, leaf), value):
+        node, key = leaf(args, flag)
+        if _given(flag, words) and not _same(getattr(node, key), value):
             raise UsageError(
-                f"--unlearn.loss {name} sets --{flag} to {value}, the command line to {getattr(node, leaf)}; drop one"
+                f"--unlearn.loss {name} sets --{flag} to {value}, the command line to {getattr(node, key)}; drop one"
             )
         if flag == "actor.eps_clip_low_high" and _given("actor.eps_clip", words):
             raise UsageError(f"--unlearn.loss {name} sets --{flag} to {value}; drop --actor.eps_clip")
-        setattr(node, leaf, value)
+        setattr(node, key, value)
     return preset

@@ -1,71 +1,72 @@
-"""Which prompt comes next: a seeded order for every episode that a resume takes up at the very prompt.
+"""The host's data set as rows of prompts; the id of a prompt with images names their content too."""
 
-The host's own order lives in a data loader whose saved state loses or repeats prompts when samples are buffered
-(OpenRLHF issues 1310, 1320, 1322). Ours is a function of seed, episode and position, so its state is two numbers.
-"""
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-import random
-from dataclasses import dataclass
-
+from openrlhf_unlearn.collect.prompts import Prompt, distinct
+from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import prompt_id
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """One distinct pair of prompt and label, as the host's data set prepared it."""
-
-    id: str
-    text: str
-    label: str
-    image: object
-    datasource: str
+def prompt_rows(dataset) -> list[Prompt]:
+    """The host's PromptDataset, row by row, in its order. Raises UserError for an image that cannot be read."""
+    columns = zip(dataset.prompts, dataset.labels, dataset.images, dataset.datasources, strict=True)
+    return [
+        Prompt(prompt_id(text, label, image_digests(images)), text, label, images, source)
+        for text, label, images, source in columns
+    ]
 
 
 def distinct_prompts(dataset) -> list[Prompt]:
     """The host's PromptDataset without repetitions, in its order."""
-    found: dict[str, Prompt] = {}
-    for text, label, image, source in zip(
-        dataset.prompts, dataset.labels, dataset.images, dataset.datasources, strict=True
-    ):
-        name = prompt_id(text, label)
-        found.setdefault(name, Prompt(name, text, label, image, source))
-    return list(found.values())
+    return distinct(prompt_rows(dataset))
 
 
-class PromptStream:
-    """Hands out every prompt once an episode, in an order fixed by `seed` and the episode's number."""
+def image_digests(images: Any) -> tuple[bytes, ...]:
+    """A digest of the content of each image in a row: one or a list of all that the host loads, empty for None.
 
-    def __init__(self, prompts: list[Prompt], seed: int):
-        self.prompts = prompts
-        self.by_id = {prompt.id: prompt for prompt in prompts}
-        self.seed = seed
-        self.episode = 0
-        self.position = 0
-        self._order = self._shuffled()
+    The same file has the same digest as a path, as bytes and as base64, whatever its name. A URL stands for itself.
+    An image that the data set decoded (PIL) has the digest of its pixels, which differs from that of its file.
+    """
+    items = images if isinstance(images, (list, tuple)) else [images]
+    return tuple(_digest(item) for item in items if item is not None)
 
-    def _shuffled(self) -> list[int]:
-        order = list(range(len(self.prompts)))
-        random.Random(f"{self.seed}:{self.episode}").shuffle(order)
-        return order
 
-    def take(self, n: int) -> list[Prompt]:
-        """The next up to `n` prompts of this episode; fewer, at last none, when it is over."""
-        chosen = self._order[self.position : self.position + n]
-        self.position += len(chosen)
-        return [self.prompts[i] for i in chosen]
+def _digest(image: Any) -> bytes:
+    if isinstance(image, dict):  # a `datasets` image that was not decoded
+        image = image.get("bytes") or image.get("path")
+    if isinstance(image, (bytes, bytearray)):
+        return _hashed(bytes(image))
+    if isinstance(image, str):
+        return _digest_of_text(image)
+    if hasattr(image, "tobytes") and hasattr(image, "mode"):
+        return _hashed(f"{image.mode}{image.size}".encode(), image.tobytes())
+    raise UserError(f"an image of the data set is of the type {type(image).__name__}; give paths, URLs or base64")
 
-    @property
-    def exhausted(self) -> bool:
-        return self.position >= len(self._order)
 
-    def next_episode(self) -> None:
-        self.episode += 1
-        self.position = 0
-        self._order = self._shuffled()
+def _digest_of_text(image: str) -> bytes:
+    from openrlhf.utils.vlm_utils import _is_base64_image
 
-    def state_dict(self) -> dict:
-        return {"episode": self.episode, "position": self.position}
+    if image.startswith(("http://", "https://")):
+        return _hashed(image.encode())
+    if _is_base64_image(image):
+        return _hashed(base64.b64decode(image.split(",", 1)[-1] if image.startswith("data:") else image))
+    return _digest_of_file(image)
 
-    def load_state_dict(self, state: dict) -> None:
-        self.episode, self.position = state["episode"], state["position"]
-        self._order = self._shuffled()
+
+@cache
+def _digest_of_file(path: str) -> bytes:
+    try:
+        return _hashed(Path(path).read_bytes())
+    except OSError as error:
+        raise UserError(f"image {path} cannot be read ({error.strerror}); give its whole path") from None
+
+
+def _hashed(*parts: bytes) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from openrlhf_unlearn.collect.prompts import Prompt
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import GROUPS, SCHEMAS, RunDir, read_json, read_table, write_table
-from openrlhf_unlearn.training.prompts import Prompt
 
 
 def read_ids(spec: str) -> set[str]:
@@ -26,7 +26,7 @@ def read_ids(spec: str) -> set[str]:
 
 
 def select_prompts(prompts: list[Prompt], own) -> list[Prompt]:
-    """The prompts that train, in order. Raises UserError if none is left."""
+    """The rows that train, in order. Raises UserError if none is left."""
     ungradable = set(own.ungradable_labels)
     chosen = [prompt for prompt in prompts if str(prompt.label) not in ungradable]
     if own.only_prompts:

@@ -11,7 +11,8 @@ from openrlhf_unlearn.run_dir import RunDir
 from openrlhf_unlearn.training.clipping import clipping_rows
 from openrlhf_unlearn.training.generator import UnlearnSamplesGenerator
 from openrlhf_unlearn.training.hooks import actor_class
-from openrlhf_unlearn.training.likelihood import REPLAYED, likelihood_rows
+from openrlhf_unlearn.training.likelihood import likelihood_rows
+from openrlhf_unlearn.training.marks import REPLAYED
 
 
 class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
@@ -40,6 +41,9 @@ class _TrainStep:
     """What both trainers do more at each step; mixed in before the host's BasePPOTrainer."""
 
     def train_step(self, rollout_samples, global_step: int):
+        steps = max(1, len(rollout_samples) // self.args.train.batch_size * self.args.train.max_epochs)
+        for group in filter(None, (self.actor_model_group, self.critic_model_group)):
+            ray.get(group.async_run_method("aim_schedule", *rollout_samples.span, steps))
         status, step = super().train_step(rollout_samples, global_step)
         status.update(rollout_samples.metrics)
         return status, step
@@ -61,7 +65,7 @@ class _OwnLoader:
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.prompts_dataloader = self.samples_generator.loader
-        # The learning-rate schedule is planned over the prompts that train.
+        # As many steps as the host would plan for the prompts that train: the schedule's scale, and its warm-up's.
         self.max_steps = max(1, round(self.max_steps * self.samples_generator.chosen_share))
 
 

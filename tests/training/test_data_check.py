@@ -43,10 +43,14 @@ def test_a_truncated_parquet_is_named(tmp_path):
         check_data_file(path, "prompt", "label")
 
 
-def test_repeated_prompts_are_merged_and_told(tmp_path, capsys):
+def test_repeated_rows_are_told_and_other_images_are_no_repetition(tmp_path, capsys):
     pairs = check_data_file(jsonl(tmp_path, good, good, {"prompt": "1+1=", "label": "3"}), "prompt", "label")
     assert len(pairs) == 2
     assert "repeats 1 prompts" in capsys.readouterr().out
+    check_data_file(
+        jsonl(tmp_path, {**good, "images": "a.png"}, {**good, "images": "b.png"}), "prompt", "label", "images"
+    )
+    assert capsys.readouterr().out == ""
 
 
 def test_a_json_list_is_read_and_its_line_named(tmp_path):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from openrlhf.trainer.ppo_utils.experience import Experience
 
 from openrlhf_unlearn.run_dir import SCHEMAS, prompt_id
-from openrlhf_unlearn.training.likelihood import REPLAYED, likelihood_rows
+from openrlhf_unlearn.training.likelihood import likelihood_rows
+from openrlhf_unlearn.training.marks import ID, POSITIVE, REPLAYED, id_number
 
 
 def experience(seed, rollouts=5, tokens=7):
@@ -26,7 +27,8 @@ def experience(seed, rollouts=5, tokens=7):
         prompts=[f"p{i % 2}" for i in range(rollouts)],
         labels=["x"] * rollouts,
         info={
-            "reward": (torch.rand(rollouts, generator=make) < 0.5).float(),
+            ID: torch.tensor([id_number(prompt_id(f"p{i % 2}", "x")) for i in range(rollouts)]),
+            POSITIVE: (torch.rand(rollouts, generator=make) < 0.5).float(),
             REPLAYED: (torch.rand(rollouts, generator=make) < 0.3).float(),
         },
     )
@@ -44,7 +46,7 @@ def by_hand(experiences, prompt, pick, which):
 
 
 def positive(e, i):
-    return bool(e.info["reward"][i] > 0.5)
+    return bool(e.info[POSITIVE][i])
 
 
 def gap(e, i, t):

@@ -8,30 +8,32 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 
+from openrlhf_unlearn.collect.judgement import Judgement
+from openrlhf_unlearn.filters import Rollout
 from openrlhf_unlearn.filters.forgetting import Forgetting
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir
+from openrlhf_unlearn.run_dir import RunDir
 
-EASY_AT_FIRST_SIGHT = 0.1  # mean reward of the first visit from which a prompt's curve counts as easy
+EASY_AT_FIRST_SIGHT = 0.1  # pass rate of the first visit from which a prompt's curve counts as easy
 LITTLE_REWARD = 0.1  # share of prompts ever rewarded below which something may be wrong with the set-up
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """What one visit to a prompt brought, in order of sampling: one entry a rollout in each list."""
+    """What one visit to a prompt brought, in order of sampling: one entry a rollout; the first have their text too."""
 
     prompt_id: str
-    rewards: list[float]
-    verdicts: list[str]
+    judgements: list[Judgement]
     responses: list[str] = field(default_factory=list)
 
 
-def reward_row(prompt_id: str, rewards: list[float], processed: bool, **columns) -> dict:
+def reward_row(prompt_id: str, rewards: list[float], positive: list[bool], processed: bool, **columns) -> dict:
     """One row of `rewards/`; the standard deviation is the population's."""
     return {
         "prompt_id": prompt_id,
         "processed": processed,
         "n": len(rewards),
-        "n_positive": sum(reward > POSITIVE_THRESHOLD for reward in rewards),
+        "n_positive": sum(positive),
+        "pass_rate": statistics.fmean(positive),
         "mean_reward": statistics.fmean(rewards),
         "std_reward": statistics.pstdev(rewards),
         "n_replayed": 0,
@@ -46,7 +48,7 @@ class Tracker:
     """Collects rows for one step at a time and writes them into `run`.
 
     `first_wave`: how many rollouts of a visit were drawn before any stopping rule looked at them; only these make the
-    mean of an as-sampled row, so that adaptive sampling does not bias the curve. 0 takes all.
+    mean and the pass rate of an as-sampled row, so that adaptive sampling does not bias the curve. 0 takes all.
     """
 
     def __init__(self, run: RunDir, save_rollouts: int = 0, first_wave: int = 0):
@@ -65,14 +67,15 @@ class Tracker:
 
     def observe(self, sampled: Sampled, accepted: bool, reason: str) -> None:
         """Record one visit, whether it trains or not."""
-        unbiased = sampled.rewards[: self.first_wave or None]
-        verdicts = Counter(sampled.verdicts)
+        unbiased = sampled.judgements[: self.first_wave or None]
+        verdicts = Counter(judgement.verdict for judgement in sampled.judgements)
         row = reward_row(
             sampled.prompt_id,
-            unbiased,
+            [judgement.reward for judgement in unbiased],
+            [judgement.positive for judgement in unbiased],
             processed=False,
-            n=len(sampled.rewards),
-            n_positive=sum(reward > POSITIVE_THRESHOLD for reward in sampled.rewards),
+            n=len(sampled.judgements),
+            n_positive=sum(judgement.positive for judgement in sampled.judgements),
             n_no_answer=verdicts["no_answer"],
             n_timeout=verdicts["timeout"],
             n_error=verdicts["error"],
@@ -81,29 +84,31 @@ class Tracker:
         )
         self._rewards.append(row)
         self._reasons[reason] += 1
-        self._turnover[self.forgetting.visit(sampled.prompt_id, row["mean_reward"])] += 1
+        self._turnover[self.forgetting.visit(sampled.prompt_id, row["pass_rate"])] += 1
         seen = self.curve_of.setdefault(
-            sampled.prompt_id, "easy" if row["mean_reward"] >= EASY_AT_FIRST_SIGHT else "never_positive"
+            sampled.prompt_id, "easy" if row["pass_rate"] >= EASY_AT_FIRST_SIGHT else "never_positive"
         )
         if seen == "never_positive" and row["n_positive"]:
             self.curve_of[sampled.prompt_id] = "hard"
-        rollouts = zip(sampled.responses, sampled.rewards, sampled.verdicts, strict=False)
-        for sample, (response, reward, verdict) in enumerate(list(rollouts)[: self.save_rollouts]):
+        rollouts = zip(sampled.responses, sampled.judgements, strict=False)
+        for sample, (response, judgement) in enumerate(list(rollouts)[: self.save_rollouts]):
             self._rollouts.append(
                 {
                     "prompt_id": sampled.prompt_id,
                     "sample": sample,
                     "response": response,
-                    "reward": reward,
-                    "verdict": verdict,
+                    "reward": judgement.reward,
+                    "verdict": judgement.verdict,
+                    "positive": judgement.positive,
                 }
             )
 
-    def trained(self, prompt_id: str, rewards: list[float], n_replayed: int) -> None:
-        """Record a group as it goes into the batch of the current step."""
-        self._rewards.append(
-            reward_row(prompt_id, rewards, processed=True, n_replayed=n_replayed, accepted=True, reason="accepted")
-        )
+    def trained(self, prompt_id: str, rollouts: tuple[Rollout, ...], rewards: list[float]) -> None:
+        """Record a group as it goes into the batch of the current step; `rewards`: what it trains by."""
+        n_replayed = sum(rollout.replayed for rollout in rollouts)
+        positive = [rollout.positive for rollout in rollouts]
+        columns = {"n_replayed": n_replayed, "accepted": True, "reason": "accepted"}
+        self._rewards.append(reward_row(prompt_id, rewards, positive, processed=True, **columns))
 
     def finish_step(self, step: int) -> dict[str, float]:
         """Write the step's files and start the next; returns the step's metrics for the host's loggers."""

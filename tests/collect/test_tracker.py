@@ -3,8 +3,9 @@ import statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openrlhf_unlearn.collect.judgement import Judgement
+from openrlhf_unlearn.collect.tracker import Sampled, Tracker
 from openrlhf_unlearn.run_dir import RunDir
-from openrlhf_unlearn.training.tracker import Sampled, Tracker
 
 visits = st.lists(
     st.tuples(
@@ -17,10 +18,13 @@ visits = st.lists(
 )
 
 
+def judged(rewards):
+    return [Judgement(r, None, r > 0.5, "correct" if r > 0.5 else "no_answer", {}) for r in rewards]
+
+
 def observe_all(tracker, visits):
     for name, rewards, accepted in visits:
-        verdicts = ["correct" if reward else "no_answer" for reward in rewards]
-        tracker.observe(Sampled(name, rewards, verdicts), accepted, "accepted" if accepted else "zero_variance")
+        tracker.observe(Sampled(name, judged(rewards)), accepted, "accepted" if accepted else "zero_variance")
 
 
 @given(visits)
@@ -34,7 +38,7 @@ def test_rows_say_what_was_sampled_and_metrics_what_was_earned(tmp_path_factory,
         (name, len(rewards), sum(rewards), accepted) for name, rewards, accepted in visits
     ]
     for row, (_, rewards, _) in zip(rows, visits, strict=True):
-        assert row["mean_reward"] == statistics.fmean(rewards)
+        assert row["mean_reward"] == row["pass_rate"] == statistics.fmean(rewards)
         assert row["n_no_answer"] == rewards.count(0.0)
         assert row["processed"] is False and row["step"] == 1
     assert metrics["unlearn/pass_rate"] == statistics.fmean(accepted for *_, accepted in visits)
@@ -53,14 +57,27 @@ def test_a_curve_is_fixed_by_first_sight_and_by_ever_a_positive(tmp_path):
 
 def test_state_round_trip_and_only_the_first_wave_in_the_mean(tmp_path):
     tracker = Tracker(RunDir(tmp_path), save_rollouts=1, first_wave=2)
-    tracker.observe(Sampled("a", [0.0, 0.0, 1.0, 1.0], ["wrong"] * 2 + ["correct"] * 2, ["x", "y"]), True, "accepted")
+    tracker.observe(Sampled("a", judged([0.0, 0.0, 1.0, 1.0]), ["x", "y"]), True, "accepted")
     tracker.finish_step(1)
     row = tracker.run.read_steps("rewards").to_pylist()[0]
-    assert (row["n"], row["n_positive"], row["mean_reward"]) == (4, 2, 0.0)
+    assert (row["n"], row["n_positive"], row["mean_reward"], row["pass_rate"]) == (4, 2, 0.0, 0.0)
     assert [r["response"] for r in tracker.run.read_steps("rollouts").to_pylist()] == ["x"]
     again = Tracker(RunDir(tmp_path))
     again.load_state_dict(tracker.state_dict())
     assert again.curve_of == tracker.curve_of == {"a": "hard"}
+
+
+def test_curves_and_turnover_count_positives_not_rewards(tmp_path):
+    """Of rewards of -1 and 1 the mean is 0 where half are right; of shaped ones it says nothing at all."""
+    tracker = Tracker(RunDir(tmp_path))
+    shaped = [Judgement(0.4, 1.0, True, "correct", {}), Judgement(0.9, 0.0, False, "wrong", {})]
+    tracker.observe(Sampled("half", judged([-1.0, 1.0])), True, "accepted")
+    tracker.observe(Sampled("shaped", shaped), True, "accepted")
+    tracker.observe(Sampled("none", judged([-1.0, -1.0])), False, "zero_variance")
+    assert tracker.curve_of == {"half": "easy", "shaped": "easy", "none": "never_positive"}
+    assert tracker.finish_step(1)["unlearn/newly_solved"] == 2
+    rows = tracker.run.read_steps("rewards").to_pylist()
+    assert [(row["pass_rate"], row["mean_reward"]) for row in rows] == [(0.5, 0.0), (0.5, 0.65), (0.0, -1.0)]
 
 
 def test_a_resume_drops_later_steps_and_rewrites_repeat_nothing(tmp_path):
