@@ -79,6 +79,8 @@ class AcceptedGroup:
 class Collector(ABC):
     """State: `stream`, `filter`, `tracker`, `buffer`, `step`, and how many visits in a row were rejected, or solved."""
 
+    group_type = AcceptedGroup  # an adapter may keep its own
+
     def __init__(self, sizes: Sizes, stream: PromptStream, filter: SampleFilter, tracker: Tracker):
         self.sizes, self.stream, self.filter, self.tracker = sizes, stream, filter, tracker
         self.buffer: list[AcceptedGroup] = []
@@ -126,7 +128,7 @@ class Collector(ABC):
         over = self.stream.exhausted and self.stream.last_episode
         taken = self.sizes.trainable(len(self.buffer), over)
         groups, self.buffer = self.buffer[:taken], self.buffer[taken:]
-        self._episode_over = self.stream.exhausted and len(self.buffer) < self.sizes.batch
+        self._episode_over = self.stream.exhausted and not self.sizes.trainable(len(self.buffer), over)
         if self._episode_over:
             self._tell_end(over, bool(groups))
         return groups, consumed
@@ -186,7 +188,7 @@ class Collector(ABC):
         self.tracker.observe(sampled, decision.accepted, decision.reason)
         if decision.accepted:
             self.rejected_in_a_row = self.solved_in_a_row = 0
-            self.buffer.append(AcceptedGroup(visit.prompt.id, decision.rollouts))
+            self.buffer.append(self.group_type(visit.prompt.id, decision.rollouts))
             return True
         self.rejected_in_a_row += 1
         self.solved_in_a_row += visit.solved

@@ -112,8 +112,10 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             rewards = []
             for rollout in group.rollouts:
                 experience = copy.copy(rollout.payload)
+                marks = {ID: id_number(group.prompt_id), POSITIVE: float(rollout.positive)}
                 if any_replayed:
-                    experience.info = {**experience.info, REPLAYED: torch.tensor([float(rollout.replayed)])}
+                    marks[REPLAYED] = float(rollout.replayed)
+                experience.info = {**experience.info, **{name: torch.tensor([mark]) for name, mark in marks.items()}}
                 batch.append(experience)
                 rewards.append(experience.rewards.item())
             self.tracker.trained(group.prompt_id, group.rollouts, rewards)
@@ -149,16 +151,11 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         self.add_responses(visit, ray.get(handle))
 
     def add_responses(self, visit: Visit, responses: list[dict]) -> None:
-        """The engines' responses as experiences, marked with what the trainer's side must know of them."""
         for response in responses:
-            experience = self._process_response_into_experience(response, **self._generate_kwargs)
-            judgement = response["judgement"]
-            experience.info[ID] = torch.tensor([id_number(visit.prompt.id)])
-            experience.info[POSITIVE] = torch.tensor([float(judgement.positive)])
+            visit.payloads.append(self._process_response_into_experience(response, **self._generate_kwargs))
+            visit.judgements.append(response["judgement"])
             if len(visit.responses) < self.tracker.save_rollouts:
                 visit.responses.append(self._response_text(response))
-            visit.judgements.append(judgement)
-            visit.payloads.append(experience)
 
     def _process_response_into_experience(self, response, **generate_kwargs):
         """The host's, for training and evaluation, once the reward has the one shape that it can batch."""

@@ -1,9 +1,9 @@
 """The learning rate follows the prompts that were consumed, not the optimiser steps that were made.
 
 The host plans its schedule over one optimiser step for each batch that is sampled. Nobody knows before a run what share
-of it a filter will accept: with 40 % accepted, a cosine over steps ends at 0.7 of its peak instead of 0.1. Here the schedule's
-position is the share of all prompts of all episodes that was consumed, so it ends where the data end, whatever was
-accepted, replayed or brought back. If everything is accepted, the learning rates are the host's.
+of it a filter will accept: with 40 % accepted, a cosine over steps ends at 0.7 of its peak instead of 0.1. Here the
+schedule's position is the share of all prompts of all episodes that was consumed, so it ends where the data end,
+whatever was accepted, replayed or brought back. If everything is accepted, the learning rates are the host's.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,124 @@
+"""The collector against an engine of one line, in every arrival order, for all sizes."""
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrlhf_unlearn.collect.collector import Collector, Sizes
+from openrlhf_unlearn.collect.judgement import Judgement
+from openrlhf_unlearn.collect.prompts import Prompt, PromptStream
+from openrlhf_unlearn.collect.tracker import Tracker
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.filters import FilterConfig, load_filter
+from openrlhf_unlearn.run_dir import RunDir
+
+K = 2
+NEVER = 10**9
+
+
+class Local(Collector):
+    """A prompt's text is its pattern of rewards, repeated; groups come back in a random order."""
+
+    def __init__(self, patterns, sizes, run, filter="dynamic", episodes=1, seed=0):
+        rows = [Prompt(f"p{i}", pattern, "", None, "") for i, pattern in enumerate(patterns)]
+        config = FilterConfig(k=K, seed=seed)
+        super().__init__(sizes, PromptStream(rows, seed, episodes), load_filter(filter, config), Tracker(RunDir(run)))
+        self.random = random.Random(seed)
+        self.visits = Counter()
+        self.handles = 0
+
+    def dispatch(self, visits, n_samples):
+        self.handles += len(visits)
+        return {(self.handles - i, n_samples): visit for i, visit in enumerate(visits)}
+
+    def ready(self, pending):
+        return self.random.sample(sorted(pending), self.random.randint(0, min(2, len(pending))))
+
+    def receive(self, handle, visit):
+        self.visits[visit.prompt.id, self.stream.episode] += 1
+        rewards = [float(visit.prompt.text[i % len(visit.prompt.text)]) for i in range(handle[1])]
+        visit.judgements += [Judgement(r, None, r > 0.5, "correct" if r > 0.5 else "wrong", {}) for r in rewards]
+        visit.payloads += [visit.prompt.id] * len(rewards)
+
+    def run_all(self):
+        """(size of each batch, share of all prompts after it), as a trainer asks for them."""
+        found = []
+        for _ in range(self.stream.episodes):
+            while True:
+                groups, consumed = self.next_groups()
+                if groups:
+                    self.step += 1
+                    self.tracker.finish_step(self.step)
+                    found.append((len(groups), self.stream.progress))
+                assert groups or consumed or self.episode_over, "an empty call without end"
+                if self.episode_over:
+                    break
+        return found
+
+
+patterns = st.lists(st.sampled_from(["0", "1", "01"]), min_size=1, max_size=40)
+
+
+@given(
+    patterns=patterns,
+    batch=st.integers(1, 6),
+    ahead=st.integers(1, 12),
+    unit=st.integers(1, 3),
+    episodes=st.integers(1, 3),
+    seed=st.integers(0, 9),
+)
+def test_every_row_is_visited_once_an_episode_and_what_is_accepted_trains(
+    tmp_path_factory, patterns, batch, ahead, unit, episodes, seed
+):
+    made = Local(patterns, Sizes(batch, ahead, unit, NEVER), tmp_path_factory.mktemp("run"), "dynamic", episodes, seed)
+    trainable = patterns.count("01") * episodes
+    if not trainable and 2 * patterns.count("1") < len(patterns):
+        with pytest.raises(UserError, match="no group passed"):
+            made.run_all()
+        return
+    batches = made.run_all()
+    assert made.visits == {(f"p{i}", e): 1 for i in range(len(patterns)) for e in range(episodes)}
+    sizes = [size for size, _ in batches]
+    assert all(size == batch for size in sizes[:-1])
+    assert sum(sizes) + len(made.buffer) == trainable
+    # Nothing is left but what is too little for a batch and for one more optimiser step.
+    assert len(made.buffer) < min(unit, batch)
+    assert all(size == batch or size % unit == 0 for size in sizes)
+    progress = [share for _, share in batches]
+    assert progress == sorted(progress) and all(0 < share <= 1 for share in progress)
+
+
+@given(batch=st.integers(1, 50), ahead=st.integers(1, 120), buffered=st.integers(0, 200))
+def test_a_round_is_sampled_exactly_while_a_batch_is_missing(batch, ahead, buffered):
+    wanted = Sizes(batch, ahead, 1, NEVER).next_round(buffered)
+    assert (wanted > 0) == (buffered < batch)
+    assert wanted <= ahead or wanted == ahead - buffered
+    if ahead >= batch and wanted:
+        assert buffered + wanted == ahead
+
+
+@pytest.mark.parametrize(
+    ("patterns", "ends"), [(["1"] * 30, True), (["1"] * 20 + ["0"] * 10, True), (["0"] * 30, False), ([], None)]
+)
+def test_the_end_of_learning(tmp_path, patterns, ends):
+    """Solved by every rollout, at least half of what was visited: the end. Else something is wrong, and is said."""
+    made = Local(["01"] * (not patterns) * 4 or patterns, Sizes(2, 2, 1, 30), tmp_path, episodes=5)
+    if ends is False:
+        with pytest.raises(
+            UserError, match=r"no group passed .* in 30 visits in a row \(last reason: zero_variance; in 0"
+        ):
+            made.run_all()
+        return
+    batches = made.run_all()
+    assert bool(batches) == (ends is None)
+    assert sum(made.visits.values()) == (30 if ends else 20)
+    assert made.stream.exhausted and made.next_groups() == ([], 0)
+
+
+def test_prompts_that_are_brought_back_do_not_move_the_progress(tmp_path):
+    made = Local(["01"] * 8, Sizes(2, 2, 1, NEVER), tmp_path, filter="none")
+    made.filter.revisit = lambda step: ["p0", "p1", "unknown"] if step == 2 else []
+    assert [share for _, share in made.run_all()] == [0.25, 0.25, 0.5, 0.75, 1.0]

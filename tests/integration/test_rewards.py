@@ -1,0 +1,79 @@
+"""Shaped rewards, scores, a schedule and an evaluation in the real stack."""
+
+import json
+import re
+
+import pytest
+
+from openrlhf_unlearn.run_dir import read_table
+from tests.integration.stack import NO_REFERENCE, ROOT, Training, error_line
+
+pytestmark = pytest.mark.slow
+
+SHAPED = f"""
+import importlib.util, random
+
+spec = importlib.util.spec_from_file_location("ours", {str(ROOT / "examples" / "reward_math.py")!r})
+ours = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(ours)
+
+def reward_func(queries, prompts, labels):
+    if labels == ["never"]:
+        raise KeyError("no such label")
+    right = ours.reward_func(queries, prompts, labels)["rewards"].tolist()
+    return {{"rewards": [0.4 * r - 0.1 * random.random() for r in right], "scores": right, "extra_logs": {{"n": [1]}}}}
+"""
+
+
+@pytest.fixture
+def reward(tmp_path):
+    path = tmp_path / "reward.py"
+    path.write_text(SHAPED)
+    return path
+
+
+def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_at_its_floor(world, tmp_path, reward):
+    """Rewards never pass 0.5; the host's penalty overwrites them; the filter is named relative to the launcher."""
+    training = Training(world, tmp_path)
+    text = training(
+        reward__remote_url=reward,
+        reward__stop_properly_penalty_coef=-0.5,
+        actor__lr_scheduler="cosine_with_min_lr",
+        actor__dual_clip=3.0,
+        algo__advantage__is_correction_level="token",
+        unlearn__filter="examples/my_filter.py:NearlySolved",
+    )
+    rows = training.rows(processed=True)
+    assert {row["n_positive"] for row in rows} <= set(range(1, 7)) and max(row["mean_reward"] for row in rows) < 0.5
+    # What the loss saw of a prompt is what the tracker had said of it, whatever the penalty made of its reward.
+    told = {(row["step"], row["prompt_id"]): row["n_positive"] for row in rows}
+    for table in ("clipping", "likelihood"):
+        seen = training.run.read_steps(table).to_pylist()
+        assert {(row["step"], row["prompt_id"]): row["n_positive"] for row in seen} == told, table
+    rates = [float(rate) for rate in re.findall(r"'actor_lr': ([0-9.e-]+)", text)]
+    assert len(rates) == len(training.run.steps("clipping"))
+    assert rates[-1] == pytest.approx(0.1 * 5e-5, rel=0.05) and rates == sorted(rates, reverse=True)
+    accepted = sum(row["accepted"] for row in training.rows(processed=False))
+    assert accepted < 0.8 * read_table(training.run.prompts).num_rows, (
+        "nearly everything was accepted: this shows little"
+    )
+    assert "unlearn_id" not in text
+
+
+def test_an_evaluation_whose_reward_function_raises_ends_in_one_line(world, tmp_path, reward):
+    """After a step with a critic, whose learning rate follows the prompts too."""
+    data = tmp_path / "eval.jsonl"
+    data.write_text(json.dumps({"prompt": "A1=", "label": "never"}) + "\n")
+    training = Training(world, tmp_path)
+    text = training(
+        expect=1,
+        reward__remote_url=reward,
+        algo__advantage__estimator="gae",
+        critic__num_gpus_per_node=1,
+        eval__dataset=data,
+        eval__steps=1,
+        unlearn__filter="none",
+        **NO_REFERENCE,
+    )
+    assert "the reward function failed: KeyError: 'no such label' (prompt 'A1=')" in error_line(text)
+    assert training.run.steps("clipping") == [1]
