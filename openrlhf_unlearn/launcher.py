@@ -154,17 +154,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 OUT_OF_MEMORY = (
-    "out of memory: a worker was ended. Lower --train.micro_batch_size and --rollout.micro_batch_size (with "
+    "out of memory, and a worker was ended: lower --train.micro_batch_size and --rollout.micro_batch_size (with "
     "--train.dynamic_batch_enable: --train.max_tokens_per_gpu and --rollout.max_tokens_per_gpu), on a GPU also "
     "--vllm.gpu_memory_utilization; then go on with --ckpt.load_enable"
 )
-_SIGNS = (
-    "OutOfMemory",
-    "out of memory",
-    "memory pressure",
-    "due to the node running low on memory",
-    "DefaultCPUAllocator",
-)
+_SIGNS = ("OutOfMemory", "out of memory", "running low on memory", "DefaultCPUAllocator")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from openrlhf_unlearn import launcher
@@ -57,3 +61,110 @@ def test_a_dry_run_asks_the_hosts_own_parser_and_checks_and_writes_nothing(tmp_p
     for (_, code, said), (found, text) in zip(CASES, answers, strict=True):
         assert said in text and found == code and "Traceback" not in text
     assert list(tmp_path.iterdir()) == []
+
+
+RAY_SAYS = (
+    "1 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 192.0.2.2, ID: 43) was "
+    "23.1GB / 23.5GB (0.98), which exceeds the memory usage threshold of 0.95; \nRefer to the documentation …"
+)
+DIED = (
+    "The actor died unexpectedly before finishing this task. Its worker process has died. Worker exit detail: The "
+    "process is killed by SIGKILL by OOM killer due to high memory usage, or ray stop --force is called, or SIGSEGV."
+)
+
+
+def chained(text):
+    try:
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            raise RuntimeError(text) from error
+    except RuntimeError as error:
+        return error
+
+
+def errors():
+    """(what a launch raises, whether it is for want of memory)"""
+    import torch
+    from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+
+    cuda = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    yield OutOfMemoryError(RAY_SAYS), True
+    yield RayTaskError("fit", f"Traceback …\ntorch.OutOfMemoryError: {cuda}", cuda), True
+    yield RayTaskError("fit", f"Traceback …\nray.exceptions.OutOfMemoryError: {RAY_SAYS}", OutOfMemoryError("")), True
+    yield (
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."),
+        True,
+    )
+    yield chained("anything"), True
+    yield RayActorError(), False
+    yield RuntimeError(DIED), False  # Ray's list of guesses for every death
+    yield ValueError("shapes do not match"), False
+
+
+def test_out_of_memory_is_one_line_that_names_the_flags_to_lower(monkeypatch, capsys):
+    for error, memory in errors():
+
+        def launch(argv, error=error):
+            raise error
+
+        monkeypatch.setattr(launcher, "launch", launch)
+        if not memory:
+            with pytest.raises(type(error)):
+                launcher.main([])
+            continue
+        assert launcher.main([]) == 1, error
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "--train.micro_batch_size and --rollout.micro_batch_size" in said
+
+
+TOO_MUCH = """
+import ray
+from openrlhf_unlearn import launcher
+
+@ray.remote
+class Worker:
+    def train(self):
+        return bytearray(1 << 30)
+
+def launch(argv):
+    ray.init(num_cpus=1, include_dashboard=False, object_store_memory=80_000_000)
+    ray.get(Worker.remote().train.remote())
+
+launcher.launch = launch
+raise SystemExit(launcher.main([]))
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_that_ray_kills_for_its_memory_is_one_line():
+    """Ray's own memory monitor, with a threshold that is always passed."""
+    limits = {"RAY_memory_usage_threshold": "0.001", "RAY_memory_monitor_refresh_ms": "50"}
+    done = subprocess.run([sys.executable, "-c", TOO_MUCH], env=os.environ | limits, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "openrlhf-unlearn: out of memory, and a worker was ended: lower --train.micro_batch_size" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_lock_of_a_run_is_held_as_long_as_the_launch_and_no_longer(monkeypatch, tmp_path):
+    from openrlhf_unlearn.locks import hold
+    from openrlhf_unlearn.plugin import UnlearnPlugin
+
+    plugin = UnlearnPlugin()
+    monkeypatch.setattr(launcher, "load_plugins", lambda names: [plugin])
+    found = []
+
+    def launched(*_):
+        plugin.held.enter_context(hold(tmp_path, "training"))
+        found.append(is_free(tmp_path))
+        raise UsageError("anything")
+
+    monkeypatch.setattr(launcher, "_launch", launched)
+    assert launcher.main(["--plugin", "unlearn"]) == 2
+    assert [*found, is_free(tmp_path)] == [False, True]
+
+
+def is_free(folder) -> bool:
+    """Asked of another process."""
+    code = "import sys; from openrlhf_unlearn.locks import hold\nwith hold(sys.argv[1], 'x'): pass"
+    return subprocess.run([sys.executable, "-c", code, folder], capture_output=True).returncode == 0

@@ -6,7 +6,16 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import SCHEMA_VERSION, RunDir, atomic_path, prompt_id, read_table, write_json, write_table
+from openrlhf_unlearn.run_dir import (
+    SCHEMA_VERSION,
+    RunDir,
+    atomic_path,
+    positive_rollouts,
+    prompt_id,
+    read_table,
+    write_json,
+    write_table,
+)
 
 
 def test_a_prompt_id_is_stable_and_tells_prompt_from_label():
@@ -86,3 +95,11 @@ def test_steps_are_files_and_late_ones_go(tmp_path):
     assert run.read_steps("rewards").num_rows == 0
     assert run.drop_after(2) == 1
     assert run.steps("clipping") == [1, 2]
+
+
+def test_a_rollout_is_positive_as_its_run_said_and_by_its_reward_where_it_said_nothing():
+    rewards = pa.array([0.4, 0.9, 0.9, None, float("nan")])
+    by_reward = pa.table({"reward": rewards})
+    said = by_reward.append_column("positive", pa.array([True, False, None, True, None]))
+    assert positive_rollouts(by_reward).tolist() == [False, True, True, False, False]
+    assert positive_rollouts(said).tolist() == [True, False, True, True, False]

@@ -115,9 +115,12 @@ def _graded(name: str, rows: list[dict], labels: dict, grader, lenient) -> list[
 
 def _write(name: str, path: Path, rows: list[dict], run_dir: RunDir, shadow: RunDir) -> None:
     table = read_table(path)
-    for column, values in (("reward", [r["new"].reward for r in rows]), ("verdict", [r["new"].verdict for r in rows])):
+    grades = [row["new"] for row in rows]
+    columns = {"reward": [g.reward for g in grades], "verdict": [g.verdict for g in grades]}
+    columns["positive"] = [verdict == "correct" for verdict in columns["verdict"]]
+    for column in columns.keys() & set(table.column_names):
         index = table.schema.get_field_index(column)
-        table = table.set_column(index, column, pa.array(values, table.schema.field(index).type))
+        table = table.set_column(index, column, pa.array(columns[column], table.schema.field(index).type))
     write_table(shadow.path / path.relative_to(run_dir.path), table)
     kind, _, step = name.partition("/")
     if kind == "rollouts" and int(step) in run_dir.steps("rewards"):
@@ -136,6 +139,8 @@ def _correct_rewards(path: Path, rows: list[dict]) -> None:
         if change:
             reward["n_positive"] = min(max(reward["n_positive"] + change, 0), reward["n"])
             reward["mean_reward"] += change / reward["n"]
+            if reward.get("pass_rate") is not None:
+                reward["pass_rate"] += change / reward["n"]
         fixed.append(reward)
     write_table(path, pa.Table.from_pylist(fixed, schema=table.schema))
 

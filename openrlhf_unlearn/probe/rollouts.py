@@ -15,7 +15,7 @@ import pyarrow as pa
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.gradients import Rollouts
 from openrlhf_unlearn.probe.words import note
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_table
+from openrlhf_unlearn.run_dir import RunDir, positive_rollouts, read_table
 
 CLASSES = ("correct", "incorrect")
 _UNGRADED = ("bad_label", "error")
@@ -89,11 +89,11 @@ def _columns(table: pa.Table) -> list:
 def _classes(table: pa.Table) -> dict[str, dict[str, list[int]]]:
     """Rows of the table by prompt id and class; what could not be graded is in neither."""
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: {kind: [] for kind in CLASSES})
-    verdicts = table.column("verdict").to_pylist()
-    columns = zip(table.column("prompt_id").to_pylist(), table.column("reward").to_pylist(), verdicts, strict=True)
-    for i, (name, reward, verdict) in enumerate(columns):
+    names, rewards, verdicts = (table.column(name).to_pylist() for name in ("prompt_id", "reward", "verdict"))
+    columns = zip(names, rewards, verdicts, positive_rollouts(table).tolist(), strict=True)
+    for i, (name, reward, verdict, positive) in enumerate(columns):
         if reward is not None and verdict not in _UNGRADED:
-            found[name][CLASSES[0] if reward > POSITIVE_THRESHOLD else CLASSES[1]].append(i)
+            found[name][CLASSES[0] if positive else CLASSES[1]].append(i)
     return found
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD
+from openrlhf_unlearn.run_dir import positive_rollouts
 
 PROMPTS, EACH, HEAD, TAIL = 2000, 8, 650, 350  # prompts with rollouts, rollouts a prompt, characters of start and end
 
@@ -23,10 +23,7 @@ class Rollout:
     reward: float
     verdict: str
     response: str
-
-    @property
-    def correct(self) -> bool:
-        return self.reward > POSITIVE_THRESHOLD
+    correct: bool
 
     def shown(self) -> list:
         """What the page holds: source, file, sample, reward, verdict, start, end, characters left out between."""
@@ -57,13 +54,13 @@ def read_rollouts(material, rows: np.ndarray) -> tuple[dict[int, list[Rollout]],
     final = []
     wanted = material.ids.take(pa.array(rows))
     for source, path, relative in _sources(material):
-        for row, sample, response, reward, verdict, step in _rows(path, wanted, material):
+        for row, sample, response, reward, verdict, correct, step in _rows(path, wanted, material):
             if source == material.final:
                 final.append((row, response, verdict))
             name = source or f"step {step}"
-            kept = found.setdefault(row, ([], []))[reward > POSITIVE_THRESHOLD]
+            kept = found.setdefault(row, ([], []))[correct]
             if len(kept) < EACH and response:
-                kept.append(Rollout(name, relative, sample, reward, verdict, response))
+                kept.append(Rollout(name, relative, sample, reward, verdict, response, correct))
     return {row: _balanced(*both) for row, both in found.items()}, final
 
 
@@ -87,12 +84,12 @@ def _sources(material) -> Iterator[tuple[str, Path, str]]:
 
 
 def _rows(path: Path, wanted: pa.Array, material) -> Iterator[tuple]:
-    """(row, sample, response, reward, verdict, step) of the wanted prompts in one file."""
+    """(row, sample, response, reward, verdict, positive, step) of the wanted prompts in one file."""
     data = ds.dataset(path, format="parquet")
     if "response" not in data.schema.names:
         return
     columns = ["prompt_id", "sample", "response", "reward", "verdict"]
-    columns += ["step"] if "step" in data.schema.names else []
+    columns += [name for name in ("step", "positive") if name in data.schema.names]
     scanner = data.scanner(columns, filter=pc.field("prompt_id").isin(wanted), batch_size=8192)
     for batch in scanner.to_batches():
         if not len(batch):
@@ -100,7 +97,10 @@ def _rows(path: Path, wanted: pa.Array, material) -> Iterator[tuple]:
         rows = material.rows_of(batch.column("prompt_id")).tolist()
         values = [batch.column(name).to_pylist() for name in columns[1:5]]
         steps = batch.column("step").to_pylist() if "step" in columns else [None] * len(rows)
+        positive = positive_rollouts(pa.Table.from_batches([batch])).tolist()
         yield from (
-            (row, sample, response or "", reward, verdict or "", step)
-            for row, sample, response, reward, verdict, step in zip(rows, *values, steps, strict=True)
+            (row, sample, response or "", reward, verdict or "", correct, step)
+            for row, sample, response, reward, verdict, correct, step in zip(
+                rows, *values, positive, steps, strict=True
+            )
         )

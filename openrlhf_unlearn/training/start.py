@@ -32,6 +32,8 @@ IDENTITY = (
     "algo.advantage.is_correction_mode",
     "algo.advantage.is_correction_gating",
     "algo.advantage.is_correction_threshold",
+    "algo.advantage.is_correction_enable",  # of hosts before 0.11.2
+    "algo.advantage.is_correction_type",
     "algo.kl.use_loss",
     "algo.kl.estimator",
     "algo.kl.init_coef",
