@@ -4,6 +4,7 @@ It holds the rows of the step that is being sampled and writes them, as one file
 the trainer. Rows count as `processed` False as sampled (the paper's training reward, footnote 3) and True as trained.
 """
 
+import logging
 import statistics
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from openrlhf_unlearn.filters import Rollout
 from openrlhf_unlearn.filters.forgetting import Forgetting
 from openrlhf_unlearn.run_dir import RunDir
 
+logger = logging.getLogger(__name__)
 EASY_AT_FIRST_SIGHT = 0.1  # pass rate of the first visit from which a prompt's curve counts as easy
 LITTLE_REWARD = 0.1  # share of prompts ever rewarded below which something may be wrong with the set-up
 
@@ -56,10 +58,12 @@ class Tracker:
         self.save_rollouts = save_rollouts
         self.first_wave = first_wave
         self.curve_of: dict[str, str] = {}  # prompt_id: easy, hard or never_positive, as seen so far
+        self.told_scale = False
         self.forgetting = Forgetting()
         self._start_step()
 
     def _start_step(self) -> None:
+        self._signals: dict[float, bool] = {}  # what was judged, and whether it was positive
         self._rewards: list[dict] = []
         self._rollouts: list[dict] = []
         self._reasons: Counter = Counter()
@@ -67,6 +71,7 @@ class Tracker:
 
     def observe(self, sampled: Sampled, accepted: bool, reason: str) -> None:
         """Record one visit, whether it trains or not."""
+        self._signals.update((judgement.signal, judgement.positive) for judgement in sampled.judgements)
         unbiased = sampled.judgements[: self.first_wave or None]
         verdicts = Counter(judgement.verdict for judgement in sampled.judgements)
         row = reward_row(
@@ -113,6 +118,7 @@ class Tracker:
     def finish_step(self, step: int) -> dict[str, float]:
         """Write the step's files and start the next; returns the step's metrics for the host's loggers."""
         metrics = self._metrics()
+        self._tell_scale()
         self.run.write_step("rewards", step, self._rewards)
         if self.save_rollouts:
             self.run.write_step("rollouts", step, self._rollouts)
@@ -139,6 +145,19 @@ class Tracker:
                 metrics[f"unlearn/reward_{curve}"] = statistics.fmean(means)
                 metrics[f"unlearn/prompts_{curve}"] = float(len(means))
         return metrics
+
+    def _tell_scale(self) -> None:
+        """Once: what counts as positive, unless the rewards are 0 and 1, where it goes without saying."""
+        if self.told_scale or not self._signals or self._signals.keys() <= {0.0, 1.0}:
+            return
+        self.told_scale = True
+        low, high = min(self._signals), max(self._signals)
+        n = sum(row["n"] for row in self._rewards if not row["processed"])
+        positive = sum(row["n_positive"] for row in self._rewards if not row["processed"])
+        logger.info(
+            f"Rewards (scores, where there are any) run from {low:g} to {high:g}; {positive} of {n} rollouts are above "
+            "--unlearn.positive_above and count as correct. Pass rates are the shares of these, not mean rewards."
+        )
 
     def describe(self) -> str:
         """One line for the log: how many prompts were ever solved."""

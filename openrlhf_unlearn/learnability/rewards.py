@@ -5,16 +5,16 @@ labels as lists of one, and a dict with `rewards` comes back.
 """
 
 import importlib.util
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from openrlhf_unlearn.collect.judgement import judge
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir
 from openrlhf_unlearn.training.data_check import uses_our_grader
 
-Graded = tuple[float, str]  # reward, verdict
+Graded = tuple[float, str]  # score (or reward, where there is none), verdict
 Grade = Callable[[list[str], list[str], list], list[Graded]]  # prompts, responses, labels → one a response
 
 
@@ -60,13 +60,13 @@ def _calling(reward_func: Callable, path: str) -> Grade:
 
     def graded(prompt: str, response: str, label) -> Graded:
         try:
-            reward = float(reward_func(queries=[prompt + response], prompts=[prompt], labels=[label])["rewards"])
+            found = reward_func(queries=[prompt + response], prompts=[prompt], labels=[label])
+            answer = {"prompt": prompt, "reward": found["rewards"], "scores": found.get("scores")}
         except Exception as error:
             raise UserError(
                 f"--reward {path} failed: {type(error).__name__}: {error} (prompt {prompt[:80]!r})"
             ) from error
-        if not math.isfinite(reward):
-            raise UserError(f"--reward {path} gave {reward} (prompt {prompt[:80]!r}); rewards must be finite")
-        return reward, "correct" if reward > POSITIVE_THRESHOLD else "wrong"
+        judgement = judge(answer, POSITIVE_THRESHOLD)
+        return judgement.signal, judgement.verdict
 
     return grade

@@ -1,8 +1,10 @@
 import statistics
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openrlhf_unlearn.collect import tracker as tracker_module
 from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.collect.tracker import Sampled, Tracker
 from openrlhf_unlearn.run_dir import RunDir
@@ -78,6 +80,20 @@ def test_curves_and_turnover_count_positives_not_rewards(tmp_path):
     assert tracker.finish_step(1)["unlearn/newly_solved"] == 2
     rows = tracker.run.read_steps("rewards").to_pylist()
     assert [(row["pass_rate"], row["mean_reward"]) for row in rows] == [(0.5, 0.0), (0.5, 0.65), (0.0, -1.0)]
+
+
+@pytest.mark.parametrize(
+    ("rewards", "told"), [([0.0, 1.0], None), ([-1.0, 1.0, 1.0], "from -1 to 1; 2 of 3"), ([0.1, 0.3], "0.3; 0 of 2")]
+)
+def test_what_counts_as_positive_is_told_once_unless_it_goes_without_saying(tmp_path, monkeypatch, rewards, told):
+    said = []
+    monkeypatch.setattr(tracker_module.logger, "info", said.append)
+    tracker = Tracker(RunDir(tmp_path))
+    for step in (1, 2):
+        tracker.observe(Sampled("a", judged(rewards)), True, "accepted")
+        tracker.finish_step(step)
+    assert len(said) == (told is not None)
+    assert told is None or told in said[0]
 
 
 def test_a_resume_drops_later_steps_and_rewrites_repeat_nothing(tmp_path):

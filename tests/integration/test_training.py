@@ -82,4 +82,4 @@ def test_a_run_in_which_nothing_passes_stops(world, tmp_path):
     data.write_text("".join(json.dumps({**row, "label": "123456"}) + "\n" for row in prompts))
     training = Training(world, tmp_path, data=data)
     text = training(expect=1, unlearn__max_filtered_batches=2, **NO_REFERENCE)
-    assert "no group passed --unlearn.filter dynamic in 2 rounds of 32 prompts" in error_line(text)
+    assert "no group passed --unlearn.filter dynamic in 64 visits in a row" in error_line(text)

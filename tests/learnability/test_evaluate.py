@@ -162,11 +162,27 @@ def test_the_users_reward_file(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("result", "graded"),
+    [
+        ("{'rewards': [1.0]}", (1.0, "correct")),
+        ("{'rewards': -1}", (-1.0, "wrong")),
+        ("{'rewards': [0.3], 'scores': [1]}", (1.0, "correct")),
+        ("{'rewards': 0.9, 'scores': 0.0}", (0.0, "wrong")),
+    ],
+)
+def test_rewards_are_read_as_in_training_and_scores_judge(tmp_path, result, graded):
+    path = tmp_path / "reward.py"
+    path.write_text(f"def reward_func(queries, prompts, labels):\n    return {result}\n")
+    with reward_grader(str(path), "auto") as grade:
+        assert grade(["p"], ["r"], ["x"]) == [graded]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("x = 1", "cannot be loaded: AttributeError"),
         ("def reward_func(**k):\n    raise ValueError('no')", "failed: ValueError: no"),
-        ("def reward_func(**k):\n    return {'rewards': float('nan')}", "gave nan"),
+        ("def reward_func(**k):\n    return {'rewards': float('nan')}", "gave reward nan"),
     ],
 )
 def test_bad_reward_files(tmp_path, text, message):

@@ -1,7 +1,6 @@
 """The generator against the host's real data set, executor, experiences and penalties; no Ray, a simulated engine."""
 
 import json
-import logging
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from openrlhf.trainer.ppo_utils.experience import Experience, make_experience_batch, split_experience_batch
 
+from openrlhf_unlearn.collect import collector
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import read_table
 from openrlhf_unlearn.training.marks import marked_ids, marked_positive
@@ -197,8 +197,9 @@ def test_rows_with_other_images_are_other_prompts_all_the_way_to_the_batch(tmp_p
     assert visits == {known[0]: 16, known[1]: 8}, "an episode visits every row"
 
 
-def test_a_run_that_solves_everything_ends_and_one_in_which_nothing_passes_fails(tmp_path, caplog):
-    logging.getLogger("openrlhf_unlearn.collect").addHandler(caplog.handler)
+def test_a_run_that_solves_everything_ends_and_one_in_which_nothing_passes_fails(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(collector.logger, "info", said.append)
     reward = reward_file(tmp_path, TRUE_OR_FALSE)
     learning = generator(
         rows("5", copies=90), tmp_path / "a", reward, train__num_episodes=3, unlearn__max_filtered_batches=8
@@ -206,7 +207,7 @@ def test_a_run_that_solves_everything_ends_and_one_in_which_nothing_passes_fails
     learning.engine.learning = 100
     batches = collect(learning)
     assert len(batches) >= 3 and learning.stream.progress == 1
-    assert "Nothing left to learn: of the last 32 visits none trained, in 32 every rollout was right" in caplog.text
+    assert "Nothing left to learn: of the last 32 visits none trained, in 32 every rollout was right" in " ".join(said)
     assert len(table(learning)) < 90, "it ended in the first episode"
     assert collect(learning) == [], "the trainer may open the episodes that were planned"
     solved = generator(rows("A", copies=40), tmp_path / "b", reward, unlearn__max_filtered_batches=3)
