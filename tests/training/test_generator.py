@@ -4,15 +4,18 @@ import json
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 
 import pytest
+from openrlhf.datasets.utils import blending_datasets
 from openrlhf.trainer.ppo_utils.experience import Experience, make_experience_batch, split_experience_batch
 
 from openrlhf_unlearn.collect import collector
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import read_table
+from openrlhf_unlearn.run_dir import prompt_id, read_table
 from openrlhf_unlearn.training.marks import marked_ids, marked_positive
-from tests.training.host import GENERATE, generator, prompt_dataset
+from openrlhf_unlearn.training.prompts import prompt_rows
+from tests.training.host import GENERATE, build_tokenizer, flags, generator, prompt_dataset
 
 REWARD = """
 import numpy, torch
@@ -197,6 +200,21 @@ def test_rows_with_other_images_are_other_prompts_all_the_way_to_the_batch(tmp_p
     assert visits == {known[0]: 16, known[1]: 8}, "an episode visits every row"
 
 
+def test_data_sets_keep_the_weights_of_prompt_probs(tmp_path):
+    """The host interleaves data sets by repeating rows of the smaller one; an episode visits each of them."""
+    for name, n in (("small", 3), ("large", 20)):
+        lines = [json.dumps({"prompt": f"5A{name[0].upper()}{i}=", "label": "1"}) for i in range(n)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    paths = f"{tmp_path}/small.jsonl,{tmp_path}/large.jsonl"
+    quiet = SimpleNamespace(args=SimpleNamespace(use_ms=False), print=lambda *_: None, is_rank_0=lambda: False)
+    mixed = list(blending_datasets(paths, "0.5,0.5", quiet, seed=1))
+    made = generator(mixed, tmp_path / "run", reward_file(tmp_path, TRUE_OR_FALSE), unlearn__filter="none")
+    collect(made)
+    visits = Counter(row["prompt_id"] for row in table(made))
+    assert visits == Counter(prompt_id(row["prompt"], row["label"]) for row in mixed)
+    assert max(visits.values()) > 3 and len(visits) == 23
+
+
 def test_a_run_that_solves_everything_ends_and_one_in_which_nothing_passes_fails(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(collector.logger, "info", said.append)
@@ -225,9 +243,5 @@ def test_the_tail_of_training_is_whole_optimiser_steps(tmp_path):
 
 
 def test_the_hosts_data_set_gives_ids_that_text_prompts_always_had(tmp_path):
-    from openrlhf_unlearn.run_dir import prompt_id
-    from openrlhf_unlearn.training.prompts import prompt_rows
-    from tests.training.host import build_tokenizer, flags
-
     data = prompt_dataset([{"prompt": "5A=", "label": "1"}], flags(tmp_path), build_tokenizer())
     assert [p.id for p in prompt_rows(data)] == [prompt_id("5A=", "1")]
