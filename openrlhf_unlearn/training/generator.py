@@ -32,7 +32,7 @@ class Batch(list):
     """One step's experiences, as the host expects them, with the metrics that the generator has about them."""
 
     metrics: dict = {}
-    span: tuple[float, float] = (0.0, 0.0)  # share of all prompts that was consumed before the batch, and with it
+    span: tuple[float, float] = (0.0, 0.0)  # share of all prompts that was consumed with the last batch, and with this
 
 
 def filter_config(args) -> FilterConfig:
@@ -83,6 +83,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         self.filter_name = f"--unlearn.filter {args.unlearn.filter}"
         self.loader = ResumableLoader(self)
         self._started = False
+        self._progress = 0.0  # of the stream, when the last batch was handed out
         self._generate_kwargs: dict = {}
 
     # The host's entry point ----------------------------------------------------------------------------------------
@@ -96,11 +97,13 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         if not self._started:
             self.run.drop_after(self.step)
             self._started = True
+            self._progress = self.stream.progress
         self._generate_kwargs = generate_kwargs
-        before = self.stream.progress
         groups, consumed = self.next_groups()
         batch = self._take_batch(groups)
-        batch.span = (before, self.stream.progress)
+        if batch:
+            batch.span = (self._progress, self.stream.progress)
+            self._progress = self.stream.progress
         if self.episode_over and self.stream.last_episode and not batch and consumed:
             self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
         return batch, None, consumed, self.episode_over

@@ -175,6 +175,16 @@ def test_positive_is_above_the_runs_threshold(tmp_path):
         assert sum(row["n_positive"] for row in table(made)) == sum(row["n"] * row["pass_rate"] for row in table(made))
 
 
+def test_the_spans_of_the_batches_are_one_line_from_none_to_all_of_the_prompts(tmp_path):
+    """Prompts that were consumed at the end of an episode that gave no batch belong to the next one."""
+    reward = reward_file(tmp_path, TRUE_OR_FALSE)
+    made = generator(rows("2", copies=31), tmp_path / "run", reward, train__num_episodes=3)
+    spans = [batch.span for batch in collect(made)]
+    assert spans[0][0] == 0 and len(spans) > 3
+    assert all(before[1] == after[0] < after[1] for before, after in zip(spans, spans[1:], strict=False))
+    assert spans[-1][1] <= 1
+
+
 @pytest.mark.parametrize("ahead", [1, 3, 4, 6, 9])
 def test_any_number_of_prompts_sampled_ahead_fills_whole_batches(tmp_path, ahead):
     """With fewer than a batch the generator gave empty batches without end."""
