@@ -88,7 +88,7 @@ class Collector(ABC):
         self.rejected_in_a_row = 0
         self.solved_in_a_row = 0  # of those, all of whose rollouts were positive
         self.last_reason = ""
-        self.filter_name = "the filter"  # in messages
+        self.filter_name = type(filter).__name__  # in messages
         self._episode_over = False
         self._resumed_at_episode_end = False
 
@@ -202,9 +202,9 @@ class Collector(ABC):
         visits, solved = self.rejected_in_a_row, self.solved_in_a_row
         if 2 * solved < visits:
             raise UserError(
-                f"no group passed {self.filter_name} in {visits} visits in a row (last reason: {self.last_reason}; in "
-                f"{solved} every rollout was right); check the reward function, easier or harder data, or raise "
-                "--unlearn.max_filtered_batches"
+                f"no group passed --unlearn.filter {self.filter_name} in {visits} visits in a row (last reason: "
+                f"{self.last_reason}; in {solved} every rollout was right); check the reward function, easier or harder "
+                "data, or raise --unlearn.max_filtered_batches"
             )
         logger.info(
             f"Nothing left to learn: of the last {visits} visits none trained, in {solved} every rollout was right. "

@@ -80,7 +80,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             load_filter(args.unlearn.filter, filter_config(args)),
             Tracker(self.run, args.unlearn.save_rollouts, first_wave),
         )
-        self.filter_name = f"--unlearn.filter {args.unlearn.filter}"
+        self.filter_name = args.unlearn.filter
         self.loader = ResumableLoader(self)
         self._started = False
         self._progress = 0.0  # of the stream, when the last batch was handed out

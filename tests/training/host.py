@@ -16,15 +16,17 @@ from openrlhf_unlearn.training.rollout import report_failures
 FLAGS = {
     "data": {"input_key": "prompt", "label_key": "label", "image_key": "images", "apply_chat_template": False},
     "rollout": {"batch_size": 4, "n_samples_per_prompt": 4, "micro_batch_size": 4, "vllm_generate_batch_size": 4},
-    "train": {"batch_size": 16, "num_episodes": 1, "seed": 0},
+    "train": {"batch_size": 16, "num_episodes": 1, "seed": 0, "async_enable": False, "agent_func_path": None},
     "actor": {"num_nodes": 1, "num_gpus_per_node": 1},
     "ds": {"ring_attn_size": 1, "tensor_parallel_size": 1},
     "vllm": {"enable_sleep": False},
+    "ckpt": {"save_steps": 1, "disable_ds": False},
     "unlearn": {
         "filter": "dynamic",
         "oversample_factor": 4,
         "positives_per_group": 1,
         "replay_limit": 2,
+        "replay_memory": 4.0,
         "adaptive": False,
         "give_up_below": 0.0,
         "only_prompts": None,
@@ -46,7 +48,7 @@ def namespace(tree):
 def flags(run_dir, **changes):
     """The arguments that the generator reads; `changes` name flags, `__` for the dot."""
     args = namespace(FLAGS)
-    args.unlearn.run_dir = str(run_dir)
+    args.unlearn.run_dir, args.ckpt.path = str(run_dir), str(run_dir.parent / "checkpoints")
     for name, value in changes.items():
         node, leaf = name.split("__")
         setattr(getattr(args, node), leaf, value)
