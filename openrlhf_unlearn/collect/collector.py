@@ -203,8 +203,8 @@ class Collector(ABC):
         if 2 * solved < visits:
             raise UserError(
                 f"no group passed --unlearn.filter {self.filter_name} in {visits} visits in a row (last reason: "
-                f"{self.last_reason}; in {solved} every rollout was right); check the reward function, easier or harder "
-                "data, or raise --unlearn.max_filtered_batches"
+                f"{self.last_reason}; in {solved} every rollout was right); check the reward function, easier or "
+                "harder data, or raise --unlearn.max_filtered_batches"
             )
         logger.info(
             f"Nothing left to learn: of the last {visits} visits none trained, in {solved} every rollout was right. "
