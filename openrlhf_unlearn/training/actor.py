@@ -3,6 +3,7 @@
 import ray
 from openrlhf.trainer.ray import ppo_actor
 
+from openrlhf_unlearn.training.checkpoint import StateFiles
 from openrlhf_unlearn.training.clipping import ClipCounter, Counts
 from openrlhf_unlearn.training.hooks import actor_class
 
@@ -21,6 +22,12 @@ class UnlearnActorPPOTrainer(ppo_actor.ActorPPOTrainer):
 class UnlearnPolicyModelActor(actor_class(ppo_actor.PolicyModelActor)):
     def take_clip_counts(self) -> Counts:
         return self.trainer.clip_counter.take()
+
+    def save_checkpoint(self, tag, client_states=None, metric_value=None, metric_key=None):
+        super().save_checkpoint(tag, client_states, metric_value, metric_key)
+        reference = (client_states or {}).get("data_loader_state_dict", {}).get("unlearn")
+        if reference and self.strategy.is_rank_0():
+            StateFiles(self.strategy.args.ckpt.path).place(tag, reference)
 
 
 def install() -> None:

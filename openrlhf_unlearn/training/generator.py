@@ -5,9 +5,7 @@ rejected ones are replaced at once so that the engines stay busy. What was accep
 buffer that outlives the end of an episode and, through `state_dict`, the process.
 """
 
-import copy
 import math
-import pickle
 from dataclasses import dataclass
 
 import ray
@@ -20,9 +18,12 @@ from tqdm import tqdm
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, Group, Rollout, load_filter
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, VERDICTS, RunDir
+from openrlhf_unlearn.training.checkpoint import StateFiles
 from openrlhf_unlearn.training.likelihood import REPLAYED
+from openrlhf_unlearn.training.packing import AcceptedGroup, packer
 from openrlhf_unlearn.training.prompts import Prompt, PromptStream, distinct_prompts
 from openrlhf_unlearn.training.selection import select_prompts, write_prompts
+from openrlhf_unlearn.training.state import StateTypeError, check_state
 from openrlhf_unlearn.training.tracker import Sampled, Tracker
 
 logger = init_logger(__name__)
@@ -50,14 +51,6 @@ class Visit:
         return Group(self.prompt.id, tuple(Rollout(reward, payload) for reward, payload in rollouts))
 
 
-@dataclass
-class AcceptedGroup:
-    """A group that waits for its training step."""
-
-    prompt_id: str
-    rollouts: tuple[Rollout, ...]
-
-
 def filter_config(args) -> FilterConfig:
     own = args.unlearn
     return FilterConfig(
@@ -68,6 +61,8 @@ def filter_config(args) -> FilterConfig:
         replay_limit=own.replay_limit,
         adaptive=own.adaptive,
         give_up_below=own.give_up_below,
+        buffer_bytes=own.replay_memory * 1e9,
+        pack=packer(agent=bool(args.train.agent_func_path)),
     )
 
 
@@ -155,8 +150,8 @@ class UnlearnSamplesGenerator(SamplesGenerator):
         batch = Batch()
         any_replayed = any(rollout.replayed for group in taken for rollout in group.rollouts)
         for group in taken:
-            for rollout in group.rollouts:
-                experience = copy.copy(rollout.payload)
+            experiences = group.experiences(self.stream.by_id[group.prompt_id])
+            for rollout, experience in zip(group.rollouts, experiences, strict=True):
                 if any_replayed:
                     experience.info = {**experience.info, REPLAYED: torch.tensor([float(rollout.replayed)])}
                 batch.append(experience)
@@ -232,6 +227,7 @@ class UnlearnSamplesGenerator(SamplesGenerator):
     def _decide(self, visit: Visit) -> bool:
         """Ask the filter, tell the tracker, keep what was accepted."""
         decision = self.filter.decide(visit.group)
+        decision.check(self.k, self.args.unlearn.filter, visit.prompt.id)
         sampled = Sampled(visit.prompt.id, visit.rewards, visit.verdicts, visit.responses)
         self.tracker.observe(sampled, decision.accepted, decision.reason)
         if decision.accepted:
@@ -277,23 +273,44 @@ class ResumableLoader:
     """What the trainers see as their prompt data loader: its saved state is the generator's.
 
     Both trainers put the loader's state into the client state of OpenRLHF's checkpoint, the asynchronous one together
-    with each batch: so ours is always saved with the step it belongs to. It travels as bytes in a tensor because the
-    host prints the states that it loads.
+    with each batch: so ours is always saved with the step it belongs to. What they get is a reference; the state is
+    written aside, and only if the step's checkpoint is saved (checkpoint.py).
     """
 
     def __init__(self, generator: UnlearnSamplesGenerator):
         self.generator = generator
+        args = generator.args
+        ahead = getattr(args.train, "async_queue_size", 1) + 1 if args.train.async_enable else 0
+        self.files = StateFiles(args.ckpt.path, getattr(args.unlearn, "run_id", None), ahead)
+        self._checked = False
 
     def __len__(self) -> int:
         return len(self.generator.stream.prompts)
 
     def state_dict(self) -> dict:
-        return {"unlearn": torch.frombuffer(bytearray(pickle.dumps(self.generator.state_dict())), dtype=torch.uint8)}
+        step, args = self.generator.step, self.generator.args
+        if not self._checked:  # a filter that cannot be saved should fail at once, not at the first checkpoint
+            self._naming_the_filter(check_state, self.generator.filter.state_dict())
+            self._checked = True
+        if step % args.ckpt.save_steps == 0:
+            self.write()
+        return {"unlearn": self.files.reference(step)}
+
+    def write(self) -> None:
+        """Write the state as of the last batch handed out, for a checkpoint that will be saved or may be."""
+        if not self.generator.args.ckpt.disable_ds:
+            self._naming_the_filter(self.files.write, self.generator.state_dict(), self.generator.step)
+
+    def _naming_the_filter(self, function, *arguments) -> None:
+        try:
+            function(*arguments)
+        except StateTypeError as error:  # only a user's filter brings objects of its own
+            raise UserError(f"--unlearn.filter {self.generator.args.unlearn.filter}: state_dict(): {error}") from None
 
     def load_state_dict(self, state: dict) -> None:
         if "unlearn" not in state:
             raise UserError("this checkpoint was saved without --plugin unlearn; go on without it, or start anew")
-        self.generator.load_state_dict(pickle.loads(state["unlearn"].numpy().tobytes()))
+        self.generator.load_state_dict(self.files.read(state["unlearn"]))
 
 
 def checked_reward(response: dict) -> float:

@@ -64,13 +64,23 @@ class _OwnLoader:
         # The learning-rate schedule is planned over the prompts that train.
         self.max_steps = max(1, round(self.max_steps * self.samples_generator.chosen_share))
 
+    def write_for_best_checkpoint(self) -> None:
+        """Before an evaluation, after which the host may save the last batch's step as the best one."""
+        if self.args.ckpt.best_metric_key != "none":
+            self.prompts_dataloader.write()
+
 
 class UnlearnPPOTrainer(_OwnLoader, _TrainStep, actor_class(ppo_trainer.PPOTrainer)):
-    pass
+    def evaluate(self, global_step, **generate_kwargs):
+        self.write_for_best_checkpoint()
+        return super().evaluate(global_step, **generate_kwargs)
 
 
 class UnlearnGenerateSamplesActor(_OwnLoader, actor_class(ppo_trainer_async.GenerateSamplesActor)):
-    pass
+    def _run_eval(self):
+        # The trainer gets the evaluation after all batches that were handed out before it.
+        self.write_for_best_checkpoint()
+        return super()._run_eval()
 
 
 class UnlearnTrainingActor(_TrainStep, actor_class(ppo_trainer_async.TrainingActor)):

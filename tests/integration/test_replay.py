@@ -1,13 +1,14 @@
 """Oversampling with replay in the real stack: killed and resumed, and with the log-probs of the sampling policy."""
 
-import pickle
 import statistics
 
 import pytest
-import torch
 from transformers import AutoTokenizer
 
 from openrlhf_unlearn.filters import FilterConfig, Group, Rollout, load_filter
+from openrlhf_unlearn.training.packing import unpack
+from openrlhf_unlearn.training.prompts import Prompt
+from openrlhf_unlearn.training.state import read_state
 from tests.integration.stack import Training, check_run
 
 pytestmark = pytest.mark.slow
@@ -38,10 +39,9 @@ def flags(**more):
 
 
 def saved_state(training, step):
-    """The generator's state in OpenRLHF's checkpoint of the step."""
-    (file,) = (training.folder / "checkpoints" / "_actor" / f"global_step{step}").glob("*model_states.pt")
-    state = torch.load(file, weights_only=False)["data_loader_state_dict"]["unlearn"]
-    return pickle.loads(state.numpy().tobytes())
+    """The generator's state beside OpenRLHF's checkpoint of the step."""
+    (file,) = (training.folder / "checkpoints" / "_actor" / f"global_step{step}").glob("state-*.npz")
+    return read_state(file)[0]
 
 
 def never_killed(training, last_step):
@@ -86,12 +86,13 @@ def test_a_killed_replaying_run_has_the_buffer_and_the_draws_of_one_never_killed
 
     tokenizer = AutoTokenizer.from_pretrained(world / "model")
 
-    def text_of(experience):
-        return tokenizer.decode(experience.sequences[0, 1:][experience.action_mask[0].bool()])
+    def text_of(packed):
+        rollout = unpack(packed, Prompt("", "", "", None, ""))
+        return tokenizer.decode(rollout.sequences[0, 1:][rollout.action_mask[0].bool()])
 
     state = saved_state(training, last)["filter"]
     assert stored(state, text_of) == stored(expected, str)
-    assert (state["visits"], state["dry"]) == (expected["visits"], expected["dry"])
+    assert all(state[name] == expected[name] for name in ("visits", "dry", "dryness"))
 
     # The host recomputes old log-probs: a replayed rollout's are the current policy's, so they are further from those
     # that it was sampled with than a fresh one's, which differ by the engine's arithmetic alone.
