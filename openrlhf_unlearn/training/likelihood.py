@@ -65,5 +65,14 @@ def likelihood_rows(experiences: list, has_reference: bool) -> list[dict]:
     ]
 
 
+def start_from_stored(experiences: list) -> None:
+    """Old log-probs of replayed rollouts: those that the engine sampled by, in place of the recomputed ones."""
+    for experience in experiences:
+        if REPLAYED in experience.info:
+            rows = experience.info[REPLAYED].flatten().bool()
+            old = experience.action_log_probs
+            old[rows] = experience.rollout_log_probs[rows].to(old.dtype)
+
+
 def _mean(values: list[float]) -> float | None:
     return statistics.fmean(values) if values else None

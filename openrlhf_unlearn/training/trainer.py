@@ -11,28 +11,21 @@ from openrlhf_unlearn.run_dir import RunDir
 from openrlhf_unlearn.training.clipping import clipping_rows
 from openrlhf_unlearn.training.generator import UnlearnSamplesGenerator
 from openrlhf_unlearn.training.hooks import actor_class
-from openrlhf_unlearn.training.likelihood import REPLAYED, likelihood_rows
+from openrlhf_unlearn.training.likelihood import likelihood_rows, start_from_stored
 
 
 class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
     """Keeps each prompt's likelihoods for the trainer to write.
 
-    With `--unlearn.replay_log_probs stored`, the old log-probs of a replayed rollout are those that vLLM sampled by.
-
-    The host recomputes old log-probs under the current policy for all rollouts, so that a replayed one starts at ratio
-    1 as if it had just been sampled. Stored ones make its ratio current over sampling policy, which the loss clips.
+    The host recomputes old log-probs under the current policy for all rollouts. With `--unlearn.replay_log_probs
+    stored`, those of a replayed rollout are what vLLM sampled by: docs/filters.md says what both do to the gradient.
     """
 
     def make_experience(self, samples_list):
         experiences = super().make_experience(samples_list)
         self.likelihood_rows = likelihood_rows(experiences, has_reference=self.initial_model_group is not None)
-        if self.args.unlearn.replay_log_probs != "stored":
-            return experiences
-        for samples in experiences:
-            replayed = samples.info.get(REPLAYED)
-            if replayed is not None:
-                rows = replayed.flatten().bool()
-                samples.action_log_probs[rows] = samples.rollout_log_probs[rows].to(samples.action_log_probs.dtype)
+        if self.args.unlearn.replay_log_probs == "stored":
+            start_from_stored(experiences)
         return experiences
 
 
