@@ -32,7 +32,7 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
         "--unlearn.replay_memory",
         type=float,
         default=4.0,
-        help="oversample_replay: memory for stored positives, in GB; 4 hold 97,000 rollouts of 5,120 tokens with their "
+        help="oversample_replay: memory for stored positives, in GB; 4 hold 95,000 rollouts of 5,120 tokens with their "
         "log-probs. When it is full, prompts that always sample positives give way first",
     )
     add(

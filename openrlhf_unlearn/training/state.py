@@ -35,18 +35,21 @@ class _Encoder:
         self.arrays: list[np.ndarray] = []
         self.rollouts: list[PackedRollout] = []
 
-    def encode(self, value, where: str = "state"):
+    def encode(self, value, where: tuple = ()):
+        """`where`: (where of the container, key in it), from the root ()."""
         kind = type(value)  # exactly: a subclass would come back as something else
         if value is None or kind in (bool, int, float, str):
             return value
         if isinstance(value, np.generic):
             return self.encode(value.item(), where)
         if kind is list:
-            return [self.encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
+            return [self.encode(item, (where, i)) for i, item in enumerate(value)]
         if kind is dict:
             if all(type(key) is str and not key.startswith("$") for key in value):
-                return {key: self.encode(item, f"{where}[{key!r}]") for key, item in value.items()}
-            return {"$dict": [[self.encode(key, where), self.encode(item, where)] for key, item in value.items()]}
+                return {key: self.encode(item, (where, key)) for key, item in value.items()}
+            return {
+                "$dict": [[self.encode(key, where), self.encode(item, (where, key))] for key, item in value.items()]
+            }
         if kind is tuple:
             return {"$tuple": self.encode(list(value), where)}
         if kind is set:
@@ -56,7 +59,7 @@ class _Encoder:
         if isinstance(value, torch.Tensor):
             return self._tensor(value.detach().cpu())
         if kind is Rollout:
-            return {"$rollout": [value.reward, self.encode(value.payload, f"{where}.payload"), value.replayed]}
+            return {"$rollout": [value.reward, self.encode(value.payload, where), value.replayed]}
         if isinstance(value, Experience):
             value = pack(value)
         if isinstance(value, PackedRollout):
@@ -64,7 +67,7 @@ class _Encoder:
             return {"$packed": len(self.rollouts) - 1}
         if kind is AcceptedGroup:
             return {"$group": [self.encode(item, where) for item in (value.prompt_id, value.rollouts, value.inputs)]}
-        raise StateTypeError(f"{where} is a {kind.__name__}; a state may hold {ALLOWED}")
+        raise StateTypeError(f"{_path(where)} is of type {kind.__name__}; a state may hold {ALLOWED}")
 
     def _put(self, array: np.ndarray) -> int:
         self.arrays.append(array)
@@ -74,6 +77,10 @@ class _Encoder:
         name = str(tensor.dtype).removeprefix("torch.")
         bits = tensor.contiguous().view(torch.int16) if name == "bfloat16" else tensor  # NumPy has no bfloat16
         return {"$tensor": [self._put(bits.numpy()), name]}
+
+
+def _path(where: tuple) -> str:
+    return f"{_path(where[0])}[{where[1]!r}]" if where else "state"
 
 
 def _decode(node, arrays: list[np.ndarray], rollouts: list[PackedRollout]):

@@ -162,7 +162,9 @@ def test_no_state_where_no_checkpoint_is_saved(tmp_path, ckpt):
 def test_a_filter_that_cannot_be_saved_is_named_after_the_first_step(tmp_path):
     generator = Generator(tmp_path, filter_state={"seen": object()})
     generator.step = 1
-    with pytest.raises(UserError, match=r"--unlearn.filter mine.py:Mine: state_dict\(\): state\['seen'\] is a object"):
+    with pytest.raises(
+        UserError, match=r"--unlearn.filter mine.py:Mine: state_dict\(\): state\['seen'\] is of type object"
+    ):
         ResumableLoader(generator).state_dict()
 
 

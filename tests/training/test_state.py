@@ -85,7 +85,9 @@ class Seen:
 )
 def test_what_cannot_be_written_is_one_line_that_says_where(tmp_path, value, name):
     for check in (check_state, lambda state: write_state(tmp_path / "state.npz", state, 1)):
-        with pytest.raises(UserError, match=rf"\['seen'\]\[1\] is a {name}; a state may hold None, bool") as caught:
+        with pytest.raises(
+            UserError, match=rf"state\['seen'\]\[1\] is of type {name}; a state may hold None, bool"
+        ) as caught:
             check({"seen": [0, value]})
         assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
