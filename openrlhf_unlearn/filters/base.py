@@ -124,6 +124,10 @@ class SampleFilter:
         """Prompt ids to sample for this step (counted from 1) besides those whose turn it is."""
         return []
 
+    def metrics(self) -> dict[str, float]:
+        """Numbers for the host's loggers, asked for at each step; name them `unlearn/…`."""
+        return {}
+
     def state_dict(self) -> dict:
         """All that later decisions depend on; called when a checkpoint is saved, and once after the first step.
 

@@ -66,6 +66,12 @@ class OversampleReplayFilter(SampleFilter):
         self.visits[prompt_id] = visit + 1
         return random.Random(f"{self.config.seed}:{prompt_id}:{visit}")
 
+    def metrics(self) -> dict[str, float]:
+        return {
+            "unlearn/replay_memory_gb": self.buffer.nbytes / 1e9,
+            "unlearn/replay_evicted": float(self.buffer.evicted),
+        }
+
     def state_dict(self) -> dict:
         return {
             "buffer": self.buffer.state_dict(),

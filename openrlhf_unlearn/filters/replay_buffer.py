@@ -40,6 +40,9 @@ class ReplayBuffer:
 
     def __init__(self, limit: int, per_prompt: int = 8, memory: float = 4e9, pack: Callable[[Any], Any] = as_it_is):
         self.limit, self.per_prompt, self.memory, self.pack = limit, per_prompt, memory, pack
+        self._clear()
+
+    def _clear(self) -> None:
         self.nbytes = 0
         self.evicted = 0  # rollouts that had to go for want of memory
         self._stored: dict[str, list[Stored]] = {}  # each prompt's in order of age
@@ -120,7 +123,7 @@ class ReplayBuffer:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        self.__init__(self.limit, self.per_prompt, self.memory, self.pack)
+        self._clear()
         self._next_age, self.evicted = state["next_age"], state["evicted"]
         self._chance = dict(state["chance"])
         for name, entries in state["stored"].items():

@@ -159,7 +159,7 @@ class UnlearnSamplesGenerator(SamplesGenerator):
             self.tracker.trained(group.prompt_id, rewards, sum(rollout.replayed for rollout in group.rollouts))
         if taken:
             self.step += 1
-            batch.metrics = self.tracker.finish_step(self.step)
+            batch.metrics = {**self.tracker.finish_step(self.step), **self.filter.metrics()}
         return batch
 
     # Sampling ------------------------------------------------------------------------------------------------------
