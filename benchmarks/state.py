@@ -10,7 +10,6 @@ step without a checkpoint takes over what it took; `bar` allows a thousandth.
 import argparse
 import json
 import pickle
-import random
 import resource
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 
@@ -33,8 +33,8 @@ PROMPTS, K, WAITING, PROMPT_TOKENS = 36_000, 8, 32, 200
 BAR = 1e-3
 
 
-def rollout(rng: random.Random, tokens: int):
-    ids = [rng.randrange(150_000) for _ in range(tokens)]
+def rollout(rng: np.random.Generator, tokens: int):
+    ids = rng.integers(150_000, size=tokens).tolist()
     response = {
         "prompt": "p", "label": "l", "reward": 1.0, "scores": 1.0, "truncated": False, "extra_logs": {},
         "observation_tokens": ids, "action_ranges": [(PROMPT_TOKENS, tokens)],
@@ -47,7 +47,7 @@ class Generator:
     """The generator's state, without engines."""
 
     def __init__(self, folder: Path, rollouts: int, tokens: int):
-        rng = random.Random(0)
+        rng = np.random.default_rng(0)
         self.step = 1
         self.args = SimpleNamespace(
             ckpt=SimpleNamespace(path=folder, save_steps=10, disable_ds=False),
@@ -83,7 +83,7 @@ def seconds(function) -> float:
 
 def as_before(rollouts: int, tokens: int) -> tuple[float, int]:
     """Seconds and bytes of one step's pickle, as of the first version: whole experiences, into a tensor."""
-    rng = random.Random(0)
+    rng = np.random.default_rng(0)
     stored = {f"{number:016x}": [(Rollout(1.0, rollout(rng, tokens)), 0, 0)] for number in range(rollouts)}
     start = time.perf_counter()
     pickled = torch.frombuffer(bytearray(pickle.dumps(stored)), dtype=torch.uint8)

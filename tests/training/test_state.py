@@ -2,6 +2,7 @@
 
 import json
 import pickletools
+import resource
 import zipfile
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
@@ -167,6 +168,18 @@ def test_a_file_that_was_cut_off_is_refused_by_its_name(tmp_path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(UserError, match=f"{path} cannot be read"):
         read_state(path)
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(UserError, match="cannot write .*state.npz: File too large; free space") as caught:
+            write_state(tmp_path / "state.npz", {"t": torch.zeros(1000)}, step=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_version_is_refused(tmp_path, monkeypatch):
