@@ -35,6 +35,13 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
     add("--unlearn.positives_per_group", type=int, default=1, help="oversample_replay: positives kept of k")
     add("--unlearn.replay_limit", type=int, default=2, help="how often one stored positive may be replayed")
     add(
+        "--unlearn.replay_memory",
+        type=float,
+        default=4.0,
+        help="oversample_replay: memory for stored positives, in GB; 4 hold 95,000 rollouts of 5,120 tokens with their "
+        "log-probs. When it is full, prompts that always sample positives give way first",
+    )
+    add(
         "--unlearn.adaptive",
         action="store_true",
         help="oversample_replay: sample in waves of k and stop when the group is complete; the same training "
@@ -102,6 +109,8 @@ def check_flags(args: SimpleNamespace) -> None:
     for name in ("oversample_factor", "replay_limit", "max_filtered_batches"):
         if getattr(own, name) < 1:
             raise UsageError(f"--unlearn.{name} must be at least 1")
+    if not own.replay_memory > 0:
+        raise UsageError("--unlearn.replay_memory must be above 0 (GB)")
     if not 0 <= own.give_up_below < 1:
         raise UsageError("--unlearn.give_up_below is a probability: from 0 to below 1")
     if own.replay_log_probs == "stored" and args.algo.advantage.is_correction_level == "off":

@@ -184,6 +184,7 @@ class Collector(ABC):
     def _decide(self, visit: Visit) -> bool:
         """Ask the filter, tell the tracker, keep what was accepted."""
         decision = self.filter.decide(visit.group)
+        decision.check(self.filter.config.k, self.filter_name, visit.prompt.id)
         sampled = Sampled(visit.prompt.id, visit.judgements, visit.responses)
         self.tracker.observe(sampled, decision.accepted, decision.reason)
         if decision.accepted:

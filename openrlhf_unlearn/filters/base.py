@@ -1,9 +1,11 @@
 """What a sample filter is: it sees one prompt's rollouts as a group and says which of them train, and why."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD
 
 
@@ -12,7 +14,7 @@ class Rollout:
     """One sampled rollout as a filter sees it."""
 
     reward: float  # before any shaping: the score where the reward function gives one, else the reward
-    payload: Any = None  # the host's own object, opaque to filters; picklable
+    payload: Any = None  # the host's own object, opaque to filters
     replayed: bool = False
     judged: bool | None = None  # positive by the run's own rule; None: by the default threshold
 
@@ -63,10 +65,27 @@ class Decision:
     def n_replayed(self) -> int:
         return sum(rollout.replayed for rollout in self.rollouts)
 
+    def check(self, k: int, filter_name: str, prompt_id: str) -> None:
+        """UserError if the group trains with another number of rollouts than k: the host normalises rewards k by k,
+        so one rollout more or less would give the advantages of this prompt to the next ones."""
+        if self.accepted and len(self.rollouts) != k:
+            raise UserError(
+                f"--unlearn.filter {filter_name} kept {len(self.rollouts)} rollouts of prompt {prompt_id}; an accepted "
+                f"group must bring exactly k = {k} (--rollout.n_samples_per_prompt): change its decide()"
+            )
+
+
+def as_it_is(payload: Any) -> Any:
+    return payload
+
 
 @dataclass(frozen=True)
 class FilterConfig:
-    """What every filter is made from. All but `k` and `seed` concern `oversample_replay` alone."""
+    """What every filter is made from. All but `k`, `seed` and `pack` concern `oversample_replay` alone.
+
+    `pack` makes of a payload what may be kept after the visit: smaller, with its size in bytes as `nbytes`; or None if
+    it cannot be kept. The host restores what it gets back.
+    """
 
     k: int  # rollouts that train per prompt
     seed: int = 0
@@ -76,7 +95,8 @@ class FilterConfig:
     adaptive: bool = False  # sample in waves, stop when the group can be filled
     give_up_below: float = 0.0  # adaptive: stop where a positive in this visit is less likely than this; 0 never
     buffer_per_prompt: int = 8  # stored positives of one prompt
-    buffer_total: int = 4096  # and of all prompts
+    buffer_bytes: float = 4e9  # memory of all stored positives
+    pack: Callable[[Any], Any] = as_it_is
 
 
 class SampleFilter:
@@ -84,6 +104,8 @@ class SampleFilter:
 
     Default: every group of k rollouts trains. Override `decide`; a filter with memory overrides `state_dict` and
     `load_state_dict` too, which are saved in and restored from OpenRLHF's checkpoint.
+
+    A filter that keeps rollouts after their visit should keep `replace(rollout, payload=config.pack(rollout.payload))`.
     """
 
     def __init__(self, config: FilterConfig):
@@ -95,15 +117,24 @@ class SampleFilter:
         return 0
 
     def decide(self, group: Group) -> Decision:
-        """Called once for each visit, when `wants_more` says 0."""
+        """Called once for each visit, when `wants_more` says 0. An accepted group brings exactly k rollouts: with
+        another number the run ends with an error that names filter and prompt."""
         return Decision(True, "accepted", group.rollouts)
 
     def revisit(self, step: int) -> list[str]:
         """Prompt ids to sample for this step (counted from 1) besides those whose turn it is."""
         return []
 
+    def metrics(self) -> dict[str, float]:
+        """Numbers for the host's loggers, asked for at each step; name them `unlearn/…`."""
+        return {}
+
     def state_dict(self) -> dict:
-        """All that later decisions depend on, picklable."""
+        """All that later decisions depend on; called when a checkpoint is saved, and once after the first step.
+
+        It may hold None, bool, int, float, str, list, tuple, set, dict, NumPy arrays, tensors and Rollouts, nested at
+        will, and nothing else: it is written as JSON and arrays, not pickled.
+        """
         return {}
 
     def load_state_dict(self, state: dict) -> None:

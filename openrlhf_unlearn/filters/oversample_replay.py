@@ -12,12 +12,13 @@ surplus, and so both ways fill the buffer alike (docs/filters.md).
 import random
 
 from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, SampleFilter
+from openrlhf_unlearn.filters.dryness import Dryness
 from openrlhf_unlearn.filters.replay_buffer import ReplayBuffer
 from openrlhf_unlearn.filters.waves import next_wave
 
 
 class OversampleReplayFilter(SampleFilter):
-    """State: the replay buffer, each prompt's number of visits, and its rollouts since the last positive.
+    """State: the replay buffer, each prompt's number of visits, its rollouts since the last positive, its dryness.
 
     Draws depend on seed, prompt and visit alone, not on the order in which groups come back from the engines.
     """
@@ -26,7 +27,8 @@ class OversampleReplayFilter(SampleFilter):
         super().__init__(config)
         self.total = config.oversample_factor * config.k
         self.samples_per_wave = config.k if config.adaptive else self.total
-        self.buffer = ReplayBuffer(config.replay_limit, config.buffer_per_prompt, config.buffer_total)
+        self.buffer = ReplayBuffer(config.replay_limit, config.buffer_per_prompt, config.buffer_bytes, config.pack)
+        self.dryness = Dryness(config)
         self.visits: dict[str, int] = {}
         self.dry: dict[str, int] = {}
 
@@ -50,7 +52,7 @@ class OversampleReplayFilter(SampleFilter):
         else:
             kept = fresh + self.buffer.take(name, missing, rng) + rng.sample(negatives, self.config.k - wanted)
             decision = Decision(True, "accepted", tuple(kept))
-        self.buffer.add(name, fresh)
+        self.buffer.add(name, fresh, self.dryness.visit(group))
         self.dry[name] = 0 if positives else self.dry.get(name, 0) + len(negatives)
         return decision
 
@@ -64,10 +66,22 @@ class OversampleReplayFilter(SampleFilter):
         self.visits[prompt_id] = visit + 1
         return random.Random(f"{self.config.seed}:{prompt_id}:{visit}")
 
+    def metrics(self) -> dict[str, float]:
+        return {
+            "unlearn/replay_memory_gb": self.buffer.nbytes / 1e9,
+            "unlearn/replay_evicted": float(self.buffer.evicted),
+        }
+
     def state_dict(self) -> dict:
-        return {"buffer": self.buffer.state_dict(), "visits": dict(self.visits), "dry": dict(self.dry)}
+        return {
+            "buffer": self.buffer.state_dict(),
+            "visits": dict(self.visits),
+            "dry": dict(self.dry),
+            "dryness": self.dryness.state_dict(),
+        }
 
     def load_state_dict(self, state: dict) -> None:
         self.buffer.load_state_dict(state["buffer"])
         self.visits = dict(state["visits"])
         self.dry = dict(state["dry"])
+        self.dryness.load_state_dict(state["dryness"])

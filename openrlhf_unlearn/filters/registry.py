@@ -46,7 +46,7 @@ def _find(spec: str) -> type[SampleFilter]:
         raise UserError(f"--unlearn.filter {spec}: no such file {path}")
     module_spec = importlib.util.spec_from_file_location(f"unlearn_filter_{Path(path).stem}", path)
     module = importlib.util.module_from_spec(module_spec)
-    sys.modules[module_spec.name] = module  # dataclasses and the checkpoint's pickles look classes up there
+    sys.modules[module_spec.name] = module  # dataclasses look their module up there
     module_spec.loader.exec_module(module)
     found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, SampleFilter)):

@@ -44,6 +44,9 @@ class ReviewFilter(SampleFilter):
             self.forgetting.lost[prompt_id] = None
         return due
 
+    def metrics(self) -> dict[str, float]:
+        return self.inner.metrics()
+
     def state_dict(self) -> dict:
         own = {"forgetting": self.forgetting.state_dict(), "last_review": self.last_review}
         return {**own, "inner": self.inner.state_dict()}

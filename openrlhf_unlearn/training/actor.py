@@ -6,6 +6,7 @@ Imported in the driver and in each actor.
 import ray
 from openrlhf.trainer.ray import ppo_actor, ppo_critic
 
+from openrlhf_unlearn.training.checkpoint import StateFiles
 from openrlhf_unlearn.training.clipping import ClipCounter, Counts
 from openrlhf_unlearn.training.hooks import actor_class
 from openrlhf_unlearn.training.marks import unlogged
@@ -42,6 +43,12 @@ class UnlearnPolicyModelActor(_Scheduled, actor_class(ppo_actor.PolicyModelActor
 
     def take_clip_counts(self) -> Counts:
         return self.trainer.clip_counter.take()
+
+    def save_checkpoint(self, tag, client_states=None, metric_value=None, metric_key=None):
+        super().save_checkpoint(tag, client_states, metric_value, metric_key)
+        reference = (client_states or {}).get("data_loader_state_dict", {}).get("unlearn")
+        if reference and self.strategy.is_rank_0():
+            StateFiles(self.strategy.args.ckpt.path).place(tag, reference)
 
 
 class UnlearnCriticModelActor(_Scheduled, actor_class(ppo_critic.CriticModelActor)):

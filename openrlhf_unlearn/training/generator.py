@@ -4,9 +4,7 @@ What is decided about groups is `collect/collector.py`; here rollouts are sent t
 and come back as its experiences.
 """
 
-import copy
 import math
-import pickle
 
 import ray
 import torch
@@ -14,16 +12,19 @@ from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 from openrlhf.trainer.ray.vllm_engine import batch_vllm_engine_call
 from openrlhf.utils.logging_utils import init_logger
 
-from openrlhf_unlearn.collect.collector import AcceptedGroup, Collector, Sizes, Visit
+from openrlhf_unlearn.collect.collector import Collector, Sizes, Visit
 from openrlhf_unlearn.collect.judgement import judge
 from openrlhf_unlearn.collect.prompts import PromptStream, distinct
 from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, load_filter
 from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.training.checkpoint import StateFiles
 from openrlhf_unlearn.training.marks import ID, POSITIVE, REPLAYED, id_number
+from openrlhf_unlearn.training.packing import HeldGroup, packer
 from openrlhf_unlearn.training.prompts import prompt_rows
 from openrlhf_unlearn.training.selection import select_prompts, write_prompts
+from openrlhf_unlearn.training.state import StateTypeError, check_state
 
 init_logger("openrlhf_unlearn.collect")  # the collector's own logger passes its lines up to this one
 
@@ -45,6 +46,8 @@ def filter_config(args) -> FilterConfig:
         replay_limit=own.replay_limit,
         adaptive=own.adaptive,
         give_up_below=own.give_up_below,
+        buffer_bytes=own.replay_memory * 1e9,
+        pack=packer(agent=bool(args.train.agent_func_path)),
     )
 
 
@@ -63,6 +66,8 @@ def sizes(args) -> Sizes:
 
 class UnlearnSamplesGenerator(Collector, SamplesGenerator):
     """In place of the host's SamplesGenerator, in the synchronous and the asynchronous trainer."""
+
+    group_type = HeldGroup
 
     def __init__(self, strategy, prompts_dataloader, eval_dataloader, tokenizer, vllm_engines):
         SamplesGenerator.__init__(self, strategy, prompts_dataloader, eval_dataloader, tokenizer, vllm_engines)
@@ -108,13 +113,13 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
         return batch, None, consumed, self.episode_over
 
-    def _take_batch(self, groups: list[AcceptedGroup]) -> Batch:
+    def _take_batch(self, groups: list[HeldGroup]) -> Batch:
         batch = Batch()
         any_replayed = any(rollout.replayed for group in groups for rollout in group.rollouts)
         for group in groups:
             rewards = []
-            for rollout in group.rollouts:
-                experience = copy.copy(rollout.payload)
+            experiences = group.experiences(self.stream.by_id[group.prompt_id])
+            for rollout, experience in zip(group.rollouts, experiences, strict=True):
                 marks = {ID: id_number(group.prompt_id), POSITIVE: float(rollout.positive)}
                 if any_replayed:
                     marks[REPLAYED] = float(rollout.replayed)
@@ -124,7 +129,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             self.tracker.trained(group.prompt_id, group.rollouts, rewards)
         if groups:
             self.step += 1
-            batch.metrics = self.tracker.finish_step(self.step)
+            batch.metrics = {**self.tracker.finish_step(self.step), **self.filter.metrics()}
         return batch
 
     # Sampling ------------------------------------------------------------------------------------------------------
@@ -202,20 +207,41 @@ class ResumableLoader:
     """What the trainers see as their prompt data loader: its saved state is the generator's.
 
     Both trainers put the loader's state into the client state of OpenRLHF's checkpoint, the asynchronous one together
-    with each batch: so ours is always saved with the step it belongs to. It travels as bytes in a tensor because the
-    host prints the states that it loads.
+    with each batch: so ours is always saved with the step it belongs to. What they get is a reference; the state is
+    written aside, and only if the step's checkpoint is saved (checkpoint.py).
     """
 
     def __init__(self, generator: UnlearnSamplesGenerator):
         self.generator = generator
+        args = generator.args
+        ahead = getattr(args.train, "async_queue_size", 1) + 1 if args.train.async_enable else 0
+        self.files = StateFiles(args.ckpt.path, getattr(args.unlearn, "run_id", None), ahead)
+        self._checked = False
 
     def __len__(self) -> int:
         return len(self.generator.stream.rows)
 
     def state_dict(self) -> dict:
-        return {"unlearn": torch.frombuffer(bytearray(pickle.dumps(self.generator.state_dict())), dtype=torch.uint8)}
+        step, args = self.generator.step, self.generator.args
+        if not self._checked:  # a filter that cannot be saved should fail at once, not at the first checkpoint
+            self._naming_the_filter(check_state, self.generator.filter.state_dict())
+            self._checked = True
+        if step % args.ckpt.save_steps == 0:
+            self.write()
+        return {"unlearn": self.files.reference(step)}
+
+    def write(self) -> None:
+        """Write the state as of the last batch handed out, for a checkpoint that will be saved or may be."""
+        if not self.generator.args.ckpt.disable_ds:
+            self._naming_the_filter(self.files.write, self.generator.state_dict(), self.generator.step)
+
+    def _naming_the_filter(self, function, *arguments) -> None:
+        try:
+            function(*arguments)
+        except StateTypeError as error:  # only a user's filter brings objects of its own
+            raise UserError(f"--unlearn.filter {self.generator.args.unlearn.filter}: state_dict(): {error}") from None
 
     def load_state_dict(self, state: dict) -> None:
         if "unlearn" not in state:
             raise UserError("this checkpoint was saved without --plugin unlearn; go on without it, or start anew")
-        self.generator.load_state_dict(pickle.loads(state["unlearn"].numpy().tobytes()))
+        self.generator.load_state_dict(self.files.read(state["unlearn"]))

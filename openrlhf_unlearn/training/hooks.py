@@ -72,6 +72,14 @@ HOOKS = (
         "tokenizer",
         "subclassed",
     ),
+    Hook(_TRAINER, "PPOTrainer.evaluate", "self global_step generate_kwargs", "extended: our state, if it is the best"),
+    Hook(_ASYNC, "GenerateSamplesActor._run_eval", "self", "extended: our state, if it is the best"),
+    Hook(
+        _ACTOR,
+        "PolicyModelActor.save_checkpoint",
+        "self tag client_states metric_value metric_key",
+        "extended: rank 0 puts our state into the checkpoint's folder",
+    ),
     Hook(
         _ASYNC,
         "GenerateSamplesActor.__init__",

@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import torch
 
-from openrlhf_unlearn.training.marks import marked_ids, marked_positive, marked_replayed
+from openrlhf_unlearn.training.marks import REPLAYED, marked_ids, marked_positive, marked_replayed
 
 
 def token_mean(values: torch.Tensor, mask: torch.Tensor) -> list[float]:
@@ -61,6 +61,15 @@ def likelihood_rows(experiences: list, has_reference: bool) -> list[dict]:
         }
         for name, values in found.items()
     ]
+
+
+def start_from_stored(experiences: list) -> None:
+    """Old log-probs of replayed rollouts: those that the engine sampled by, in place of the recomputed ones."""
+    for experience in experiences:
+        if REPLAYED in experience.info:
+            rows = experience.info[REPLAYED].flatten().bool()
+            old = experience.action_log_probs
+            old[rows] = experience.rollout_log_probs[rows].to(old.dtype)
 
 
 def _mean(values: list[float]) -> float | None:

@@ -11,29 +11,21 @@ from openrlhf_unlearn.run_dir import RunDir
 from openrlhf_unlearn.training.clipping import clipping_rows
 from openrlhf_unlearn.training.generator import UnlearnSamplesGenerator
 from openrlhf_unlearn.training.hooks import actor_class
-from openrlhf_unlearn.training.likelihood import likelihood_rows
-from openrlhf_unlearn.training.marks import REPLAYED
+from openrlhf_unlearn.training.likelihood import likelihood_rows, start_from_stored
 
 
 class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
     """Keeps each prompt's likelihoods for the trainer to write.
 
-    With `--unlearn.replay_log_probs stored`, the old log-probs of a replayed rollout are those that vLLM sampled by.
-
-    The host recomputes old log-probs under the current policy for all rollouts, so that a replayed one starts at ratio
-    1 as if it had just been sampled. Stored ones make its ratio current over sampling policy, which the loss clips.
+    The host recomputes old log-probs under the current policy for all rollouts. With `--unlearn.replay_log_probs
+    stored`, those of a replayed rollout are what vLLM sampled by: docs/filters.md says what both do to the gradient.
     """
 
     def make_experience(self, samples_list):
         experiences = super().make_experience(samples_list)
         self.likelihood_rows = likelihood_rows(experiences, has_reference=self.initial_model_group is not None)
-        if self.args.unlearn.replay_log_probs != "stored":
-            return experiences
-        for samples in experiences:
-            replayed = samples.info.get(REPLAYED)
-            if replayed is not None:
-                rows = replayed.flatten().bool()
-                samples.action_log_probs[rows] = samples.rollout_log_probs[rows].to(samples.action_log_probs.dtype)
+        if self.args.unlearn.replay_log_probs == "stored":
+            start_from_stored(experiences)
         return experiences
 
 
@@ -68,13 +60,23 @@ class _OwnLoader:
         # As many steps as the host would plan for the prompts that train: the schedule's scale, and its warm-up's.
         self.max_steps = max(1, round(self.max_steps * self.samples_generator.chosen_share))
 
+    def write_for_best_checkpoint(self) -> None:
+        """Before an evaluation, after which the host may save the last batch's step as the best one."""
+        if self.args.ckpt.best_metric_key != "none":
+            self.prompts_dataloader.write()
+
 
 class UnlearnPPOTrainer(_OwnLoader, _TrainStep, actor_class(ppo_trainer.PPOTrainer)):
-    pass
+    def evaluate(self, global_step, **generate_kwargs):
+        self.write_for_best_checkpoint()
+        return super().evaluate(global_step, **generate_kwargs)
 
 
 class UnlearnGenerateSamplesActor(_OwnLoader, actor_class(ppo_trainer_async.GenerateSamplesActor)):
-    pass
+    def _run_eval(self):
+        # The trainer gets the evaluation after all batches that were handed out before it.
+        self.write_for_best_checkpoint()
+        return super()._run_eval()
 
 
 class UnlearnTrainingActor(_TrainStep, actor_class(ppo_trainer_async.TrainingActor)):

@@ -1,11 +1,11 @@
-import pickle
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.filters import FILTERS, FilterConfig, Group, Rollout, load_filter
+from openrlhf_unlearn.filters import FILTERS, Decision, FilterConfig, Group, Rollout, load_filter
 
 CONFIG = FilterConfig(k=4)
 
@@ -93,22 +93,25 @@ def test_a_filter_that_cannot_be_made_is_one_line(tmp_path, spec, text, message)
     assert "\n" not in str(caught.value)
 
 
-USERS = """
-from __future__ import annotations
-from dataclasses import dataclass
-from openrlhf_unlearn.filters import SampleFilter
+def test_a_group_of_another_number_than_k_is_refused_naming_filter_and_prompt():
+    rollouts = group(1.0, 0.0, 1.0, 0.0).rollouts
+    for kept in (rollouts[:3], rollouts + rollouts[:1], ()):
+        with pytest.raises(UserError, match=rf"--unlearn.filter mine kept {len(kept)} rollouts of prompt p; .*k = 4"):
+            Decision(True, "accepted", kept).check(4, "mine", "p")
+    Decision(True, "accepted", rollouts).check(4, "mine", "p")
+    Decision(False, "zero_variance").check(4, "mine", "p")
 
-@dataclass
-class Seen:
-    prompts: list[str]
+
+USERS = """
+from openrlhf_unlearn.filters import SampleFilter
 
 class Mine(SampleFilter):
     def __init__(self, config):
         super().__init__(config)
-        self.seen = Seen([])
+        self.seen = []
 
     def decide(self, group):
-        self.seen.prompts.append(group.prompt_id)
+        self.seen.append(group.prompt_id)
         return super().decide(group)
 
     def state_dict(self):
@@ -120,12 +123,12 @@ class Mine(SampleFilter):
 
 
 @pytest.mark.parametrize("prefix", ["", "review+"])
-def test_a_users_filter_may_keep_objects_of_its_own_in_its_state(tmp_path, prefix):
+def test_the_state_of_a_users_filter_comes_back(tmp_path, prefix):
     (tmp_path / "mine.py").write_text(USERS)
     spec = f"{prefix}{tmp_path}/mine.py:Mine"
     mine = load_filter(spec, CONFIG)
     assert mine.decide(group(0.0, 0.0)).accepted
-    saved = pickle.dumps(mine.state_dict())
+    saved = json.dumps(mine.state_dict())
     again = load_filter(spec, CONFIG)
-    again.load_state_dict(pickle.loads(saved))
-    assert (again.inner if prefix else again).seen.prompts == ["p"]
+    again.load_state_dict(json.loads(saved))
+    assert (again.inner if prefix else again).seen == ["p"]

@@ -146,3 +146,12 @@ def test_a_replayed_rollout_is_the_stored_one_but_for_its_mark():
         decision = mine.decide(Group("a", (Rollout(0.0), Rollout(0.0))))
         assert decision.rollouts[0] == Rollout(1.0, tensor_like, replayed=True)
     assert mine.decide(Group("a", (Rollout(0.0), Rollout(0.0)))).reason == "no_positive"
+
+
+def test_how_full_the_memory_is_and_what_had_to_go_are_metrics():
+    mine = OversampleReplayFilter(FilterConfig(k=2, oversample_factor=1, buffer_bytes=1000))
+    for number in range(4):
+        visit(mine, str(number), sequence("a", number, [1.0, 0.0]))
+    metrics = mine.metrics()
+    assert 0 < metrics["unlearn/replay_memory_gb"] * 1e9 <= 1000
+    assert metrics["unlearn/replay_evicted"] == 4 - len(mine.buffer) > 0

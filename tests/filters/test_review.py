@@ -65,6 +65,7 @@ def test_the_filter_inside_decides_as_it_would_alone(name, history):
         group = Group(prompt, tuple(map(Rollout, rewards)))
         assert mine.wants_more(group) == alone.wants_more(group)
         assert mine.decide(group) == alone.decide(group)
+        assert mine.metrics() == alone.metrics()
 
 
 def test_only_the_first_wave_says_whether_a_prompt_is_lost():

@@ -70,6 +70,7 @@ class Training:
         self.folder = folder
         self.plugin = plugin
         self.run = RunDir(folder / "run")
+        self.program = ["-m", "openrlhf.cli.train_ppo" if plugin else "openrlhf.cli.train_ppo_ray"]
         self.flags = {
             "actor.model_name_or_path": world / "model",
             "data.prompt_dataset": data or world / "train.jsonl",
@@ -105,8 +106,7 @@ class Training:
 
     def command(self, **changes) -> list[str]:
         """The command line of `words(**changes)`."""
-        module = "openrlhf.cli.train_ppo" if self.plugin else "openrlhf.cli.train_ppo_ray"
-        return [sys.executable, "-m", module, *self.words(**changes)]
+        return [sys.executable, *self.program, *self.words(**changes)]
 
     def words(self, **changes) -> list[str]:
         """The launcher's arguments; `changes` name flags, `__` for the dot. True stands alone, None leaves it out."""

@@ -1,14 +1,14 @@
 """Oversampling with replay in the real stack: killed and resumed, and with the log-probs of the sampling policy."""
 
-import pickle
 import statistics
 
 import pytest
-import torch
 from transformers import AutoTokenizer
 
-from openrlhf_unlearn.filters import FilterConfig, Group, Rollout, load_filter
-from tests.integration.stack import Training, check_run
+from benchmarks.step_scale import write_inputs
+from openrlhf_unlearn.filters import FilterConfig
+from tests.integration.history import never_killed, resumed_state, saved_state, stored, text_of
+from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run
 
 pytestmark = pytest.mark.slow
 K, FACTOR = 4, 4
@@ -37,61 +37,31 @@ def flags(**more):
     }
 
 
-def saved_state(training, step):
-    """The generator's state in OpenRLHF's checkpoint of the step."""
-    (file,) = (training.folder / "checkpoints" / "_actor" / f"global_step{step}").glob("*model_states.pt")
-    state = torch.load(file, weights_only=False)["data_loader_state_dict"]["unlearn"]
-    return pickle.loads(state.numpy().tobytes())
-
-
-def never_killed(training, last_step):
-    """The filter after the tracked visits, made again from the saved rollouts; asserts each of its decisions."""
-    filter = load_filter("oversample_replay", FilterConfig(k=K, seed=42, oversample_factor=FACTOR))
-    texts = {}
-    for row in training.run.read_steps("rollouts").to_pylist():
-        texts.setdefault((row["step"], row["prompt_id"]), []).append(Rollout(row["reward"], row["response"]))
-    replayed = []
-    for row in training.rows(processed=False):
-        if row["step"] > last_step:
-            break
-        visits = texts[row["step"], row["prompt_id"]]  # two, if an episode ended within the step
-        rollouts = tuple(visits.pop(0) for _ in range(row["n"]))
-        decision = filter.decide(Group(row["prompt_id"], rollouts))
-        assert (decision.accepted, decision.reason) == (row["accepted"], row["reason"])
-        if decision.accepted:
-            replayed.append((row["prompt_id"], decision.n_replayed))
-    return filter.state_dict(), replayed
-
-
-def stored(state, text_of):
-    """What a replay buffer's state holds: prompt_id → [(response, age, uses)]."""
-    entries = state["buffer"]["stored"].items()
-    return {name: [(text_of(rollout.payload), age, uses) for rollout, age, uses in kept] for name, kept in entries}
-
-
 def test_a_killed_replaying_run_has_the_buffer_and_the_draws_of_one_never_killed(world, tmp_path, few_prompts):
     training = Training(world, tmp_path, data=few_prompts)
-    changes = flags(train__num_episodes=3, ckpt__save_steps=2, ckpt__load_enable=True)
+    changes = flags(train__num_episodes=3, ckpt__save_steps=2, ckpt__max_num=2, ckpt__load_enable=True)
     training.start_and_kill(after_steps=5, **changes)  # the newest checkpoint is of the second step or the fourth
     text = training(**changes)
     check_run(training, k=K, batch=16, episodes=3)
     assert "'unlearn/replayed'" in text, "nothing was replayed: the test shows nothing"
 
     last = training.run.steps("clipping")[-1] // 2 * 2
-    expected, replayed = never_killed(training, last)
+    expected, replayed = never_killed(training, last, FilterConfig(k=K, seed=42, oversample_factor=FACTOR))
     rows = training.rows(processed=True)
     trained = [(row["prompt_id"], row["n_replayed"]) for row in rows if row["step"] <= last]
     assert trained == replayed[: len(trained)]
     assert all(row["n_positive"] == 1 for row in rows)
 
     tokenizer = AutoTokenizer.from_pretrained(world / "model")
-
-    def text_of(experience):
-        return tokenizer.decode(experience.sequences[0, 1:][experience.action_mask[0].bool()])
-
     state = saved_state(training, last)["filter"]
-    assert stored(state, text_of) == stored(expected, str)
-    assert (state["visits"], state["dry"]) == (expected["visits"], expected["dry"])
+    assert stored(state, lambda packed: text_of(packed, tokenizer)) == stored(expected, str)
+    assert all(state[name] == expected[name] for name in ("visits", "dry", "dryness"))
+
+    # The host's rotation of checkpoints takes ours with it.
+    tags = [path for path in (training.folder / "checkpoints" / "_actor").iterdir() if path.is_dir()]
+    assert last >= 6 and len(tags) == 2
+    assert all(len(list(tag.glob("state-*.npz"))) == 1 for tag in tags)
+    assert len(list((training.folder / "checkpoints" / "_unlearn").iterdir())) == 1
 
     # The host recomputes old log-probs: a replayed rollout's are the current policy's, so they are further from those
     # that it was sampled with than a fresh one's, which differ by the engine's arithmetic alone.
@@ -119,3 +89,27 @@ def test_stored_log_probs_in_adaptive_waves_with_partial_rollouts(world, tmp_pat
     assert {row["n"] for row in sampled} >= {K, K * FACTOR}, "no visit stopped early, or none took all its waves"
     assert any(row["n_replayed"] for row in trained)
     assert all(row["n_positive"] == 1 and row["n"] == K for row in trained)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_the_best_checkpoint_has_the_state_of_its_step(tmp_path, monkeypatch, asynchronous):
+    """An evaluation comes at any step, and in the asynchronous trainer while the generator is ahead of the trainer."""
+    monkeypatch.setenv("SIMULATED_LENGTH", "16")
+    write_inputs(tmp_path, 96)
+    training = Training(tmp_path, tmp_path / "training")
+    training.program = [str(ROOT / "benchmarks" / "simulated.py")]
+    text = training(
+        **flags(
+            eval__dataset=tmp_path / "train.jsonl",
+            eval__steps=1,
+            eval__n_samples_per_prompt=1,
+            train__async_enable=asynchronous,
+            **NO_REFERENCE,
+        )
+    )
+    assert "Saved best checkpoint" in text
+    (tag,) = [path for path in (tmp_path / "training" / "checkpoints" / "_actor").iterdir() if path.is_dir()]
+    assert tag.name.startswith("best_")
+    step, state = resumed_state(training)
+    assert step == state["step"] >= 1
+    assert len(list(tag.glob("state-*.npz"))) == 1

@@ -255,3 +255,22 @@ def test_the_tail_of_training_is_whole_optimiser_steps(tmp_path):
 def test_the_hosts_data_set_gives_ids_that_text_prompts_always_had(tmp_path):
     data = prompt_dataset([{"prompt": "5A=", "label": "1"}], flags(tmp_path), build_tokenizer())
     assert [p.id for p in prompt_rows(data)] == [prompt_id("5A=", "1")]
+
+
+KEEPS_THREE = """
+from openrlhf_unlearn.filters import Decision, SampleFilter
+
+class KeepsThree(SampleFilter):
+    def decide(self, group):
+        return Decision(True, "accepted", group.rollouts[:3])
+"""
+
+
+def test_a_filter_that_keeps_another_number_than_k_ends_the_run_before_anything_trains(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(KEEPS_THREE)
+    reward = reward_file(tmp_path, TRUE_OR_FALSE)
+    made = generator(rows("5", copies=4), tmp_path / "run", reward, unlearn__filter=f"{mine}:KeepsThree")
+    with pytest.raises(UserError, match=r"mine.py:KeepsThree kept 3 rollouts of prompt \w+; .* exactly k = 4"):
+        collect(made)
+    assert made.buffer == []

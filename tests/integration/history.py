@@ -1,0 +1,60 @@
+"""A run's filter, made again from the rollouts that the run saved: what one that was never killed would hold."""
+
+import torch
+
+from openrlhf_unlearn.collect.prompts import Prompt
+from openrlhf_unlearn.filters import FilterConfig, Group, Rollout, load_filter
+from openrlhf_unlearn.training.packing import unpack
+from openrlhf_unlearn.training.state import read_state
+
+
+def saved_state(training, step):
+    """The generator's state beside OpenRLHF's checkpoint of the step."""
+    (file,) = (training.folder / "checkpoints" / "_actor" / f"global_step{step}").glob("state-*.npz")
+    return read_state(file)[0]
+
+
+def resumed_state(training):
+    """Step and state of the checkpoint that a resume would load; (0, None) before the first."""
+    saved = training.folder / "checkpoints" / "_actor"
+    if not (saved / "latest").exists():
+        return 0, None
+    (file,) = (saved / (saved / "latest").read_text().strip()).glob("*mp_rank_00_model_states.pt")
+    host = torch.load(file, weights_only=False)
+    name = host["data_loader_state_dict"]["unlearn"]["file"]
+    (path, *_) = [*saved.glob(f"*/{name}"), *(saved.parent / "_unlearn").glob(name)]
+    return host["global_step"], read_state(path)[0]
+
+
+def never_killed(training, last_step, config: FilterConfig, name="oversample_replay"):
+    """The filter's state after the tracked visits, and the accepted groups as (prompt_id, replayed) in order.
+
+    Made again from the saved rollouts; asserts each of its decisions.
+    """
+    filter = load_filter(name, config)
+    texts = {}
+    for row in training.run.read_steps("rollouts").to_pylist():
+        texts.setdefault((row["step"], row["prompt_id"]), []).append(Rollout(row["reward"], row["response"]))
+    accepted = []
+    for row in training.rows(processed=False):
+        if row["step"] > last_step:
+            break
+        visits = texts[row["step"], row["prompt_id"]]  # two, if an episode ended within the step
+        rollouts = tuple(visits.pop(0) for _ in range(row["n"]))
+        decision = filter.decide(Group(row["prompt_id"], rollouts))
+        assert (decision.accepted, decision.reason) == (row["accepted"], row["reason"])
+        if decision.accepted:
+            accepted.append((row["prompt_id"], decision.n_replayed))
+    return filter.state_dict(), accepted
+
+
+def stored(state, text_of):
+    """What a replay buffer's state holds: prompt_id → [(response, age, uses)]."""
+    entries = state["buffer"]["stored"].items()
+    return {name: [(text_of(rollout.payload), age, uses) for rollout, age, uses in kept] for name, kept in entries}
+
+
+def text_of(packed, tokenizer) -> str:
+    """The response of a packed rollout, as the run saved it."""
+    rollout = unpack(packed, Prompt("", "", "", None, ""))
+    return tokenizer.decode(rollout.sequences[0, 1:][rollout.action_mask[0].bool()], skip_special_tokens=False)
