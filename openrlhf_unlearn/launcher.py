@@ -140,6 +140,13 @@ def main(argv: list[str] | None = None) -> int:
             sys.modules["ray"].shutdown()  # its last words must not bury ours
         print(f"openrlhf-unlearn: {error}", file=sys.stderr, flush=True)
         return 2 if isinstance(error, UsageError) else 1
+    except Exception as error:
+        from openrlhf_unlearn.training.lost_node import LOST, lost_a_node
+
+        if not lost_a_node(error):
+            raise
+        print(f"openrlhf-unlearn: {LOST}", file=sys.stderr, flush=True)
+        return 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -36,8 +36,8 @@ def test_a_dry_run_checks_every_command_and_writes_nothing(script, tmp_path):
 
 def launches(text: str) -> list[dict[str, list[str]]]:
     """The flags of every training that a dry run printed."""
-    commands = text.replace("\\\n", " ").splitlines()
-    return [split_flags(shlex.split(line)[3:]) for line in commands if line.startswith("python -m openrlhf.cli.train_ppo")]
+    commands = [shlex.split(line) for line in text.replace("\\\n", " ").splitlines() if line.startswith("python -m")]
+    return [split_flags(words[3:]) for words in commands if words[2] == "openrlhf.cli.train_ppo"]
 
 
 @pytest.mark.parametrize("setting", ["qwen05b", "llama3b", "qwen3b"])
@@ -48,7 +48,7 @@ def test_table_1_is_the_papers_code_and_classifies_at_the_validation_optimum(set
     for flags in trainings:
         assert flags["--actor.loss_agg_mode"] == ["token-mean"] and flags["--unlearn.filter"] == ["dynamic"]
         assert flags["--eval.dataset"] == [str(tmp_path / "validation.jsonl")] and flags["--eval.steps"] == ["20"]
-        assert "--ckpt.save_hf" in flags and "--ckpt.best_metric_key" not in flags  # the first pass1 is the host's choice
+        assert "--ckpt.save_hf" in flags and "--ckpt.best_metric_key" not in flags  # the host takes the first pass1
     assert "--split test" in text and "checkpoints/best_global_stepN_hf" in text and "/model --data" not in text
 
 

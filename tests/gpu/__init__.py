@@ -1,7 +1,7 @@
 """What only a GPU can show; skipped, with the reason, elsewhere. No test of this folder has run on a GPU yet.
 
-    bash tests/run.sh tests/gpu                                      UNLEARN_PYTHON names an environment that is there
-    OPENRLHF_UNLEARN_GPU_TESTS_ON=cpu bash tests/run.sh tests/gpu    proves no more than that the tests themselves run
+bash tests/run.sh tests/gpu                                      UNLEARN_PYTHON names an environment that is there
+OPENRLHF_UNLEARN_GPU_TESTS_ON=cpu bash tests/run.sh tests/gpu    proves no more than that the tests themselves run
 """
 
 import os
