@@ -3,7 +3,8 @@
 #
 #   world   the built-in world, on two CPU cores or a GPU: 64 prompts a step, 8 rollouts each
 #   qwen    Qwen2.5-0.5B on MATH levels 1 to 4 on 8 GPUs, with the hyper-parameters of the paper's code: its baseline
-#           takes the mean over all tokens (token-mean) and samples dynamically
+#           takes the mean over all tokens (token-mean) and samples dynamically. Unlike the paper's, its pass@1 after
+#           training is that of the run's end, not of a validation optimum; paper/table_1.sh has that
 #
 # Each script: bash examples/NAME.sh [world|qwen] [FOLDER] [FLAG ...]; flags of openrlhf.cli.train_ppo go through to it.
 #

@@ -88,6 +88,7 @@ train() {
         return
     fi
     if [ -f "$out/model/tokenizer_config.json" ]; then return; fi
+    prepare_data
     if [ -f "$out/run/run.json" ]; then words+=(--ckpt.load_enable); fi
     if [ -n "${RAY:-}" ]; then
         ray job submit --address "$RAY" -- python -m openrlhf_unlearn.launcher "${words[@]}"

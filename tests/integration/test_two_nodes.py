@@ -4,8 +4,10 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +40,8 @@ def submit(cluster, command: list[str], log, *options: str) -> subprocess.Popen:
     """`ray job submit`; it prints what the job prints and ends as the job does."""
     # The host repeats this variable: both a job and a driver give it.
     variables = json.dumps({"env_vars": {"NCCL_DEBUG": "INFO"}})
-    words = ["ray", "job", "submit", "--address", cluster.job_server, "--runtime-env-json", variables, *options, "--"]
+    ray = str(Path(sys.executable).with_name("ray"))
+    words = [ray, "job", "submit", "--address", cluster.job_server, "--runtime-env-json", variables, *options, "--"]
     return subprocess.Popen([*words, *command], stdout=log.open("a"), stderr=subprocess.STDOUT, env=dict(os.environ))
 
 
