@@ -17,9 +17,12 @@ class Terminated(SystemExit):
 
 @contextmanager
 def nothing_outlives() -> Iterator[None]:
-    """End all processes that were started in the block and are left at its end, however it ends."""
+    """End all processes that this one started in the block, theirs too, if they are left when it ends, however it ends.
+
+    What was there before stays, with whatever it starts: a Ray of the caller's, for example.
+    """
     me = psutil.Process()
-    before = set(me.children(recursive=True))
+    before = set(me.children())
     in_main = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handler
     handler = signal.signal(signal.SIGTERM, _terminate) if in_main else None
     try:
@@ -28,7 +31,7 @@ def nothing_outlives() -> Iterator[None]:
         print("stopped by SIGTERM; the same command goes on from here", file=sys.stderr)
         raise
     finally:
-        end([child for child in me.children(recursive=True) if child not in before and not _is_tracker(child)])
+        end([child for child in me.children() if child not in before and not _is_tracker(child)])
         if in_main:
             signal.signal(signal.SIGTERM, handler)
 
@@ -45,8 +48,12 @@ def _is_tracker(process: psutil.Process) -> bool:
         return True
 
 
-def end(processes: list[psutil.Process]) -> None:
-    """SIGTERM, and SIGKILL to those that are still there after GRACE_S."""
+def end(children: list[psutil.Process]) -> None:
+    """SIGTERM to them and to all that they have started, and SIGKILL to those that are still there after GRACE_S."""
+    processes = list(children)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            processes += child.children(recursive=True)
     for process in processes:
         _signal(process, signal.SIGTERM)
     for process in psutil.wait_procs(processes, timeout=GRACE_S)[1]:

@@ -1,11 +1,15 @@
 """The smallest whole chain on GPUs: the built-in world trained, killed, resumed, evaluated and reported."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.run_dir import RunDir, read_json
 from tests.gpu import needs_gpus
 from tests.integration.stack import NO_REFERENCE, Training, check_run
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("openrlhf") is None, reason="needs OpenRLHF")]
 
 SHORT = {"unlearn__filter": "none", "unlearn__save_rollouts": 2}
 APART = {"train__colocate_all": None, "vllm__enable_sleep": None}  # policy, reference and engine on a GPU each
@@ -15,7 +19,6 @@ def marked(*values, gpus: int = 1, name: str):
     return pytest.param(*values, marks=needs_gpus(gpus), id=name)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags",
     [
@@ -40,7 +43,6 @@ def test_training_then_evaluation_then_report(world, tmp_path, flags):
     assert summary["classify"]["prompts"] == 320 and (tmp_path / "run" / "report" / "report.html").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("flags", [marked({}, name="colocated with sleep mode")])
 def test_killed_and_resumed(world, tmp_path, flags):
     training = Training(world, tmp_path)

@@ -42,7 +42,7 @@ def test_children_end_with_us(ending, code):
 
 
 def test_what_was_there_before_stays():
-    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    sleep = ["sleep", "600"]
     handler, before = signal.getsignal(signal.SIGTERM), subprocess.Popen(sleep)
     try:
         with nothing_outlives():
