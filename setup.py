@@ -39,6 +39,7 @@ setup(
     install_requires=[
         "datasets",
         "jinja2",
+        "joblib",
         "math-verify[antlr4_13_2]==0.9.0",
         "matplotlib",
         "numpy",

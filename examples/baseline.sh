@@ -5,4 +5,4 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-intervention baseline "$@" -- --unlearn.filter none --unlearn.loss baseline
+intervention baseline "$@" -- --unlearn.loss baseline

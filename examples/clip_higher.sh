@@ -5,4 +5,4 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-intervention clip_higher "$@" -- --unlearn.filter none --unlearn.loss clip_higher
+intervention clip_higher "$@" -- --unlearn.loss clip_higher

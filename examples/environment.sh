@@ -3,6 +3,9 @@
 # then makes .venv at the root of the repository, or reuses the one that is there and right, and activates it.
 #
 #   PYTHON           the interpreter to use; default: the first fit one of python3, python3.10, ... python3.13
+#   UNLEARN_PYTHON   the interpreter of an environment that is used as it is: nothing is checked, made or installed.
+#                    PYTHON does the same where its environment has OpenRLHF. With PyTorch and transformers alone the
+#                    probe, its tests and its benchmarks run
 #   TORCH_CPU_INDEX  where PyTorch's CPU wheels are, asked only if pip's own index has none
 #
 # Defines ROOT (the repository) and DEVICE (gpu or cpu).
@@ -11,6 +14,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 STAMP=$VENV/.openrlhf-unlearn-stamp
 INSTALL_LOG=$ROOT/.venv.log
+EXTENSIONS=${TORCH_EXTENSIONS_DIR:-}
 export TORCH_EXTENSIONS_DIR=$VENV/torch_extensions
 TORCH_CPU_INDEX=${TORCH_CPU_INDEX:-https://download.pytorch.org/whl/cpu}
 TORCH=2.13.0
@@ -158,8 +162,76 @@ make_venv() {
     wanted_stamp "$VENV/bin/python" >"$STAMP"
 }
 
+# The interpreter of an environment that is used as it is, if one is named.
+ready_python() {
+    if [ -n "${UNLEARN_PYTHON:-}" ]; then
+        echo "$UNLEARN_PYTHON"
+    else
+        [ -n "${PYTHON:-}" ] && echo "$PYTHON" &&
+            "$PYTHON" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("openrlhf") is None)' 2>/dev/null
+    fi
+}
+
+# Prints where the environment of interpreter $1 is, the interpreter's whole path, and what is in it.
+describe_python() {
+    "$1" - <<'END'
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
+
+import torch
+import transformers
+
+try:
+    found = distribution("openrlhf")
+    host = f"openrlhf {found.version}"
+    if not found.locate_file("openrlhf/cli/train_ppo.py").exists():
+        host += ", not patched: openrlhf-unlearn patch apply"
+except PackageNotFoundError:
+    host = "no OpenRLHF: only the probe, its tests and its benchmarks run"
+print(sys.prefix, sys.executable, sep="\n")
+print(f"torch {torch.__version__}, transformers {transformers.__version__}, {host}")
+END
+}
+
+# use_as_it_is PYTHON: `python` and `openrlhf-unlearn` are its own from here on; this clone is its package and plugin.
+use_as_it_is() {
+    local said prefix python aside made
+    if ! said=$(describe_python "$1" 2>/dev/null); then
+        echo "$1 cannot import PyTorch and transformers; unset UNLEARN_PYTHON (or PYTHON), and .venv is made" >&2
+        exit 1
+    fi
+    { read -r prefix && read -r python && read -r said; } <<<"$said"
+    echo "Environment: $python, used as it is ($said)"
+    aside=$ROOT/build/environment-$(cksum <<<"$python" | tr -cd '0-9')
+    if [ ! -d "$aside" ]; then # made aside: two commands may do it at once
+        made=$aside.$$
+        mkdir -p "$made/bin" "$made/openrlhf_unlearn-0.dist-info"
+        printf 'Metadata-Version: 2.1\nName: openrlhf-unlearn\nVersion: 0\n' \
+            >"$made/openrlhf_unlearn-0.dist-info/METADATA"
+        printf '[openrlhf.plugins]\nunlearn = openrlhf_unlearn.plugin:UnlearnPlugin\n' \
+            >"$made/openrlhf_unlearn-0.dist-info/entry_points.txt"
+        printf '#!/bin/sh\nexec "%s" "$@"\n' "$python" >"$made/bin/python"
+        printf '#!/bin/sh\nexec "%s" -m openrlhf_unlearn.cli "$@"\n' "$python" >"$made/bin/openrlhf-unlearn"
+        chmod +x "$made/bin/python" "$made/bin/openrlhf-unlearn"
+        mv -T "$made" "$aside" 2>/dev/null || rm -r "$made"
+    fi
+    export PATH="$aside/bin:$prefix/bin:$PATH" PYTHONPATH="$ROOT:$aside${PYTHONPATH:+:$PYTHONPATH}"
+    if [ -z "$EXTENSIONS" ] && [ -d "$prefix/torch_extensions" ]; then EXTENSIONS=$prefix/torch_extensions; fi
+    if [ -n "$EXTENSIONS" ]; then TORCH_EXTENSIONS_DIR=$EXTENSIONS; else unset TORCH_EXTENSIONS_DIR; fi
+}
+
+finish_environment() {
+    export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore:The pynvml package is deprecated}
+    if [ "$DEVICE" = cpu ]; then export DS_ACCELERATOR=${DS_ACCELERATOR:-cpu}; fi
+}
+
 prepare_environment() {
     local python
+    if python=$(ready_python); then
+        use_as_it_is "$python"
+        finish_environment
+        return
+    fi
     if ! venv_is_right; then # two commands that make it at once would break each other's
         exec 9>"$VENV.lock"
         flock --nonblock 9 || { echo "Environment: another command is making $VENV; waiting for it" && flock 9; }
@@ -176,8 +248,7 @@ prepare_environment() {
     exec 9>&-
     # shellcheck disable=SC1091
     . "$VENV/bin/activate"
-    export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore:The pynvml package is deprecated}
-    if [ "$DEVICE" = cpu ]; then export DS_ACCELERATOR=${DS_ACCELERATOR:-cpu}; fi
+    finish_environment
 }
 
 prepare_environment

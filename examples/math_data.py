@@ -8,6 +8,7 @@ Fetched by `datasets` from the hub, or from any data set or local file with the 
 
 import argparse
 import json
+import random
 import sys
 from pathlib import Path
 
@@ -55,12 +56,15 @@ def main() -> int:
     parser.add_argument("--levels", type=int, nargs="+", default=[1, 2, 3, 4], help="levels to keep, of 1 to 5")
     parser.add_argument("--data", default="DigitalLearningGmbH/MATH-lighteval", help="hub data set or local file")
     parser.add_argument("--split", default="train")
+    parser.add_argument("--at-most", type=int, metavar="N", help="keep N of them, the same ones every time")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     try:
         rows, without = rows_of(read_problems(args.data, args.split), set(args.levels))
         if not rows:
             raise UserError(f"no problem of level {args.levels} with a boxed answer in {args.data}")
+        if args.at_most is not None and args.at_most < len(rows):
+            rows = random.Random(0).sample(rows, args.at_most)
         with atomic_path(args.out) as aside:
             aside.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     except UserError as error:

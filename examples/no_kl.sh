@@ -5,4 +5,4 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-intervention no_kl "$@" -- --unlearn.filter none --unlearn.loss no_kl
+intervention no_kl "$@" -- --unlearn.loss no_kl

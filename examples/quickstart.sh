@@ -15,9 +15,9 @@ set -euo pipefail
 EPISODES=12 MINI_BATCH=256
 settle quickstart world "$@"
 
-# No filter: every prompt is then sampled once an episode, so its reward curve has 12 points and no gap, and the
-# steps are 60. Refilling (`dynamic`) would use an episode up in fewer steps, the more the model has learned.
-flags+=(--unlearn.filter none --algo.kl.use_loss --algo.kl.estimator k3 --algo.kl.init_coef 3e-3)
+# The world's filter is none: every prompt is sampled once an episode, so its reward curve has 12 points and no gap, and
+# the steps are 60. Refilling (`dynamic`) would use an episode up in fewer steps, the more the model has learned.
+flags+=(--algo.kl.use_loss --algo.kl.estimator k3 --algo.kl.init_coef 3e-3)
 if [ -n "${DRY_RUN:-}" ]; then
     train
     exit

@@ -2,7 +2,9 @@
 # Sourced by the scripts of this folder: the environment, the two settings they train in, and the steps they share.
 #
 #   world   the built-in world, on two CPU cores or a GPU: 64 prompts a step, 8 rollouts each
-#   qwen    Qwen2.5-0.5B on MATH levels 1 to 4 on 8 GPUs, with the paper's hyper-parameters (its appendix and code)
+#   qwen    Qwen2.5-0.5B on MATH levels 1 to 4 on 8 GPUs, with the hyper-parameters of the paper's code: its baseline
+#           takes the mean over all tokens (token-mean) and samples dynamically. Unlike the paper's, its pass@1 after
+#           training is that of the run's end, not of a validation optimum; paper/table_1.sh has that
 #
 # Each script: bash examples/NAME.sh [world|qwen] [FOLDER] [FLAG ...]; flags of openrlhf.cli.train_ppo go through to it.
 #
@@ -13,10 +15,12 @@
 #   SEED       draws the built-in world; default 0
 #   RUN_SEED   draws the training; default SEED
 #   WORLD      a world that is there; default FOLDER/world
+#   ATTENTION, SLEEP   on a GPU: gpu_flags.sh explains
 #   DRY_RUN    1: check every flag of the training by the host's own parser and print the command; print: only print
 
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$ROOT"
+. examples/gpu_flags.sh
 
 say() { printf '\n[%d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
 
@@ -42,7 +46,10 @@ settle() {
     )
 }
 
+# Not the paper's: every prompt trains once an episode (filter none), so that its reward curve has no gap, and the loss
+# is a mean over tokens and then sequences, with which the world's groups were planted and measured.
 setting_world() {
+    FILTER=none
     MODEL=$WORLD/model DATA=$WORLD/train.jsonl EPISODES=${EPISODES:-6} MINI_BATCH=${MINI_BATCH:-32}
     SAMPLES=${SAMPLES:-64} STEPS=${STEPS-$((5 * EPISODES))} # an episode of 320 prompts is 5 steps of 64
     flags=(
@@ -55,8 +62,8 @@ setting_world() {
     )
     if [ "$DEVICE" = gpu ]; then
         # Policy, reference and vLLM share one GPU.
-        flags+=(--ds.attn_implementation flash_attention_2 --vllm.sync_backend nccl)
-        flags+=(--train.colocate_all --vllm.enable_sleep --vllm.gpu_memory_utilization 0.4)
+        flags+=(--ds.attn_implementation "$ATTENTION" --vllm.sync_backend nccl)
+        flags+=(--train.colocate_all "${sleep_flags[@]}" --vllm.gpu_memory_utilization 0.4)
     else
         flags+=(--ds.attn_implementation eager --vllm.sync_backend gloo --vllm.enforce_eager)
     fi
@@ -65,16 +72,17 @@ setting_world() {
 # 256 prompts x 8 rollouts a step in mini-batches of 64 prompts, temperature 1, responses of up to 5,120 tokens. Not the
 # paper's but the machine's: engines, micro-batches, ZeRO stage.
 setting_qwen() {
+    FILTER=dynamic
     MODEL=Qwen/Qwen2.5-0.5B DATA=${MATH_DATA:-$FOLDER/math_levels_1_to_4.jsonl} STEPS=${STEPS-}
     SAMPLES=${SAMPLES:-32}
     flags=(
         --data.max_len 6144 --rollout.max_new_tokens 5120
         --train.num_episodes "${EPISODES:-15}" --rollout.batch_size 256 --rollout.n_samples_per_prompt 8
         --rollout.micro_batch_size 8 --train.batch_size 512 --train.micro_batch_size 4
-        --actor.loss_agg_mode seq-mean-token-mean --actor.adam.lr 5e-7 --actor.lr_scheduler constant
+        --actor.loss_agg_mode token-mean --actor.adam.lr 5e-7 --actor.lr_scheduler constant
         --actor.num_gpus_per_node 8 --ref.num_gpus_per_node 8 --vllm.num_engines 8 --vllm.tensor_parallel_size 1
-        --train.colocate_all --vllm.enable_sleep --ds.enable_sleep --vllm.gpu_memory_utilization 0.6
-        --vllm.sync_backend nccl --ds.zero_stage 2 --ds.attn_implementation flash_attention_2
+        --train.colocate_all "${sleep_flags[@]}" --ds.enable_sleep --vllm.gpu_memory_utilization 0.6
+        --vllm.sync_backend nccl --ds.zero_stage 2 --ds.attn_implementation "$ATTENTION"
         --actor.gradient_checkpointing_enable --unlearn.save_rollouts 8
     )
 }
@@ -90,9 +98,11 @@ prepare_data() {
     fi
 }
 
-# train FLAG ...: the stock launcher with the setting's flags, then these, then the user's own. Goes on where a killed
-# run stopped; the host saves the tokenizer last, so with it the trained model is whole.
+# train FLAG ...: the stock launcher with the setting's flags, then these, then the user's own, and the setting's filter
+# unless these name one. Goes on where a killed run stopped; the host saves the tokenizer last, so with it the trained
+# model is whole.
 train() {
+    case " $* " in *" --unlearn.filter "*) ;; *) set -- --unlearn.filter "$FILTER" "$@" ;; esac
     local command=(python -m openrlhf.cli.train_ppo --plugin unlearn "${flags[@]}" "$@" "${MORE[@]}")
     case ${DRY_RUN:-} in
         "") ;;

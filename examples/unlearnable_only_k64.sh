@@ -12,6 +12,6 @@ BASELINE=$(realpath -m "${BASELINE:-baseline}")
 WORLD=${WORLD:-$BASELINE/world}
 # 64 rollouts of 8 prompts are a step of as many rollouts as the baseline's; how many steps depends on the prompts.
 STEPS=
-intervention unlearnable_only_k64 "$@" -- --unlearn.filter none --unlearn.loss baseline \
+intervention unlearnable_only_k64 "$@" -- --unlearn.loss baseline \
     --unlearn.only_prompts "$BASELINE/run/learnability.parquet:unlearnable" \
     --rollout.n_samples_per_prompt 64 --rollout.batch_size 8

@@ -148,9 +148,13 @@ def main(argv: list[str] | None = None) -> int:
             error = error.cause
         return _say(error)
     except Exception as error:
-        if not ran_out_of_memory(error):
-            raise
-        return _say(UserError(OUT_OF_MEMORY))
+        from openrlhf_unlearn.training.lost_node import LOST, lost_a_node
+
+        if ran_out_of_memory(error):
+            return _say(UserError(OUT_OF_MEMORY))
+        if lost_a_node(error):
+            return _say(UserError(LOST))
+        raise
 
 
 OUT_OF_MEMORY = (

@@ -183,9 +183,15 @@ class UnlearnPlugin:
 
     def check(self, args: SimpleNamespace, given: list[str]) -> None:
         """The flags by themselves, and the loss preset's set in `args`."""
+        import torch
+
+        from openrlhf_unlearn.cpu import check_accelerator
         from openrlhf_unlearn.filters import load_filter
         from openrlhf_unlearn.training.generator import filter_config
+        from openrlhf_unlearn.training.job_folder import check_job_folder
 
+        check_accelerator(torch.cuda.is_available())
+        check_job_folder(args, Path.cwd())
         check_flags(args)
         preset = apply_loss(args, given)
         load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor

@@ -7,5 +7,6 @@ set -euo pipefail
 
 train unlearnable_only_k64 "${SEEDS[0]}" --unlearn.only_prompts "$RUN/learnability.parquet:unlearnable" \
     --rollout.n_samples_per_prompt 64 --rollout.batch_size 32 --unlearn.filter dynamic --unlearn.loss baseline
-evaluate "$FOLDER/unlearnable_only_k64/run" final "$FOLDER/unlearnable_only_k64/model"
+model=$(best unlearnable_only_k64)
+evaluate "$FOLDER/unlearnable_only_k64/run" final "$model"
 do_it openrlhf-unlearn analyze "$FOLDER/unlearnable_only_k64/run"

@@ -9,5 +9,6 @@ set -euo pipefail
 prepare_data
 train oversample_replay "${SEEDS[0]}" --unlearn.filter oversample_replay --unlearn.oversample_factor 4 \
     --unlearn.replay_limit 2 --unlearn.loss baseline
-evaluate "$FOLDER/oversample_replay/run" final "$FOLDER/oversample_replay/model"
+model=$(best oversample_replay)
+evaluate "$FOLDER/oversample_replay/run" final "$model"
 do_it openrlhf-unlearn analyze "$RUN" "$FOLDER/oversample_replay/run" --compare

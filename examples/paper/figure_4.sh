@@ -7,5 +7,6 @@ set -euo pipefail
 
 prepare_data
 train clip_higher "${SEEDS[0]}" --unlearn.filter dynamic --unlearn.loss clip_higher
-evaluate "$FOLDER/clip_higher/run" final "$FOLDER/clip_higher/model"
+model=$(best clip_higher)
+evaluate "$FOLDER/clip_higher/run" final "$model"
 do_it openrlhf-unlearn analyze "$RUN" "$FOLDER/clip_higher/run" --compare

@@ -7,5 +7,6 @@ set -euo pipefail
 
 prepare_data
 train no_kl "${SEEDS[0]}" --unlearn.filter dynamic --unlearn.loss no_kl
-evaluate "$FOLDER/no_kl/run" final "$FOLDER/no_kl/model"
+model=$(best no_kl)
+evaluate "$FOLDER/no_kl/run" final "$model"
 do_it openrlhf-unlearn analyze "$RUN" "$FOLDER/no_kl/run" --compare

@@ -8,7 +8,11 @@
 #   SEEDS      of the independent runs; default "1 42 37", as in the paper's code
 #   GPUS NODES GPUs a node and nodes; default 8 and 1
 #   RAY        address of a Ray cluster's dashboard, such as http://head:8265: trainings go there by `ray job submit`;
-#              slurm.sbatch beside this file starts such a cluster
+#              FOLDER must then be on a disk that all nodes see; slurm.sbatch beside this file starts such a cluster
+#   VALIDATION problems whose pass@1, every 20 steps, chooses the checkpoint that is evaluated and classified, as the
+#              paper classifies at its validation optimum; default: 500 of MATH's test problems. Which problems the
+#              paper validates on is not known to us
+#   ATTENTION, SLEEP   ../gpu_flags.sh explains
 #   WRITER CHECKER JUDGE and *_URL   models and OpenAI-compatible endpoints, where a script needs them
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
@@ -26,24 +30,28 @@ qwen3b) MODEL=Qwen/Qwen2.5-3B LR=1e-6 LENGTH=8192 LEVELS= ;;
 *) echo "SETTING=$SETTING: choose of qwen05b, llama3b, qwen3b" >&2 && exit 2 ;;
 esac
 DATA=${DATA:-$FOLDER/data.jsonl}
+VALIDATION=${VALIDATION:-$FOLDER/validation.jsonl}
+. examples/gpu_flags.sh
 JUDGED=(--base-url "${JUDGE_URL:-http://localhost:8000/v1}" --model "${JUDGE:-judge}")
 WRITTEN=(--base-url "${WRITER_URL:-http://localhost:8000/v1}" --model "${WRITER:-writer}")
 CHECKED=(--check-base-url "${CHECKER_URL:-http://localhost:8001/v1}" --check-model "${CHECKER:-checker}")
 
 # 256 prompts x 8 rollouts a step, mini-batches of 64 prompts, temperature 1; --unlearn.loss baseline sets the KL loss
-# (k3, 1e-4), the entropy bonus (0.001) and the clip (0.2). Engines, micro-batches and ZeRO stage are the machine's.
+# (k3, 1e-4), the entropy bonus (0.001) and the clip (0.2). The loss is the mean over all tokens of a mini-batch, and the
+# baseline samples dynamically, as in the paper's code. Engines, micro-batches and ZeRO stage are the machine's.
 flags=(
     --actor.model_name_or_path "$MODEL" --data.prompt_dataset "$DATA" --data.input_key prompt --data.label_key label
     --data.max_len $((1024 + LENGTH)) --rollout.max_new_tokens "$LENGTH" --rollout.temperature 1.0
     --rollout.batch_size 256 --rollout.n_samples_per_prompt 8 --train.batch_size 512 --train.num_episodes 20
     --rollout.micro_batch_size 8 --train.micro_batch_size 4 --actor.adam.lr "$LR" --actor.lr_scheduler constant
-    --actor.max_norm 1.0 --algo.advantage.estimator group_norm --actor.loss_agg_mode seq-mean-token-mean
+    --actor.max_norm 1.0 --algo.advantage.estimator group_norm --actor.loss_agg_mode token-mean
     --reward.remote_url "$PWD/examples/reward_math.py" --ckpt.save_steps 20 --ckpt.save_hf
     --actor.num_nodes "$NODES" --actor.num_gpus_per_node "$GPUS" --ref.num_nodes "$NODES"
     --ref.num_gpus_per_node "$GPUS" --vllm.num_engines $((NODES * GPUS)) --vllm.tensor_parallel_size 1
-    --train.colocate_all --vllm.enable_sleep --ds.enable_sleep --vllm.gpu_memory_utilization 0.6
-    --vllm.sync_backend nccl --ds.zero_stage 2 --ds.attn_implementation flash_attention_2
+    --train.colocate_all "${sleep_flags[@]}" --ds.enable_sleep --vllm.gpu_memory_utilization 0.6
+    --vllm.sync_backend nccl --ds.zero_stage 2 --ds.attn_implementation "$ATTENTION"
     --actor.gradient_checkpointing_enable --unlearn.save_rollouts 8
+    --eval.dataset "$VALIDATION" --eval.steps 20 --eval.n_samples_per_prompt 4 --eval.temperature 1.0
 )
 if [ "$SETTING" = llama3b ]; then flags+=(--data.apply_chat_template); fi
 
@@ -56,12 +64,17 @@ do_it() {
     else printf '%q ' "$@" && echo; fi
 }
 
-# The data of the setting: MATH by level, or DeepScaleR's problems and answers.
+# The data of the setting: MATH by level, or DeepScaleR's problems and answers; and the problems to validate on.
 prepare_data() {
-    if [ -f "$DATA" ]; then return; fi
-    # shellcheck disable=SC2086
-    if [ -n "$LEVELS" ]; then do_it python examples/math_data.py --levels $LEVELS --out "$DATA"
-    else do_it python examples/paper/deepscaler_data.py --out "$DATA"; fi
+    if [ ! -f "$DATA" ]; then
+        # shellcheck disable=SC2086
+        if [ -n "$LEVELS" ]; then do_it python examples/math_data.py --levels $LEVELS --out "$DATA"
+        else do_it python examples/paper/deepscaler_data.py --out "$DATA"; fi
+    fi
+    if [ ! -f "$VALIDATION" ]; then
+        # shellcheck disable=SC2086
+        do_it python examples/math_data.py --split test --levels ${LEVELS:-1 2 3 4 5} --at-most 500 --out "$VALIDATION"
+    fi
 }
 
 # train NAME SEED FLAG …: one training into FOLDER/NAME; goes on from its last checkpoint.
@@ -75,9 +88,10 @@ train() {
         return
     fi
     if [ -f "$out/model/tokenizer_config.json" ]; then return; fi
+    prepare_data
     if [ -f "$out/run/run.json" ]; then words+=(--ckpt.load_enable); fi
     if [ -n "${RAY:-}" ]; then
-        ray job submit --address "$RAY" --working-dir "$PWD" -- python -m openrlhf_unlearn.launcher "${words[@]}"
+        ray job submit --address "$RAY" -- python -m openrlhf_unlearn.launcher "${words[@]}"
     else
         python -m openrlhf_unlearn.launcher "${words[@]}"
     fi
@@ -90,7 +104,7 @@ sft() {
         --data.input_template '{}' --data.max_len $((1024 + LENGTH))
         --model.model_name_or_path "$MODEL" --ckpt.output_dir "$2" --ckpt.path "$2-checkpoints" --ckpt.save_steps 50
         --ckpt.save_hf --train.batch_size 64 --train.micro_batch_size 2 --train.max_epochs 3 --adam.lr 1e-5
-        --ds.zero_stage 2 --ds.attn_implementation flash_attention_2 --model.gradient_checkpointing_enable)
+        --ds.zero_stage 2 --ds.attn_implementation "$ATTENTION" --model.gradient_checkpointing_enable)
     if [ "$SETTING" = llama3b ]; then words+=(--data.apply_chat_template); fi
     if [ -n "$DRY" ]; then
         check train_sft "${words[@]}"
@@ -99,8 +113,19 @@ sft() {
     deepspeed --module openrlhf.cli.train_sft "${words[@]}"
 }
 
-# evaluate RUN TAG MODEL: 32 graded responses to every prompt.
-evaluate() { do_it openrlhf-unlearn evaluate --run "$1" --tag "$2" --model "$3" --data "$DATA" -n 32; }
+# best NAME: the checkpoint of a training at its validation optimum; the host saves one at every new best.
+best() {
+    local newest
+    newest=$(ls -d "$FOLDER/$1/checkpoints"/best_global_step*_hf 2>/dev/null | sort -V | tail -n 1) || true
+    if [ -z "$newest" ] && [ -z "$DRY" ]; then
+        echo "$FOLDER/$1/checkpoints has no best_global_step*_hf: nothing was validated" >&2
+        return 1
+    fi
+    echo "${newest:-$FOLDER/$1/checkpoints/best_global_stepN_hf}"
+}
+
+# evaluate RUN TAG MODEL [DATA] [N]: N graded responses to every prompt, by default 32.
+evaluate() { do_it openrlhf-unlearn evaluate --run "$1" --tag "$2" --model "$3" --data "${4:-$DATA}" -n "${5:-32}"; }
 
 # The run that the later experiments ask about: the first seed's baseline, classified over all seeds (table_1.sh).
 RUN=$FOLDER/baseline-${SEEDS[0]}/run

@@ -2,16 +2,19 @@
 
 import os
 
+from openrlhf_unlearn.cpu.threads import choose_threads
+from openrlhf_unlearn.errors import UserError
+
 LOGICAL_GPUS = 16  # counts of bundles, not of devices: policy, reference, engines, each its own
 
 
-def environment() -> dict[str, str]:
+def environment(threads: int = 1) -> dict[str, str]:
     """Variables that every process of a CPU run needs; what the user has set stays."""
     wanted = {
         "DS_ACCELERATOR": "cpu",
         "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "OMP_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": str(threads),
         # The host sets these two where it starts Ray itself.
         "TOKENIZERS_PARALLELISM": "true",
         "RAY_ENABLE_ZERO_COPY_TORCH_TENSORS": "1",
@@ -19,35 +22,67 @@ def environment() -> dict[str, str]:
     return {name: os.environ.get(name, value) for name, value in wanted.items()}
 
 
-def ray_init_kwargs() -> dict:
+def ray_init_kwargs(threads: int = 1) -> dict:
     """Arguments of `ray.init` for a Ray of this machine's own."""
     return {
         "num_gpus": LOGICAL_GPUS,
         "num_cpus": max(LOGICAL_GPUS * 2, os.cpu_count() or 1),
         "include_dashboard": False,  # 0.5 GB and ten seconds of a core for pages that nobody opens
-        "runtime_env": {"env_vars": environment()},
+        "runtime_env": {"env_vars": environment(threads)},
     }
+
+
+def check_accelerator(has_gpu: bool) -> None:
+    """Refuse a GPU machine on which DeepSpeed is told to use the CPU. Raises UserError."""
+    if has_gpu and os.environ.get("DS_ACCELERATOR") == "cpu":
+        raise UserError(
+            "DS_ACCELERATOR=cpu is exported on a machine with a GPU: DeepSpeed would train on the CPU and vLLM sample "
+            "on the GPU; unset it, or set CUDA_VISIBLE_DEVICES= too and do all of it on the CPU"
+        )
+
+
+def at_once(args) -> int:
+    """Processes of a training that compute at the same time; trainer and engines take turns if it is synchronous."""
+    ranks = args.actor.num_nodes * args.actor.num_gpus_per_node
+    engines = (args.vllm.num_engines or 0) * args.vllm.tensor_parallel_size
+    return ranks + engines if args.train.async_enable else max(ranks, engines)
 
 
 def prepare_cpu(args) -> None:
     """Where there is no GPU: start Ray with logical ones and complete the flags, before the host starts its own Ray.
 
-    Nothing is done where there is a GPU, nor where a Ray cluster is there already: its machines may have GPUs though
-    this one has none, and who started it has chosen its environment (patches/README.md).
+    A Ray cluster that is there already is left as it is: its machines may have GPUs though this one has none. Its
+    owner's DS_ACCELERATOR=cpu says that they have not; then the flags are completed (patches/README.md).
     """
     import ray
     import torch
 
+    # Without it Ray refuses a variable that both `ray job submit` and the driver give. The driver's values, ours and
+    # the host's, are read from its environment, so they repeat the job's.
+    os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
+    check_accelerator(torch.cuda.is_available())
     if torch.cuda.is_available() or ray.is_initialized():
         return
-    try:
-        ray.init(**ray_init_kwargs())
-    except ValueError as error:
-        if "existing cluster" in str(error):  # RAY_ADDRESS, or `ray start` on this machine
-            return
-        raise
-    os.environ.update(environment())
+    if not _start_ray(args) and os.environ.get("DS_ACCELERATOR") != "cpu":
+        return
     args.vllm.enforce_eager = True
     args.vllm.sync_backend = "gloo"  # names what our group uses; the host would take CUDA IPC with nccl
     if "flash" in args.ds.attn_implementation:
         args.ds.attn_implementation = "eager"
+
+
+def _start_ray(args) -> bool:
+    """False if there is a cluster already: RAY_ADDRESS, or `ray start` on this machine."""
+    import ray
+
+    if os.environ.get("RAY_ADDRESS", "local") != "local":
+        return False
+    threads = choose_threads(args.actor.model_name_or_path, at_once(args))
+    try:
+        ray.init(**ray_init_kwargs(threads))
+    except ValueError as error:
+        if "existing cluster" in str(error):
+            return False
+        raise
+    os.environ.update(environment(threads))
+    return True

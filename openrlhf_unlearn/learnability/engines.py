@@ -4,12 +4,13 @@ The prompt's tokens, the room for the response and the sampling parameters are t
 that pass@1 is measured on the distribution that training samples from.
 """
 
+import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from openrlhf_unlearn.cpu import environment, ray_init_kwargs
+from openrlhf_unlearn.cpu import choose_threads, environment, ray_init_kwargs
 from openrlhf_unlearn.errors import UserError
 
 
@@ -44,15 +45,18 @@ def room(n_prompt: int, config: EngineConfig) -> tuple[int, int]:
 
 
 class Engine:
-    """One vLLM engine."""
+    """One vLLM engine, with `threads` threads where it computes on a CPU."""
 
-    def __init__(self, config: EngineConfig, number: int = 0):
+    def __init__(self, config: EngineConfig, number: int = 0, threads: int = 1):
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # its warnings are of no use here
+        # vLLM's own process is a new one: in a fork of one that has asked for GPUs, CUDA cannot start.
+        os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
         if not has_gpu():
-            os.environ.update(environment())
+            os.environ.update(environment(threads))
         from vllm import LLM
 
         self.config = config
+        self.names = itertools.count()
         self.llm = LLM(
             config.model,
             dtype=config.dtype,
@@ -65,27 +69,36 @@ class Engine:
             disable_log_stats=True,
         )
 
-    def sample(self, requests: list[Request]) -> list[list[list[int]]]:
-        """For each request its `n` responses as token ids, the end-of-text token included where one was sampled."""
+    def sample(self, requests: list[Request]) -> Iterator[list[tuple[int, list[int]]]]:
+        """The responses as they finish, a few at a time: (index of the request, token ids).
+
+        The ids include the end-of-text token where one was sampled. Each sample is a request of its own to vLLM,
+        which would hand out the `n` of one request together, when the last of them is there.
+        """
         from vllm import SamplingParams
         from vllm.inputs import TokensPrompt
+        from vllm.sampling_params import RequestOutputKind
 
-        prompts, params = [], []
-        for request in requests:
+        engine, index = self.llm.llm_engine, {}
+        for i, request in enumerate(requests):
             kept, allowed = room(len(request.token_ids), self.config)
-            prompts.append(TokensPrompt(prompt_token_ids=request.token_ids[len(request.token_ids) - kept :]))
-            params.append(
-                SamplingParams(
-                    n=request.n,
+            for _ in range(request.n):
+                name = str(next(self.names))
+                index[name] = i
+                params = SamplingParams(
                     temperature=self.config.temperature,
                     top_p=self.config.top_p,
                     max_tokens=allowed,
                     min_tokens=1,
                     detokenize=False,
+                    output_kind=RequestOutputKind.FINAL_ONLY,
                 )
-            )
-        outputs = self.llm.generate(prompts, params, use_tqdm=False)
-        return [[list(sample.token_ids) for sample in output.outputs] for output in outputs]
+                prompt = TokensPrompt(prompt_token_ids=request.token_ids[len(request.token_ids) - kept :])
+                engine.add_request(name, prompt, params)
+        while engine.has_unfinished_requests():
+            outputs = [output for output in engine.step() if output.finished]
+            if outputs:
+                yield [(index[output.request_id], list(output.outputs[0].token_ids)) for output in outputs]
 
     def close(self) -> None:
         """End vLLM's own process now, not whenever this object is collected."""
@@ -101,7 +114,8 @@ def has_gpu() -> bool:
 @contextmanager
 def engine_pool(config: EngineConfig, n_engines: int | None = None) -> Iterator["Pool"]:
     """Engines for the length of the block. `n_engines` None: one a GPU of the Ray cluster, or one without GPUs."""
-    if n_engines == 1 or (n_engines is None and not has_gpu() and not os.environ.get("RAY_ADDRESS")):
+    cluster = os.environ.get("RAY_ADDRESS")
+    if n_engines == 1 or (n_engines is None and not has_gpu() and not cluster):
         pool = LocalPool(config)
         try:
             yield pool
@@ -111,11 +125,12 @@ def engine_pool(config: EngineConfig, n_engines: int | None = None) -> Iterator[
     import ray
 
     started = not ray.is_initialized()
+    threads = 1 if has_gpu() or cluster else choose_threads(config.model, n_engines or 1)
     if started:
-        ray.init(log_to_driver=False, **({} if has_gpu() or os.environ.get("RAY_ADDRESS") else ray_init_kwargs()))
+        ray.init(log_to_driver=False, **({} if has_gpu() or cluster else ray_init_kwargs(threads)))
     actors = []
     try:
-        actors = _actors(config, n_engines)
+        actors = _actors(config, n_engines, threads)
         yield RayPool(actors)
     finally:
         for actor in actors:
@@ -124,7 +139,7 @@ def engine_pool(config: EngineConfig, n_engines: int | None = None) -> Iterator[
             ray.shutdown()
 
 
-def _actors(config: EngineConfig, n_engines: int | None) -> list:
+def _actors(config: EngineConfig, n_engines: int | None, threads: int) -> list:
     import ray
 
     gpus = int(ray.cluster_resources().get("GPU", 0))
@@ -133,7 +148,7 @@ def _actors(config: EngineConfig, n_engines: int | None) -> list:
     if needed > gpus:
         raise UserError(f"{wanted} engines need {needed} GPUs, Ray has {gpus}; lower --engines or --tensor-parallel")
     remote = ray.remote(num_gpus=config.tensor_parallel)(Engine)
-    return [remote.remote(config, number) for number in range(wanted)]
+    return [remote.remote(config, number, threads) for number in range(wanted)]
 
 
 class LocalPool:
@@ -142,12 +157,20 @@ class LocalPool:
     size = 1
 
     def __init__(self, config: EngineConfig):
-        self.engine = Engine(config)
+        self.engine = Engine(config, threads=1 if has_gpu() else choose_threads(config.model))
 
-    def sample(self, chunks: Iterable[list[Request]]) -> Iterator[tuple[list[Request], list]]:
-        """(chunk, its responses as `Engine.sample` gives them), in any order, each as soon as it is there."""
+    def sample(
+        self, chunks: Iterable[list[Request]], progress: Callable[[int], object]
+    ) -> Iterator[tuple[list[Request], list[list[list[int]]]]]:
+        """(chunk, the responses to each of its requests as token ids), in any order, each as soon as it is there.
+
+        `progress` is called with the number of samples that have just finished.
+        """
         for chunk in chunks:
-            yield chunk, self.engine.sample(chunk)
+            responses = [[] for _ in chunk]
+            for finished in self.engine.sample(chunk):
+                _take(responses, finished, progress)
+            yield chunk, responses
 
 
 class RayPool:
@@ -157,7 +180,10 @@ class RayPool:
         self.actors = actors
         self.size = len(actors)
 
-    def sample(self, chunks: Iterable[list[Request]]) -> Iterator[tuple[list[Request], list]]:
+    def sample(
+        self, chunks: Iterable[list[Request]], progress: Callable[[int], object]
+    ) -> Iterator[tuple[list[Request], list[list[list[int]]]]]:
+        """As LocalPool's."""
         import ray
 
         todo, running = iter(chunks), {}
@@ -165,15 +191,27 @@ class RayPool:
         def start(actor) -> None:
             chunk = next(todo, None)
             if chunk is not None:
-                running[actor.sample.remote(chunk)] = (actor, chunk)
+                stream = actor.sample.options(num_returns="streaming").remote(chunk)
+                running[stream] = (actor, chunk, [[] for _ in chunk])
 
         for actor in self.actors * 2:
             start(actor)
         while running:
-            (done,), _ = ray.wait(list(running), num_returns=1)
-            actor, chunk = running.pop(done)
+            (stream,), _ = ray.wait(list(running), num_returns=1)
+            actor, chunk, responses = running[stream]
+            reference = next(stream, None)
+            if reference is not None:
+                _take(responses, ray.get(reference), progress)
+                continue
+            del running[stream]
             start(actor)
-            yield chunk, ray.get(done)
+            yield chunk, responses
+
+
+def _take(responses: list[list], finished: list[tuple[int, list[int]]], progress: Callable[[int], object]) -> None:
+    for i, tokens in finished:
+        responses[i].append(tokens)
+    progress(len(finished))
 
 
 Pool = LocalPool | RayPool

@@ -91,6 +91,7 @@ def evaluate(run_dir: RunDir, tag: str, settings: Settings, args: argparse.Names
     """Sample, grade and save what is still missing of `tag`, then merge its parts."""
     from openrlhf_unlearn.learnability.adaptive import Plan
     from openrlhf_unlearn.learnability.engines import EngineConfig, engine_pool
+    from openrlhf_unlearn.learnability.leaving import nothing_outlives
     from openrlhf_unlearn.learnability.parts import Parts
     from openrlhf_unlearn.learnability.prompts import DataConfig, load_prompts, load_tokenizer, settle_prompts
     from openrlhf_unlearn.learnability.rewards import reward_grader
@@ -115,6 +116,7 @@ def evaluate(run_dir: RunDir, tag: str, settings: Settings, args: argparse.Names
             tensor_parallel=args.tensor_parallel,
         )
         with (
+            nothing_outlives(),
             reward_grader(settings.reward, settings.answer_format, args.grading_workers) as grade,
             engine_pool(config, args.engines) as pool,
         ):
@@ -147,11 +149,11 @@ class Sampling:
             while requests := self._requests():
                 size = max(1, min(chunk_size, -(-sum(r.n for r in requests) // pool.size)))
                 pending: Future | None = None
-                for chunk, responses in pool.sample(_chunks(requests, size)):
+                for chunk, responses in pool.sample(_chunks(requests, size), bar.update):
                     if pending:
-                        bar.update(pending.result())
+                        pending.result()
                     pending = grader.submit(self._save, chunk, responses)
-                bar.update(pending.result())
+                pending.result()
                 settled = sum(not self.plan.wanted(*self.parts.counts[p.id]) for p in self.prompts)
                 bar.set_postfix(settled=f"{settled}/{len(self.prompts)}")
 
@@ -161,8 +163,8 @@ class Sampling:
         wanted = [self.plan.wanted(*self.parts.counts[prompt.id]) for prompt in self.prompts]
         return [Request(i, self.token_ids[i], n) for i, n in enumerate(wanted) if n]
 
-    def _save(self, chunk: list, responses: list[list[list[int]]]) -> int:
-        """Grade one chunk's responses and write them as a part; returns how many there are."""
+    def _save(self, chunk: list, responses: list[list[list[int]]]) -> None:
+        """Grade one chunk's responses and write them as a part."""
         flat = [
             (self.prompts[r.key], tokens) for r, samples in zip(chunk, responses, strict=True) for tokens in samples
         ]
@@ -173,7 +175,6 @@ class Sampling:
             for (prompt, tokens), text, (reward, verdict) in zip(flat, texts, graded, strict=True)
         ]
         self.parts.write(rows)
-        return len(rows)
 
 
 def _chunks(requests: list, size: int):

@@ -31,7 +31,9 @@ from world_teacher import Teacher, handler, judgement  # noqa: E402
 
 def miniature(folder: Path, *steps: str, **environment: str) -> subprocess.CompletedProcess:
     words = ["bash", PAPER / "miniature.sh", folder, *steps]
-    return subprocess.run(words, env={**os.environ, **environment}, capture_output=True, text=True)
+    return subprocess.run(
+        words, env={"UNLEARN_PYTHON": sys.executable, **os.environ, **environment}, capture_output=True, text=True
+    )
 
 
 def test_a_dry_run_prints_every_training_and_the_host_accepts_each(tmp_path):

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from openrlhf_unlearn.interventions.host_flags import split_flags
 from tests.integration.stack import example, short_launches
 
 SCRIPTS = ("baseline", "clip_higher", "no_kl", "oversample_replay", "review", "unlearnable_only_k64")
@@ -21,3 +22,10 @@ def test_the_host_accepts_every_training(tmp_path):
     for code, text in short_launches([[*words[3:], "--dry_run"] for words in commands.values()]):
         assert code == 0, text
     assert not (tmp_path / "out").exists()
+    for (script, setting), words in commands.items():
+        flags = split_flags(words[3:])
+        aggregated = "token-mean" if setting == "qwen" else "seq-mean-token-mean"
+        assert flags["--actor.loss_agg_mode"] == [aggregated], "the paper's code, or the world's own"
+        plain = "dynamic" if setting == "qwen" else "none"
+        wanted = {"oversample_replay": "oversample_replay", "review": "review+none"}.get(script, plain)
+        assert flags["--unlearn.filter"] == [wanted]

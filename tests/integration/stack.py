@@ -12,9 +12,20 @@ from pathlib import Path
 
 import psutil
 
+from openrlhf_unlearn.learnability.engines import has_gpu
 from openrlhf_unlearn.run_dir import RunDir, read_table
 
 ROOT = Path(__file__).parents[2]
+
+# Where CUDA is: the hybrid engine with sleep mode, on one GPU; elsewhere each its own logical one.
+GPU = {
+    "train.colocate_all": True,
+    "vllm.enable_sleep": True,
+    "vllm.gpu_memory_utilization": 0.4,
+    "vllm.sync_backend": "nccl",
+    "ds.attn_implementation": "sdpa",
+}
+CPU = {"vllm.enforce_eager": True, "vllm.sync_backend": "gloo", "ds.attn_implementation": "eager"}
 
 NO_REFERENCE = {"algo__kl__use_loss": None, "algo__kl__init_coef": 0}  # one process less to start
 
@@ -52,10 +63,13 @@ def short_launches(commands: list[list[str]], cwd: Path = ROOT) -> list[tuple[in
 
 
 def example(script: str, *words, **environment) -> str:
-    """What `bash examples/SCRIPT.sh words …` prints; fails with the output's end unless it exits with 0."""
+    """What `bash examples/SCRIPT.sh words …` prints, in the environment that the tests run in.
+
+    Fails with the output's end unless it exits with 0.
+    """
     done = subprocess.run(
         ["bash", ROOT / "examples" / f"{script}.sh", *map(str, words)],
-        env={**os.environ, **environment},
+        env={"UNLEARN_PYTHON": sys.executable, **os.environ, **environment},
         capture_output=True,
         text=True,
     )
@@ -96,10 +110,8 @@ class Training:
             "actor.num_gpus_per_node": 1,
             "ref.num_gpus_per_node": 1,
             "vllm.num_engines": 1,
-            "vllm.enforce_eager": True,
-            "vllm.sync_backend": "gloo",
             "ds.zero_stage": 0,
-            "ds.attn_implementation": "eager",
+            **(GPU if has_gpu() else CPU),
         }
         if plugin:
             self.flags["unlearn.run_dir"] = self.run.path

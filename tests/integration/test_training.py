@@ -6,15 +6,18 @@ import shlex
 import pytest
 
 from openrlhf_unlearn.run_dir import read_json
+from tests.gpu import GPUS
 from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run, error_line, example, short_launches
 
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.skipif(0 < GPUS < 2, reason="asynchronous training takes two GPUs")
 def test_asynchronous_with_the_users_own_filter_killed_and_resumed(world, tmp_path):
     training = Training(world, tmp_path)
     flags = {
         "train__async_enable": True,
+        "vllm__enable_sleep": None,
         "ckpt__save_steps": 1,
         "ckpt__load_enable": True,
         "unlearn__filter": f"{ROOT}/examples/my_filter.py:NearlySolved",
@@ -26,6 +29,7 @@ def test_asynchronous_with_the_users_own_filter_killed_and_resumed(world, tmp_pa
     assert all(0 < row["n_positive"] < 7 for row in training.rows(processed=True))
 
 
+@pytest.mark.skipif(0 < GPUS < 2, reason="two ranks take two GPUs")
 def test_an_example_from_prompts_to_report_on_two_ranks_and_two_engines_with_a_ragged_end(world, tmp_path):
     """`colocate_all` is the hybrid engine as far as a CPU goes: vLLM's sleep mode needs a GPU."""
     flags = {

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from openrlhf_unlearn import cli
@@ -221,11 +223,12 @@ class Coins:
     def __init__(self, rates, seed=0, chunks=10**9):
         self.rates, self.random, self.chunks = rates, random.Random(seed), chunks
 
-    def sample(self, chunks):
+    def sample(self, chunks, progress):
         for chunk in chunks:
             if not self.chunks:
                 raise KeyboardInterrupt
             self.chunks -= 1
+            progress(sum(request.n for request in chunk))
             yield chunk, [[[int(self.random.random() < self.rates[r.key]) + 2] for _ in range(r.n)] for r in chunk]
 
 
@@ -361,6 +364,26 @@ def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_
     assert cli.main([*words, "-n", "20"]) == 0
     about = read_json(run.evaluation_json("initial"))
     assert about["samples"] == 320 * 20 and about["samples_drawn"] == 320 * 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engines", [1, 2])
+def test_progress_moves_with_samples_and_nothing_outlives_sigterm(world, tmp_path, engines):
+    run, log = RunDir(tmp_path / "run"), tmp_path / "log"
+    words = command(world, run, "initial", "--chunk", 10_000, "--answer-format", "boxed", "--engines", engines)
+    with log.open("w") as out:
+        process = subprocess.Popen([sys.executable, "-m", "openrlhf_unlearn.cli", *words], stdout=out, stderr=out)
+    sampled = []
+    while len(sampled) < 3:  # more than once before the one chunk is there
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.1)
+        sampled = sorted({int(n) for n in re.findall(r"(\d+)/10240", log.read_text())} - {0, 10240})
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children and not list(run.evaluation_parts("initial").glob("part-*"))
+    process.terminate()
+    assert process.wait(60) in (143, 15), log.read_text()  # Ray has a way of its own to say so
+    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert "Traceback" not in log.read_text()
 
 
 @pytest.mark.slow

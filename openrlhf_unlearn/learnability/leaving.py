@@ -1,0 +1,65 @@
+"""Nothing that a command has started outlives it: not after Ctrl-C, not after SIGTERM, not after an error."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psutil
+
+GRACE_S = 5
+
+
+class Terminated(SystemExit):
+    """SIGTERM, as an exception, so that what is open is closed on the way out."""
+
+
+@contextmanager
+def nothing_outlives() -> Iterator[None]:
+    """End all processes that this one started in the block, theirs too, if they are left when it ends, however it ends.
+
+    What was there before stays, with whatever it starts: a Ray of the caller's, for example.
+    """
+    me = psutil.Process()
+    before = set(me.children())
+    in_main = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handler
+    handler = signal.signal(signal.SIGTERM, _terminate) if in_main else None
+    try:
+        yield
+    except Terminated:
+        print("stopped by SIGTERM; the same command goes on from here", file=sys.stderr)
+        raise
+    finally:
+        end([child for child in me.children() if child not in before and not _is_tracker(child)])
+        if in_main:
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _terminate(number: int, frame) -> None:
+    raise Terminated(128 + number)
+
+
+def _is_tracker(process: psutil.Process) -> bool:
+    """Python's own resource tracker, which ends with us and is wanted until then."""
+    try:
+        return any("multiprocessing.resource_tracker" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:
+        return True
+
+
+def end(children: list[psutil.Process]) -> None:
+    """SIGTERM to them and to all that they have started, and SIGKILL to those that are still there after GRACE_S."""
+    processes = list(children)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            processes += child.children(recursive=True)
+    for process in processes:
+        _signal(process, signal.SIGTERM)
+    for process in psutil.wait_procs(processes, timeout=GRACE_S)[1]:
+        _signal(process, signal.SIGKILL)
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
