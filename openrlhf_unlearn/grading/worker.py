@@ -49,7 +49,8 @@ def answer_to(request: dict, answers: Format) -> dict:
         if grade.verdict not in VERDICTS or not math.isfinite(grade.reward):
             raise ValueError(f"verdict {grade.verdict!r} and reward {grade.reward!r}, not one of {', '.join(VERDICTS)}")
         answer = None if grade.answer is None else str(grade.answer)[:MAX_REPLY]
-        return {"verdict": grade.verdict, "reward": float(grade.reward), "answer": answer}
+        reason = str(getattr(grade, "reason", ""))[:MAX_REPLY]
+        return {"verdict": grade.verdict, "reward": float(grade.reward), "answer": answer, "reason": reason}
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except BaseException as error:  # what breaks the parser, or a user's sys.exit(): the answer gets the verdict
