@@ -497,7 +497,7 @@ def _is_formula(text: str) -> bool:
 
 
 def _plain_letters(name: str) -> bool:
-    return name.isupper() and name not in ("YES", "NO", "TRUE", "FALSE", "NONE")
+    return name.isupper() and len(name) < 3 and name != "NO"
 
 
 def is_product(run: str, after_number: bool = False) -> bool:
@@ -509,7 +509,7 @@ def is_product(run: str, after_number: bool = False) -> bool:
     if len(run) == 2:
         return True
     if run.isupper():
-        return run not in ("YES", "TRUE", "FALSE", "NONE", "EVEN", "ODD", "DNE", "USD", "EUR", "RMB", "GBP")
+        return False  # a triangle, an angle, YES
     alphabetical = list(run) == sorted(set(run))
     vowel = any(char in "aeiouy" for char in run.lower()) and not alphabetical
     return not vowel and run.islower() and len(run) <= 5 and run not in ("kph", "mph", "rpm", "lbs", "hrs", "mins")

@@ -54,7 +54,12 @@ def answer_to(request: dict, answers: Format) -> dict:
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except BaseException as error:  # what breaks the parser, or a user's sys.exit(): the answer gets the verdict
-        return {"gradable": False} if label_only else {**vars(Grade.of("error")), "problem": _problem(error, answers)}
+        return {"gradable": False} if label_only else _failed(error, answers)
+
+
+def _failed(error: BaseException, answers: Format) -> dict:
+    problem = _problem(error, answers)
+    return {**vars(Grade.of("error", None, problem or f"the parser failed: {type(error).__name__}")), "problem": problem}
 
 
 def _problem(error: BaseException, answers: Format) -> str | None:
