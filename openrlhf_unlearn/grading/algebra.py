@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
 from math_verify import verify
-from sympy import Expr, Float, I, Rational, Symbol, UnevaluatedExpr, expand, simplify
+from sympy import Expr, Float, I, Pow, Rational, Symbol, UnevaluatedExpr, expand, log, simplify
 
 from openrlhf_unlearn.grading.nodes import Node, writing_of
 
@@ -281,11 +281,32 @@ def same_expressions(x, y) -> bool:
     """math-verify's verdict, but where it compares decimal places the numbers must agree to EXACT of their size."""
     x, y = _imaginary(x), _imaginary(y)
     try:
-        if not verify(x, y, timeout_seconds=None, float_rounding=PLACES) and not _same_complex(x, y):
-            return False
+        if not verify(x, y, timeout_seconds=None, float_rounding=PLACES):
+            return _same_complex(x, y) or _certain(_same_where_real, x, y)
     except NOT_A_NUMBER:
         return False
     return not _certain(_differ, x, y)
+
+
+def _same_where_real(x, y) -> bool:
+    """Roots and logarithms of letters agree at every one of some points at which both are real: √(1/m) and 1/√m."""
+    symbols = sorted(x.free_symbols, key=str)
+    if not symbols or x.free_symbols != y.free_symbols or not (_has_root(x) or _has_root(y)) or len(symbols) > 6:
+        return False
+    seen = 0
+    for n in range(12):
+        point = {s: Rational((7 * n + 5 * i + 3) * (-1) ** (n + i * (n // 2)), 6 + i) for i, s in enumerate(symbols)}
+        a, b = (e.subs(point).doit().evalf(30) for e in (x, y))
+        if not (a.is_real and b.is_real):
+            continue
+        if abs(a - b) > EXACT * max(abs(a), abs(b)):
+            return False
+        seen += 1
+    return seen > 2
+
+
+def _has_root(x) -> bool:
+    return x.has(log) or any(power.exp.is_integer is False for power in x.atoms(Pow))
 
 
 def _imaginary(x):
@@ -326,15 +347,16 @@ def is_name(nodes) -> bool:
     return bool(_NAME.fullmatch(code))
 
 
-_CALL = re.compile(r"ls?u?p{0,3}\([^()]{1,20}\)")
+_CALL = re.compile(r"[lL]s?u?p{0,3}\([^()]{1,20}\)")
 _NAME = re.compile(
-    r"l?c?(?:l{1,2}|W)s?p{0,3}|ls?u?p{0,3}\([li]\)|\|[al]{1,3}\||as?|f(?:l|\(l\))?|W{1,5}(?:l|\(l\))?|\(l(?:,l){1,5}\)"
+    r"(?:l?c)?(?:l|L{1,2}|W)s?p{0,3}|[lL]s?u?p{0,3}\([lLi]\)|\|[alLW]{1,3}\||as?|f(?:l|\(l\))?"
+    r"|W{1,5}(?:[lL]|\([lL]\))?|\([lL](?:,[lL]){1,5}\)"
 )
 
 
 def _code(node: Node) -> str:
     if node.kind == "let":
-        return "l"
+        return "L" if node.text.isupper() else "l"
     if node.kind == "word":
         return "W"
     if node.kind == "cmd":
@@ -359,6 +381,20 @@ def names(nodes) -> set[str]:
         for arg in node.args if node.kind not in ("sub", "accent", "sym") else ():
             found |= names(arg)
     return found
+
+
+def within(nodes):
+    """The nodes at every depth."""
+    for node in nodes:
+        yield node
+        for arg in node.args if node.kind != "env" else ():
+            yield from within(arg)
+
+
+def unevaluated(what) -> bool:
+    """Whether it is a sum, product, integral or limit that is not worked out."""
+    found = within(getattr(what, "nodes", ()))
+    return any(node.kind == "sym" and node.text in ("sum", "prod", "int") or node == Node("fn", "lim") for node in found)
 
 
 def letters(nodes) -> set[str]:

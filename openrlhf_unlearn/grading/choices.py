@@ -66,4 +66,4 @@ def _letters(text: str) -> set[str] | None:
     if not _SEVERAL.fullmatch(plain):
         return None
     letters = re.findall("(?<![a-z])[A-J]", plain)
-    return set(letters) if letters == sorted(set(letters)) or "," in plain else None
+    return set(letters) if len(letters) == len(set(letters)) else None

@@ -10,6 +10,7 @@ from openrlhf_unlearn.grading.shapes import (
     Based,
     Builder,
     Cases,
+    Determinant,
     Joined,
     Many,
     Matrix,
@@ -38,7 +39,10 @@ def decide(answer: str, label: str) -> str | None:
         return None
     if writing_of(found) == writing_of(gold):
         return SAME
-    return rule(shape(answer), shape(label))
+    what, wanted = shape(answer), shape(label)
+    if algebra.unevaluated(what) and not algebra.unevaluated(wanted):
+        return None  # the question said again
+    return rule(what, wanted)
 
 
 def same(answer: str, label: str) -> bool:
@@ -60,6 +64,8 @@ def _quantities(a, b) -> str | None:
         return None
     if a.family or b.family:
         return "family" if sets.same_family(a, b) else None
+    if _degrees(a, b) or _degrees(b, a):
+        return "degrees"
     if a.unit and b.unit and a.unit != b.unit and not ({a.unit, b.unit} & {"deg"} and a.unit[:3] == b.unit[:3]):
         return None
     if not _equal(a, b) and not _equal(*map(_constant_named_c, (a, b))):
@@ -69,6 +75,13 @@ def _quantities(a, b) -> str | None:
     if a.unit != b.unit:
         return "unit"
     return "number" if algebra.number(a.nodes) is not None and algebra.number(b.nodes) is not None else "expression"
+
+
+def _degrees(a: Quantity, b: Quantity) -> bool:
+    """30° for π/6."""
+    if a.unit != "deg" or b.unit not in (None, "rad") or not any(node == Node("sym", "pi") for node in algebra.within(b.nodes)):
+        return False
+    return algebra.equal((Node("frac", "frac", ((*a.nodes, Node("sym", "pi")), (Node("num", "180"),))),), b.nodes)
 
 
 def _constant_named_c(quantity: Quantity) -> Quantity:
@@ -292,6 +305,14 @@ def _matrices(a, b) -> str | None:
 
 
 def _others(a, b) -> str | None:
+    for one, other in ((a, b), (b, a)):
+        if isinstance(one, Determinant) and isinstance(other, Quantity):
+            return "determinant" if sets.determinant_is(one, other) else None
+        if isinstance(one, Quantity) and isinstance(other, Row) and (parts := sets.components(one)):
+            values = [item.nodes if isinstance(item, Quantity) else () for item in other.items]
+            numbers = list(map(algebra.expression, values))
+            alike = len(parts) == len(numbers) and all(n is not None for n in numbers)
+            return "tuple" if alike and all(map(algebra.same_expressions, parts, numbers)) else None
     if isinstance(a, Cases) and isinstance(b, Cases):
         pairs = all(any(_in_order(row, other) for other in b.rows) for row in a.rows) and len(a.rows) == len(b.rows)
         return "cases" if pairs else None

@@ -53,7 +53,8 @@ def _items(text: str) -> str | None:
 
 
 def _said_value(text: str) -> str | None:
-    if "\n" in text or len(text) > 200:
+    long = "\n" in text or len(text) > 200
+    if long and not anchored_answer(text):
         return None
     if found := anchored_answer(text):
         rest = found

@@ -27,6 +27,9 @@ class Node:
     args: tuple = ()
 
 
+_UNIT_VECTORS = {name: Node("accent", "vec", ((Node("let", name[-1]),),)) for name in ("i", "j", "k")}
+
+
 class Unreadable(ValueError):
     """The text is no well-formed formula."""
 
@@ -93,6 +96,8 @@ _SCIENTIFIC = re.compile(r"[eE][+-]?[0-9]{1,4}(?![0-9.A-Za-z])")
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]{2,})*")
 _TEN = re.compile(r"\s{0,3}10\s{0,3}(?:\^|\*\*)")
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.)", re.DOTALL)
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_MAX_TEXTS = 20  # \text within \text: each is read again
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0400-\u04ff\u0590-\u06ff]+")
 _ENV_NAME = re.compile(r"\s*\{([A-Za-z]+\*?)\}")
 _OPTIONS = re.compile(r"\s*\[([^\[\]]*)\]")
@@ -178,8 +183,10 @@ def _unquoted(text: str) -> str:
 class _Reader:
     """Recursive descent; `at` is the next character, `depth` the number of open brackets."""
 
-    def __init__(self, text: str, in_text: bool = False):
-        self.text, self.at, self.in_text, self.depth = text, 0, in_text, 0
+    def __init__(self, text: str, in_text: bool = False, level: int = 0):
+        self.text, self.at, self.in_text, self.depth, self.level = text, 0, in_text, 0, level
+        if level > _MAX_TEXTS:
+            raise Unreadable("texts nested too deep")
 
     def whole(self) -> tuple[Node, ...]:
         found = self.sequence("")
@@ -356,8 +363,9 @@ class _Reader:
 
     def command(self, before: list[Node]) -> list[Node]:
         found = _COMMAND.match(self.text, self.at)
-        if not found:
-            raise Unreadable("a backslash at the end")
+        if not found:  # "5\\ " without its space
+            self.at += 1
+            return []
         name, self.at = found[1], found.end()
         if name in _LAYOUT or name == " ":
             if name in ("left", "right") and self.text[self.at : self.at + 1] == ".":
@@ -374,7 +382,7 @@ class _Reader:
         if name in _TEXTS:
             return self.texts()
         if name in _FONTS:
-            return self.fonts(before)
+            return self.fonts(before, bold=name not in ("mathrm", "mathit", "operatorname", "rm"))
         if name in ("(", ")", "[", "]"):  # delimiters of a formula
             return [Node("space", " ")]
         if name in ("$", "pounds"):
@@ -409,7 +417,9 @@ class _Reader:
         if name in _SETS:
             return [Node("set", _SETS[name])]
         if name in _ACCENTS:
-            return [Node("accent", name, (self.argument(),))]
+            inside = self.argument()
+            vector = _UNIT_VECTORS.get(inside[0].text) if len(inside) == 1 and name in ("hat", "vec", "overrightarrow") else None
+            return [vector or Node("accent", name, (inside,))]
         if name == "mathbb" or name == "mathcal" or name == "Bbb":
             return [Node("sym", "bb", (self.argument(),))]
         if name in ("R", "Z", "N", "Q", "reals"):
@@ -442,20 +452,22 @@ class _Reader:
     def texts(self) -> list[Node]:
         """\\text{…}: words, and whatever formula stands among them."""
         inside = self.raw_argument()
-        found = _Reader(inside, in_text=not ("$" in inside or _is_formula(inside))).whole()
+        found = _Reader(inside, not ("$" in inside or _is_formula(inside)), self.level + 1).whole()
         return [Node("space", " "), *found, Node("space", " ")]
 
-    def fonts(self, before: list[Node]) -> list[Node]:
+    def fonts(self, before: list[Node], bold: bool) -> list[Node]:
         """\\mathrm{cm} is a word, \\mathrm{lcm} a function, \\mathbf{x} a letter, \\mathrm{m} a unit after a number."""
         inside = self.raw_argument()
         name = inside.strip("~ ")
         if name in FUNCTIONS:
             return [Node("fn", name)]
+        if bold and name in _UNIT_VECTORS:
+            return [_UNIT_VECTORS[name]]
         runs = re.findall(r"(?<![\\\\A-Za-z])[A-Za-z]+", inside)
         after_number = any(node.kind in ("num", "frac", "sqrt") for node in before)
         unit = after_number and runs and all(run in UNITS and run not in "ei" for run in runs)
         word = name.isalpha() and len(name) > 1 and not _plain_letters(name)
-        return list(_Reader(inside, in_text=bool(unit or word)).whole())
+        return list(_Reader(inside, bool(unit or word), self.level + 1).whole())
 
     def raw_argument(self) -> str:
         text = self.text
@@ -467,14 +479,11 @@ class _Reader:
             self.at += 1
             return text[self.at - 1]
         start, depth = self.at + 1, 0
-        while self.at < len(text):
-            char = text[self.at]
-            if char == "\\":
-                self.at += 1
-            depth += (char == "{") - (char == "}")
-            self.at += 1
+        for found in _BRACES.finditer(text, self.at):
+            depth += (found[0] == "{") - (found[0] == "}")
             if depth == 0:
-                return text[start : self.at - 1]
+                self.at = found.end()
+                return text[start : found.start()]
         raise Unreadable("an opening brace without its closing one")
 
     def environment(self) -> list[Node]:
@@ -555,7 +564,7 @@ def _finished(found: list[Node]) -> tuple[Node, ...]:
 
 def _is_ring(node: Node, before: list[Node]) -> bool:
     """^\\circ, and ^o after a number."""
-    return node.kind in ("circ", "deg") or node == Node("let", "o") and bool(before) and before[-1].kind == "num"
+    return node.kind in ("circ", "deg") or node.text == "o" and node.kind in ("let", "word") and bool(before) and before[-1].kind == "num"
 
 
 def writing_of(found) -> str:

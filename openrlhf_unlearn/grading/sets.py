@@ -8,6 +8,7 @@ from sympy import (
     EmptySet,
     Expr,
     FiniteSet,
+    ImmutableMatrix,
     Intersection,
     Interval,
     Rational,
@@ -24,7 +25,7 @@ from sympy import (
 from openrlhf_unlearn.grading import algebra
 from openrlhf_unlearn.grading.algebra import NOT_A_NUMBER
 from openrlhf_unlearn.grading.nodes import writing_of
-from openrlhf_unlearn.grading.shapes import Builder, Joined, Many, Quantity, Relation, Row, Words
+from openrlhf_unlearn.grading.shapes import Builder, Determinant, Joined, Many, Quantity, Relation, Row, Words
 from openrlhf_unlearn.grading.words import EMPTY, REALS, spoken
 
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
@@ -95,8 +96,8 @@ def _solved(relation: Relation) -> tuple[Set | None, str | None]:
     """x > 3, 0 < x ≤ 1, x ≠ 2, x ∈ (0,1): solved for one name on its own."""
     sides, ops = relation.sides, relation.ops
     at = [i for i, side in enumerate(sides) if isinstance(side, Quantity) and _is_variable(side)]
-    if len(at) != 1:
-        return None, None
+    if len(at) != 1 or sides[at[0]].nodes[0].kind == "bar":
+        return _absolute(relation)
     name = writing_of(sides[at[0]].nodes)
     if ops == ("in",) and at == [0]:
         return _set(sides[1])[0], name
@@ -106,7 +107,7 @@ def _solved(relation: Relation) -> tuple[Set | None, str | None]:
     if ops == ("!=",):
         value = _number(sides[1 - at[0]])
         return (None if value is None else Complement(S.Reals, FiniteSet(value))), name
-    if not set(ops) <= set(_TURNED) or len(sides) > 3 or len(sides) == 3 and at != [1]:
+    if not set(ops) <= set(_TURNED) and ops != ("!=",) or len(sides) > 3 or len(sides) == 3 and at != [1]:
         return None, None
     result = S.Reals
     for i, op in enumerate(ops):
@@ -117,6 +118,27 @@ def _solved(relation: Relation) -> tuple[Set | None, str | None]:
         op = _TURNED[op] if left else op
         result = Intersection(result, _ray(op, bound))
     return result, name
+
+
+def _absolute(relation: Relation) -> tuple[Set | None, str | None]:
+    """|x - 1| < 2 as -1 < x < 3."""
+    if len(relation.ops) != 1 or relation.ops[0] not in _TURNED:
+        return None, None
+    (left, right), op = relation.sides, relation.ops[0]
+    if _number(left) is not None:
+        left, right, op = right, left, _TURNED[op]
+    bound = _number(right)
+    bars = isinstance(left, Quantity) and [node.kind for node in left.nodes].count("bar") == 2
+    if not bars or bound is None or bound <= 0 or {left.nodes[0].kind, left.nodes[-1].kind} != {"bar"}:
+        return None, None
+    inside = algebra.expression(left.nodes[1:-1])
+    free = list(inside.free_symbols) if isinstance(inside, Expr) else []
+    if len(free) != 1 or inside.diff(free[0]).free_symbols or not inside.diff(free[0]).is_real:
+        return None, None
+    ends = sorted((sign * bound - inside.subs(free[0], 0)) / inside.diff(free[0]) for sign in (1, -1))
+    if op in ("<", "<="):
+        return Interval(*ends, op == "<", op == "<"), str(free[0])
+    return Union(_ray(op.replace(">", "<"), ends[0]), _ray(op, ends[1])), str(free[0])
 
 
 def _is_variable(side: Quantity) -> bool:
@@ -218,6 +240,27 @@ def same_ratio(a, b) -> bool:
     if any(value is None for values in numbers for value in values):
         return all(algebra.equal(x.nodes, y.nodes) for x, y in zip(a, b, strict=True))
     return all(x * numbers[1][0] == y * numbers[0][0] for x, y in zip(*numbers, strict=True)) and any(numbers[0])
+
+
+def determinant_is(what: Determinant, value: Quantity) -> bool:
+    cells = [[algebra.expression(cell.nodes) if isinstance(cell, Quantity) else None for cell in row] for row in what.rows]
+    wanted = algebra.expression(value.nodes)
+    if len(cells) > 6 or not all(isinstance(cell, Expr) for row in (*cells, [wanted]) for cell in row):
+        return False
+    return algebra.same_expressions(ImmutableMatrix(cells).det(), wanted)
+
+
+def components(what: Quantity) -> list | None:
+    """The coefficients of i, j (and k) of a vector 2i + 3j; None if it is none."""
+    vectors = [Symbol(f"vec{{{name}}}") for name in "ijk"]
+    found = algebra.expression(what.nodes) if any(node.kind == "accent" for node in what.nodes) else None
+    if not isinstance(found, Expr) or not found.free_symbols & set(vectors):
+        return None
+    found = found.expand()
+    parts = [found.coeff(vector) for vector in vectors]
+    if (found - sum(part * vector for part, vector in zip(parts, vectors, strict=True))).expand() != 0:
+        return None
+    return parts if parts[2] != 0 else parts[:2]
 
 
 def same_scaled(factor_a, cells_a, factor_b, cells_b) -> bool:

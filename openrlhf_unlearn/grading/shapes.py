@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from openrlhf_unlearn.grading.nodes import Node, nodes, writing_of
-from openrlhf_unlearn.grading.units import unit_of
+from openrlhf_unlearn.grading.units import SCALES, unit_of
 
 Nodes = tuple[Node, ...]
 
@@ -70,6 +70,13 @@ class Matrix:
 
     rows: tuple[tuple, ...]
     factor: Nodes = ()
+
+
+@dataclass(frozen=True)
+class Determinant:
+    """A square of cells between bars."""
+
+    rows: tuple[tuple, ...]
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,7 @@ def _trimmed(found: Nodes) -> Nodes:
         found = found[1:]
     if found and found[-1] == Node("mark", "."):
         found = found[:-1]
-    while found and found[-1].kind in ("sep", "colon"):
+    while found and found[-1].kind in ("sep", "colon", "row"):
         found = found[:-1]
     return found
 
@@ -453,7 +460,8 @@ def _environment(found: Nodes):
     if env.text in ("cases", "rcases", "dcases", "aligned", "align", "gathered", "split"):
         return _system(env) if len(found) == 1 else None
     if env.text in ("vmatrix", "Vmatrix"):
-        return None
+        rows = tuple(tuple(of(cell) for cell in row) for row in env.args)
+        return Determinant(rows) if len(found) == 1 and all(len(row) == len(rows) for row in rows) else None
     return Matrix(tuple(tuple(of(cell) for cell in row) for row in env.args), found[:-1])
 
 
@@ -475,12 +483,33 @@ def _condition(found: Nodes) -> Nodes:
 
 
 def _ratio(found: Nodes) -> Ratio | None:
-    parts, marks = split(found, lambda node: node.kind == "colon")
+    parts, marks = split(found, lambda node: node.kind == "colon" or node == Node("word", "to"))
     return Ratio(tuple(of(part) for part in parts)) if marks and all(parts) else None
+
+
+def _scaled(found: Nodes) -> Nodes:
+    """1.2 million as a product."""
+    at = next((i for i, node in enumerate(found) if node.kind == "word" and node.text.casefold() in SCALES), 0)
+    if not at or found[at - 1].kind != "num":
+        return found
+    power = Node("sup", "^", ((Node("num", str(SCALES[found[at].text.casefold()])),),))
+    return (*found[:at], Node("op", "*"), Node("num", "10"), power, *found[at + 1 :])
+
+
+def _compound(found: Nodes) -> Row | None:
+    """2 hours 30 minutes: quantities in the order of their units."""
+    starts = [i for i, node in enumerate(found) if node.kind == "num" and (not i or found[i - 1].kind == "word")]
+    if len(starts) < 2 or starts[0] != 0 or any(node.kind not in ("num", "word") for node in found):
+        return None
+    parts = [_unit(found[a:b]) for a, b in zip(starts, [*starts[1:], len(found)], strict=True)]
+    return Row(tuple(Quantity(*part) for part in parts), "units") if all(unit for _, unit in parts) else None
 
 
 def _quantity(found: Nodes):
     """An expression with or without a unit; Words if anything in it is a word."""
+    if compound := _compound(found):
+        return compound
+    found = _scaled(found)
     body, unit = found, None
     if found[0].kind == "word" and found[0].text in ("$", "€", "£", "¥", "₹", "USD", "EUR", "GBP", "RMB"):
         body, unit = found[1:], unit_of([found[0].text])
@@ -503,7 +532,7 @@ def _unit(found: Nodes) -> tuple[Nodes, str | None]:
     first = next((i for i, node in enumerate(found) if node.kind == "word" or node.kind == "deg"), None)
     if not first:
         return found, None
-    words = [_unit_word(node) for node in found[first:]]
+    words = [_unit_word(node) for node in found[first:] if node != Node("mark", ".")]  # "sq. units"
     unit = unit_of(words) if all(words) else None
     of_function = unit == "deg" and found[first].kind == "deg" and any(node.kind == "fn" for node in found[:first])
     return (found, None) if unit is None or of_function else (found[:first], unit)

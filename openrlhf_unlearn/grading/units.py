@@ -4,22 +4,23 @@ _SPELLINGS = """
 mm millimeter millimeters millimetre millimetres 毫米 | cm centimeter centimeters centimetre centimetres 厘米
 | dm decimeter decimeters 分米 | m meter meters metre metres 米 | km kilometer kilometers kilometre kilometres 千米 公里
 | in inch inches 英寸 | ft foot feet 英尺 | yd yard yards | mi mile miles 英里
-| mg milligram milligrams 毫克 | g gram grams 克 | kg kilogram kilograms 千克 公斤 | t ton tons tonne tonnes 吨
+| mg milligram milligrams 毫克 | g gram grams 克 | kg kilogram kilograms 千克 公斤 | ton tons tonne tonnes 吨
 | lb lbs pound pounds | oz ounce ounces
 | ml mL milliliter milliliters millilitre millilitres 毫升 | l L liter liters litre litres 升 | cl dl
 | gal gallon gallons | qt quart quarts | pint pints | cup cups | tablespoon tablespoons | teaspoon teaspoons
 | ms | s sec second seconds 秒 | min mins minute minutes 分钟 分 | h hr hrs hour hours 小时 | day days 天 日 | week weeks 周
-| month months 个月 月 | year years 年 | yo | mph | kph kmh | rpm | hz Hz | khz kHz | mhz MHz
-| n N newton newtons 牛 | j J joule joules | kj kJ | w W watt watts | kw kW | kwh kWh | v V volt volts | ohm ohms
-| a A ampere amperes amps | pa Pa pascal pascals | kpa kPa | atm | k K kelvin | mol mole moles | cal kcal calories | ev eV
-| deg degree degrees 度 | rad radian radians | acre acres | ha hectare hectares | u unit units 单位
+| month months 个月 月 | year years 年 | mph | kph kmh | rpm | hz Hz | khz kHz | mhz MHz
+| N newton newtons 牛 | J joule joules | kj kJ | W watt watts | kw kW | kwh kWh | V volt volts | ohm ohms
+| A ampere amperes amps | pa Pa pascal pascals | kpa kPa | atm | K kelvin | mol mole moles | cal kcal calories | ev eV
+| deg degree degrees 度 | rad radian radians | acre acres | ha hectare hectares | unit units 单位
 | $ dollar dollars usd USD US | ¢ cent cents | € euro euros eur EUR | £ gbp GBP | ¥ yen yuan rmb RMB 元 日元 | ₹ rupee rupees
-| C celsius Celsius | F fahrenheit Fahrenheit | pp | bit bits | byte bytes | kb KB | mb MB | gb GB
+| C celsius Celsius | F fahrenheit Fahrenheit | bit bits | byte bytes | kb KB | mb MB | gb GB
 """
 UNITS = {word: group.split()[0] for group in _SPELLINGS.split("|") for word in group.split()}
 COUNTERS = set("个 人 名 位 只 条 本 件 次 种 岁 张 支 棵 块 台 辆 座 间 页 题 组 队 头 匹 双 对 瓶 杯 袋 箱 根 枚 颗 朵 层 排 圈".split())
 AREAS = {"square": "^2", "sq": "^2", "cubic": "^3", "平方": "^2", "立方": "^3"}
 JOINTS = {"per": "/", "/": "/"}
+SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "万": 4, "亿": 8}  # powers of ten
 PEOPLE = set("people children men women mice teeth geese fish sheep dice".split())
 # Words that a number is not simply followed by: what they say changes the value, or takes it back.
 _CHANGING = """
@@ -62,7 +63,7 @@ def _physical(words: list[str]) -> str | None:
             spelled += JOINTS[word]
         elif word.startswith("^") and spelled and not spelled.endswith("/"):
             spelled += word
-        elif word in UNITS or word.casefold() in UNITS:
+        elif word in UNITS or len(word) > 1 and word.casefold() in UNITS:
             separate = bool(spelled) and not spelled.endswith("/")
             spelled += "·" * separate + UNITS.get(word, UNITS.get(word.casefold(), "")) + power
             power = ""
