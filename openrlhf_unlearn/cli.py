@@ -32,6 +32,7 @@ VERBS = {
     "sft-set": ("openrlhf_unlearn.interventions.sft_set", "a stronger model's right responses, to fine-tune on"),
     "curriculum": ("openrlhf_unlearn.interventions.curriculum", "two stages: without the unlearnable, then with them"),
     "models": ("openrlhf_unlearn.interventions.models", "base models side by side: pass@1 and gradients by group"),
+    "grade": ("openrlhf_unlearn.grading.command", "grade a file of responses: each verdict with its reason"),
     "regrade": ("openrlhf_unlearn.grading.regrade", "grade saved responses again: what another verdict changes"),
     "analyze": ("openrlhf_unlearn.report.analyze", "everything that is missing, then the report"),
 }

@@ -5,12 +5,21 @@ it likes, `gradable(label) -> bool`. It runs in the same killable processes, one
 """
 
 import importlib.util
-import re
 import sys
 from pathlib import Path
 from typing import Protocol
 
-from openrlhf_unlearn.grading.extract import boxed_answer, find_answer, last_choice, last_number, without_end
+from openrlhf_unlearn.grading.choices import letter_of
+from openrlhf_unlearn.grading.extract import (
+    Found,
+    boxed_answer,
+    find_answer,
+    last_choice,
+    last_number,
+    locate,
+    missing,
+    said,
+)
 from openrlhf_unlearn.grading.grade import Grade
 
 
@@ -20,46 +29,57 @@ class Format(Protocol):
 
 
 class Maths:
-    """`auto`: see extract.py for where the answer stands; a label that is one letter makes it multiple choice."""
+    """`auto`: find the answer (extract.py), normalise (nodes.py, shapes.py), compare (compare.py).
 
-    def answer(self, response: str) -> str | None:
-        return find_answer(response)
+    A label that is one letter A to J makes it multiple choice.
+    """
+
+    def locate(self, response: str) -> Found | None:
+        return locate(response)
 
     def gradable(self, label: str) -> bool:
-        from openrlhf_unlearn.grading.reading import is_readable
+        from openrlhf_unlearn.grading.labelling import gradable
 
-        return is_readable(label)
+        return gradable(label)
 
-    def same(self, answer: str, label: str) -> bool:
-        from openrlhf_unlearn.grading.compare import same
+    def decide(self, answer: str, label: str) -> str | None:
+        """The rule by which the answer is the label, None if none does."""
+        from openrlhf_unlearn.grading.choices import chooses
+        from openrlhf_unlearn.grading.compare import decide
+        from openrlhf_unlearn.grading.labelling import value_of
 
-        letter = _letter(label)
-        return same(answer, label) or (letter is not None and _leading_letter(answer) == letter)
+        label = value_of(label)
+        return chooses(answer, label) or decide(answer, label)
 
     def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
         return [self._grade(response, label) for response, label in zip(responses, labels, strict=True)]
 
     def _grade(self, response: str, label: str) -> Grade:
         if not self.gradable(label):
-            return Grade.of("bad_label")
-        answer = self.answer(response)
-        if not answer:
-            return Grade.of("no_answer")
-        return Grade.of("correct" if self.same(answer, label) else "wrong", answer)
+            return Grade.of("bad_label", None, "the label has no value and no words")
+        found = self.locate(response)
+        if not found or not found.answer.strip():
+            return Grade.of("no_answer", None, missing(response))
+        rule = self.decide(found.answer, label)
+        if rule:
+            return Grade.of("correct", found.answer, f"{found.rule}; {rule}")
+        return Grade.of("wrong", found.answer, f"{found.rule}; no rule")
 
 
 class Boxed(Maths):
     r"""`boxed`: only \boxed{…} is an answer."""
 
-    def answer(self, response: str) -> str | None:
-        return boxed_answer(without_end(response))
+    def locate(self, response: str) -> Found | None:
+        answer = boxed_answer(said(response))
+        return Found(answer, "box") if answer else None
 
 
 class LastNumber(Maths):
     """`last_number`: the last number of the response, whatever stands around it."""
 
-    def answer(self, response: str) -> str | None:
-        return last_number(without_end(response))
+    def locate(self, response: str) -> Found | None:
+        number = last_number(said(response))
+        return Found(number, "last number") if number else None
 
     def gradable(self, label: str) -> bool:
         return last_number(label) is not None and super().gradable(label)
@@ -68,15 +88,16 @@ class LastNumber(Maths):
 class Choice(Maths):
     """`choice`: the last capital letter A to J that stands alone, in the box if there is one."""
 
-    def answer(self, response: str) -> str | None:
-        text = without_end(response)
-        return last_choice(boxed_answer(text) or find_answer(text) or "") or last_choice(text)
+    def locate(self, response: str) -> Found | None:
+        text = said(response)
+        letter = last_choice(boxed_answer(text) or find_answer(text) or "") or last_choice(text)
+        return Found(letter, "last letter") if letter else None
 
     def gradable(self, label: str) -> bool:
-        return _letter(label) is not None
+        return letter_of(label) is not None
 
-    def same(self, answer: str, label: str) -> bool:
-        return answer == _letter(label)
+    def decide(self, answer: str, label: str) -> str | None:
+        return "choice" if answer == letter_of(label) else None
 
 
 class Text(Maths):
@@ -85,27 +106,31 @@ class Text(Maths):
     def gradable(self, label: str) -> bool:
         return bool(label.strip())
 
-    def same(self, answer: str, label: str) -> bool:
+    def decide(self, answer: str, label: str) -> str | None:
         from openrlhf_unlearn.grading.reading import words, writing
 
-        return writing(answer).casefold() == writing(label).casefold() or words(answer) == words(label) != ""
+        if writing(answer).casefold() == writing(label).casefold():
+            return "same writing"
+        return "words" if words(answer) == words(label) != "" else None
 
 
 class Lenient(Maths):
     """`lenient`, for `regrade`: what a person might let pass. The same number to four digits, wherever it stands."""
 
-    def answer(self, response: str) -> str | None:
-        return find_answer(response) or last_number(without_end(response))
+    def locate(self, response: str) -> Found | None:
+        number = last_number(said(response))
+        return locate(response) or (Found(number, "last number") if number else None)
 
-    def same(self, answer: str, label: str) -> bool:
+    def decide(self, answer: str, label: str) -> str | None:
         from openrlhf_unlearn.grading.reading import value
 
-        if super().same(answer, label):
-            return True
+        if rule := super().decide(answer, label):
+            return rule
         gold = value(label)
         readings = [answer, answer.rpartition("=")[2], last_number(answer) or ""]
         values = [found for found in map(value, readings) if found is not None]
-        return gold is not None and any(abs(found - gold) <= 1e-4 * abs(gold) for found in values)
+        near = gold is not None and any(abs(found - gold) <= 1e-4 * abs(gold) for found in values)
+        return "four digits" if near else None
 
 
 FORMATS: dict[str, type[Maths]] = {
@@ -131,20 +156,3 @@ def load_format(spec: str) -> Format:
     if not hasattr(module, name):
         raise AttributeError(f"{path} has no {name}")
     return getattr(module, name)()
-
-
-def _letter(label: str) -> str | None:
-    r"""The letter of a multiple-choice label: B, (B), \text{(B)}, B."""
-    from openrlhf_unlearn.grading.reading import words
-
-    letter = words(label).upper()
-    return letter if len(letter) == 1 and "A" <= letter <= "J" and label.strip(" ().${}") != letter.lower() else None
-
-
-def _leading_letter(answer: str) -> str | None:
-    r"""The letter that an answer like "(B) 12", "B: twelve" or \textbf{(B)} starts with."""
-    from openrlhf_unlearn.grading.reading import prepared
-
-    text = re.sub(r"^(?:[\s{(]|\\text(?:bf)?|\\mathrm|(?i:option|choice)\s)+", "", prepared(answer))
-    follows = text[1:2]
-    return text[0] if text and "A" <= text[0] <= "J" and (not follows or follows in ")}.:,") else None

@@ -2,10 +2,10 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Number
 
-from openrlhf_unlearn.grading.extract import boxed_answer, without_end
+from openrlhf_unlearn.grading.extract import boxed_answer, said
 
 VERDICTS = ("correct", "wrong", "no_answer", "timeout", "error", "bad_label")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
@@ -13,15 +13,19 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
 
 @dataclass(frozen=True)
 class Grade:
-    """`verdict` is one of VERDICTS; only `correct` has reward 1. `answer`: what was found, None if nothing."""
+    """`verdict` is one of VERDICTS; only `correct` has reward 1. `answer`: what was found, None if nothing.
+
+    reason: how it was found and the rule that decided, for people to read: "box; same writing".
+    """
 
     verdict: str
     reward: float
     answer: str | None
+    reason: str = field(default="", compare=False)
 
     @classmethod
-    def of(cls, verdict: str, answer: str | None = None) -> "Grade":
-        return cls(verdict, float(verdict == "correct"), answer)
+    def of(cls, verdict: str, answer: str | None = None, reason: str = "") -> "Grade":
+        return cls(verdict, float(verdict == "correct"), answer, reason)
 
 
 def text_of(value) -> str:
@@ -36,12 +40,12 @@ def quick_grade(response: str, label: str) -> Grade | None:
     gold = label.strip()
     if "\\boxed" not in response or not _INTEGER.fullmatch(gold):
         return None
-    text = without_end(response)
+    text = said(response)
     if "\\boxed" not in text:  # it is in the thoughts before the answer
         return None
     answer = boxed_answer(text)
     if answer is None:
-        return Grade.of("no_answer")
+        return Grade.of("no_answer", None, "the last box is empty or open")
     if _INTEGER.fullmatch(answer):
-        return Grade.of("correct" if int(answer) == int(gold) else "wrong", answer)
+        return Grade.of(*(("correct", answer, "box; number") if int(answer) == int(gold) else ("wrong", answer, "box; no rule")))
     return None

@@ -1,10 +1,14 @@
-"""Labels that cannot be graded, found before training starts: an unparseable one would look like a prompt too hard."""
+"""Labels that cannot be graded, or that hardly any answer can match, found before training starts.
+
+A label that nothing can match would look like a prompt too hard.
+"""
 
 import re
 
 from tqdm import tqdm
 
 from openrlhf_unlearn.grading.grade import text_of
+from openrlhf_unlearn.grading.labelling import note
 from openrlhf_unlearn.grading.pool import MathGrader
 
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,15}\s*")
@@ -25,8 +29,16 @@ def check_labels(labels: list, answer_format: str = "auto", workers: int = 2) ->
     return [row for row, text in enumerate(texts) if text in bad]
 
 
+def doubtful_labels(labels: list) -> list[int]:
+    """The rows, from 0, whose label can be graded, but is read as only a part of it, or matched only by its words."""
+    return [row for row, text in enumerate(map(text_of, labels)) if (found := note(text)) and found.gradable]
+
+
 def label_table(labels: list, rows: list[int], places: list[str] | None = None, limit: int = 10) -> str:
-    """The first culprits as a table to print; `places` says where each label stands, else its row, from 1."""
-    shown = [(places[row] if places else f"row {row + 1}", repr(str(labels[row])[:100])) for row in rows[:limit]]
-    lines = [f"{place:>10}  {label}" for place, label in [("where", "label"), *shown]]
+    """Labels as a table to print, with what is the matter; `places` says where each stands, else its row, from 1."""
+    lines = [f"{'where':>10}  label"]
+    for row in rows[:limit]:
+        place, found = places[row] if places else f"row {row + 1}", note(text_of(labels[row]))
+        matter = f"  {found.what}: {found.advice}" if found else ""
+        lines.append(f"{place:>10}  {str(labels[row])[:100]!r}{matter}")
     return "\n".join(lines + ([f"       ...  and {len(rows) - limit} more"] if len(rows) > limit else []))

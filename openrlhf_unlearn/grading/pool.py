@@ -25,6 +25,7 @@ from openrlhf_unlearn.grading.grade import Grade, quick_grade, text_of
 from openrlhf_unlearn.grading.process import CLOSED, Worker
 
 MAX_CHARS = 20_000  # of a longer response the end is graded, or what follows its last box
+DIED = {"timeout": "over the deadline or the memory limit", "error": "the grading process ended"}
 TOLD = 5  # messages of a user's own grader that are logged
 QUICK = ("auto", "boxed", "lenient")  # formats that two boxed integers need no process for
 logger = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class MathGrader:
             return item
         reply = item.result()
         if "died" in reply:
-            return Grade.of(reply["died"])
+            return Grade.of(reply["died"], None, DIED[reply["died"]])
         self._tell(reply.pop("problem", None))
         return Grade(**reply)
 

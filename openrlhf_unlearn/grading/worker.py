@@ -49,11 +49,17 @@ def answer_to(request: dict, answers: Format) -> dict:
         if grade.verdict not in VERDICTS or not math.isfinite(grade.reward):
             raise ValueError(f"verdict {grade.verdict!r} and reward {grade.reward!r}, not one of {', '.join(VERDICTS)}")
         answer = None if grade.answer is None else str(grade.answer)[:MAX_REPLY]
-        return {"verdict": grade.verdict, "reward": float(grade.reward), "answer": answer}
+        reason = str(getattr(grade, "reason", ""))[:MAX_REPLY]
+        return {"verdict": grade.verdict, "reward": float(grade.reward), "answer": answer, "reason": reason}
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except BaseException as error:  # what breaks the parser, or a user's sys.exit(): the answer gets the verdict
-        return {"gradable": False} if label_only else {**vars(Grade.of("error")), "problem": _problem(error, answers)}
+        return {"gradable": False} if label_only else _failed(error, answers)
+
+
+def _failed(error: BaseException, answers: Format) -> dict:
+    problem = _problem(error, answers)
+    return {**vars(Grade.of("error", None, problem or f"the parser failed: {type(error).__name__}")), "problem": problem}
 
 
 def _problem(error: BaseException, answers: Format) -> str | None:

@@ -1,0 +1,36 @@
+"""Answers in words: the same words, or two ways to say one thing."""
+
+import re
+
+from openrlhf_unlearn.grading.shapes import Many, Quantity, Words
+
+_SYNONYMS = (
+    {"all real numbers", "all reals", "all real x", "real numbers", "the real numbers", "the set of real numbers",
+     "the set of all real numbers", "all real values", "全体实数", "实数集"},
+    {"no solution", "no solutions", "no real solution", "no real solutions", "empty set", "the empty set", "无解", "空集",
+     "there is no solution", "there are no solutions"},
+)  # fmt: skip
+REALS, EMPTY = _SYNONYMS
+_ARTICLE = re.compile(r"(?:the|an?|it is|they are|it's)\s+")
+
+
+def spoken(what) -> str:
+    """The words of an answer that is nothing but words, in lower case; "" if it holds anything else."""
+    if isinstance(what, Many):
+        return ""
+    if not isinstance(what, Words | Quantity):
+        return ""
+    if not all(node.kind in ("word", "let", "mark", "conj", "fn") and node.text != "$" for node in what.nodes):
+        return ""
+    if isinstance(what, Quantity):
+        return "".join(node.text for node in what.nodes) if all(node.kind == "let" for node in what.nodes) else ""
+    text = " ".join(node.text for node in what.nodes if node.kind != "mark").casefold()
+    return _ARTICLE.sub("", text, count=1) if _ARTICLE.match(text) else text
+
+
+def same_words(a, b) -> bool:
+    said = spoken(a), spoken(b)
+    if not all(said) or isinstance(a, Quantity) and isinstance(b, Quantity):
+        return False
+    letters = [re.sub(r"[\s'-]", "", text).casefold() for text in said]
+    return letters[0] == letters[1] or any(set(said) <= group for group in _SYNONYMS)
