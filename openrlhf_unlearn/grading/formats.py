@@ -12,6 +12,7 @@ from typing import Protocol
 
 from openrlhf_unlearn.grading.extract import boxed_answer, find_answer, last_choice, last_number, without_end
 from openrlhf_unlearn.grading.grade import Grade
+from openrlhf_unlearn.grading.gym import ReasoningGym
 
 
 class Format(Protocol):
@@ -108,13 +109,14 @@ class Lenient(Maths):
         return gold is not None and any(abs(found - gold) <= 1e-4 * abs(gold) for found in values)
 
 
-FORMATS: dict[str, type[Maths]] = {
+FORMATS: dict[str, type[Format]] = {
     "auto": Maths,
     "boxed": Boxed,
     "last_number": LastNumber,
     "choice": Choice,
     "text": Text,
     "lenient": Lenient,
+    "reasoning_gym": ReasoningGym,
 }
 
 
