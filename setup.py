@@ -26,6 +26,8 @@ CPU = [
     "py-cpuinfo",
 ]
 
+TASKS = ["reasoning-gym==0.1.25"]  # pinned: its scorers are our rewards
+
 setup(
     name="openrlhf-unlearn",
     version="0.1.0",
@@ -58,7 +60,8 @@ setup(
     extras_require={
         "cpu": CPU,
         "gpu": ["openrlhf[vllm]==0.11.2"],
-        "dev": ["hypothesis", "playwright", "pre-commit", "pytest", "ruff"],
+        "tasks": TASKS,
+        "dev": ["hypothesis", "playwright", "pre-commit", "pytest", "ruff", *TASKS],
     },
     entry_points={
         "console_scripts": ["openrlhf-unlearn=openrlhf_unlearn.cli:main"],

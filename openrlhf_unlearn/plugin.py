@@ -73,7 +73,8 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
     add(
         "--unlearn.answer_format",
         default="auto",
-        help="how our reward function finds and compares answers: auto, boxed, last_number, choice, text, path.py:Name",
+        help="how our reward function finds and compares answers: auto, boxed, last_number, choice, text, "
+        "reasoning_gym (docs/grading.md), path.py:Name",
     )
     add(
         "--unlearn.replay_log_probs",

@@ -21,6 +21,7 @@ from openrlhf_unlearn.grading.extract import (
     said,
 )
 from openrlhf_unlearn.grading.grade import Grade
+from openrlhf_unlearn.grading.gym import ReasoningGym
 
 
 class Format(Protocol):
@@ -133,13 +134,14 @@ class Lenient(Maths):
         return "four digits" if near else None
 
 
-FORMATS: dict[str, type[Maths]] = {
+FORMATS: dict[str, type[Format]] = {
     "auto": Maths,
     "boxed": Boxed,
     "last_number": LastNumber,
     "choice": Choice,
     "text": Text,
     "lenient": Lenient,
+    "reasoning_gym": ReasoningGym,
 }
 
 

@@ -1,0 +1,93 @@
+"""`reasoning_gym`: any task of the package reasoning-gym, by the task's own `score_answer`.
+
+The label is the task's entry as JSON text, {"answer": …, "metadata": {"source_dataset": …, …}}, which carries all that
+a scorer needs. Some tasks give parts of a point for near answers; only a full point is `correct`, as for every other
+format, so that a pass rate means the same everywhere.
+"""
+
+import functools
+import json
+import re
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.grading.extract import find_answer, without_end
+from openrlhf_unlearn.grading.grade import Grade
+
+FULL = 1 - 1e-9  # scores are floats
+_TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
+
+
+class ReasoningGym:
+    """Grades as the other formats do, in the same processes; a label that is no entry is `bad_label`."""
+
+    def __init__(self):
+        try:
+            import reasoning_gym  # noqa: F401
+        except ImportError as error:
+            raise UserError(
+                f"the answer format reasoning_gym needs the package ({error}): pip install 'openrlhf-unlearn[tasks]'"
+            ) from None
+
+    def gradable(self, label: str) -> bool:
+        return _scorer(label) is not None
+
+    def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
+        return [self._grade(response, label) for response, label in zip(responses, labels, strict=True)]
+
+    def _grade(self, response: str, label: str) -> Grade:
+        score = _scorer(label)
+        if score is None:
+            return Grade.of("bad_label")
+        answer = task_answer(response)
+        if not answer:
+            return Grade.of("no_answer")
+        return Grade.of("correct" if score(answer) >= FULL else "wrong", answer)
+
+
+def task_answer(response: str) -> str | None:
+    """The last <answer>…</answer>, line breaks kept; else what `auto` finds; else a response of a single line."""
+    text = without_end(response)
+    tagged = _TAGGED.findall(text)
+    if tagged:
+        return tagged[-1].strip()
+    found = find_answer(response)
+    if found:
+        return found
+    alone = text.strip()
+    return alone if alone and "\n" not in alone else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _scorer(label: str):
+    """answer → score in [0, 1] for the entry in `label`; None if it is no entry, or rejects its own answer."""
+    from reasoning_gym import get_score_answer_fn
+
+    try:
+        entry = json.loads(label)
+        score_answer = get_score_answer_fn(entry["metadata"]["source_dataset"])
+        reference = entry["answer"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    # JSON has lists where some scorers compare with tuples: the reading under which the task's own answer is right.
+    # A task without an answer of its own has many right ones, which its scorer knows by the metadata.
+    for reading in (entry, {**entry, "metadata": _tuples(entry["metadata"])}):
+        score = functools.partial(_score, score_answer, reading)
+        if reference is None or score(reference) >= FULL:
+            return score
+    return None
+
+
+def _score(score_answer, entry: dict, answer: str) -> float:
+    """The task's score; 0 for an answer that its scorer cannot read, since it reads the task's own."""
+    try:
+        return score_answer(answer, entry)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return 0.0
+
+
+def _tuples(value):
+    if isinstance(value, list):
+        return tuple(map(_tuples, value))
+    if isinstance(value, dict):
+        return {name: _tuples(item) for name, item in value.items()}
+    return value
