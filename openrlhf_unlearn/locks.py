@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.masking import masked
 
 FILES = (".parquet", ".json", ".jsonl", ".csv", ".safetensors")  # paths that end so are files, all others folders
 SHORT_S = 20.0  # what a read-modify-write of one small file waits for another
@@ -64,7 +65,7 @@ def _acquire(lock: Path, path: Path, owner: str, wait_s: float) -> int | None:
             lock.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}; choose another folder, or one of your own") from None
+            raise UserError(f"cannot write {path}: {error.strerror}; choose a folder that you may write to") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -96,7 +97,7 @@ def _same(descriptor: int, lock: Path) -> bool:
 
 def _about(owner: str) -> dict:
     since = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = shlex.join(masked([Path(sys.argv[0]).name, *sys.argv[1:]]))
     return {"owner": owner, "pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}
 
 
