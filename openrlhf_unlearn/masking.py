@@ -18,8 +18,9 @@ _WORDS = {"apikey", "authorization", "credential", "credentials", "passphrase", 
 _COLUMNS = "input label output prompt image images video chosen rejected question answer response text metric id sort"
 _TOKENS = "eos bos pad unk sep cls mask stop end start special image response per a"
 _HARMLESS = {"key": set(_COLUMNS.split()), "token": set(_TOKENS.split())}
-_VALUE = r"(?!-)(?:'[^']*'|\"(?:[^\"\\]|\\.)*\"|[^\s'\",;&)}\]])+"
-_NAMED = re.compile(rf"(--?[\w.-]+['\"]?,?\s+|[\w.-]+=|['\"][\w.-]+['\"]\s*:\s*){_VALUE}")
+_QUOTED = r"'[^']*'|\"(?:[^\"\\]|\\.)*\""
+_AFTER_FLAG = re.compile(rf"(--?[\w.-]+(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}|[^\s'\"])+")
+_NAMED = re.compile(rf"([\w.-]+=|['\"][\w.-]+['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
 _USER = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
 _HEADER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
 _SHAPES = re.compile(r"\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,})")
@@ -81,7 +82,9 @@ def _mask_text(text: str, values: tuple[str, ...]) -> str:
     text = _USER.sub(MASK, text)
     text = _HEADER.sub(rf"\1 {MASK}", text)
     text = _SHAPES.sub(MASK, text)
-    return _NAMED.sub(lambda match: f"{match[1]}'{MASK}'" if is_secret(match[1]) else match[0], text)
+    for pattern in (_AFTER_FLAG, _NAMED):
+        text = pattern.sub(lambda match: f"{match[1]}'{MASK}'" if is_secret(match[1]) else match[0], text)
+    return text
 
 
 def known() -> tuple[str, ...]:

@@ -15,7 +15,7 @@ SECRET = "S3cr3tValue99"
 SECRETS = """logger.wandb.key --logger.wandb.key key --hf.token api_key OPENAI_API_KEY WANDB_API_KEY HF_TOKEN
     Authorization AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN GIT_PASSWORD db.password --reward.api-key"""
 NONE = """--data.input_key data.label_key input_key label_key --question-key image_key data.output_key max_new_tokens
-    ckpt.best_metric_key --api-key-env check_api_key_env tokenizer n_tokens eos_token --tokens-per-minute monkey PWD OLDPWD
+    ckpt.best_metric_key --api-key-env check_api_key_env tokenizer n_tokens eos_token --tokens-per-minute monkey PWD
     is_correction_level prompt_id SSH_AUTH_SOCK"""
 
 
