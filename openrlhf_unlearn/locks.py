@@ -38,6 +38,7 @@ def hold(path: Path, owner: str, wait_s: float = 0.0) -> Iterator[None]:
     if lock in _held:
         yield
         return
+    made = [folder for folder in (lock.parent, *lock.parent.parents) if not folder.exists()]
     descriptor = _acquire(lock, path, owner, wait_s)
     if descriptor is None:
         yield
@@ -46,10 +47,12 @@ def hold(path: Path, owner: str, wait_s: float = 0.0) -> Iterator[None]:
     try:
         yield
     finally:
-        del _held[lock]
-        with contextlib.suppress(OSError):  # the folder may be gone, with all that was in it
-            lock.unlink()
-        os.close(descriptor)
+        if _held.pop(lock, None) is not None:  # else this is a forked child
+            with contextlib.suppress(OSError):  # the folder may be gone, with all that was in it
+                lock.unlink()
+                for folder in made:  # unless something was put there
+                    folder.rmdir()
+            os.close(descriptor)
 
 
 def lock_file(path: Path) -> Path:
@@ -59,12 +62,15 @@ def lock_file(path: Path) -> Path:
 
 def _acquire(lock: Path, path: Path, owner: str, wait_s: float) -> int | None:
     """The descriptor of the locked file, None where there are no locks."""
-    until = time.monotonic() + wait_s
+    until, vanished = time.monotonic() + wait_s, 0
     while True:
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
+            vanished += 1
+            if error.errno in (errno.ENOENT, errno.EEXIST) and vanished < 5:
+                continue  # another process just removed the folder that it had made and put nothing into
             raise UserError(f"cannot write {path}: {error.strerror}; choose a folder that you may write to") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

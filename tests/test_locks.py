@@ -68,9 +68,12 @@ def test_nothing_is_left_after_it(tmp_path):
     with hold(tmp_path / "table.parquet", "classify"), hold(tmp_path, "training"):
         assert sorted(os.listdir(tmp_path)) == [".lock", ".table.parquet.lock"]
     assert os.listdir(tmp_path) == []
-    with pytest.raises(ZeroDivisionError), hold(tmp_path, "training"):
+    with pytest.raises(ZeroDivisionError), hold(tmp_path / "new" / "run", "training"):
         1 / 0  # noqa: B018
     assert os.listdir(tmp_path) == []
+    with hold(tmp_path / "new" / "run", "training"):
+        (tmp_path / "new" / "other").write_text("")
+    assert os.listdir(tmp_path / "new") == ["other"]
 
 
 def test_the_same_process_may_hold_it_twice_and_keeps_it_to_the_end(tmp_path):
