@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.cli import VERBS
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, one_line
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.probes import outdated
 from openrlhf_unlearn.run_dir import RunDir
@@ -70,7 +70,7 @@ def _evaluation(run: RunDir, tag: str, model: str | None, args) -> Missing | Non
     try:
         call("evaluate", argv)
     except (UserError, ImportError) as error:
-        return Missing(what, str(error), command)
+        return Missing(what, one_line(error), command)
     return None
 
 
@@ -105,8 +105,8 @@ def _probe(run: RunDir, args) -> list[Missing]:
         return [Missing("gradient similarity", "it needs the rollouts of an evaluation", command)]
     try:
         call("probe", argv)
-    except (UserError, ImportError, KeyError) as error:
-        return [Missing("gradient similarity", _reason(error), command)]
+    except (UserError, ImportError) as error:
+        return [Missing("gradient similarity", one_line(error), command)]
     return []
 
 
@@ -133,7 +133,3 @@ def _outdated(run: RunDir, args) -> list[Missing]:
         )
         for name, probe in outdated(material).items()
     ]
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, UserError) else "the probe is not part of this installation"
