@@ -156,6 +156,7 @@ SCHEMAS = {
     ),
 }
 
+_CORE = {"prompts.parquet": ("prompt_id", "prompt", "label"), "learnability.parquet": ("prompt_id", "group")}
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
 
 
@@ -174,7 +175,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield aside
         os.replace(aside, path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; free space or choose another folder") from error
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
@@ -227,12 +230,16 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     would not fit into memory: a small file can unpack to gigabytes."""
     try:
         check_size(path, columns)
-        return pq.read_table(path, columns=columns, partitioning=None)
+        table = pq.read_table(path, columns=columns, partitioning=None)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read ({reason}); it was cut off or is of another kind") from None
+    lacking = [] if columns else [name for name in _CORE.get(path.name, ()) if name not in table.column_names]
+    if lacking:
+        raise UserError(f"{path} has no column {lacking[0]!r}; it is of another kind, or was edited")
+    return table
 
 
 def holds_files(folder: Path) -> bool:

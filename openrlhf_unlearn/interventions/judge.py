@@ -15,6 +15,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions import flags
+from openrlhf_unlearn.locks import SHORT_S, hold
 from openrlhf_unlearn.run_dir import GROUPS, RunDir
 
 TRUSTED = 0.667  # alpha below which Krippendorff would draw no conclusion
@@ -130,8 +131,9 @@ def save(run_dir: RunDir, tag: str, rows: list[dict]) -> None:
 
     if not rows:
         return
-    merge(run_dir, tag, rows)
-    summary = summarize(run_dir, tag)
+    with hold(run_dir.judgements(tag), "judge", wait_s=SHORT_S):
+        merge(run_dir, tag, rows)
+        summary = summarize(run_dir, tag)
     print(f"\n{run_dir.judgements(tag)}\n{'rater':<24}{'group':<14}{'prompts':>8}{'mean':>7}   95 % interval")
     for rater, said in summary["raters"].items():
         for group, n in said["groups"].items():

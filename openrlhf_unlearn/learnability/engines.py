@@ -7,10 +7,11 @@ that pass@1 is measured on the distribution that training samples from.
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openrlhf_unlearn.cpu import environment, ray_init_kwargs
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.trust import remote_code
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class EngineConfig:
     dtype: str = "auto"
     tensor_parallel: int = 1
     max_num_seqs: int = 256
+    trust_remote_code: bool = field(default_factory=remote_code)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Engine:
             tensor_parallel_size=config.tensor_parallel,
             max_num_seqs=config.max_num_seqs,
             enforce_eager=not has_gpu(),
-            trust_remote_code=True,
+            trust_remote_code=config.trust_remote_code,
             disable_log_stats=True,
         )
 

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.run_dir import SCHEMA_VERSION, RunDir, write_json
+from openrlhf_unlearn.trust import own
 
 # A resume that changes one of these would continue another experiment.
 IDENTITY = (
@@ -77,7 +79,7 @@ def start_run(args: SimpleNamespace, command: list[str]) -> RunDir:
     """
     path = Path(args.unlearn.run_dir or default_run_dir(args.ckpt.output_dir)).absolute()
     args.unlearn.run_dir = str(path)
-    run, config = RunDir(path), plain(args)
+    run, config = RunDir(path), masked(plain(args))
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     created = now
     if run.run_json.exists():
@@ -111,4 +113,5 @@ def start_run(args: SimpleNamespace, command: list[str]) -> RunDir:
             "args": config,
         },
     )
+    own(run.run_json)
     return run
