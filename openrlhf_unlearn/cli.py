@@ -40,10 +40,10 @@ VERBS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells what is wrong with a command line without the secrets in it."""
+    """Tells what is wrong with a command line in one line, without the secrets in it."""
 
     def error(self, message: str):
-        super().error(mask_text(message))
+        self.exit(2, f"{self.prog}: {mask_text(message)}; --help explains every flag\n")
 
 
 def main(argv: list[str] | None = None) -> int:

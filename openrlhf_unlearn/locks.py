@@ -39,19 +39,20 @@ def hold(path: Path, owner: str, wait_s: float = 0.0) -> Iterator[None]:
         yield
         return
     made = [folder for folder in (lock.parent, *lock.parent.parents) if not folder.exists()]
-    descriptor = _acquire(lock, path, owner, wait_s)
-    if descriptor is None:
-        yield
-        return
-    _held[lock] = descriptor
+    descriptor = None
     try:
+        descriptor = _acquire(lock, path, owner, wait_s)
+        if descriptor is not None:
+            _held[lock] = descriptor
         yield
     finally:
-        if _held.pop(lock, None) is not None:  # else this is a forked child
-            with contextlib.suppress(OSError):  # the folder may be gone, with all that was in it
+        mine = _held.pop(lock, None) is not None  # else there are no locks here, or this is a forked child
+        with contextlib.suppress(OSError):
+            if mine:
                 lock.unlink()
-                for folder in made:  # unless something was put there
-                    folder.rmdir()
+            for folder in made:  # unless something was put there
+                folder.rmdir()
+        if mine:
             os.close(descriptor)
 
 
@@ -88,8 +89,9 @@ def _acquire(lock: Path, path: Path, owner: str, wait_s: float) -> int | None:
             print(f"note: no locks on this file system: run one command at a time on {path}", file=sys.stderr)
             return None
         if _same(descriptor, lock):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, json.dumps(_about(owner)).encode())
+            with contextlib.suppress(OSError):  # a full disk holds a lock without its owner's name
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, json.dumps(_about(owner)).encode())
             return descriptor
         os.close(descriptor)  # whoever held it removed it between our open and our lock
 

@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet shows and never computes: text that it would take for a formula gets an apostrophe in front."""
+"""CSV that a spreadsheet shows and never computes: an apostrophe goes in front of what it would take for a formula."""
 
 import csv
 from collections.abc import Iterable, Sequence

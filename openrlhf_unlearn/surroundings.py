@@ -11,6 +11,8 @@ from pathlib import Path
 def settle() -> None:
     """Once, before a command starts."""
     _print_any_text()
+    if not sys.stderr.isatty():  # in a log, bars of loading a file of a few rows are noise
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     _settle_caches()
 
 

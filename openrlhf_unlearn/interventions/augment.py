@@ -82,6 +82,8 @@ def augment(args: argparse.Namespace) -> int:
     with flags.open_journal(args.output / "answers.jsonl", args, needs) as journal:
         if args.plan:
             return 0
+        for endpoint in (writer, checker):  # before anything is written
+            endpoint.key()
         write_originals(args.output, [row_of(q, "original", 0, q.row[q.input_key], None) for q in chosen])
         drafts, stopped = asyncio.run(_draft(requests, chosen, writer, checker, journal, args))
         spent = journal.spent

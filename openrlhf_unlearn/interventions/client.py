@@ -43,6 +43,14 @@ class Endpoint:
     tries: int = 8
     backoff_s: float = 1.0  # doubles with each try, up to a minute
 
+    def key(self) -> str | None:
+        """The key in the environment. Raises UserError where there is none, and no server that may do without."""
+        key = os.environ.get(self.api_key_env)
+        remember(key)  # whatever its variable is called; an endpoint may repeat it
+        if not key and not self.base_url:
+            raise UserError(f"no endpoint: give --base-url, or {self.api_key_env} in the environment")
+        return key
+
 
 @dataclass(frozen=True)
 class Request(Generic[Shape]):
@@ -81,10 +89,7 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, journal: Journal, repairs: int = 1):
         self.endpoint, self.journal, self.repairs = endpoint, journal, repairs
-        key = os.environ.get(endpoint.api_key_env)
-        remember(key)  # whatever its variable is called; an endpoint may repeat it
-        if not key and not endpoint.base_url:
-            raise UserError(f"no endpoint: give --base-url, or {endpoint.api_key_env} in the environment")
+        key = endpoint.key()
         # Tries, and so the journal's account of them, are ours.
         self.api = openai.AsyncOpenAI(
             api_key=key or "none", base_url=endpoint.base_url, timeout=endpoint.timeout_s, max_retries=0

@@ -6,6 +6,7 @@ is paid twice, and what was in flight when it died counts in full, for nobody kn
 """
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -86,10 +87,11 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise UserError(
+            self.stopped = UserError(
                 f"cannot write {self.path}: {error.strerror}; what was answered before is kept: free space, and the "
                 "same command goes on"
-            ) from error
+            )
+            raise self.stopped from error
         self._take(entry)
 
     @property
@@ -119,7 +121,12 @@ class Journal:
         self._append({"number": number, "key": key, "calls": int(billed), "tokens": tokens, "failure": failure})
 
     def close(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk: what could not be written was told
+            self._file.close()
+        if not self._number:  # nothing was asked
+            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.parent.rmdir()
 
     def __enter__(self) -> "Journal":
         return self

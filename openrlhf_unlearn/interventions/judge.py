@@ -70,7 +70,8 @@ def judge(run_dir: RunDir, rollouts: list, args) -> int:
     ]
     needs = flags.needed(request for _, _, request in asked)
     print(f"{len(rollouts)} rollouts, {args.judgements} judgements each, by {endpoint.model}")
-    with flags.open_journal(run_dir.judgement_answers(), args, needs) as journal:
+    path = run_dir.judgement_answers()
+    with hold(path, "judge"), flags.open_journal(path, args, needs) as journal:
         if args.plan:
             return 0
         rows, stopped = asyncio.run(_ask(asked, endpoint, journal))
