@@ -13,8 +13,10 @@ import os
 import sys
 
 from openrlhf_unlearn import __version__
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.help_text import Formatter
+from openrlhf_unlearn.masking import mask_text
+from openrlhf_unlearn.surroundings import settle
 
 VERBS = {
     "doctor": ("openrlhf_unlearn.doctor", "check versions, hooks, device and patches, and say how to mend them"),
@@ -38,12 +40,37 @@ VERBS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Tells what is wrong with a command line in one line, without the secrets in it."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {mask_text(message)}; --help explains every flag\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="openrlhf-unlearn", description=__doc__.split("\n\n")[1])
+    settle()
+    verb = next((word for word in argv if not word.startswith("-")), None)
+    try:
+        args = _parse(argv, verb)
+        return importlib.import_module(VERBS[args.verb][0]).run(args) or 0
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print(f"openrlhf-unlearn {verb}: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if os.environ.get("OPENRLHF_UNLEARN_TRACE") and not isinstance(error, UserError):
+            raise
+        print(f"openrlhf-unlearn {verb}: {one_line(error)}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def _parse(argv: list[str], chosen: str | None) -> argparse.Namespace:
+    parser = Parser(prog="openrlhf-unlearn", description=__doc__.split("\n\n")[1])
     parser.add_argument("--version", action="version", version=f"openrlhf-unlearn {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    chosen = next((word for word in argv if not word.startswith("-")), None)
     for verb, (module, summary) in VERBS.items():
         sub = verbs.add_parser(
             verb,
@@ -56,21 +83,7 @@ def main(argv: list[str] | None = None) -> int:
             described = importlib.import_module(module)
             sub.description = described.__doc__
             described.add_arguments(sub)
-    args = parser.parse_args(argv)
-    try:
-        return importlib.import_module(VERBS[args.verb][0]).run(args) or 0
-    except UsageError as error:
-        print(f"openrlhf-unlearn {args.verb}: {error}", file=sys.stderr)
-        return 2
-    except UserError as error:
-        print(f"openrlhf-unlearn {args.verb}: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print(f"openrlhf-unlearn {args.verb}: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,20 @@ def check_host() -> Iterator[Check]:
         check_hooks()
         yield OK, "openrlhf", f"{host_version()}, all hooks match"
     except UserError as error:
-        yield FAIL, "openrlhf", str(error)
+        first = f"{host_version()}: without a GPU, patch first: openrlhf-unlearn patch apply" if _unpatched() else None
+        yield FAIL, "openrlhf", first or str(error)
+
+
+def _unpatched() -> bool:
+    """Whether the host is not patched, on a machine where only a patched one can be imported."""
+    from openrlhf_unlearn.patching import Patch
+
+    try:
+        import torch
+
+        return not torch.cuda.is_available() and set(Patch().states().values()) != {"patched"}
+    except (ImportError, UserError):
+        return False
 
 
 def check_patch() -> Iterator[Check]:

@@ -1,4 +1,6 @@
-"""The one exception that bad input raises: its text is the whole message that a user sees."""
+"""The one exception that bad input raises: its text is the whole message that a user sees; and that message's form."""
+
+from openrlhf_unlearn.masking import mask_text
 
 
 class UserError(Exception):
@@ -7,3 +9,21 @@ class UserError(Exception):
 
 class UsageError(UserError):
     """The command line contradicts itself or names something unknown (exit code 2)."""
+
+
+def one_line(error: BaseException) -> str:
+    """What a user is told of any error: one line without secrets, and what to do."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        text = f"this needs {package}, which is not installed; `openrlhf-unlearn doctor` says how to install what lacks"
+    elif isinstance(error, MemoryError):
+        text = "out of memory; free some, or use a larger machine"
+    elif isinstance(error, UserError):
+        text = str(error)
+    elif isinstance(error, OSError) and error.filename:
+        text = f"{error.filename}: {error.strerror}; free space, or choose a place that you may read and write"
+    elif isinstance(error, OSError):
+        text = f"{error}; is a disk full, or a file open elsewhere?"
+    else:
+        text = f"unexpected {type(error).__name__}: {error}; OPENRLHF_UNLEARN_TRACE=1 shows where, please report it"
+    return mask_text(" ".join(text.split("\n")))

@@ -19,7 +19,9 @@ from contextlib import ExitStack
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, one_line
+from openrlhf_unlearn.masking import mask_text, masked
+from openrlhf_unlearn.surroundings import settle
 
 PLUGIN_GROUP = "openrlhf.plugins"
 HOST_LAUNCHER = "openrlhf.cli.train_ppo_ray"
@@ -78,6 +80,7 @@ def _join_host(plugins: list[Plugin], argv: list[str], dry_run: bool) -> None:
     def parse_args(parser, *args, **kwargs):
         argparse.ArgumentParser.parse_args = stock_parse
         parser.prog = "python -m openrlhf.cli.train_ppo [--plugin NAME] [--dry_run]"
+        tell, parser.error = parser.error, lambda message: tell(mask_text(message))
         parser.allow_abbrev = False  # an abbreviated flag would escape the check of contradictions
         for plugin in plugins:
             plugin.add_arguments(parser)
@@ -118,7 +121,8 @@ def _launch(plugins: list[Plugin], dry_run: bool, rest: list[str], argv: list[st
         runpy.run_module(HOST_LAUNCHER, run_name="__main__", alter_sys=True)
     except Checked:
         print("OpenRLHF and the plugins accept these flags:")
-        print(shlex.join(["python", "-m", "openrlhf.cli.train_ppo", *(w for w in argv if w not in DRY_RUN)]))
+        words = masked([word for word in argv if word not in DRY_RUN])
+        print(shlex.join(["python", "-m", "openrlhf.cli.train_ppo", *words]))
     except AssertionError as error:
         if "ray" in sys.modules and sys.modules["ray"].is_initialized():
             raise
@@ -139,6 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     """The command line: `launch`, with bad input told in one line instead of a stack trace."""
     # Plugins, reward files and data are named relative to here, also by `python -m` in Ray's workers.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    settle()
     try:
         launch(sys.argv[1:] if argv is None else argv)
         return 0
@@ -180,7 +185,7 @@ def _say(error: UserError) -> int:
     """Print the one line; the exit code."""
     if "ray" in sys.modules:
         sys.modules["ray"].shutdown()  # its last words must not bury ours
-    print(f"openrlhf-unlearn: {error}", file=sys.stderr, flush=True)
+    print(f"openrlhf-unlearn: {one_line(error)}", file=sys.stderr, flush=True)
     return 2 if isinstance(error, UsageError) else 1
 
 

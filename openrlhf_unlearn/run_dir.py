@@ -5,12 +5,12 @@ at all: it is written aside in the same folder, then renamed. The rows of a trai
 step, so a resume from step s deletes the files of later steps and repeats nothing.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.grading.grade import VERDICTS as VERDICTS  # one list, which grading processes read too
+from openrlhf_unlearn.locks import SHORT_S, hold
+from openrlhf_unlearn.masking import masked
+from openrlhf_unlearn.table_size import check_size
 
 SCHEMA_VERSION = 1
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward", "mixed", "ungradable")
@@ -156,6 +159,7 @@ SCHEMAS = {
     ),
 }
 
+_CORE = {"prompts.parquet": ("prompt_id", "prompt", "label"), "learnability.parquet": ("prompt_id", "group")}
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
 
 
@@ -171,26 +175,25 @@ def prompt_id(prompt: str, label: str | None, images: tuple[bytes, ...] = ()) ->
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it becomes `path` if the block succeeds and is removed if not."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; free space or choose another folder") from error
-    aside = Path(name)
-    try:
+        os.close(os.open(aside, os.O_CREAT | os.O_EXCL, 0o666))  # readable to whom the user's umask lets read it
         yield aside
-        os.chmod(aside, 0o644)
         os.replace(aside, path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; free space or choose another folder") from error
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
+        ) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
 
 
 def write_json(path: Path, value) -> None:
+    """Write `value` without the secrets that it may hold."""
     with atomic_path(path) as aside:
-        aside.write_text(as_json(value) + "\n")
+        aside.write_text(as_json(masked(value)) + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def as_json(value, margin: str = "\n") -> str:
@@ -205,12 +208,23 @@ def as_json(value, margin: str = "\n") -> str:
 
 
 def read_json(path: Path):
+    """The file's value, without secrets that an older version may have written into it."""
     try:
-        return json.loads(path.read_text())
+        return masked(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON ({error}); it was cut off or edited: write it again") from None
+
+
+def read_object(path: Path) -> dict:
+    """The JSON object in a file."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds no JSON object but {type(value).__name__}; it is of another kind")
+    return value
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -219,14 +233,38 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read one Parquet file, of any of the tables. Raises UserError that names the file if it is missing or cut off."""
+    """Read one Parquet file, of any of the tables. Raises UserError that names the file if it is missing or cut off, or
+    would not fit into memory: a small file can unpack to gigabytes."""
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
+        check_size(path, columns)
+        table = pq.read_table(path, columns=columns, partitioning=None)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
-    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read ({reason}); it was cut off or is of another kind") from None
+    lacking = [] if columns else [name for name in _CORE.get(path.name, ()) if name not in table.column_names]
+    if lacking:
+        raise UserError(f"{path} has no column {lacking[0]!r}; it is of another kind, or was edited")
+    return table
+
+
+def holds_files(folder: Path) -> bool:
+    """Whether anything is in there that a user would see; locks and unfinished files of ours are hidden."""
+    return folder.is_dir() and any(path.is_file() and path.name[0] != "." for path in folder.rglob("*"))
+
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+
+
+def check_name(name: str, flag: str) -> str:
+    """`name`, which names files in the run directory. Raises UsageError that names `flag` for any that should not."""
+    if not _NAME.fullmatch(name) or name.endswith(".parts"):
+        raise UsageError(
+            f"{flag} {name!r}: letters, digits, '.', '-' and '_' only, first a letter or digit, at most 100; it names "
+            "files"
+        )
+    return name
 
 
 class RunDir:
@@ -277,25 +315,25 @@ class RunDir:
         return self.path / table / f"step-{step:06d}.parquet"
 
     def evaluation(self, tag: str) -> Path:
-        return self.path / "evaluations" / f"{tag}.parquet"
+        return self.path / "evaluations" / f"{_inside(tag)}.parquet"
 
     def evaluation_json(self, tag: str) -> Path:
-        return self.path / "evaluations" / f"{tag}.json"
+        return self.path / "evaluations" / f"{_inside(tag)}.json"
 
     def evaluation_parts(self, tag: str) -> Path:
-        return self.path / "evaluations" / f"{tag}.parts"
+        return self.path / "evaluations" / f"{_inside(tag)}.parts"
 
     def judgements(self, tag: str) -> Path:
-        return self.path / "judgements" / f"{tag}.parquet"
+        return self.path / "judgements" / f"{_inside(tag)}.parquet"
 
     def judgements_json(self, tag: str) -> Path:
-        return self.path / "judgements" / f"{tag}.json"
+        return self.path / "judgements" / f"{_inside(tag)}.json"
 
     def judgement_answers(self) -> Path:
         return self.path / "judgements" / "answers.jsonl"
 
     def probe(self, tag: str) -> Path:
-        return self.path / "probes" / tag
+        return self.path / "probes" / _inside(tag)
 
     def probe_json(self, tag: str) -> Path:
         return self.probe(tag) / "probe.json"
@@ -307,12 +345,15 @@ class RunDir:
         return self.probe(tag) / f"{table}.parquet"
 
     def probe_parts(self, tag: str) -> Path:
-        return self.path / "probes" / f"{tag}.parts"
+        return self.path / "probes" / f"{_inside(tag)}.parts"
 
     # What is there -------------------------------------------------------------------------------------------------
 
     def config(self) -> dict:
-        return read_json(self.run_json)
+        config = read_object(self.run_json)
+        if not isinstance(config.get("args") or {}, dict):
+            raise UserError(f"{self.run_json}: its args are no JSON object; it is of another kind")
+        return config
 
     def evaluation_tags(self) -> list[str]:
         return sorted(path.stem for path in (self.path / "evaluations").glob("*.parquet"))
@@ -359,7 +400,18 @@ def positive_rollouts(table: pa.Table) -> np.ndarray:
     return np.where(said.is_null().to_numpy(), by_reward, said.fill_null(False).to_numpy())
 
 
+def _inside(name: str) -> str:
+    """`name`, which names a file or folder of the run. Raises UserError if it would lead elsewhere."""
+    if name != Path(name).name or name.startswith(".") or "\0" in name:
+        raise UserError(f"{name!r} names no evaluation or probe of a run; it is a path")
+    return name
+
+
+def read_summary(run: RunDir) -> dict:
+    return read_object(run.summary) if run.summary.exists() else {}
+
+
 def update_summary(run: RunDir, key: str, value) -> None:
-    """Set one key of summary.json; what other commands wrote there stays."""
-    summary = read_json(run.summary) if run.summary.exists() else {}
-    write_json(run.summary, {**summary, key: value})
+    """Set one key of summary.json; what other commands write there, at the same time too, stays."""
+    with hold(run.summary, key, wait_s=SHORT_S):
+        write_json(run.summary, {**read_summary(run), key: value})

@@ -1,10 +1,14 @@
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+# Whose runs are whose is noted in the user's state folder; tests have one of their own.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="openrlhf-unlearn-tests-")
+os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"  # as in a log
 settings.register_profile("shared machines", deadline=None)  # a slow moment is no failure
 settings.load_profile("shared machines")
 # What is started in the background inherits a Ctrl-C that is ignored; the programs under test must hear theirs.

@@ -29,7 +29,9 @@ _TURN = re.compile(
     r"<(?:eos|pad|/s|end_of_turn|start_of_turn)>|<[|｜][^<>|｜\s]{1,24}[|｜]>|\n\s{0,8}(?:Human|User|Question|Q) ?:"
 )
 _THOUGHTS = "think|thinking|thought|thoughts|reasoning|reflection|scratchpad|seed:think"
-_THOUGHT = re.compile(rf"<(/?)(?:{_THOUGHTS})>|\[(/?)THINK\]|◁(/?)think▷|<[|]?(begin|end)_of_thought[|]?>", re.IGNORECASE)
+_THOUGHT = re.compile(
+    rf"<(/?)(?:{_THOUGHTS})>|\[(/?)THINK\]|◁(/?)think▷|<[|]?(begin|end)_of_thought[|]?>", re.IGNORECASE
+)
 _TAG = re.compile(r"<answer>([^<]*(?:<(?!/?answer>)[^<]*)*)(?:</answer>|\Z)", re.IGNORECASE)
 _ANSWER_WORDS = r"answers?|ans|(?:correct|right|best) (?:option|choice)s?|final (?:result|value|solution)s?"
 _ANCHOR = re.compile(
@@ -63,7 +65,10 @@ _HEDGE = re.compile(
     r"less than|fewer than)\b|n't\b|\?",
     re.IGNORECASE,
 )
-_OTHER = re.compile(r"\s*,?\s*(?:\bor\b|\band\b|/|\bperhaps\b|\bmaybe\b|\bpossibly\b|\bbut\b|\bunless\b|\bif\b|\bis (?:not|wrong))", re.IGNORECASE)
+_OTHER = re.compile(
+    r"\s*,?\s*(?:\bor\b|\band\b|/|\bperhaps\b|\bmaybe\b|\bpossibly\b|\bbut\b|\bunless\b|\bif\b|\bis (?:not|wrong))",
+    re.IGNORECASE,
+)
 NUMBER = re.compile(r"(?<![\w.])-?(?:[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?|\.[0-9]+)")
 _CHOICE = re.compile(r"(?<![A-Za-z0-9'])([A-J])(?![A-Za-z0-9'])|\(([a-j])\)")
 
@@ -331,7 +336,9 @@ def _locate(text: str) -> Found | None:
     if found := last_formula(text):
         return Found(found.answer[:MAX_ANSWER], found.rule)
     last = text.rpartition("\n")[2]
-    answer = short_answer(text) or (short_answer(last) if _CONCLUDES.match(last) and last.endswith((".", "!")) else None)
+    answer = short_answer(text) or (
+        short_answer(last) if _CONCLUDES.match(last) and last.endswith((".", "!")) else None
+    )
     return Found(answer, "short") if answer else None
 
 

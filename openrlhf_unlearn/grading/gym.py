@@ -10,7 +10,7 @@ import json
 import re
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.grading.extract import find_answer, without_end
+from openrlhf_unlearn.grading.extract import Found, locate, missing, said
 from openrlhf_unlearn.grading.grade import Grade
 
 FULL = 1 - 1e-9  # scores are floats
@@ -37,24 +37,22 @@ class ReasoningGym:
     def _grade(self, response: str, label: str) -> Grade:
         score = _scorer(label)
         if score is None:
-            return Grade.of("bad_label")
-        answer = task_answer(response)
-        if not answer:
-            return Grade.of("no_answer")
-        return Grade.of("correct" if score(answer) >= FULL else "wrong", answer)
+            return Grade.of("bad_label", None, "the label is no entry of a reasoning-gym task")
+        found = locate_task_answer(response)
+        if not found or not found.answer:
+            return Grade.of("no_answer", None, missing(response))
+        points = score(found.answer)
+        verdict = "correct" if points >= FULL else "wrong"
+        return Grade.of(verdict, found.answer, f"{found.rule}; the task gives {points:g} of 1")
 
 
-def task_answer(response: str) -> str | None:
+def locate_task_answer(response: str) -> Found | None:
     """The last <answer>…</answer>, line breaks kept; else what `auto` finds; else a response of a single line."""
-    text = without_end(response)
+    text = said(response).strip()
     tagged = _TAGGED.findall(text)
     if tagged:
-        return tagged[-1].strip()
-    found = find_answer(response)
-    if found:
-        return found
-    alone = text.strip()
-    return alone if alone and "\n" not in alone else None
+        return Found(tagged[-1].strip(), "answer tag")
+    return locate(response) or (Found(text, "one line") if text and "\n" not in text else None)
 
 
 @functools.lru_cache(maxsize=1024)

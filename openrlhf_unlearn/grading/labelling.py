@@ -9,7 +9,10 @@ from openrlhf_unlearn.grading.extract import anchored_answer, boxed_answer, has_
 
 MAX_WORDS = 6  # of a label that is words; a longer one is a sentence
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
-_PROOF = re.compile(r"\W*(?:proof|prove|see (?:the )?(?:proof|solution|figure|below)|omitted|证明(?:见解析)?|见解析|略)\W*", re.IGNORECASE)
+_PROOF = re.compile(
+    r"\W*(?:proof|prove|see (?:the )?(?:proof|solution|figure|below)|omitted|证明(?:见解析)?|见解析|略)\W*",
+    re.IGNORECASE,
+)
 _NOTHING = {"none", "null", "nan", "n/a", "undefined answer"}
 _SAYS = re.compile(r"\b(?:is|are|equals?|was)\s+(?=[^\s])", re.IGNORECASE)
 
@@ -82,7 +85,9 @@ def note(label: str) -> Note | None:
         return Note(False, "no answer but a proof", "remove the row: nothing can be compared")
     value = value_of(text)
     if not _readable(value):
-        return Note(False, "malformed or too long to be an answer", "give the value alone, as well-formed LaTeX or words")
+        return Note(
+            False, "malformed or too long to be an answer", "give the value alone, as well-formed LaTeX or words"
+        )
     if "\n" in text or len(text) > 200 or "####" in text:
         return Note(True, "a whole solution", f"only {value!r} is compared; keep only that")
     if value != text and _items(text) is not None:
@@ -98,7 +103,11 @@ def note(label: str) -> Note | None:
 def _choice_note(value: str) -> Note | None:
     from openrlhf_unlearn.grading.choices import letter_and_rest
 
-    found = letter_and_rest(value) if re.match(r"[\s({\\$]*(?:text(?:bf)?|mathrm|mathbf)?[\s({]*[A-J]\s*[).:]", value) else None
+    found = (
+        letter_and_rest(value)
+        if re.match(r"[\s({\\$]*(?:text(?:bf)?|mathrm|mathbf)?[\s({]*[A-J]\s*[).:]", value)
+        else None
+    )
     if found and found[1]:
         return Note(True, "a letter with its value", f"the letter {found[0]} decides; give the letter alone")
     return None
@@ -117,6 +126,10 @@ def _readable(value: str) -> bool:
     except (Unreadable, RecursionError):
         return False
     meant = any(node.kind in ("num", "let", "word", "sym", "env", "fn", "dots") or node.args for node in found)
-    return meant or isinstance(what, Many) and what.kind == "set" or isinstance(what, Words) and any(
-        node.kind == "cmd" for node in found
+    return (
+        meant
+        or isinstance(what, Many)
+        and what.kind == "set"
+        or isinstance(what, Words)
+        and any(node.kind == "cmd" for node in found)
     )

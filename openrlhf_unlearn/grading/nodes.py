@@ -104,7 +104,9 @@ _OPTIONS = re.compile(r"\s*\[([^\[\]]*)\]")
 _COLUMNS = re.compile(r"\s*\{[lcr|@{} ]*\}")
 
 
-_REPEATING = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*)(?:\\(?:overline|bar|dot)\s*(?:\{([0-9]+)\}|([0-9]))|\(([0-9]+)\))")
+_REPEATING = re.compile(
+    r"(?<![0-9.])([0-9]*)\.([0-9]*)(?:\\(?:overline|bar|dot)\s*(?:\{([0-9]+)\}|([0-9]))|\(([0-9]+)\))"
+)
 _DOTTED = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*)\\dot\s*\{?([0-9])\}?([0-9]*)\\dot\s*\{?([0-9])\}?")
 _GOES_ON = re.compile(r"(?<![0-9.])([0-9]+)\.([0-9]{2,60})\s*(?:\\[lc]?dots\b\s*|\.\.\.)")
 
@@ -175,7 +177,12 @@ def nodes(text: str) -> tuple[Node, ...]:
 def _unquoted(text: str) -> str:
     """Without the quotes or Markdown around the whole."""
     for mark in ("**", "*", '"', "'", "`", "__"):
-        if text.startswith(mark) and text.endswith(mark) and mark not in text[len(mark) : -len(mark)] and text.strip(mark):
+        if (
+            text.startswith(mark)
+            and text.endswith(mark)
+            and mark not in text[len(mark) : -len(mark)]
+            and text.strip(mark)
+        ):
             return _unquoted(text[len(mark) : -len(mark)].strip())
     return text
 
@@ -418,7 +425,11 @@ class _Reader:
             return [Node("set", _SETS[name])]
         if name in _ACCENTS:
             inside = self.argument()
-            vector = _UNIT_VECTORS.get(inside[0].text) if len(inside) == 1 and name in ("hat", "vec", "overrightarrow") else None
+            vector = (
+                _UNIT_VECTORS.get(inside[0].text)
+                if len(inside) == 1 and name in ("hat", "vec", "overrightarrow")
+                else None
+            )
             return [vector or Node("accent", name, (inside,))]
         if name == "mathbb" or name == "mathcal" or name == "Bbb":
             return [Node("sym", "bb", (self.argument(),))]
@@ -564,7 +575,13 @@ def _finished(found: list[Node]) -> tuple[Node, ...]:
 
 def _is_ring(node: Node, before: list[Node]) -> bool:
     """^\\circ, and ^o after a number."""
-    return node.kind in ("circ", "deg") or node.text == "o" and node.kind in ("let", "word") and bool(before) and before[-1].kind == "num"
+    return (
+        node.kind in ("circ", "deg")
+        or node.text == "o"
+        and node.kind in ("let", "word")
+        and bool(before)
+        and before[-1].kind == "num"
+    )
 
 
 def writing_of(found) -> str:

@@ -42,7 +42,9 @@ FINDING = {
         (("It is not $7$.", "7"), ("Then $x=7$ and so we must add", "7")),
         "chat models without a box",
     ),
-    "bold": Rule("the bold text that ends the last line", (("So we get **7**.", "7"),), (("**7** is wrong", "7"),), "Markdown"),
+    "bold": Rule(
+        "the bold text that ends the last line", (("So we get **7**.", "7"),), (("**7** is wrong", "7"),), "Markdown"
+    ),
     "short": Rule(
         "a short response that is nothing but an answer, or a sentence that ends in one",
         (("7", "7"), ("So Ann has 7 apples.", "7"), ("Hence x = 7.", "7")),
@@ -195,7 +197,9 @@ def table(rules: dict[str, Rule]) -> str:
         f"| {name} | {rule.what} | {shown(rule.accepts)} | {shown(rule.never)} | {rule.source} |"
         for name, rule in rules.items()
     ]
-    return "\n".join(["| rule | what it accepts | such as | never | where it comes from |", "| --- | --- | --- | --- | --- |", *rows])
+    return "\n".join(
+        ["| rule | what it accepts | such as | never | where it comes from |", "| --- | --- | --- | --- | --- |", *rows]
+    )
 
 
 if __name__ == "__main__":

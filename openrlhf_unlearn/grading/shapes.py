@@ -122,7 +122,21 @@ class Builder:
 _PUNCTUATION = re.compile(r"[.,;:!?]")
 _VERBS = {"is", "are", "equals", "be"}
 _ANNOUNCING = {"answer", "ans", "option", "choice", "so", "thus", "hence", "therefore"}
-_ADVERSE = {"not", "wrong", "incorrect", "never", "or", "no", "if", "unless", "except", "maybe", "perhaps", "least", "most"}
+_ADVERSE = {
+    "not",
+    "wrong",
+    "incorrect",
+    "never",
+    "or",
+    "no",
+    "if",
+    "unless",
+    "except",
+    "maybe",
+    "perhaps",
+    "least",
+    "most",
+}
 _PREFIX = {"the", "final", "answer", "is", "are", "correct", "result", "value", "so", "thus", "hence", "therefore", "solution",
            "solutions", "option", "choice", "ans", "answers"}  # fmt: skip
 _BASES = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
@@ -149,7 +163,7 @@ def _trimmed(found: Nodes) -> Nodes:
 
 
 def _without_prefix(found: Nodes) -> Nodes:
-    """"Total: 5", "the area is 5", "so 5" as 5: some words and a colon or verb; none of them may change what follows."""
+    """ "Total: 5", "the area is 5", "so 5" as 5: some words and a colon or verb; none of them may change what follows."""
     end = next((i for i, node in enumerate(found) if node.kind != "word"), len(found))
     said = [node.text.casefold() for node in found[:end]]
     if not said or end == len(found) or end > 8 or not _ADVERSE.isdisjoint(said):
@@ -167,7 +181,18 @@ def of(found: Nodes):
     family, found = _family(found)
     if family:
         return _with_family(of(found), family)
-    for classify in (_turned_interval, _based, _clock, _many, _relation, _residue, _joined, _bracketed, _environment, _ratio):
+    for classify in (
+        _turned_interval,
+        _based,
+        _clock,
+        _many,
+        _relation,
+        _residue,
+        _joined,
+        _bracketed,
+        _environment,
+        _ratio,
+    ):
         result = classify(found)
         if result is not None:
             return result
@@ -570,13 +595,21 @@ def _degrees(found: Nodes) -> Nodes | None:
         whole, minutes = found[0].text, found[2].text
         seconds = found[4].text if len(found) > 4 else "0"
         plus = Node("op", "+")
-        parts = [Node("frac", "frac", ((Node("num", n),), (Node("num", d),))) for n, d in ((minutes, "60"), (seconds, "3600"))]
+        parts = [
+            Node("frac", "frac", ((Node("num", n),), (Node("num", d),)))
+            for n, d in ((minutes, "60"), (seconds, "3600"))
+        ]
         return (Node("num", whole), plus, parts[0], plus, parts[1])
     return None
 
 
 def _without_parentheses(found: Nodes) -> Nodes:
-    while len(found) > 2 and found[0] == Node("open", "(") and found[-1].kind == "close" and _closes(found) == len(found) - 1:
+    while (
+        len(found) > 2
+        and found[0] == Node("open", "(")
+        and found[-1].kind == "close"
+        and _closes(found) == len(found) - 1
+    ):
         found = found[1:-1]
     return found
 
@@ -589,7 +622,9 @@ _SYMBOLS = {"rel", "dots", "cmd", "mod"}
 def readable(found: Nodes) -> bool:
     """Whether nothing but mathematics is in it, at any depth: no word, no two numbers side by side, brackets closed."""
     depth = 0
-    analysis = any(node.kind == "sym" and node.text in ("sum", "prod", "int") or node == Node("fn", "lim") for node in found)
+    analysis = any(
+        node.kind == "sym" and node.text in ("sum", "prod", "int") or node == Node("fn", "lim") for node in found
+    )
     for i, node in enumerate(found):
         if node.kind not in _KNOWN and not (analysis and node.kind in ("rel",)):
             return False

@@ -17,7 +17,9 @@ mm millimeter millimeters millimetre millimetres 毫米 | cm centimeter centimet
 | C celsius Celsius | F fahrenheit Fahrenheit | bit bits | byte bytes | kb KB | mb MB | gb GB
 """
 UNITS = {word: group.split()[0] for group in _SPELLINGS.split("|") for word in group.split()}
-COUNTERS = set("个 人 名 位 只 条 本 件 次 种 岁 张 支 棵 块 台 辆 座 间 页 题 组 队 头 匹 双 对 瓶 杯 袋 箱 根 枚 颗 朵 层 排 圈".split())
+COUNTERS = set(
+    "个 人 名 位 只 条 本 件 次 种 岁 张 支 棵 块 台 辆 座 间 页 题 组 队 头 匹 双 对 瓶 杯 袋 箱 根 枚 颗 朵 层 排 圈".split()
+)
 AREAS = {"square": "^2", "sq": "^2", "cubic": "^3", "平方": "^2", "立方": "^3"}
 JOINTS = {"per": "/", "/": "/"}
 SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "万": 4, "亿": 8}  # powers of ten

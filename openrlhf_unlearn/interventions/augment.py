@@ -25,7 +25,9 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions import flags
 from openrlhf_unlearn.interventions.mixtures import write_jsonl, write_mixtures, write_originals
+from openrlhf_unlearn.locks import hold
 from openrlhf_unlearn.run_dir import RunDir, write_json
+from openrlhf_unlearn.trust import add_remote_code, add_trust_run, check_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_endpoint(parser, what="the endpoint that writes the problems")
     flags.add_endpoint(parser, "check-", "the endpoint that solves them, to check the answers")
     flags.add_budget(parser)
+    add_trust_run(parser)
+    add_remote_code(parser)
 
 
 @dataclass
@@ -58,6 +62,11 @@ class Draft:
 
 
 def run(args: argparse.Namespace) -> int:
+    with hold(args.output, f"augment {args.kind}"):
+        return augment(args)
+
+
+def augment(args: argparse.Namespace) -> int:
     from openrlhf_unlearn.interventions.problems import write_request
     from openrlhf_unlearn.interventions.questions import choose, load_questions
 
@@ -65,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("-n must be at least 1")
     writer, checker = flags.endpoint(args), flags.endpoint(args, "check-")
     run_dir = RunDir.open(args.run)
+    answer_format = args.answer_format or run_format(run_dir, args.trust_run)
     chosen = choose(load_questions(run_dir, args.data, args.question_key), args.prompts, run_dir)
     requests = [write_request(q, args.kind, args.n, args.max_answer_tokens, args.temperature) for q in chosen]
     needs = _needs(requests, args)
@@ -72,10 +82,12 @@ def run(args: argparse.Namespace) -> int:
     with flags.open_journal(args.output / "answers.jsonl", args, needs) as journal:
         if args.plan:
             return 0
+        for endpoint in (writer, checker):  # before anything is written
+            endpoint.key()
         write_originals(args.output, [row_of(q, "original", 0, q.row[q.input_key], None) for q in chosen])
         drafts, stopped = asyncio.run(_draft(requests, chosen, writer, checker, journal, args))
         spent = journal.spent
-    judge_drafts(drafts, args.answer_format or run_format(run_dir), args.grading_workers)
+    judge_drafts(drafts, answer_format, args.grading_workers)
     write_augmented(chosen, drafts, args.kind, args.output)
     counts = Counter(draft.fate or "kept" for draft in drafts)
     write_json(
@@ -111,8 +123,12 @@ def _needs(requests: list, args) -> tuple[int, int]:
     return calls + len(requests) * args.n, tokens + len(requests) * args.n * check
 
 
-def run_format(run_dir: RunDir) -> str:
-    return ((run_dir.config().get("args") or {}).get("unlearn") or {}).get("answer_format") or "auto"
+def run_format(run_dir: RunDir, trusted: bool) -> str:
+    """The run's answer format. Raises UserError where it is code of a received run."""
+    found = ((run_dir.config().get("args") or {}).get("unlearn") or {}).get("answer_format") or "auto"
+    if ":" in found:
+        check_run(run_dir.run_json, found, trusted, "--answer-format FORMAT or ")
+    return found
 
 
 async def _draft(requests, chosen, writer, checker, journal, args) -> tuple[list[Draft], UserError | None]:

@@ -19,6 +19,7 @@ import openai
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.interventions.journal import Journal, content_key
 from openrlhf_unlearn.interventions.structured import Shape, parse
+from openrlhf_unlearn.masking import mask_text, mask_values, remember
 
 TEMPLATE_TOKENS = 128  # what a chat template adds at most: roles, a default system prompt, today's date
 MAYBE_BILLED = (408, 504, 524)  # a gateway gave up on an answer that the model behind it may have finished
@@ -41,6 +42,14 @@ class Endpoint:
     timeout_s: float = 120.0  # without a sign of the server
     tries: int = 8
     backoff_s: float = 1.0  # doubles with each try, up to a minute
+
+    def key(self) -> str | None:
+        """The key in the environment. Raises UserError where there is none, and no server that may do without."""
+        key = os.environ.get(self.api_key_env)
+        remember(key)  # whatever its variable is called; an endpoint may repeat it
+        if not key and not self.base_url:
+            raise UserError(f"no endpoint: give --base-url, or {self.api_key_env} in the environment")
+        return key
 
 
 @dataclass(frozen=True)
@@ -80,9 +89,7 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, journal: Journal, repairs: int = 1):
         self.endpoint, self.journal, self.repairs = endpoint, journal, repairs
-        key = os.environ.get(endpoint.api_key_env)
-        if not key and not endpoint.base_url:
-            raise UserError(f"no endpoint: give --base-url, or {endpoint.api_key_env} in the environment")
+        key = endpoint.key()
         # Tries, and so the journal's account of them, are ours.
         self.api = openai.AsyncOpenAI(
             api_key=key or "none", base_url=endpoint.base_url, timeout=endpoint.timeout_s, max_retries=0
@@ -203,7 +210,7 @@ class Client:
 
     def _refused(self, reservation: int, key: str, error: openai.APIStatusError) -> None:
         """A status instead of an answer: once more, never for this request, or never for any."""
-        status, message = error.status_code, " ".join(str(error.message).split())[:300]
+        status, message = error.status_code, mask_text(" ".join(str(error.message).split()))[:300]
         self.journal.fail(reservation, key, f"status {status}", billed=status in MAYBE_BILLED)
         if status in FATAL or getattr(error, "code", None) == "insufficient_quota":
             raise self._stop(f"{self._name} refuses: {message}")
@@ -252,7 +259,8 @@ async def _collect(stream) -> tuple[dict, int | None]:
             finish = choice.finish_reason or finish
     if finish is None:
         raise EOFError("it ended without a finish reason")
-    answer = {"text": "".join(texts), "refusal": "".join(refusals), "finish": finish, "tokens": usage, "model": model}
+    said, refused = mask_values("".join(texts)), mask_values("".join(refusals))
+    answer = {"text": said, "refusal": refused, "finish": finish, "tokens": usage, "model": model}
     return answer, usage
 
 

@@ -10,6 +10,7 @@ last checkpoint (--ckpt.save_steps). The report of both: `openrlhf-unlearn analy
 """
 
 import argparse
+import os
 import random
 import shlex
 import subprocess
@@ -18,7 +19,10 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.interventions.host_flags import check_launch, join_flags, shown, split_flags
+from openrlhf_unlearn.locks import hold
+from openrlhf_unlearn.masking import MASK, masked
 from openrlhf_unlearn.run_dir import RunDir, read_table, write_json
+from openrlhf_unlearn.trust import add_trust_run, check_run
 
 OWN = ("--plugin", "--unlearn.skip_prompts", "--unlearn.only_prompts", "--ckpt.load_enable")  # set anew for each stage
 
@@ -34,12 +38,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=int, default=0, help="of the choice of the others")
     add("--dry-run", action="store_true", help="print the launches, their flags checked against the host's own parser")
+    add_trust_run(parser)
     add("--flags", nargs=argparse.REMAINDER, default=[], help="last: flags of the launcher that replace the run's own")
 
 
 def run(args: argparse.Namespace) -> int:
     run_dir = RunDir.open(args.run)
-    base = {**split_flags(launch_words(run_dir)), **split_flags(args.flags)}
+    if args.dry_run:
+        return stages(run_dir, args)
+    with hold(args.output, "curriculum"):
+        return stages(run_dir, args)
+
+
+def stages(run_dir: RunDir, args: argparse.Namespace) -> int:
+    base = with_key({**split_flags(launch_words(run_dir)), **split_flags(args.flags)})
     model = base.get("--actor.model_name_or_path")
     if not model:
         raise UserError(f"{run_dir.run_json} names no model to start from; give it by --flags")
@@ -54,8 +66,9 @@ def run(args: argparse.Namespace) -> int:
         command = [sys.executable, "-m", "openrlhf_unlearn.launcher", "--plugin", "unlearn", *join_flags(flags)]
         check_launch("train_ppo", command[3:])
         if args.dry_run:
-            print(f"# stage {number + 1}: {len(ids)} prompts\n{shown(command)}\n")
+            print(f"# stage {number + 1}: {len(ids)} prompts\n{shown(masked(command))}\n")
         else:
+            check_run(run_dir.run_json, "the launch that made it, whose flags --dry-run shows", args.trust_run)
             launch(folder, number + 1, ids, command)
     return 0
 
@@ -68,6 +81,22 @@ def launch_words(run_dir: RunDir) -> list[str]:
             f"{run_dir.run_json} holds no launch of openrlhf.cli.train_ppo; imported runs have none to repeat"
         )
     return words[next(i for i, word in enumerate(words) if word.startswith("--")) :]
+
+
+def with_key(flags: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The flags with this user's keys in place of those that no run directory keeps; without one, without the flag."""
+    for name in [name for name, values in flags.items() if MASK in values]:
+        key = os.environ.get("WANDB_API_KEY") if name == "--logger.wandb.key" else None
+        if key:
+            flags[name] = [key]
+        else:
+            del flags[name]
+            print(
+                f"note: {name} is not kept in a run; without it now, unless --flags {name} gives it (W&B's also from "
+                "WANDB_API_KEY)",
+                file=sys.stderr,
+            )
+    return flags
 
 
 def stage_prompts(run_dir: RunDir, spec: str | None, others: int | None, seed: int) -> tuple[list[str], list[str]]:
@@ -106,7 +135,7 @@ def launch(folder: Path, number: int, ids: list[str], command: list[str]) -> Non
         print(f"stage {number}: done before, its model is in {folder / 'model'}")
         return
     write_json(folder / "prompts.json", ids)
-    print(f"stage {number}: {len(ids)} prompts\n{shown(command)}", flush=True)
+    print(f"stage {number}: {len(ids)} prompts\n{shown(masked(command))}", flush=True)
     code = subprocess.run(command).returncode
     if code:
         raise UserError(f"stage {number} ended with exit code {code}, see above; the same command goes on from there")

@@ -18,7 +18,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, one_line
+from openrlhf_unlearn.masking import masked
 
 MODULES = {"train_ppo": "train_ppo_ray", "train_sft": "train_sft"}
 
@@ -38,7 +39,7 @@ def host_folder() -> Path:
 def host_parser(launcher: str) -> argparse.ArgumentParser:
     """The parser of `launcher`, a name of MODULES, as the installed host writes it."""
     path = host_folder() / "cli" / f"{MODULES[launcher]}.py"
-    body = ast.parse(path.read_text()).body
+    body = ast.parse(path.read_text(encoding="utf-8")).body
     main = next(node for node in body if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test))
     end = next(i for i, statement in enumerate(main.body) if ".parse_args(" in ast.unparse(statement))
     names = {}
@@ -137,9 +138,9 @@ def main(argv: list[str]) -> int:
         else:
             check_launch(argv[0], argv[1:])
     except UserError as error:
-        print(f"{argv[0]}: {error}", file=sys.stderr)
+        print(f"{argv[0]}: {one_line(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
-    print(shown([*program, *argv[1:]]))
+    print(shown([*program, *masked(argv[1:])]))
     return 0
 
 

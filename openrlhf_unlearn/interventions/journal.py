@@ -6,6 +6,7 @@ is paid twice, and what was in flight when it died counts in full, for nobody kn
 """
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.masking import masked
 
 
 @dataclass
@@ -80,9 +82,16 @@ class Journal:
             self.failures[entry["failure"]] = self.failures.get(entry["failure"], 0) + 1
 
     def _append(self, entry: dict) -> None:
-        self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(json.dumps(entry, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self.stopped = UserError(
+                f"cannot write {self.path}: {error.strerror}; what was answered before is kept: free space, and the "
+                "same command goes on"
+            )
+            raise self.stopped from error
         self._take(entry)
 
     @property
@@ -98,7 +107,7 @@ class Journal:
     def reserve(self, key: str, tokens: int, request: dict) -> int:
         """Write down that `request` goes out; returns the reservation's number. Only after `fits`."""
         number = self._number + 1
-        self._append({"number": number, "key": key, "reserved": tokens, "request": request})
+        self._append({"number": number, "key": key, "reserved": tokens, "request": masked(request)})
         return number
 
     def settle(self, number: int, key: str, answer: dict, tokens: int | None) -> None:
@@ -112,7 +121,12 @@ class Journal:
         self._append({"number": number, "key": key, "calls": int(billed), "tokens": tokens, "failure": failure})
 
     def close(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk: what could not be written was told
+            self._file.close()
+        if not self._number:  # nothing was asked
+            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.parent.rmdir()
 
     def __enter__(self) -> "Journal":
         return self

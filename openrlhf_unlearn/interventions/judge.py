@@ -15,6 +15,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions import flags
+from openrlhf_unlearn.locks import SHORT_S, hold
 from openrlhf_unlearn.run_dir import GROUPS, RunDir
 
 TRUSTED = 0.667  # alpha below which Krippendorff would draw no conclusion
@@ -69,7 +70,8 @@ def judge(run_dir: RunDir, rollouts: list, args) -> int:
     ]
     needs = flags.needed(request for _, _, request in asked)
     print(f"{len(rollouts)} rollouts, {args.judgements} judgements each, by {endpoint.model}")
-    with flags.open_journal(run_dir.judgement_answers(), args, needs) as journal:
+    path = run_dir.judgement_answers()
+    with hold(path, "judge"), flags.open_journal(path, args, needs) as journal:
         if args.plan:
             return 0
         rows, stopped = asyncio.run(_ask(asked, endpoint, journal))
@@ -130,8 +132,9 @@ def save(run_dir: RunDir, tag: str, rows: list[dict]) -> None:
 
     if not rows:
         return
-    merge(run_dir, tag, rows)
-    summary = summarize(run_dir, tag)
+    with hold(run_dir.judgements(tag), "judge", wait_s=SHORT_S):
+        merge(run_dir, tag, rows)
+        summary = summarize(run_dir, tag)
     print(f"\n{run_dir.judgements(tag)}\n{'rater':<24}{'group':<14}{'prompts':>8}{'mean':>7}   95 % interval")
     for rater, said in summary["raters"].items():
         for group, n in said["groups"].items():

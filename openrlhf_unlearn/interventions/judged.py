@@ -12,6 +12,7 @@ import pyarrow as pa
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.interventions.agreement import krippendorff_alpha, mean_interval
 from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, atomic_path, read_table, write_json, write_table
+from openrlhf_unlearn.spreadsheet import write_rows
 
 HUMAN = "human:"
 SCORES = range(6)
@@ -124,10 +125,9 @@ def _matrix(lists) -> np.ndarray:
 def write_csv(path: Path, rollouts: list[Rollout]) -> None:
     """A sheet for a human rater: nothing in it tells group, checkpoint or the judge's score."""
     with atomic_path(path) as aside, aside.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(["item", "problem", "solution", "score", "remark"])
-        for rollout in sorted(rollouts, key=lambda rollout: rollout.name):
-            writer.writerow([rollout.name, rollout.problem, rollout.response, "", ""])
+        write_rows(lines, [["item", "problem", "solution", "score", "remark"]])
+        ordered = sorted(rollouts, key=lambda rollout: rollout.name)
+        write_rows(lines, ([rollout.name, rollout.problem, rollout.response, "", ""] for rollout in ordered))
 
 
 def read_csv(path: Path, rater: str, rollouts: dict[str, Rollout]) -> dict[str, list[dict]]:

@@ -14,7 +14,7 @@ MIXTURES = {
 
 
 def write_jsonl(path: Path, rows: list[dict]) -> None:
-    with atomic_path(path) as aside, aside.open("w", encoding="utf-8") as lines:
+    with atomic_path(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as lines:
         lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 

@@ -11,7 +11,8 @@ with RUN's report, whose figure `similarity_over_models` sets them side by side.
 import argparse
 
 from openrlhf_unlearn.errors import UsageError
-from openrlhf_unlearn.run_dir import RunDir, update_summary
+from openrlhf_unlearn.run_dir import RunDir, check_name, update_summary
+from openrlhf_unlearn.trust import add_remote_code, add_trust_run
 
 TAKEN = ("initial", "final")
 
@@ -23,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", help="default: the run's")
     add("-n", type=int, default=32, help="samples a prompt; more of them give the probe more correct rollouts")
     add("--per-group", type=int, default=100, help="prompts of each group that are probed; 0: all")
+    add_trust_run(parser)
+    add_remote_code(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     models = named(args.models)
     run_dir = RunDir.open(args.run)
-    data = ["--data", args.data] if args.data else []
+    data = (["--data", args.data] if args.data else []) + (["--trust-run"] if args.trust_run else [])
     for name, model in models.items():
         if name not in run_dir.evaluation_tags():
             call("evaluate", ["--run", args.run, "--tag", name, "--model", model, "-n", str(args.n), *data])
@@ -47,9 +50,9 @@ def named(words: list[str]) -> dict[str, str]:
     models: dict[str, str] = {}
     for word in words:
         name, _, model = word.partition("=")
-        if not model or not name.replace("-", "").replace("_", "").isalnum() or name in (*TAKEN, *models):
-            raise UsageError(f"{word!r}: give NAME=MODEL; names of letters, digits, - and _, each once, not {TAKEN}")
-        models[name] = model
+        if not model or name in (*TAKEN, *models):
+            raise UsageError(f"{word!r}: give NAME=MODEL, each name once, and not {' or '.join(TAKEN)}")
+        models[check_name(name, "NAME=MODEL: the name")] = model
     if len(models) < 2:
         raise UsageError("give at least two models: base=MODEL mid=MODEL")
     return models

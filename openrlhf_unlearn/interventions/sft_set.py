@@ -19,7 +19,9 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions import flags
+from openrlhf_unlearn.locks import hold
 from openrlhf_unlearn.run_dir import RunDir, read_table
+from openrlhf_unlearn.trust import add_remote_code, add_trust_run
 
 SOLVE = r"Solve the problem. Reason step by step and put the final answer alone in \boxed{}."
 _END = re.compile(r"(?:\s|<(?:eos|/s|end_of_turn)>|<\|[a-z_]{1,24}\|>)+\Z")
@@ -43,9 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="of the choice of prompts")
     flags.add_endpoint(parser, what="the stronger model")
     flags.add_budget(parser)
+    add_trust_run(parser)
+    add_remote_code(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    with hold(args.output, "sft-set"):
+        return make(args)
+
+
+def make(args: argparse.Namespace) -> int:
     from openrlhf_unlearn.interventions.mixtures import write_jsonl
     from openrlhf_unlearn.interventions.questions import load_questions
 
@@ -111,6 +120,7 @@ def _right_of_endpoint(run_dir: RunDir, pools, wanted, args) -> tuple[dict[str, 
     from openrlhf_unlearn.interventions.client import Client
 
     endpoint = flags.endpoint(args)
+    answer_format = args.answer_format or run_format(run_dir, args.trust_run)
     asked = [question for group, pool in pools.items() for question in pool[: SPARE * wanted[group]]]
     needs = flags.needed(_request(question, n, args) for question in asked for n in range(args.attempts))
     print(f"at most {len(asked)} prompts and {args.attempts} responses each, by {endpoint.model}")
@@ -120,7 +130,7 @@ def _right_of_endpoint(run_dir: RunDir, pools, wanted, args) -> tuple[dict[str, 
 
         async def ask():
             async with Client(endpoint, journal) as client:
-                with load_grader(args.answer_format or run_format(run_dir), workers=args.grading_workers) as grader:
+                with load_grader(answer_format, workers=args.grading_workers) as grader:
                     return await _fill(client, grader, pools, wanted, args)
 
         return asyncio.run(ask())

@@ -6,12 +6,14 @@ beside the checkpoint's files and is made once.
 """
 
 import contextlib
+import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.locks import hold
 from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.trust import remote_code
 
 
 def resolve_model(model: str, run: RunDir) -> str:
@@ -45,36 +47,42 @@ def _step_folder(folder: Path) -> Path | None:
         if list(place.glob("*model_states.pt")):
             return place
         latest = place / "latest"
-        if latest.exists() and list((place / latest.read_text().strip()).glob("*model_states.pt")):
-            return place / latest.read_text().strip()
+        if latest.exists() and list((place / latest.read_text(encoding="utf-8").strip()).glob("*model_states.pt")):
+            return place / latest.read_text(encoding="utf-8").strip()
     return None
 
 
 def convert(step: Path, base: str) -> Path:
     """`step`/hf: the checkpoint's weights as a Hugging Face folder with the configuration of `base`."""
     target = step / "hf"
-    if (target / "config.json").exists():
-        return target
+    with hold(step, "converting this checkpoint", wait_s=600):
+        if not (target / "config.json").exists():
+            _convert(step, base, target)
+    return target
+
+
+def _convert(step: Path, base: str, target: Path) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     print(f"converting {step} to {target}")
     with torch.device("cpu"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, trust_remote_code=True))
+        model = AutoModelForCausalLM.from_config(
+            AutoConfig.from_pretrained(base, trust_remote_code=remote_code()), trust_remote_code=remote_code()
+        )
     missing = model.load_state_dict(_weights(step), strict=False).missing_keys
     tied = set(getattr(model, "_tied_weights_keys", None) or ())
     if set(missing) - tied:
         raise UserError(f"{step} lacks weights of {base}: {', '.join(sorted(set(missing) - tied)[:3])}; another model?")
-    aside = Path(tempfile.mkdtemp(prefix=".hf.", dir=step))
+    aside = step / f".hf.{os.getpid()}"
     try:
         with contextlib.suppress(OSError):  # the base model has none
             model.generation_config = GenerationConfig.from_pretrained(base)
         model.to(torch.bfloat16).save_pretrained(aside)
-        AutoTokenizer.from_pretrained(base, trust_remote_code=True).save_pretrained(aside)
+        AutoTokenizer.from_pretrained(base, trust_remote_code=remote_code()).save_pretrained(aside)
         aside.rename(target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return target
 
 
 def _weights(step: Path) -> dict:

@@ -17,6 +17,7 @@ the shares of the hard prompts, their sensitivity to tau, easy threshold and sam
 
 import argparse
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,8 @@ from openrlhf_unlearn.learnability.groups import (
 )
 from openrlhf_unlearn.learnability.posterior import Posterior
 from openrlhf_unlearn.learnability.sensitivity import agreement, group_shares, labels_of_runs, sensitivity, wilson
-from openrlhf_unlearn.run_dir import GROUPS, SCHEMAS, RunDir, read_json, update_summary, write_table
+from openrlhf_unlearn.locks import SHORT_S, hold
+from openrlhf_unlearn.run_dir import GROUPS, SCHEMAS, RunDir, read_summary, update_summary, write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -208,12 +210,14 @@ def _hard_shares(group: np.ndarray, chances: dict[str, np.ndarray]) -> dict:
 
 def save(result: Classification, runs: Sequence[str | Path]) -> None:
     """Write learnability.parquet and the summary's "classify" into every run."""
-    for path in runs:  # a summary that cannot be read must stop this before any run is changed
-        if RunDir(path).summary.exists():
-            read_json(RunDir(path).summary)
-    for path in runs:
-        write_table(RunDir(path).learnability, result.table)
-        update_summary(RunDir(path), "classify", result.summary)
+    with ExitStack() as locks:  # in one order, so that two commands never wait for each other
+        for run in sorted(map(RunDir, runs), key=str):
+            locks.enter_context(hold(run.learnability, "classify", wait_s=SHORT_S))
+        for path in runs:  # a summary that cannot be read must stop this before any run is changed
+            read_summary(RunDir(path))
+        for path in runs:
+            write_table(RunDir(path).learnability, result.table)
+            update_summary(RunDir(path), "classify", result.summary)
 
 
 def report(summary: dict) -> str:

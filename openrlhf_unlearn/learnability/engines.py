@@ -8,10 +8,11 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openrlhf_unlearn.cpu import choose_threads, environment, ray_init_kwargs
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.trust import remote_code
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class EngineConfig:
     dtype: str = "auto"
     tensor_parallel: int = 1
     max_num_seqs: int = 256
+    trust_remote_code: bool = field(default_factory=remote_code)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Engine:
             tensor_parallel_size=config.tensor_parallel,
             max_num_seqs=config.max_num_seqs,
             enforce_eager=not has_gpu(),
-            trust_remote_code=True,
+            trust_remote_code=config.trust_remote_code,
             disable_log_stats=True,
         )
 

@@ -18,7 +18,9 @@ from dataclasses import asdict
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.learnability.settings import Settings, check_same, now, resolve, start_run, versions
-from openrlhf_unlearn.run_dir import RunDir, read_json, write_json
+from openrlhf_unlearn.locks import hold
+from openrlhf_unlearn.run_dir import RunDir, check_name, read_object, write_json
+from openrlhf_unlearn.trust import add_remote_code, add_trust_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,22 +66,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="keep text and tokens; probe and regrade need them",
     )
+    add_trust_run(parser)
+    add_remote_code(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.n < 1 or args.chunk < 1:
         raise UsageError("-n and --chunk must be at least 1")
-    if not args.tag.replace("-", "").replace("_", "").isalnum():
-        raise UsageError(f"--tag {args.tag!r}: letters, digits, - and _ only; it names files")
+    check_name(args.tag, "--tag")
     run_dir = RunDir.open(args.run) if RunDir(args.run).run_json.exists() else RunDir(args.run)
     from openrlhf_unlearn.learnability.checkpoints import resolve_model
 
-    settings = resolve(args, resolve_model(args.model, run_dir), run_dir)
+    with hold(run_dir.evaluation(args.tag), f"evaluate --tag {args.tag}"):
+        settings = resolve(args, resolve_model(args.model, run_dir), run_dir)
+        return evaluate_rest(run_dir, settings, args)
+
+
+def evaluate_rest(run_dir: RunDir, settings: Settings, args: argparse.Namespace) -> int:
+    """What is missing of the evaluation, if anything is."""
     done = run_dir.evaluation_json(args.tag)
     if done.exists() and run_dir.evaluation(args.tag).exists():
         from openrlhf_unlearn.learnability.parts import grow
 
-        before = read_json(done).get("settings", {})
+        before = read_object(done).get("settings", {})
         if not grow(run_dir, args.tag, settings, before):
             check_same(before, settings, done, "choose another --tag, or delete it")
             print(f"{run_dir.evaluation(args.tag)} is there already")
@@ -194,7 +203,7 @@ def finish(run_dir: RunDir, tag: str, settings: Settings, parts, seconds: float)
     """Merge the parts, write evaluations/TAG.json and say in a line what came out."""
     drawn = parts.drawn
     verdicts: Counter = parts.merge()
-    counts = [parts.counts[name] for name in parts.counts]
+    counts = list(parts.counts.values())
     samples = sum(n for n, _ in counts)
     write_json(
         run_dir.evaluation_json(tag),

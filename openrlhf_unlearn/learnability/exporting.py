@@ -17,8 +17,8 @@ imported ones, or else the row in prompts.parquet.
 import argparse
 import csv
 import json
+import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.run_dir import GROUPS, RunDir, atomic_path, read_table, write_json
+from openrlhf_unlearn.run_dir import GROUPS, RunDir, atomic_path, check_name, read_table, write_json
 
 PAPER_GROUPS = ("unlearnable", "learnable", "no_reward", "easy")
 
@@ -120,23 +120,27 @@ def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
     """Write a folder aside and rename it; refuses to replace anything."""
     if target.exists():
         raise UserError(f"{target} is there already; choose another --output, or delete it")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        aside.mkdir(parents=True)
         write(aside)
         aside.rename(target)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"cannot write {target}: {why}; free space or choose another --output") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_paper_files(run_dir: RunDir, table: pa.Table, args) -> None:
+    check_name(args.prefix, "--prefix")
     numbers = _numbers(run_dir, args)
 
     def write(folder: Path) -> None:
         _write_csv(run_dir, numbers, folder / "prompt_reward_stats.csv")
         for group in PAPER_GROUPS:
             ids = sorted(numbers[name] for name in _paper_set(table, group) if name in numbers)
-            (folder / f"{args.prefix}_{group}.json").write_text(json.dumps(ids))
+            (folder / f"{args.prefix}_{group}.json").write_text(json.dumps(ids), encoding="utf-8")
         for tag in run_dir.evaluation_tags():
             _write_results(run_dir, tag, numbers, folder / f"result_{tag}.json")
 
@@ -169,7 +173,7 @@ def _numbers(run_dir: RunDir, args) -> dict[str, int]:
 def _write_csv(run_dir: RunDir, numbers: dict[str, int], path: Path) -> None:
     columns = ["step", "prompt_id", "mean_reward", "std_reward", "n", "processed"]
     table = run_dir.read_steps("rewards", columns)
-    with path.open("w", newline="") as lines:
+    with path.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
         writer.writerow(columns)
         for row in table.to_pylist():
@@ -196,7 +200,7 @@ def _write_results(run_dir: RunDir, tag: str, numbers: dict[str, int], path: Pat
             }
         )
     with atomic_path(path) as aside:
-        aside.write_text(json.dumps(results, ensure_ascii=False))
+        aside.write_text(json.dumps(results, ensure_ascii=False), encoding="utf-8", errors="backslashreplace")
 
 
 WRITERS = {"json": write_groups, "skip": write_skip_list, "dataset": write_dataset, "verl-csv": write_paper_files}

@@ -18,6 +18,7 @@ import argparse
 import csv
 import statistics
 from collections import defaultdict
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,11 +26,14 @@ import pyarrow as pa
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.learnability.formats import FORMATS, Rollout, find_files, read_rollouts
 from openrlhf_unlearn.learnability.settings import now
+from openrlhf_unlearn.locks import SHORT_S, hold
 from openrlhf_unlearn.run_dir import (
     POSITIVE_THRESHOLD,
     SCHEMA_VERSION,
     SCHEMAS,
     RunDir,
+    check_name,
+    holds_files,
     prompt_id,
     read_table,
     write_json,
@@ -55,7 +59,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     columns = _columns(args.columns)
-    run_dir = _open(RunDir(args.run), args)
+    run_dir = RunDir(args.run)
+    if args.tag:
+        check_name(args.tag, "--tag")
+    with ExitStack() as locks:  # of what is written: steps or an evaluation, and the prompts
+        locks.enter_context(hold(run_dir.evaluation(args.tag) if args.tag else run_dir.path, "import"))
+        locks.enter_context(hold(run_dir.prompts, "import", wait_s=SHORT_S))
+        import_files(_open(run_dir, args), columns, args)
+
+
+def import_files(run_dir: RunDir, columns: dict, args: argparse.Namespace) -> None:
     prompts = Prompts(run_dir)
     source = Path(args.source)
     if args.format == "paper" and source.suffix == ".csv":
@@ -88,7 +101,7 @@ def _open(run_dir: RunDir, args: argparse.Namespace) -> RunDir:
         known = run_dir.config().get("model")
         if args.model and known and args.model != known:
             raise UserError(f"{run_dir} is a run of model {known!r}, not {args.model!r}; choose another --run")
-    elif run_dir.path.is_dir() and any(run_dir.path.iterdir()):
+    elif holds_files(run_dir.path):
         raise UserError(f"{run_dir} is not empty and no run directory; choose another --run")
     return run_dir
 
@@ -264,17 +277,16 @@ def _csv_row(path: Path, line: int, row: dict) -> dict:
 
 def _finish(run_dir: RunDir, args, prompts: Prompts) -> None:
     """Write run.json, where there is none, and the prompts."""
-    if not run_dir.run_json.exists():
-        write_json(
-            run_dir.run_json,
-            {
-                "schema_version": SCHEMA_VERSION,
-                "created_by": f"import {args.format}",
-                "created": now(),
-                "model": args.model,
-                "data": str(args.source),
-                "seed": None,
-                "args": {},
-            },
-        )
+    about = {
+        "schema_version": SCHEMA_VERSION,
+        "created_by": f"import {args.format}",
+        "created": now(),
+        "model": args.model,
+        "data": str(args.source),
+        "seed": None,
+        "args": {},
+    }
+    with hold(run_dir.run_json, "import", wait_s=SHORT_S):
+        if not run_dir.run_json.exists():
+            write_json(run_dir.run_json, about)
     prompts.save()

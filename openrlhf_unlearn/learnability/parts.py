@@ -3,11 +3,14 @@
 import shutil
 from collections import Counter, defaultdict
 from dataclasses import asdict, replace
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.learnability.settings import Settings, check_same
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, SCHEMAS, RunDir, atomic_path, read_json, read_table, write_json
 
@@ -89,7 +92,11 @@ class Parts:
         self._count(names, rewards)
 
     def merge(self) -> Counter:
-        """Write all parts as the evaluation's one table, a part at a time; returns how often each verdict came."""
+        """Write all parts as the evaluation's one table, a part at a time; returns how often each verdict came.
+
+        Raises UserError where the rows are not those that were counted, or fewer than a finished table has: then the
+        files were changed by others, and the table stays as it was.
+        """
         verdicts: Counter = Counter()
         with (
             atomic_path(self.run.evaluation(self.tag)) as aside,
@@ -100,4 +107,21 @@ class Parts:
                 writer.write_table(table)
                 for row in pc.value_counts(table.column("verdict")).to_pylist():
                     verdicts[row["values"]] += row["counts"]
+            writer.close()
+            self._check(aside)
         return verdicts
+
+    def _check(self, merged: Path) -> None:
+        """Every sample that was counted is in the merged table, once, and no less than a finished one holds."""
+        table = read_table(merged, ["prompt_id", "sample"])
+        names, per_prompt = np.unique(table.column("prompt_id").to_numpy(), return_counts=True)
+        wanted = {name: n for name, (n, _) in self.counts.items() if n}
+        distinct = table.group_by(["prompt_id", "sample"]).aggregate([]).num_rows
+        target = self.run.evaluation(self.tag)
+        finished = len(read_table(target, ["prompt_id"])) if target.exists() else 0
+        if dict(zip(names, per_prompt, strict=True)) != wanted or not distinct == table.num_rows >= max(1, finished):
+            raise UserError(
+                f"{self.folder} holds {distinct} different samples in {table.num_rows} rows, {sum(wanted.values())} "
+                f"were counted, {finished} are finished: something else changed its files; {target} stays as it was. "
+                "Delete that folder and evaluate again"
+            )

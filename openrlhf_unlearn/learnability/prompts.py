@@ -6,7 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.locks import SHORT_S, hold
 from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, prompt_id, read_table, write_table
+from openrlhf_unlearn.trust import remote_code, why_not_loaded
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ def load_tokenizer(model: str):
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(model, trust_remote_code=True)
+        return AutoTokenizer.from_pretrained(model, trust_remote_code=remote_code())
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = why_not_loaded(error)
         raise UserError(f"--model {model}: no tokenizer can be loaded ({reason}); save one there") from None
 
 
@@ -80,12 +82,14 @@ def _rows(config: DataConfig):
 
 def settle_prompts(run: RunDir, prompts: list[Prompt]) -> list[Prompt]:
     """Those of `prompts` that are the run's; writes prompts.parquet where there is none yet."""
-    if not run.prompts.exists():
-        rows = [
-            {"prompt_id": p.id, "prompt": p.text, "label": str(p.label), "datasource": p.datasource} for p in prompts
-        ]
-        write_table(run.prompts, pa.Table.from_pylist(rows, schema=SCHEMAS["prompts"]))
-        return prompts
+    with hold(run.prompts, "evaluate", wait_s=SHORT_S):
+        if not run.prompts.exists():
+            rows = [
+                {"prompt_id": p.id, "prompt": p.text, "label": str(p.label), "datasource": p.datasource}
+                for p in prompts
+            ]
+            write_table(run.prompts, pa.Table.from_pylist(rows, schema=SCHEMAS["prompts"]))
+            return prompts
     known = set(read_table(run.prompts, ["prompt_id"]).column("prompt_id").to_pylist())
     shared = [prompt for prompt in prompts if prompt.id in known]
     if not shared:

@@ -9,7 +9,11 @@ from pathlib import Path
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.learnability.rewards import check_reward
-from openrlhf_unlearn.run_dir import SCHEMA_VERSION, RunDir, write_json
+from openrlhf_unlearn.locks import SHORT_S, hold
+from openrlhf_unlearn.masking import masked
+from openrlhf_unlearn.run_dir import SCHEMA_VERSION, RunDir, holds_files, write_json
+from openrlhf_unlearn.training.data_check import uses_our_grader
+from openrlhf_unlearn.trust import check_run, own
 
 # flag of evaluate: (where run.json keeps it, the host's own default)
 FROM_RUN = {
@@ -69,6 +73,7 @@ def resolve(args, model: str, run: RunDir) -> Settings:
     if values["reward"]:
         values["reward"] = str(values["reward"])
         check_reward(values["reward"], None if args.reward else run)
+    check_code(args, values, run)
     return Settings(
         model=model,
         model_fingerprint=fingerprint(model),
@@ -80,6 +85,15 @@ def resolve(args, model: str, run: RunDir) -> Settings:
         save_responses=args.save_responses,
         **values,
     )
+
+
+def check_code(args, values: dict, run: RunDir) -> None:
+    """Raise UserError where a received run, and no flag, names code that grading would run."""
+    ours = not values["reward"] or uses_our_grader(values["reward"])
+    if not args.reward and not ours:
+        check_run(run.run_json, values["reward"], args.trust_run, "--reward FILE.py or ")
+    if not args.answer_format and ours and ":" in values["answer_format"]:
+        check_run(run.run_json, values["answer_format"], args.trust_run, "--answer-format FORMAT or ")
 
 
 def _at(config: dict, flag: str, default):
@@ -102,7 +116,7 @@ def fingerprint(model: str) -> str:
 
 def check_same(before: dict, settings: Settings, where: Path, mend: str) -> None:
     """Raise UserError with the first setting that differs from those that `where` was made with."""
-    for name, now in asdict(settings).items():
+    for name, now in masked(asdict(settings)).items():
         if name in before and before[name] != now:
             flag = "--" + name.replace("_", "-")
             raise UserError(f"{where} was made with {flag} {before[name]!r}, not {now!r}; {mend}")
@@ -110,9 +124,13 @@ def check_same(before: dict, settings: Settings, where: Path, mend: str) -> None
 
 def start_run(run: RunDir, settings: Settings) -> None:
     """Write a run.json for a run that no training has made, so that later evaluations take the same settings."""
-    if run.run_json.exists():
-        return
-    if run.path.is_dir() and any(run.path.iterdir()):
+    with hold(run.run_json, "evaluate", wait_s=SHORT_S):
+        if not run.run_json.exists():
+            _write_run_json(run, settings)
+
+
+def _write_run_json(run: RunDir, settings: Settings) -> None:
+    if holds_files(run.path):
         raise UserError(f"{run} is not empty and no run directory; choose another --run")
     args: dict = {"actor": {"model_name_or_path": settings.model}}
     for name, (flag, _) in FROM_RUN.items():
@@ -131,6 +149,7 @@ def start_run(run: RunDir, settings: Settings) -> None:
             "args": args,
         },
     )
+    own(run.run_json)
 
 
 def now() -> str:

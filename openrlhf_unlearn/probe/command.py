@@ -13,8 +13,10 @@ import argparse
 import time
 
 from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.locks import hold
 from openrlhf_unlearn.probe.words import say, trajectory
-from openrlhf_unlearn.run_dir import RunDir, write_json
+from openrlhf_unlearn.run_dir import RunDir, check_name, write_json
+from openrlhf_unlearn.trust import add_remote_code, remote_code, why_not_loaded
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="originals and variants: a data set of augment, or a table of prompt_id and variant_id",
     )
     add("--seed", type=int, default=0, help="of the choice of prompts and rollouts")
+    add_remote_code(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,11 +60,12 @@ def run(args: argparse.Namespace) -> int:
     pairs = list(zip(args.model, args.tag * (len(args.model) if len(args.tag) == 1 else 1), strict=True))
     results = {}
     for (model, tag), name in zip(pairs, args.name, strict=True):
-        results[name] = probe(run_dir, model, tag, name, args)
-        if args.compare_full:
-            against_full(run_dir, model, tag, name, args, results[name])
-        if args.variants:
-            _variants(run_dir, name, args)
+        with hold(run_dir.probe(name), f"probe --name {name}"):
+            results[name] = probe(run_dir, model, tag, name, args)
+            if args.compare_full:
+                against_full(run_dir, model, tag, name, args, results[name])
+            if args.variants:
+                _variants(run_dir, name, args)
     if len(results) > 1:
         print(trajectory(results))
     return 0
@@ -86,8 +90,7 @@ def check(args: argparse.Namespace) -> None:
     if len(args.name) != len(args.model) or len(set(args.name)) < len(args.name):
         raise UsageError(f"--name: give {len(args.model)} different ones, as many as models")
     for name in args.name:
-        if not name.replace("-", "").replace("_", "").isalnum():
-            raise UsageError(f"--name {name!r}: letters, digits, - and _ only; it names a folder")
+        check_name(name, "--name")
 
 
 def probe(run_dir: RunDir, model: str, tag: str, name: str, args: argparse.Namespace) -> dict:
@@ -119,7 +122,8 @@ def against_full(run_dir: RunDir, model: str, tag: str, name: str, args, result:
     from openrlhf_unlearn.probe.compare import correlation
 
     full = argparse.Namespace(**{**vars(args), "full": True, "adapter": None})
-    probe(run_dir, model, tag, f"{name}-full", full)
+    with hold(run_dir.probe(f"{name}-full"), f"probe --name {name}"):
+        probe(run_dir, model, tag, f"{name}-full", full)
     found = correlation(run_dir, name, f"{name}-full")
     write_json(run_dir.probe_json(name), {**result, "against_full": found})
     print(
@@ -195,6 +199,6 @@ def _vocabulary(model: str) -> int:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(model, trust_remote_code=True).get_text_config().vocab_size
+        return AutoConfig.from_pretrained(model, trust_remote_code=remote_code()).get_text_config().vocab_size
     except (OSError, ValueError) as error:
-        raise UserError(f"--model {model} cannot be loaded: {str(error).strip().splitlines()[0]}") from None
+        raise UserError(f"--model {model} cannot be loaded: {why_not_loaded(error)}") from None

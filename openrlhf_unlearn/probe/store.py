@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.probe.summary import ARRAYS, Gradients
 from openrlhf_unlearn.run_dir import RunDir, atomic_path, read_json, write_json
 
@@ -41,7 +42,10 @@ class Parts:
         tensors = {f"{kind}.{name}": getattr(g, name) for kind, g in gradients.items() for name in ARRAYS}
         metadata = {f"{kind}.ids": json.dumps(g.ids) for kind, g in gradients.items()}
         with atomic_path(self.path(number)) as aside:
-            save_file(tensors, aside, {**metadata, "facts": json.dumps(facts)})
+            try:
+                save_file(tensors, aside, {**metadata, "facts": json.dumps(facts)})
+            except SafetensorError as error:  # a full disk, say
+                raise OSError(str(error)) from error
 
     def facts(self, numbers: Sequence[int]) -> list[dict]:
         return [json.loads(_metadata(self.path(number))["facts"]) for number in numbers]
@@ -49,6 +53,7 @@ class Parts:
 
 def check_same(before: dict, now: dict, where: Path, mend: str) -> None:
     """Raise UserError with the first setting that differs from those that `where` was made with."""
+    before, now = masked(before), masked(now)
     for name in now:
         if before.get(name) != now[name]:
             raise UserError(f"{where} was made with {name} {before.get(name)!r}, not {now[name]!r}; {mend}")
@@ -67,7 +72,9 @@ def merge(paths: Sequence[Path], target: Path, facts: dict) -> None:
             for name, value in part.metadata().items():
                 if name != "facts":
                     metadata[name] = metadata.get(name, []) + json.loads(value)
-    header: dict = {"__metadata__": {**{k: json.dumps(v) for k, v in metadata.items()}, "facts": json.dumps(facts)}}
+    header: dict = {
+        "__metadata__": {**{k: json.dumps(v) for k, v in metadata.items()}, "facts": json.dumps(masked(facts))}
+    }
     start = 0
     for name in sorted(shapes):
         _, dtype, shape = shapes[name][0]

@@ -6,11 +6,12 @@ Every part is computed alone and alike wherever it lands, so the numbers do not 
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.gradients import Rollouts, Stream, collect
 from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.trust import remote_code, why_not_loaded
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ class Work:
     tokens: int
     temperature: float
     attention: str | None
+    trust_remote_code: bool = field(default_factory=remote_code)
 
     def settings(self) -> dict:
         kept = asdict(self)
-        return {name: kept[name] for name in kept if name not in ("device", "tokens", "attention")}
+        return {name: kept[name] for name in kept if name not in ("device", "tokens", "attention", "trust_remote_code")}
 
 
 class Worker:
@@ -44,7 +46,7 @@ class Worker:
     def __init__(self, work: Work):
         from openrlhf_unlearn.probe.backward import Backward
 
-        model = load_model(work.model, work.dtype, work.device)
+        model = load_model(work.model, work.dtype, work.device, work.trust_remote_code)
         self.stream = Stream(
             Backward(model, subspace(model, work), work.temperature, attention=work.attention),
             work.units,
@@ -68,7 +70,7 @@ class Worker:
         return gradients, facts
 
 
-def load_model(name: str, dtype: str, device: str):
+def load_model(name: str, dtype: str, device: str, trust_remote_code: bool = False):
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -77,9 +79,11 @@ def load_model(name: str, dtype: str, device: str):
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {device} cannot be used: {str(error).splitlines()[0]}") from None
     try:
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, dtype), trust_remote_code=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            name, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code
+        )
     except (OSError, ValueError) as error:
-        raise UserError(f"--model {name} cannot be loaded: {str(error).strip().splitlines()[0]}") from None
+        raise UserError(f"--model {name} cannot be loaded: {why_not_loaded(error)}") from None
     return model.to(device)
 
 

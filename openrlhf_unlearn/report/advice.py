@@ -1,5 +1,6 @@
 """Advice with numbers: what to drop, mistrust, evaluate again, or teach first; each with its list and its flag."""
 
+import shlex
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -232,8 +233,11 @@ def consensus_answers(material, responses) -> dict[int, str]:
     return found
 
 
-def save_lists(items: list[dict], material, folder: Path, runs: list[RunDir]) -> list[dict]:
-    """Write each item's prompts as a JSON list of ids; returns what the summary keeps."""
+def save_lists(items: list[dict], material, folder: Path, runs: list[RunDir], before: dict) -> list[dict]:
+    """Write each item's prompts as a JSON list of ids; returns what the summary keeps.
+
+    before: the summary's "report" of an earlier analysis; of the lists that it wrote, those that apply no more go.
+    """
     names, kept = material.ids, []
     trained = (((material.config.get("args") or {}).get("ckpt") or {}).get("output_dir")) or "MODEL"
     for i, item in enumerate(items):
@@ -241,16 +245,23 @@ def save_lists(items: list[dict], material, folder: Path, runs: list[RunDir]) ->
         if len(item["rows"]):
             write_json(path, [names[int(row)].as_py() for row in item["rows"]])
         say = Say(item["template"], item["numbers"], f"advice.{i}")
+        places = {"list": path, "run": runs[0], "model": trained}
         kept.append(
             {
                 "name": item["name"],
                 "title": item["title"],
                 **say.as_dict(),
                 "list": str(path) if len(item["rows"]) else None,
-                "flag": item["flag"].format(list=path, run=runs[0], model=trained),
+                "flag": item["flag"].format_map({name: shlex.quote(str(value)) for name, value in places.items()}),
             }
         )
         item["say"] = say
-    for old in set(folder.glob("*.json")) - {Path(item["list"]) for item in kept if item["list"]}:
-        old.unlink()  # of an earlier analysis
+    for name in _lists(before) - _lists({"advice": kept}):
+        if not any(place.is_symlink() for place in (folder.parent, folder, folder / name)):
+            (folder / name).unlink(missing_ok=True)
     return kept
+
+
+def _lists(report: dict) -> set[str]:
+    """Names of the files that the report wrote its lists of prompts to."""
+    return {Path(item["list"]).name for item in report.get("advice") or () if item.get("list")}

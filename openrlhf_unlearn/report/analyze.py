@@ -4,6 +4,7 @@
     openrlhf-unlearn analyze RUN_1 RUN_2 RUN_3          repetitions of one run: pooled, labels where they agree
     openrlhf-unlearn analyze RUN_A RUN_B --compare      interventions side by side, paired by prompt
     openrlhf-unlearn analyze RUN --watch                while training runs: the page is made again as steps come in
+    openrlhf-unlearn analyze RUN --output DIR           of a run that cannot be written, or should stay as it is
     openrlhf-unlearn analyze RUN --offline --format md  only what is there, as Markdown for a pull request
 
 A run that lacks something gets a page all the same, which names what is missing and the command that gets it.
@@ -13,11 +14,15 @@ import argparse
 import contextlib
 import shutil
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 
-from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.locks import hold
 from openrlhf_unlearn.report.figures.base import FILES
 from openrlhf_unlearn.report.missing import complete
-from openrlhf_unlearn.run_dir import RunDir, as_json, update_summary
+from openrlhf_unlearn.run_dir import RunDir, as_json, atomic_path, update_summary, write_json
+from openrlhf_unlearn.trust import add_remote_code, add_trust_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--watch", action="store_true", help="make the page again while training writes steps, until Ctrl-C")
     add("--every", type=int, default=30, metavar="SECONDS", help="--watch: how often")
     add("--figure-files", nargs="*", choices=FILES, default=FILES, help="what each figure is written as, beside SVG")
+    add("--output", type=Path, metavar="DIR", help="put the report there, and write nothing into the runs")
+    add_trust_run(parser)
+    add_remote_code(parser)
     add("--format", choices=["html", "json", "md"], default="html", help="what is printed; the page is always written")
 
 
@@ -53,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
     print(as_markdown(report))
     if args.format == "html":
-        print(f"\nreport: {RunDir(args.runs[0]).report}")
+        print(f"\nreport: {page(args)}")
     return 0
 
 
@@ -67,25 +75,56 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError(f"--every {args.every}: at least 1 second")
     if args.watch and args.compare:
         raise UsageError("--watch follows training, --compare needs it finished; use one of them")
-    if args.offline:
+    if args.offline or args.output:
         args.no_evaluate = args.no_probe = True
+
+
+def page(args: argparse.Namespace) -> Path:
+    return (args.output / "report.html") if args.output else RunDir(args.runs[0]).report
 
 
 def analyze(args: argparse.Namespace, live: int | None = None):
     """Complete the runs, write summary.json and the page into each (with --compare the first); returns the Report."""
+    runs = [RunDir.open(path) for path in args.runs]
+    pooled = runs[:1] if args.compare else runs
+    folders = [args.output] if args.output else [run.report.parent for run in pooled]
+    with ExitStack() as locks:
+        try:
+            for folder in sorted(folders):
+                locks.enter_context(hold(folder, "analyze"))
+        except UserError as error:
+            if args.output or "cannot write" not in str(error):
+                raise
+            raise UserError(f"{error}; --output DIR puts the report there and writes nothing into the run") from None
+        return _analyze(runs, pooled, args, live)
+
+
+def _analyze(runs: list[RunDir], pooled: list[RunDir], args: argparse.Namespace, live: int | None):
     from openrlhf_unlearn.report.build import build
     from openrlhf_unlearn.report.material import Material, check_same_prompts
     from openrlhf_unlearn.report.page import write_page
 
-    runs = [RunDir.open(path) for path in args.runs]
     check_same_prompts(runs, args.compare)
-    missing = complete(runs, args)
-    pooled = runs[:1] if args.compare else runs
+    missing, labels = complete(runs, args)
     material = Material(pooled, args.tau, args.easy, compared=runs if args.compare else ())
-    report = build(material, args, missing, args.figure_files)
-    write_page(runs[0].report, report, material, live)
+    if args.output and labels:
+        material.learnability = labels.table
+        material.summary = {**material.summary, "classify": labels.summary}
+    report = build(material, args, missing, args.figure_files, page(args).parent)
+    write_page(page(args), report, material, live)
+    if args.output:
+        write_json(args.output / "summary.json", {"report": report.numbers})
+        return report
     for run in pooled:
         update_summary(run, "report", report.numbers)
         if run is not runs[0]:
-            shutil.copytree(runs[0].report.parent, run.report.parent, dirs_exist_ok=True)
+            _copy(runs[0].report.parent, run.report.parent)
     return report
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The report's files into another folder; a link that lies in their place is replaced, not followed."""
+    for path in source.rglob("*"):
+        if path.is_file() and not path.name.startswith("."):
+            with atomic_path(target / path.relative_to(source)) as aside:
+                shutil.copyfile(path, aside)

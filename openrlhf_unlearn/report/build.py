@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.report.advice import advise, consensus_answers, save_lists
 from openrlhf_unlearn.report.answer import answer
 from openrlhf_unlearn.report.browser import details, number_columns, pack_blocks, plain, shown_rollouts, table
@@ -20,7 +21,7 @@ from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.probes import outliers, separation
 from openrlhf_unlearn.report.rollouts import HEAD, TAIL
-from openrlhf_unlearn.run_dir import read_json
+from openrlhf_unlearn.run_dir import read_json, read_object
 
 
 @dataclass
@@ -38,15 +39,15 @@ class Report:
     rollouts: dict = field(default_factory=dict)
 
 
-def build(material: Material, args, missing: list[Missing], formats) -> Report:
-    folder = material.first.report.parent
+def build(material: Material, args, missing: list[Missing], formats, folder: Path) -> Report:
+    """`folder`: where figures, lists and prompts.csv go."""
     outlying = outliers(material)
     shown, final = shown_rollouts(material)
     hard = np.isin(material.groups, HARD)
     answers = consensus_answers(material, [sample for sample in final if hard[sample[0]]])
     advice = [] if material.provisional else advise(material, outlying, answers)
     report = Report(numbers=_numbers(material, args, missing), files=("svg", *formats))
-    report.numbers["advice"] = save_lists(advice, material, folder / "lists", material.runs)
+    report.numbers["advice"] = save_lists(advice, material, folder / "lists", material.runs, _before(material, args))
     report.numbers["similarity"] = separation(material)
     report.says["advice"] = [item["say"] for item in advice]
     report.says["answer"] = answer(report.numbers, material, report.numbers["similarity"])
@@ -60,8 +61,17 @@ def build(material: Material, args, missing: list[Missing], formats) -> Report:
     report.rollouts = shown
     report.numbers["shown"] = {"prompts": len(shown), "characters": HEAD + TAIL}
     report.numbers["prompts_file"] = _save_prompts(folder / "prompts.csv", material, columns)
-    report.numbers = clean(report.numbers) | {"prompt_table": prompt_table(material, report.table, columns, opened)}
+    report.numbers = masked(clean(report.numbers)) | {
+        "prompt_table": prompt_table(material, report.table, columns, opened)
+    }
     return report
+
+
+def _before(material: Material, args) -> dict:
+    """What an earlier analysis into the same folder wrote into its summary."""
+    own = args.output / "summary.json" if args.output else None
+    summary = material.summary if own is None else read_object(own) if own.exists() else {}
+    return summary.get("report") or {}
 
 
 def _numbers(material: Material, args, missing: list[Missing]) -> dict:
@@ -96,6 +106,7 @@ def _flags(args) -> list[str]:
     """The flags that decide what the page shows, where they are not the defaults."""
     flags = [f"--{name}={getattr(args, name)}" for name in ("tau", "easy") if getattr(args, name) != 0.1]
     flags += [f"--threshold={args.threshold}"] if args.threshold is not None else []
+    flags += [f"--output={args.output}"] if args.output else []
     return flags + [f"--{name.replace('_', '-')}" for name in ("allow_uneven", "compare") if getattr(args, name)]
 
 

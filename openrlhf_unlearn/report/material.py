@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_summary, read_table
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Material:
     @cached_property
     def summary(self) -> dict:
         """What other commands wrote into summary.json."""
-        return read_json(self.first.summary) if self.first.summary.exists() else {}
+        return read_summary(self.first)
 
     # Prompts ---------------------------------------------------------------------------------------------------------
 

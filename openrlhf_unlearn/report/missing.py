@@ -5,16 +5,18 @@ What cannot be made is named with its command.
 
 import argparse
 import importlib
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.cli import VERBS
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, one_line
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.probes import outdated
 from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.trust import is_own
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,16 @@ def call(verb: str, argv: Sequence[str]) -> None:
         raise UserError(f"{verb} failed; see above")
 
 
-def complete(runs: Sequence[RunDir], args: argparse.Namespace) -> list[Missing]:
-    """Evaluate, classify, probe and forecast, as far as it is not there and `args` allows; returns what is missing."""
+def complete(runs: Sequence[RunDir], args: argparse.Namespace):
+    """Evaluate, classify, probe and forecast, as far as it is not there and `args` allows.
+
+    Returns what is missing, and the Classification, None without one; with --output nothing is written into the runs.
+    """
     missing = [item for run in runs for item in _evaluations(run, args)]
     groups_of = runs[:1] if args.compare else runs
-    missing += _labels(groups_of, args)
-    return missing + _probe(runs[0], args) + _forecast(runs[0])
+    lacking, labels = _labels(groups_of, args)
+    missing += lacking + _probe(runs[0], args)
+    return missing + ([] if args.output else _forecast(runs[0])), labels
 
 
 def _evaluations(run: RunDir, args) -> list[Missing]:
@@ -57,46 +63,56 @@ def _evaluation(run: RunDir, tag: str, model: str | None, args) -> Missing | Non
     if tag in run.evaluation_tags():
         return None
     argv = ["--model", model or "MODEL", "--tag", tag, "--run", str(run), "-n", str(args.n)]
-    command = f"openrlhf-unlearn evaluate {' '.join(argv)}"
+    command = shlex.join(["openrlhf-unlearn", "evaluate", *argv])
     what = f"pass@1 {'before' if tag == 'initial' else 'after'} training"
     if not model:
         return Missing(what, "run.json does not say which model that is", command)
     if tag == "final" and not Path(model).is_dir():
         return Missing(what, "the trained model is not there (training has not finished, or it was moved)", command)
+    if Path(model).is_dir() and not (Path(model) / "config.json").exists() and not _trusted(run, args):
+        return Missing(what, "a received run names a checkpoint, which can hold code; --trust-run loads it", command)
     if args.no_evaluate:
         return Missing(what, "not sampled, as asked (--no-evaluate)", command)
     if run.evaluation_parts(tag).exists():
         print(f"the {tag} evaluation was interrupted; it goes on", file=sys.stderr)
     try:
-        call("evaluate", argv)
+        call("evaluate", [*argv, *(["--trust-run"] if args.trust_run else [])])
     except (UserError, ImportError) as error:
-        return Missing(what, str(error), command)
+        return Missing(what, one_line(error), command)
     return None
 
 
-def _labels(runs: Sequence[RunDir], args) -> list[Missing]:
+def _trusted(run: RunDir, args) -> bool:
+    return args.trust_run or is_own(run.run_json)
+
+
+def _labels(runs: Sequence[RunDir], args):
     """Classify; without both evaluations, or where classify refuses, the labels of an earlier time stay."""
-    command = f"openrlhf-unlearn classify {' '.join(map(str, runs))} --tau {args.tau} --easy {args.easy}"
+    words = ["openrlhf-unlearn", "classify", *map(str, runs), "--tau", str(args.tau), "--easy", str(args.easy)]
+    command = shlex.join(words)
     initial = any("initial" in run.evaluation_tags() for run in runs)
     if not (initial and all("final" in run.evaluation_tags() for run in runs)):
         why = "it needs the evaluations before and after training; groups are provisional until then"
-        return [] if runs[0].learnability.exists() else [Missing("groups with their confidence", why, command)]
+        there = runs[0].learnability.exists()
+        return [] if there else [Missing("groups with their confidence", why, command)], None
     from openrlhf_unlearn.learnability.classify import classify, save
 
     try:
         paths = [run.path for run in runs]
-        save(classify(paths, args.tau, args.easy, threshold=args.threshold, allow_uneven=args.allow_uneven), paths)
+        labels = classify(paths, args.tau, args.easy, threshold=args.threshold, allow_uneven=args.allow_uneven)
+        if not args.output:
+            save(labels, paths)
     except UserError as error:
         older = "; the groups shown are of an earlier classify" if runs[0].learnability.exists() else ""
-        return [Missing("groups with their confidence", str(error) + older, command)]
-    return []
+        return [Missing("groups with their confidence", str(error) + older, command)], None
+    return [], labels
 
 
 def _probe(run: RunDir, args) -> list[Missing]:
     config = run.config().get("args") or {}
     model = (config.get("actor") or {}).get("model_name_or_path") or run.config().get("model") or "MODEL"
     argv = ["--model", model, "--run", str(run), "--tag", "initial"]
-    command = f"openrlhf-unlearn probe {' '.join(argv)}"
+    command = shlex.join(["openrlhf-unlearn", "probe", *argv])
     if run.probe_tags():
         return _outdated(run, args)
     if args.no_probe:
@@ -105,8 +121,8 @@ def _probe(run: RunDir, args) -> list[Missing]:
         return [Missing("gradient similarity", "it needs the rollouts of an evaluation", command)]
     try:
         call("probe", argv)
-    except (UserError, ImportError, KeyError) as error:
-        return [Missing("gradient similarity", _reason(error), command)]
+    except (UserError, ImportError) as error:
+        return [Missing("gradient similarity", one_line(error), command)]
     return []
 
 
@@ -117,7 +133,11 @@ def _forecast(run: RunDir) -> list[Missing]:
     try:
         call("forecast", [str(run)])
     except UserError as error:
-        return [Missing("a forecast from before training", str(error), f"openrlhf-unlearn forecast {run}")]
+        return [
+            Missing(
+                "a forecast from before training", str(error), shlex.join(["openrlhf-unlearn", "forecast", str(run)])
+            )
+        ]
     return []
 
 
@@ -129,11 +149,10 @@ def _outdated(run: RunDir, args) -> list[Missing]:
         Missing(
             f"the probe {name} by today's groups",
             why,
-            f"openrlhf-unlearn probe --model {probe.model} --run {run} --tag {probe.tag} --name {name}",
+            shlex.join(
+                ["openrlhf-unlearn", "probe", "--model", str(probe.model), "--run", str(run), "--tag", str(probe.tag)]
+                + ["--name", name]
+            ),
         )
         for name, probe in outdated(material).items()
     ]
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, UserError) else "the probe is not part of this installation"

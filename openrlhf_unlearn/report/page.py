@@ -6,7 +6,6 @@ page's script.
 """
 
 import base64
-import csv
 import hashlib
 import io
 import json
@@ -22,6 +21,7 @@ from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.numbers import Number, look_up
 from openrlhf_unlearn.report.palette import DARK, GROUP_COLOURS, GROUP_MEANINGS, GROUP_NAMES
 from openrlhf_unlearn.run_dir import GROUPS, atomic_path
+from openrlhf_unlearn.spreadsheet import write_rows
 
 HERE = Path(__file__).parent
 SCRIPTS = ("text.js", "table.js", "prompt.js", "main.js")
@@ -32,7 +32,7 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
     """Render the page to `path`; `live`: seconds after which it loads itself again, while training runs."""
     numbers = report.numbers
     math = has_math(report)
-    scripts = [script for name in (["vendor/katex.min.js"] if math else []) for script in [_read(name)]]
+    scripts = [f"/*!\n{_read('vendor/KATEX-LICENSE.txt')}*/\n{_read('vendor/katex.min.js')}"] if math else []
     scripts.append("\n".join(_read(f"static/{name}") for name in SCRIPTS))
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -125,7 +125,5 @@ def _settings(material, live: int | None, math: bool) -> dict:
 def _csv_link(data: dict) -> str:
     """A figure's data as a link that the page carries itself."""
     lines = io.StringIO()
-    writer = csv.writer(lines)
-    writer.writerow(data)
-    writer.writerows(zip(*data.values(), strict=True))
+    write_rows(lines, [tuple(data), *zip(*data.values(), strict=True)])
     return "data:text/csv;base64," + base64.b64encode(lines.getvalue().encode()).decode()

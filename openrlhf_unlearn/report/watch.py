@@ -4,9 +4,11 @@ Nothing is sampled and no file of training is touched, so it can run beside trai
 """
 
 import argparse
+import shlex
 import time
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.report.analyze import page
 from openrlhf_unlearn.run_dir import RunDir
 
 
@@ -26,7 +28,7 @@ def watch(args: argparse.Namespace) -> int:
                 print(f"waiting for {args.runs[0]}", flush=True)
             time.sleep(args.every)
     except KeyboardInterrupt:
-        print("stopped watching; for the finished report: openrlhf-unlearn analyze " + " ".join(map(str, args.runs)))
+        print("stopped watching; for the finished report: openrlhf-unlearn analyze " + shlex.join(args.runs))
         return 0
 
 
@@ -40,7 +42,7 @@ def refresh(analyze, args: argparse.Namespace) -> None:
     numbers = report.numbers
     groups = ", ".join(f"{name} {row['prompts']}" for name, row in numbers["groups"].items())
     print(
-        f"step {numbers['training']['last_step'] or 0}: {groups or 'no prompt yet'}; {RunDir(args.runs[0]).report}",
+        f"step {numbers['training']['last_step'] or 0}: {groups or 'no prompt yet'}; {page(args)}",
         flush=True,
     )
 

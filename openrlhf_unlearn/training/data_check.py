@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import pyarrow.parquet as pq
-
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import read_table
 
@@ -35,8 +33,7 @@ def rows_of(path: Path) -> Iterator[tuple[str, dict]]:
     """(where, row) for each row of a local .json, .jsonl, .csv or .parquet file. Raises UserError at a broken row."""
     suffix = path.suffix
     if suffix == ".parquet":
-        read_table(path, [])  # says in one line what is wrong with the file
-        for number, row in enumerate(pq.read_table(path).to_pylist(), 1):
+        for number, row in enumerate(read_table(path).to_pylist(), 1):
             yield f"row {number}", row
     elif suffix == ".csv":
         with path.open(newline="", encoding="utf-8") as lines:

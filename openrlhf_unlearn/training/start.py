@@ -14,7 +14,9 @@ from types import SimpleNamespace
 
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.run_dir import SCHEMA_VERSION, STEP_TABLES, RunDir, write_json
+from openrlhf_unlearn.trust import own
 
 # A resume that changes one of these would continue another experiment. The number of episodes may grow.
 IDENTITY = (
@@ -127,7 +129,7 @@ def start_run(args: SimpleNamespace, command: list[str], run: RunDir) -> None:
     """
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     known = run.config() if run.run_json.exists() else {}
-    config, reward = plain(args), reward_function(args)
+    config, reward = masked(plain(args)), reward_function(args)
     if known and _nothing_yet(run):
         if known.get("args"):
             print(f"{run}: an earlier launch wrote no step, and its run.json is replaced", flush=True)
@@ -151,9 +153,10 @@ def start_run(args: SimpleNamespace, command: list[str], run: RunDir) -> None:
             "positive": {"by": "scores", "else_by": "reward", "threshold": args.unlearn.positive_above},
             "reward_function": reward,
             "versions": _versions(),
-            "args": plain(args),
+            "args": masked(plain(args)),
         },
     )
+    own(run.run_json)
 
 
 def _nothing_yet(run: RunDir) -> bool:

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -11,6 +12,7 @@ from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.interventions import curriculum
 from openrlhf_unlearn.interventions.host_flags import check_launch, join_flags, shown, split_flags
 from openrlhf_unlearn.run_dir import read_table, write_json
+from openrlhf_unlearn.trust import own
 from tests.interventions.runs import make_run
 
 LAUNCH = (
@@ -25,6 +27,7 @@ LAUNCH = (
 def run(tmp_path):
     run = make_run(tmp_path, 40)
     write_json(run.run_json, {**run.config(), "command": LAUNCH})
+    own(run.run_json)
     return run
 
 
@@ -96,6 +99,42 @@ def test_a_run_without_a_launch_or_with_a_wrong_flag_is_refused(run, tmp_path, c
     write_json(run.run_json, {**run.config(), "command": ""})
     assert main(["curriculum", str(run), "--output", str(tmp_path / "c")]) == 1
     assert "imported runs have none to repeat" in capsys.readouterr().err
+
+
+def test_the_launch_of_a_received_run_is_not_repeated_unasked(run, tmp_path, monkeypatch, capsys):
+    write_json(run.run_json, {**run.config(), "seed": 5})  # not as this user's own training wrote it
+    launched = []
+    monkeypatch.setattr(curriculum, "launch", lambda *given: launched.append(given))
+    words = ["curriculum", str(run), "--output", str(tmp_path / "c")]
+    assert main(words) == 1
+    assert "was not written by you on this machine, and names code: the launch" in capsys.readouterr().err
+    assert not launched
+    assert main([*words, "--trust-run"]) == 0
+    assert len(launched) == 2
+    assert main(words) == 0  # from then on it is the user's
+
+
+@pytest.mark.parametrize("key", ["my-own-wandb-key", None])
+def test_a_key_that_no_run_keeps_is_the_environments_or_left_out(run, tmp_path, monkeypatch, capsys, key):
+    secret = "the-key-of-that-time"
+    write_json(run.run_json, {**run.config(), "command": f"{LAUNCH} --logger.wandb.key {secret}"})
+    own(run.run_json)
+    if key:
+        monkeypatch.setenv("WANDB_API_KEY", key)
+    else:
+        monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    launched = []
+    monkeypatch.setattr(
+        curriculum.subprocess, "run", lambda words: launched.append(words) or CompletedProcess(words, 0)
+    )
+    assert main(["curriculum", str(run), "--output", str(tmp_path / "c")]) == 0
+    said = capsys.readouterr()
+    for words in launched:
+        assert split_flags(words[3:]).get("--logger.wandb.key") == ([key] if key else None)
+    assert ("--logger.wandb.key is not kept in a run" in said.err) == (key is None)
+    written = run.run_json.read_text() + "".join(p.read_text() for p in (tmp_path / "c").rglob("*.json"))
+    for text in (said.out, said.err, written):
+        assert secret not in text and str(key) not in text
 
 
 def test_flags_are_split_and_joined():

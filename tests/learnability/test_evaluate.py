@@ -27,6 +27,7 @@ from openrlhf_unlearn.learnability.rewards import reward_grader
 from openrlhf_unlearn.learnability.settings import resolve, start_run
 from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
 from openrlhf_unlearn.run_dir import RunDir, prompt_id, read_json, read_table, write_json
+from openrlhf_unlearn.trust import own
 
 REWARD = """
 def reward_func(queries, prompts, labels):
@@ -121,6 +122,7 @@ def test_settings_come_from_the_run_unless_given(tmp_path, data):
         "unlearn": {"answer_format": "boxed"},
     }
     write_json(run.run_json, {"schema_version": 1, "args": args})
+    own(run.run_json)
     words = ("--model", "m", "--run", run.path, "--tag", "x")
     settings = resolve(parsed(*words), "m", run)
     assert (settings.data, settings.input_key, settings.label_key) == (str(data), "q", "a")

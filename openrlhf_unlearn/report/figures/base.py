@@ -1,6 +1,5 @@
 """What a figure is, and how it becomes SVG in the page and PNG, SVG, PDF and CSV beside it."""
 
-import csv
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.report.palette import DARK, INK, LINE, SOFT
 from openrlhf_unlearn.run_dir import atomic_path
+from openrlhf_unlearn.spreadsheet import write_rows
 
 Data = dict[str, list]  # columns of equal length, in the order of the CSV
 
@@ -70,9 +70,7 @@ def columns(rows: list[dict]) -> Data | None:
 
 def write_csv(path: Path, data: Data) -> None:
     with atomic_path(path) as aside, aside.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(data)
-        writer.writerows(zip(*data.values(), strict=True))
+        write_rows(lines, [tuple(data), *zip(*data.values(), strict=True)])
 
 
 def render(spec: Figure, data: Data, folder: Path, formats: Sequence[str]) -> str:

@@ -1,0 +1,114 @@
+"""No secret in what may be shared: keys, tokens, passwords and the user part of URLs are masked as it is written.
+
+Three ways to know one: by the name of its flag, field or environment variable; by where it stands (a URL's user part or
+query, an Authorization header); and by its value, where this process was given it in any of these ways.
+"""
+
+import base64
+import os
+import re
+import sys
+from functools import lru_cache
+from urllib.parse import unquote, urlsplit
+
+MASK = "***"
+SHORTEST = 6  # characters; a shorter value, such as "none", is masked where its name is known, and not elsewhere
+_WORDS = {"apikey", "authorization", "credential", "credentials", "passphrase", "passwd", "password", "secret"}
+# Names that end in "key" or "token" and are none: columns of data, and a vocabulary's special tokens.
+_COLUMNS = "input label output prompt image images video chosen rejected question answer response text metric id sort"
+_TOKENS = "eos bos pad unk sep cls mask stop end start special image response per a"
+_HARMLESS = {"key": set(_COLUMNS.split()), "token": set(_TOKENS.split())}
+_QUOTED = r"'[^']*'|\"(?:[^\"\\]|\\.)*\""
+_AFTER_FLAG = re.compile(rf"(--?[\w.-]+(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}|[^\s'\"])+")
+_NAMED = re.compile(rf"([\w.-]+=|['\"][\w.-]+['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
+_USER = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
+_HEADER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
+_SHAPES = re.compile(r"\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,})")
+_HINT = re.compile(r"://|[=:]|--|sk-|hf_|bearer|basic", re.IGNORECASE)  # what none of these is in needs no closer look
+_remembered: set[str] = set()
+
+
+def is_secret(name: str) -> bool:
+    """Whether a flag, a field or an environment variable of this name holds a secret."""
+    words = re.findall("[a-z0-9]+", name.lower().rpartition(".")[2]) or [""]
+    if words[-1] in _HARMLESS:
+        return len(words) == 1 or words[-2] not in _HARMLESS[words[-1]]
+    return words[-1] in _WORDS
+
+
+def remember(value: str | None) -> None:
+    """Mask `value`, a secret whose name does not say so, in all that this process writes from now on."""
+    if value and len(value) >= SHORTEST:
+        _remembered.add(value)
+
+
+def mask_values(text: str) -> str:
+    """`text` without the secrets that this process was given; for texts of models, in which nothing else may change."""
+    return _without(text, known())
+
+
+def mask_text(text: str) -> str:
+    """`text` without secrets: commands, URLs, headers, error messages."""
+    return _mask_text(text, known())
+
+
+def masked(value):
+    """`value`, as JSON holds it, without secrets."""
+    return _masked(value, "", known())
+
+
+def _masked(value, name: str, values: tuple[str, ...]):
+    """`name`: the field that `value` stands in, or the flag that it follows."""
+    if isinstance(value, dict):
+        return {key: _masked(item, str(key), values) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        flags = [word if isinstance(word, str) and word.startswith("--") else name for word in ("", *value)]
+        return [_masked(item, flag, values) for item, flag in zip(value, flags, strict=False)]
+    if isinstance(value, str) and value:
+        return MASK if is_secret(name) else _mask_text(value, values)
+    return value
+
+
+def _without(text: str, values: tuple[str, ...]) -> str:
+    for value in values:
+        text = text.replace(value, MASK)
+    return text
+
+
+def _mask_text(text: str, values: tuple[str, ...]) -> str:
+    text = _without(text, values)
+    if not _HINT.search(text):
+        return text
+    text = _USER.sub(MASK, text)
+    text = _HEADER.sub(rf"\1 {MASK}", text)
+    text = _SHAPES.sub(MASK, text)
+    for pattern in (_AFTER_FLAG, _NAMED):
+        text = pattern.sub(lambda match: f"{match[1]}'{MASK}'" if is_secret(match[1]) else match[0], text)
+    return text
+
+
+def known() -> tuple[str, ...]:
+    """The values of all secrets that this process was given, longest first."""
+    return _known(tuple(os.environ.items()), tuple(sys.argv), frozenset(_remembered))
+
+
+@lru_cache(maxsize=4)
+def _known(environment: tuple, argv: tuple, remembered: frozenset) -> tuple[str, ...]:
+    found = set(remembered) | {value for name, value in environment if is_secret(name)}
+    flags = [*zip(argv, argv[1:], strict=False), *(word.split("=", 1) for word in argv if "=" in word)]
+    found |= {value for name, value in flags if name.startswith("-") and is_secret(name) and not value.startswith("-")}
+    for _, word in (*environment, *flags):
+        found |= _in_url(word)
+    return tuple(sorted((value for value in found if len(value) >= SHORTEST), key=len, reverse=True))
+
+
+def _in_url(word: str) -> set[str]:
+    """The password of a URL, or the user where there is none, and what an HTTP client makes of both."""
+    if "://" not in word or "@" not in word:
+        return set()
+    try:
+        url = urlsplit(word)
+    except ValueError:
+        return set()
+    user, password = unquote(url.username or ""), unquote(url.password or "")
+    return {password or user, url.password or "", base64.b64encode(f"{user}:{password}".encode()).decode()}

@@ -1,0 +1,451 @@
+"""Every bad input and bad moment that we know of: one line on stderr, exit code 1 or 2, and every file as it was."""
+
+import json
+import math
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from openrlhf_unlearn import cli
+from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
+from openrlhf_unlearn.run_dir import read_json, write_json
+from tests.interventions.runs import make_run
+from tests.test_locks import holding
+
+
+class Place:
+    """A folder with a classified run, its data, a model's folder and room for what a case makes."""
+
+    def __init__(self, folder: Path):
+        self.tmp, self.run = folder, make_run(folder / "given", 12)
+        self.data, self.model = folder / "given" / "data.jsonl", folder / "model"
+        build_tokenizer().save_pretrained(self.model)
+        (self.model / "config.json").write_text('{"model_type": "qwen2"}')
+        self.processes: list[subprocess.Popen] = []
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.tmp / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def config(self, **changes) -> None:
+        write_json(self.run.run_json, {**read_json(self.run.run_json), **changes})
+
+    def args(self, **sections) -> None:
+        self.config(args={**self.run.config()["args"], **sections})
+
+    def content(self) -> dict[str, bytes | None]:
+        paths = (path for path in self.tmp.rglob("*") if "small" not in path.parts)
+        return {str(p.relative_to(self.tmp)): p.read_bytes() if p.is_file() else None for p in paths}
+
+
+@dataclass
+class Case:
+    """`words`: the command line, with {run}, {new}, {tmp}, {data}, {model}; `says`: what the line must name."""
+
+    words: str
+    code: int
+    says: str
+    before: Callable[[Place], object] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.words} | {self.says}"
+
+
+def cut(name: str) -> Callable[[Place], object]:
+    """The run's file, cut in half as a copy that was stopped leaves it."""
+
+    def before(place: Place) -> None:
+        path = place.run.path / name
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    return before
+
+
+def text(name: str, content: str | bytes) -> Callable[[Place], object]:
+    return lambda place: place.write(name, content)
+
+
+def gone(name: str) -> Callable[[Place], object]:
+    return lambda place: (place.run.path / name).unlink()
+
+
+def held(name: str) -> Callable[[Place], object]:
+    return lambda place: place.processes.append(holding(place.tmp / name))
+
+
+def rows(name: str, *rows: dict) -> Callable[[Place], object]:
+    return text(name, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def no_groups(place: Place) -> None:
+    pq.write_table(pa.table({"prompt_id": ["a"]}), place.run.learnability)
+
+
+def full_with_rollouts(place: Place) -> None:
+    place.write("full/notes.txt", "mine")
+    rows("r.jsonl", ROLLOUT)(place)
+
+
+def other_format(place: Place) -> None:
+    place.args(unlearn={"answer_format": "/x/evil.py:Mine"})
+
+
+def bomb(place: Place) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 500_000, pa.int32()), pa.array(["x" * 10**6]))
+    table = pa.table({"prompt": column, "response": column, "reward": [1.0] * 500_000})
+    pq.write_table(table, place.tmp / "bomb.parquet", compression="zstd", store_schema=False)
+    assert (place.tmp / "bomb.parquet").stat().st_size < 100_000
+
+
+def received_reward(place: Place) -> None:
+    place.args(reward={"remote_url": str(place.write("evil.py", "open('executed', 'w')"))})
+
+
+def other_settings(place: Place) -> None:
+    about = {"settings": {"model": str(place.model), "temperature": 0.5}}
+    write_json(place.run.evaluation_json("initial"), about)
+
+
+def started_otherwise(place: Place) -> None:
+    write_json(place.run.evaluation_parts("new") / "settings.json", {"seed": 1})
+
+
+def other_run(place: Place) -> None:
+    make_run(place.tmp / "other", 5)
+
+
+UNLABELLED = {"prompt": "a", "label": ""}
+ROLLOUT = {"prompt": "1+1", "response": "2", "reward": 1, "step": 1}
+FINISHED = "evaluate --run {run} --tag initial --model {model}"
+STEPLESS = {**ROLLOUT, "step": None}
+EVALUATE = "evaluate --run {run} --tag new --model {model}"
+IMPORT = "import jsonl {tmp}/r.jsonl --run {new} --tag initial"
+AUGMENT = "augment similar --run {run} --output {tmp}/out"
+ENDPOINT = "--model w --base-url http://127.0.0.1:9/v1 --tries 1"
+ASKED = f"{AUGMENT} {ENDPOINT} --check-model c"
+SHEET = "judge {run} --csv-in {tmp}/s.csv --rater ada"
+IN_USE = "is in use by probe (process"
+NAMES = "letters, digits, '.', '-' and '_' only"
+
+CASES = [
+    # the command line
+    Case("", 2, "the following arguments are required: VERB"),
+    Case("evalute --run x", 2, "invalid choice: 'evalute'"),
+    Case("classify", 2, "the following arguments are required: RUN"),
+    Case("classify {run} --tua 0.1", 2, "unrecognized arguments: --tua"),
+    Case("classify {run} --tau many", 2, "--tau: invalid float value"),
+    # a run that is none
+    Case("classify {new}", 1, "is not a folder"),
+    Case("analyze {new}", 1, "is not a folder"),
+    Case("classify {data}", 1, "is not a folder"),
+    Case("classify {tmp}", 1, "it has no run.json"),
+    Case("classify {run}", 1, "run.json is not valid JSON", cut("run.json")),
+    Case("classify {run}", 1, "holds no JSON object but list", text("given/run/run.json", "[]")),
+    Case("analyze {run}", 1, "has schema version None", text("given/run/run.json", "{}")),
+    Case("classify {run}", 1, "has schema version 99", lambda p: p.config(schema_version=99)),
+    Case("evaluate --run {run} --tag t --model m", 1, "args are no JSON object", lambda p: p.config(args=["x"])),
+    Case("classify {run}", 1, "is not valid JSON", text("given/run/run.json", "[" * 100_000)),
+    Case("classify {run}", 1, "run.json is not valid JSON", text("given/run/run.json", b"\xff\xfe\x00")),
+    # evaluate
+    Case("evaluate --run {new} --tag initial --model {model}", 1, "--data is missing"),
+    Case("evaluate --run {new} --tag initial --model {model} --data {data}", 1, "--label-key is missing"),
+    Case("evaluate --run {run} --tag ../../x --model {model}", 2, NAMES),
+    Case("evaluate --run {run} --tag {tmp}/x --model {model}", 2, NAMES),
+    Case("evaluate --run {run} --tag a/b --model {model}", 2, NAMES),
+    Case("evaluate --run {run} --tag .hidden --model {model}", 2, NAMES),
+    Case("evaluate --run {run} --tag x.parts --model {model}", 2, NAMES),
+    Case("evaluate --run {run} --tag '' --model {model}", 2, NAMES),
+    Case(f"{EVALUATE} -n 0", 2, "-n and --chunk must be at least 1"),
+    Case("evaluate --run {run} --tag new --model {tmp}/none", 1, "no such folder"),
+    Case("evaluate --run {run} --tag new --model {tmp}/given", 1, "is no Hugging Face folder"),
+    Case(f"{EVALUATE} --data {{tmp}}/none.jsonl", 1, "none.jsonl: no such file"),
+    Case(f"{EVALUATE} --data {{tmp}}/d.jsonl", 1, "line 1 is not JSON", text("d.jsonl", "{'prompt': 1}\n")),
+    Case(f"{EVALUATE} --data {{tmp}}/d.jsonl", 1, "has no rows", text("d.jsonl", "")),
+    Case(f"{EVALUATE} --data {{tmp}}/d.jsonl", 1, "has an empty 'label'", rows("d.jsonl", UNLABELLED)),
+    Case(f"{EVALUATE} --input-key question_", 1, "has no key 'question_'"),
+    Case(f"{EVALUATE} --reward {{tmp}}/none.py", 1, "no such file here"),
+    Case(f"{EVALUATE} --reward http://host/score", 1, "only Python files can grade here"),
+    Case(EVALUATE, 1, "names code", received_reward),
+    Case(EVALUATE, 1, "names code: /x/evil.py:Mine", other_format),
+    Case("evaluate --run {tmp}/full --tag t --model {model} --data {data} --input-key prompt --label-key label", 1,
+         "is not empty and no run directory", full_with_rollouts),
+    Case(FINISHED, 1, "was made with --temperature 0.5", other_settings),
+    Case(FINISHED, 1, "initial.json is not valid", cut("evaluations/initial.json")),
+    Case(EVALUATE, 1, "was made with --seed 1, not 0", started_otherwise),
+    Case(EVALUATE, 1, IN_USE, held("given/run/evaluations/new.parquet")),
+    # classify
+    Case("classify {run} --tau 0", 2, "a pass rate above 0 and at most 1"),
+    Case("classify {run} --easy 1.5", 2, "a pass rate above 0 and at most 1"),
+    Case("classify {run}", 1, "final", gone("evaluations/final.parquet")),
+    Case("classify {run}", 1, "prompts.parquet does not exist", gone("prompts.parquet")),
+    Case("classify {run}", 1, "prompts.parquet cannot be read", cut("prompts.parquet")),
+    Case("classify {run}", 1, "final.parquet cannot be read", text("given/run/evaluations/final.parquet", "no")),
+    Case("classify {run}", 1, "summary.json holds no JSON object", text("given/run/summary.json", "[1]")),
+    Case("classify {run} --initial ../../evaluations/initial", 1, "it is a path"),
+    Case("classify {run} {tmp}/other/run", 1, "prompts", other_run),
+    Case("classify {run}", 1, IN_USE, held("given/run/learnability.parquet")),
+    # export
+    Case("export {run} --output {tmp}/o.json", 1, "learnability.parquet is missing", gone("learnability.parquet")),
+    Case("export {run} --output {tmp}/o.json", 1, "has no column 'group'", no_groups),
+    Case("export {run} --output {tmp}/o --format verl-csv --prefix ../x", 2, NAMES),
+    Case("export {run} --output {tmp}/o.json --format skip --groups hard", 2, "'hard' is no group"),
+    Case("export {run} --output {tmp}/given --format dataset", 1, "is there already"),
+    Case("export {run} --output {data}/o.json", 1, "cannot write"),
+    Case("export {run} --output {data}/o --format dataset", 1, "cannot write"),
+    Case("export {run} --output {tmp}/o.json --id-column uid", 1, "has no column 'uid'"),
+    Case("export {run} --output {tmp}/o --id-column label", 1, "does not say how its", lambda p: p.config(args={})),
+    # import
+    Case("import jsonl {tmp}/r.jsonl --run {new} --tag ../../x", 2, NAMES, rows("r.jsonl", ROLLOUT)),
+    Case("import jsonl {tmp}/r.jsonl --run {new} --tag /x", 2, NAMES, rows("r.jsonl", ROLLOUT)),
+    Case(IMPORT, 1, "no file *.jsonl there"),
+    Case(IMPORT, 1, "has no column 'reward'", rows("r.jsonl", {"prompt": "a", "response": "b"})),
+    Case(IMPORT, 1, "rewards must be finite", rows("r.jsonl", {**ROLLOUT, "reward": math.nan})),
+    Case(IMPORT, 1, "which is no number", rows("r.jsonl", {**ROLLOUT, "reward": "good"})),
+    Case(IMPORT, 1, "rewards other than 0 and 1", rows("r.jsonl", {**ROLLOUT, "reward": 0.3})),
+    Case(IMPORT, 1, "is no UTF-8 text", text("r.jsonl", b'{"prompt": "\xff"}')),
+    Case(IMPORT, 1, "line 2 is not JSON", lambda p: p.write("r.jsonl", json.dumps(ROLLOUT) + '\n{"prompt": ')),
+    Case(IMPORT, 1, "has no rollouts", text("r.jsonl", "\n")),
+    Case(IMPORT, 1, "row 1 is no object with keys but int", text("r.jsonl", "[1, 2]")),
+    Case(f"{IMPORT} --columns prompt", 2, "write NAME=COLUMN", rows("r.jsonl", ROLLOUT)),
+    Case("import jsonl {tmp}/r.jsonl --run {new}", 1, "does not say its step", rows("r.jsonl", STEPLESS)),
+    Case("import jsonl {tmp}/r.jsonl --run {run} --tag final", 1, "is there already", rows("r.jsonl", ROLLOUT)),
+    Case("import jsonl {tmp}/r.jsonl --run {tmp}/full --tag t", 1, "is not empty", full_with_rollouts),
+    Case("import jsonl {tmp}/bomb.parquet --run {new} --tag initial", 1, "GB or more, too much for", bomb),
+    Case("import paper {tmp}/p.csv --run {new}", 1, "has no column 'step'", text("p.csv", "a,b\n1,2\n")),
+    Case("import paper {tmp}/p.csv --run {new}", 1, "line 2 cannot be read",
+         text("p.csv", "step,prompt_id,mean_reward,std_reward,n,processed\n1,7,0.5\n")),
+    # probe and forecast
+    Case("probe --run {run} --model {model} --tag initial --name ../x", 2, NAMES),
+    Case("probe --run {run} --model {model} --tag none", 1, "has no such evaluation"),
+    Case("probe --run {run} --model {model} --tag initial --temperature 0", 2, "--temperature must be above 0"),
+    Case("probe --run {run} --model {model} --tag initial", 1, IN_USE, held("given/run/probes/initial")),
+    Case("forecast {run}", 1, "learnability.parquet is missing", gone("learnability.parquet")),
+    Case("forecast {run}", 1, "a forecast needs at least 10 of each"),
+    # endpoints
+    Case(f"{AUGMENT} --check-model c", 2, "give --model"),
+    Case(f"{AUGMENT} --model w --check-model c", 1, "no endpoint: give --base-url, or OPENAI_API_KEY"),
+    Case(f"{ASKED} -n 0", 2, "-n must be at least 1"),
+    Case(f"{ASKED} --extra-body x", 2, "--extra-body: invalid loads value"),
+    Case(f"{ASKED} --prompts {{tmp}}/p.json", 1, "must be a JSON list", text("p.json", "{}")),
+    Case(f"{ASKED} --prompts {{tmp}}/p.json", 1, "names no prompt", text("p.json", '["a"]')),
+    Case(ASKED, 1, "line 1 is not JSON", text("out/answers.jsonl", "no\n{}\n")),
+    Case(ASKED, 1, IN_USE, held("out")),
+    Case(ASKED, 1, "names code", other_format),
+    Case("judge {run} --tag initial --model w", 1, "no endpoint"),
+    Case("judge {run} --csv-in {tmp}/none.csv --rater ada", 1, "no such file"),
+    Case("judge {run} --csv-in {tmp}/s.csv", 2, "--csv-in needs --rater"),
+    Case(SHEET, 1, "holds no score", text("s.csv", "item,score\n")),
+    Case(SHEET, 1, "is no correct rollout", text("s.csv", "item,score\nx,3\n")),
+    Case("judge {run} --tag initial --per-group 0 --model w", 2, "must be at least 1"),
+    Case("sft-set --run {run} --output {tmp}/s.jsonl --model w --easy -1", 2, "give --attempts of at least 1"),
+    Case("sft-set --run {run} --output {tmp}/s --from-run {run} --from-tag none", 1, "none.parquet does not exist"),
+    # launches
+    Case("curriculum {run} --output {tmp}/c", 1, "holds no launch"),
+    Case("models {run} a={model}", 2, "give at least two models"),
+    Case("models {run} a/b={model} c={model}", 2, NAMES),
+    Case("train --plugin nope", 2, "no such plugin"),
+    # reports and the rest
+    Case("analyze {run} --tau 2 --offline", 2, "a pass rate above 0 and at most 1"),
+    Case("analyze {run} --compare --offline", 2, "--compare needs at least two runs"),
+    Case("analyze {run} {tmp}/other/run --offline", 1, "are runs of different data", other_run),
+    Case("analyze {run} --offline", 1, "--output DIR puts the report there", text("given/run/report", "a file")),
+    Case("analyze {run} --offline", 1, IN_USE, held("given/run/report")),
+    Case("regrade {run} --out {tmp}/given", 1, "exists; choose another folder"),
+    Case("regrade {run} --answer-format nope", 1, "nope"),
+    Case("microworld {data}", 1, "is there already and holds no world"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    place = Place(tmp_path)
+    yield place
+    for process in place.processes:
+        process.kill()
+        process.wait()
+
+
+def one_line(capsys, words: str, place: Place) -> tuple[int, str]:
+    known = {"run": place.run, "new": place.tmp / "new", "tmp": place.tmp, "data": place.data, "model": place.model}
+    try:
+        code = cli.main(shlex.split(words.format(**known)))
+    except SystemExit as error:  # argparse
+        code = error.code
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1, said
+    return code, said[0]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_bad_input_is_one_line_and_changes_nothing(case, place, capsys):
+    if case.before:
+        case.before(place)
+    before = place.content()
+    code, said = one_line(capsys, case.words, place)
+    assert case.says in said
+    assert code == case.code
+    assert said.startswith("openrlhf-unlearn")
+    assert "unexpected" not in said
+    assert place.content() == before
+
+
+def test_there_are_sixty_of_them():
+    assert len({str(case) for case in CASES}) >= 60
+
+
+# Bad moments ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "package"),
+    [
+        ("evaluate --run {run} --tag new --model {model}", "openrlhf"),
+        ("evaluate --run {run} --tag new --model {model}", "vllm"),
+        ("models {run} a={model} b={model}", "openrlhf"),
+        ("export {run} --output {tmp}/o.json --id-column label", "openrlhf"),
+        ("augment similar --run {run} --output {tmp}/o --model w --check-model c", "openrlhf"),
+        ("probe --run {run} --model {model} --tag initial", "torch"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_the_way_to_get_it(words, package, place, capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)  # as Python itself marks what cannot be imported
+    before = place.content()
+    code, said = one_line(capsys, words, place)
+    assert f"this needs {package}, which is not installed; `openrlhf-unlearn doctor` says how" in said
+    assert code == 1
+    if package != "vllm":  # found out before the run's prompts are settled
+        assert place.content() == before
+
+
+@pytest.fixture
+def small_disk(place):
+    """A file system of 128 kB; mounting one takes rights that not everybody has."""
+    folder = place.tmp / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def fill(folder: Path) -> set[str]:
+    """No byte is left; returns what is there."""
+    with pytest.raises(OSError), (folder / "rest").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(512))
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "export {run} --output {tmp}/small/o --format dataset",
+        "export {run} --output {tmp}/small/o --format verl-csv",
+        "export {run} --output {tmp}/small/o.json",
+        "judge {run} --tag initial --csv-out {tmp}/small/s.csv",
+        "import jsonl {tmp}/r.jsonl --run {tmp}/small/new --tag initial",
+        "analyze {run} --output {tmp}/small/report",
+        "sft-set --run {run} --from-run {run} --output {tmp}/small/s.jsonl",
+        "augment similar --run {run} --output {tmp}/small/o --base-url http://127.0.0.1:9/v1 --check-base-url http://127.0.0.1:9/v1 "
+        "--model w --check-model c",
+    ],
+)
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(words, place, small_disk, capsys):
+    rows("r.jsonl", ROLLOUT)(place)
+    there = fill(small_disk)
+    before = place.content()
+    code, said = one_line(capsys, words, place)
+    assert "No space left on device" in said and "unexpected" not in said
+    assert code == 1
+    assert {path.name for path in small_disk.iterdir()} == there
+    assert place.content() == before
+
+
+def test_a_journal_on_a_full_disk_stops_before_it_pays_and_goes_on_later(place, small_disk, capsys):
+    from tests.interventions.server import Reply, Server
+
+    place.run.path.joinpath("judgements").symlink_to(small_disk)
+    with Server(lambda request, n: Reply('{"findings": "fine", "score": 4}')) as server:
+        words = f"judge {{run}} --tag initial --per-group 1 --base-url {server.url} --model w"
+        fill(small_disk)
+        code, said = one_line(capsys, words, place)
+        assert "answers.jsonl: No space left on device" in said and "the same command goes on" in said
+        assert code == 1
+        assert server.answered == []
+        (small_disk / "rest").unlink()
+        assert cli.main(shlex.split(words.format(run=place.run))) == 0
+    assert place.run.judgements("initial").exists()
+
+
+def start(words: str, place: Place, **environment) -> subprocess.Popen:
+    known = {"run": place.run, "new": place.tmp / "new", "tmp": place.tmp, "data": place.data, "model": place.model}
+    return subprocess.Popen(
+        [sys.executable, "-m", "openrlhf_unlearn.cli", *shlex.split(words.format(**known))],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("answered", [0, 3])
+def test_control_c_in_augment_is_one_line_and_the_same_command_goes_on(place, answered):
+    import signal
+    import time
+
+    from tests.interventions.server import Reply, Server
+    from tests.interventions.test_augment import solve, write
+
+    def slow(request, number):
+        return solve(request, number) if number <= answered else Reply(seconds=600)
+
+    with Server(write) as writer, Server(slow) as solver:
+        ends = f"--model w --base-url {writer.url} --check-model s --check-base-url {solver.url}"
+        process = start(f"augment similar --run {{run}} --output {{tmp}}/out {ends}", place)
+        while len(solver.requests) <= answered and process.poll() is None:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=120)[1].decode()
+    assert "Traceback" not in said
+    assert said.splitlines()[-1] == "openrlhf-unlearn augment: stopped; the same command goes on from here"
+    assert process.returncode == 130
+
+
+def test_a_locale_without_utf_8_changes_no_file_and_breaks_no_print(place):
+    make = lambda name, **more: start(  # noqa: E731
+        f"analyze {{run}} --output {{tmp}}/{name} --figure-files", place, **more
+    )
+    place.write("given/run/prompts.parquet", place.run.prompts.read_bytes())
+    narrow = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    pages = []
+    for name, environment in (("wide", {"PYTHONUTF8": "1"}), ("narrow", narrow)):
+        process = make(name, **environment)
+        said = process.communicate(timeout=300)
+        assert process.returncode == 0, said[1].decode()
+        pages.append((place.tmp / name / "summary.json").read_bytes())
+    wide, thin = (json.loads(page.decode("utf-8")) for page in pages)
+    assert wide["report"]["groups"] == thin["report"]["groups"]
+
+
+def test_a_home_that_cannot_be_written_is_a_note(place):
+    process = start("export {run} --output {tmp}/o --format dataset", place, HOME="/dev/null", XDG_CACHE_HOME="")
+    said = process.communicate(timeout=300)[1].decode().splitlines()
+    assert process.returncode == 0, said
+    (note,) = said
+    assert note.startswith("note: /dev/null/.cache cannot be written: caches are in")
+    assert (place.tmp / "o" / "dataset_info.json").exists()

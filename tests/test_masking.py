@@ -1,0 +1,118 @@
+"""What is a secret and what is none: by name, by place, by value."""
+
+import json
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrlhf_unlearn.masking import MASK, is_secret, mask_text, mask_values, masked, remember
+
+SECRET = "S3cr3tValue99"
+
+
+SECRETS = """logger.wandb.key --logger.wandb.key key --hf.token api_key OPENAI_API_KEY WANDB_API_KEY HF_TOKEN
+    Authorization AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN GIT_PASSWORD db.password --reward.api-key"""
+NONE = """--data.input_key data.label_key input_key label_key --question-key image_key data.output_key max_new_tokens
+    ckpt.best_metric_key --api-key-env check_api_key_env tokenizer n_tokens eos_token --tokens-per-minute monkey PWD
+    is_correction_level prompt_id SSH_AUTH_SOCK"""
+
+
+@pytest.mark.parametrize("name", SECRETS.split())
+def test_names_of_secrets(name):
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize("name", ["", *NONE.split()])
+def test_names_of_what_is_no_secret(name):
+    assert not is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"python -m openrlhf.cli.train_ppo --logger.wandb.key {SECRET} --data.input_key prompt",
+        f"x --logger.wandb.key={SECRET} --data.input_key prompt",
+        f"x --logger.wandb.key '{SECRET} and more' --data.input_key prompt",
+        f"https://user:{SECRET}@host/v1: refused",
+        f"https://{SECRET}@host/v1",
+        f"https://host/v1?api_key={SECRET}&q=prompt",
+        f"Authorization: Bearer {SECRET}",
+        f"{{'api_key': '{SECRET}', 'input_key': 'prompt'}}",
+        f'{{"token": "{SECRET}"}}',
+        f"['--logger.wandb.key', '{SECRET}', '--data.input_key', 'prompt']",
+        f"WANDB_API_KEY={SECRET} python -m x",
+        "Incorrect API key provided: sk-abcdefghijklmnop1234",
+        "hf_abcdefghijklmnop1234 is not valid",
+    ],
+)
+def test_texts_with_a_secret(text):
+    shown = mask_text(text)
+    for secret in (SECRET, "sk-abc", "hf_abc"):
+        assert secret not in shown
+    assert MASK in shown
+    assert shown.count("prompt") == text.count("prompt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "python -m openrlhf.cli.train_ppo --data.input_key prompt --data.label_key label --ckpt.best_metric_key pass",
+        "--hub.token, or another --model",
+        "row 1 has no key 'prompt'; it has 'token', 'key', 'question'",
+        "somebody@example.com",
+        "hf://datasets/org/name@main",
+        "openrlhf-unlearn evaluate --model runs/a@b --api-key-env MY_VARIABLE",
+        "run.json names no input_key: give --input-key",
+        "the key of the data: prompt=question,label=answer",
+    ],
+)
+def test_texts_without_one_stay_as_they_are(text):
+    assert mask_text(text) == text
+
+
+def test_values_given_in_the_environment_and_in_urls_are_masked_anywhere(monkeypatch):
+    monkeypatch.setenv("MY_SERVICE_API_KEY", SECRET)
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:pr0xyPassw0rd@proxy:8080")
+    for secret in (SECRET, "pr0xyPassw0rd", "bWU6cHIweHlQYXNzdzByZA=="):  # the last: what Basic makes of it
+        assert mask_values(f"it said {secret}!") == f"it said {MASK}!"
+
+
+def test_a_value_whose_name_says_nothing_can_be_told(monkeypatch):
+    monkeypatch.setattr("openrlhf_unlearn.masking._remembered", set())
+    remember("unlikely-to-be-guessed")
+    remember("none")  # what servers without keys are given: no secret
+    assert mask_text("unlikely-to-be-guessed, none") == f"{MASK}, none"
+
+
+def test_nested_values_and_commands_as_words():
+    value = {
+        "args": {"logger": {"wandb": {"key": SECRET, "project": "p"}}, "data": {"input_key": "prompt"}},
+        "words": ["train", "--logger.wandb.key", SECRET, "--train.seed", "1"],
+        "tokens": 17,
+        "token": None,
+    }
+    shown = masked(value)
+    assert SECRET not in json.dumps(shown)
+    assert shown["args"]["data"] == value["args"]["data"]
+    assert shown["args"]["logger"]["wandb"] == {"key": MASK, "project": "p"}
+    assert shown["words"] == ["train", "--logger.wandb.key", MASK, "--train.seed", "1"]
+    assert shown["tokens"] == 17
+    assert shown["token"] is None
+
+
+SAFE = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=6, max_size=30).filter(
+    lambda text: not text.startswith("-")
+)
+
+
+@given(SAFE)
+def test_a_quoted_word_after_its_flag_is_masked_whatever_it_is(secret):
+    text = shlex.join(["train", "--logger.wandb.key", secret, "--data.input_key", "prompt"])
+    assert shlex.split(mask_text(text)) == ["train", "--logger.wandb.key", MASK, "--data.input_key", "prompt"]
+
+
+@given(st.recursive(st.none() | st.integers() | SAFE, lambda inner: st.lists(inner) | st.dictionaries(SAFE, inner)))
+def test_masking_twice_is_masking_once(value):
+    assert masked(masked(value)) == masked(value)
