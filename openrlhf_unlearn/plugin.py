@@ -91,11 +91,9 @@ def check_flags(args: SimpleNamespace) -> None:
             raise UsageError(f"--unlearn.{name} must be at least 1")
     if not 0 <= own.give_up_below < 1:
         raise UsageError("--unlearn.give_up_below is a probability: from 0 to below 1")
-    if own.replay_log_probs == "stored" and args.algo.advantage.is_correction_level == "off":
-        raise UsageError(
-            "--unlearn.replay_log_probs stored needs the engines' log-probs: give --algo.advantage.is_correction_level "
-            "token or seq"
-        )
+    correction = engine_log_probs_flag(args)
+    if own.replay_log_probs == "stored" and correction:
+        raise UsageError(f"--unlearn.replay_log_probs stored needs the engines' log-probs: give {correction}")
     ranks = args.actor.num_nodes * args.actor.num_gpus_per_node
     ranks //= args.ds.ring_attn_size * args.ds.tensor_parallel_size
     for batch in ("train", "rollout"):
@@ -108,6 +106,16 @@ def check_flags(args: SimpleNamespace) -> None:
             )
     if own.save_rollouts < 0:
         raise UsageError("--unlearn.save_rollouts must be 0 or more")
+
+
+def engine_log_probs_flag(args: SimpleNamespace) -> str | None:
+    """The flag with which the engines report log-probs, by its name in this host; None if they do so already."""
+    advantage = args.algo.advantage
+    if hasattr(advantage, "is_correction_level"):
+        flag, given = "is_correction_level token or seq", advantage.is_correction_level != "off"
+    else:  # before 0.11.2
+        flag, given = "is_correction_enable", advantage.is_correction_enable
+    return None if given else f"--algo.advantage.{flag}"
 
 
 def _make_absolute(args: SimpleNamespace) -> None:
