@@ -118,6 +118,13 @@ def engine_log_probs_flag(args: SimpleNamespace) -> str | None:
     return None if given else f"--algo.advantage.{flag}"
 
 
+def reward_file(remote_url: str | None) -> str | None:
+    """`--reward.remote_url` as the host takes it: our reward module by its file, everything else as it is."""
+    if remote_url == "openrlhf_unlearn.reward_math":
+        return str(Path(__file__).with_name("reward_math.py"))
+    return remote_url
+
+
 def _make_absolute(args: SimpleNamespace) -> None:
     """Local files by their whole path, so that run.json serves commands of any folder."""
     for node, name in ((args.actor, "model_name_or_path"), (args.data, "prompt_dataset"), (args.reward, "remote_url")):
@@ -145,6 +152,7 @@ class UnlearnPlugin:
         from openrlhf_unlearn.filters import load_filter
         from openrlhf_unlearn.training.generator import filter_config
 
+        args.reward.remote_url = reward_file(args.reward.remote_url)
         check_flags(args)
         preset = apply_loss(args, given)
         load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
