@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import openrlhf_unlearn
+from openrlhf_unlearn import cli, doctor
 from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
 from tests.report import worlds
 
@@ -81,6 +82,15 @@ def test_a_whole_run_with_probes_and_judgements(tmp_path):
     verb("classify", "run", cwd=tmp_path)
     verb("analyze", "run", "--offline", cwd=tmp_path)
     assert read_json(run.summary)["report"]["similarity"]
+
+
+def test_the_doctor_says_what_works_and_what_is_missing(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "installed", lambda package: None)
+    assert cli.main(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (failed,) = [line for line in lines if line.startswith("FAIL")]
+    assert "openrlhf" in failed and "README" in failed
+    assert any(line.startswith("ok") and "analyze" in line for line in lines)
 
 
 def test_gradients_are_compared_without_torch(tmp_path):

@@ -62,6 +62,16 @@ def test_its_hooks_are_ours_and_its_parser_takes_our_flags(version, tmp_path):
     assert refused.endswith("exit code 2\n")
 
 
+@HOSTS
+def test_the_doctor_asks_for_what_this_version_pins(version):
+    code = "from openrlhf_unlearn.doctor import pinned; print(sorted(pinned().items()))"
+    said = hosts.python(hosts.unpacked(version), code).stdout
+    known = {"0.10.4": ("0.19.1", "5.7.0", "0.22.1"), "0.11.0": ("0.19.5", "5.15.0", "0.27.1")}
+    deepspeed, transformers, vllm = known.get(version, (f"0.19.{5 if version == '0.11.1' else 6}", "5.15.0", "0.29.0"))
+    expected = {"deepspeed": deepspeed, "ray": "2.55.0", "transformers": transformers, "vllm": vllm}
+    assert said == f"{sorted(expected.items())}\n"
+
+
 TRAIN = "OPENRLHF_UNLEARN_TRAIN_HOSTS"
 
 
