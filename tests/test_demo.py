@@ -30,16 +30,16 @@ def test_the_recording_is_small_and_names_no_place_of_a_machine():
 def test_a_run_comes_back_from_its_recording(tmp_path):
     run = worlds.whole_run(tmp_path / "run", data=str(tmp_path / "data.jsonl"))
     worlds.classify(run)
-    pack(run, tmp_path / "run.zip")
+    pack(run, tmp_path / "run.zip", "a test")
     first = (tmp_path / "run.zip").read_bytes()
     back = unpack(tmp_path / "run.zip", tmp_path / "back")
-    assert back.config() == {**run.config(), "data": "quickstart/data.jsonl", "recorded": True}
+    assert back.config() == {**run.config(), "data": "quickstart/data.jsonl", "recorded": "a test"}
     assert all(back.read_steps(table).equals(run.read_steps(table)) for table in STEP_TABLES)
     assert [read_table(back.evaluation(tag)) for tag in back.evaluation_tags()] == [
         read_table(run.evaluation(tag)) for tag in run.evaluation_tags()
     ]
     assert back.probe_tags() == run.probe_tags() and not back.learnability.exists()
-    pack(run, tmp_path / "run.zip")
+    pack(run, tmp_path / "run.zip", "a test")
     assert (tmp_path / "run.zip").read_bytes() == first
 
 
@@ -63,7 +63,7 @@ def test_what_is_the_users_own_stays(tmp_path, there, capsys):
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """A recording of few prompts and steps in place of the one in the package."""
-    pack(worlds.full_run(tmp_path / "small", each=6, steps=2), tmp_path / "small.zip")
+    pack(worlds.full_run(tmp_path / "small", each=6, steps=2), tmp_path / "small.zip", "small")
     monkeypatch.setattr(demo, "RECORDING", tmp_path / "small.zip")
     monkeypatch.chdir(tmp_path)
 

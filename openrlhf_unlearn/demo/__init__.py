@@ -3,8 +3,7 @@
     openrlhf-unlearn demo                    unpacks the run into ./openrlhf-unlearn-demo and opens its report
     openrlhf-unlearn demo FOLDER --no-open
 
-The run is one of examples/quickstart.sh: stock OpenRLHF on the built-in world, with pass@1 of every prompt before and
-after. It is then classified and reported by the same commands that you would use.
+It says where the run comes from, then classifies and reports it by the same commands that you would use.
 """
 
 import argparse
@@ -38,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     elif not recorded.config().get("recorded"):
         raise UserError(f"{recorded} is a run of your own; choose another folder: openrlhf-unlearn demo FOLDER")
     prompts, steps = read_table(recorded.prompts).num_rows, len(recorded.steps())
-    print(f"{recorded}: a recorded run of {steps} steps on the {prompts} prompts of the built-in world", flush=True)
+    print(f"{recorded}: {recorded.config()['recorded']}; {prompts} prompts, {steps} steps", flush=True)
     for verb, *words in (["classify"], ["analyze", "--offline", "--figure-files"]):
         print(f"\n$ openrlhf-unlearn {' '.join([verb, args.folder, *words])}", flush=True)
         call(verb, [args.folder, *words])

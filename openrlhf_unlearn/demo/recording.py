@@ -26,9 +26,12 @@ _FOLDERS = ("evaluations", "probes")
 _KINDS = (".parquet", ".json")
 
 
-def pack(run: RunDir, path: Path) -> None:
-    """Write the recording of a finished run."""
-    members = {"run.json": json.dumps(_shared_config(run)).encode(), "prompts.parquet": run.prompts.read_bytes()}
+def pack(run: RunDir, path: Path, origin: str) -> None:
+    """Write the recording of a finished run; the demo says its `origin`."""
+    members = {
+        "run.json": json.dumps(_shared_config(run) | {"recorded": origin}).encode(),
+        "prompts.parquet": run.prompts.read_bytes(),
+    }
     for table in STEP_TABLES:
         if run.steps(table):
             sink = io.BytesIO()
@@ -53,7 +56,7 @@ def _shared_config(run: RunDir) -> dict:
         (root, "openrlhf-unlearn"),
     ):
         text = text.replace(json.dumps(str(place))[1:-1], name)
-    return {**json.loads(text), "recorded": True}
+    return json.loads(text)
 
 
 def unpack(path: Path, folder: Path) -> RunDir:
@@ -95,5 +98,7 @@ def _umask() -> int:
 
 
 if __name__ == "__main__":
-    pack(RunDir.open(sys.argv[1]), RECORDING)
+    recorded = RunDir.open(sys.argv[1])
+    host = recorded.config()["versions"]["openrlhf"]
+    pack(recorded, RECORDING, f"examples/quickstart.sh, recorded with OpenRLHF {host}")
     print(f"{RECORDING}: {RECORDING.stat().st_size / 1e6:.2f} MB")
