@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from openrlhf_unlearn import cli, doctor
 from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
 from tests.report import worlds
 
+ROOT = Path(__file__).parents[1]
 BLOCKED = """
 import sys
 
@@ -91,6 +93,18 @@ def test_the_doctor_says_what_works_and_what_is_missing(monkeypatch, capsys):
     (failed,) = [line for line in lines if line.startswith("FAIL")]
     assert "openrlhf" in failed and "README" in failed
     assert any(line.startswith("ok") and "analyze" in line for line in lines)
+
+
+def test_the_examples_are_copied_and_replace_nothing(tmp_path, capsys):
+    assert cli.main(["examples", str(tmp_path)]) == 0
+    copied = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert copied == {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "examples").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert cli.main(["examples", str(tmp_path)]) == 1
+    assert "is there already" in capsys.readouterr().err
 
 
 def test_gradients_are_compared_without_torch(tmp_path):
