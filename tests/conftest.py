@@ -15,6 +15,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if importlib.util.find_spec("openrlhf") is None:
     collect_ignore_glob = [
         "cpu/*", "examples/*", "integration/*", "microworld/*", "probe/*", "training/*", "grading/test_reward.py",
+        "interventions/test_augment.py", "interventions/test_curriculum.py", "interventions/test_docs.py",
+        "interventions/test_sft_set.py", "learnability/test_evaluate.py",
         "test_hosts.py", "test_launcher.py", "test_patching.py",
     ]  # fmt: skip
 
