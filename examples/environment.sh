@@ -2,7 +2,7 @@
 # Sourced by examples/quickstart.sh and tests/run.sh. Checks the machine first and says all that it lacks in one go;
 # then makes .venv at the root of the repository, or reuses the one that is there and right, and activates it.
 #
-#   PYTHON           the interpreter to use; default: the first fit one of python3, python3.10, ... python3.13
+#   PYTHON           the interpreter to use; default: the first fit one of python3.12, python3.11, python3.10, python3
 #   UNLEARN_PYTHON   the interpreter of an environment that is used as it is: nothing is checked, made or installed.
 #                    PYTHON does the same where its environment has OpenRLHF. With PyTorch and transformers alone the
 #                    probe, its tests and its benchmarks run
@@ -23,18 +23,29 @@ if nvidia-smi >/dev/null 2>&1; then DEVICE=gpu; else DEVICE=cpu; fi
 
 python_version() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null; }
 
-python_fits() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; }
+# OpenRLHF has wheels for CPython 3.10 to 3.12 on x86-64, and no source distribution.
+python_fits() {
+    "$1" -c 'import sys; sys.exit(not (sys.implementation.name == "cpython" and (3, 10) <= sys.version_info[:2] <= (3, 12)))' \
+        2>/dev/null
+}
 
-# The first fit interpreter outside of any virtual environment.
+has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+
+has_headers() { "$1" -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null; }
+
+# The first fit interpreter outside of any virtual environment; one that has all it needs comes before one that has not.
 find_python() {
-    local name
-    for name in ${PYTHON:-python3 python3.10 python3.11 python3.12 python3.13}; do
-        if python_fits "$name"; then
-            "$name" -c 'import sys; print(sys._base_executable)'
+    local name fit=
+    for name in ${PYTHON:-python3.12 python3.11 python3.10 python3}; do
+        python_fits "$name" || continue
+        name=$("$name" -c 'import sys; print(sys._base_executable)')
+        fit=${fit:-$name}
+        if has_venv "$name" && has_headers "$name"; then
+            echo "$name"
             return
         fi
     done
-    return 1
+    [ -n "$fit" ] && echo "$fit"
 }
 
 # True if .venv can be installed into: its Python fits, it has pip, and it was not moved here from elsewhere.
@@ -47,7 +58,7 @@ venv_is_sound() {
 # What makes a .venv the right one: where it is, for which device and Python, and from which list of packages.
 wanted_stamp() {
     echo "$ROOT $DEVICE $(python_version "$1")"
-    (cd "$ROOT" && cat setup.py examples/environment.sh openrlhf_unlearn/patching.py openrlhf_unlearn/cpu/rewrite.py |
+    (cd "$ROOT" && cat setup.py pyproject.toml examples/environment.sh openrlhf_unlearn/patching.py openrlhf_unlearn/cpu/rewrite.py |
         cksum)
 }
 
@@ -60,18 +71,22 @@ venv_is_right() {
 # Prints a line for each thing that is missing; $1: the interpreter, or nothing; $2: free disk needed, in GB.
 list_lacking() {
     local python=$1 gigabytes=$2 file free
-    [ "$(uname)" = Linux ] || echo "Linux: this is $(uname)"
+    [ "$(uname) $(uname -m)" = "Linux x86_64" ] ||
+        echo "Linux on x86-64, which OpenRLHF and vLLM have wheels for: this is $(uname) on $(uname -m)"
     if [ -z "$python" ]; then
-        echo "Python 3.10 to 3.14: ${PYTHON:-python3} is $(python_version "${PYTHON:-python3}" || echo missing);" \
-            "set PYTHON=/path/to/python3.11"
+        echo "CPython 3.10, 3.11 or 3.12, which OpenRLHF has wheels for: ${PYTHON:-python3} is" \
+            "$(python_version "${PYTHON:-python3}" || echo missing); set PYTHON=/path/to/python3.12"
     else
-        "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        has_venv "$python" ||
             echo "Python's venv module: install it (Debian and Ubuntu: apt install python3-venv)"
-        "$python" -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null ||
+        has_headers "$python" ||
             echo "Python's C headers, DeepSpeed compiles with them: install them (Debian and Ubuntu: apt install python3-dev)"
     fi
     command -v "${CXX:-g++}" >/dev/null ||
         echo "a C++ compiler, DeepSpeed compiles an operation: install g++ (Debian and Ubuntu: apt install g++) or set CXX"
+    if [ "$DEVICE" = gpu ] && ! command -v nvcc >/dev/null && [ ! -x "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" ]; then
+        echo "nvcc, flash-attn and DeepSpeed compile with it: install the CUDA toolkit, or set CUDA_HOME"
+    fi
     free=$(df -Pk "$ROOT" | awk 'NR == 2 { print int($4 / 1048576) }')
     [ "$free" -ge "$gigabytes" ] || echo "disk: $free GB free in $ROOT, $gigabytes GB are needed"
     for file in setup.py pyproject.toml openrlhf_unlearn/cli.py examples/reward_math.py tests/__init__.py; do
@@ -241,7 +256,7 @@ prepare_environment() {
         echo "Environment: $VENV is there and right."
     else
         if venv_is_sound; then python=$VENV/bin/python; else python=$(find_python) || true; fi
-        check_machine "$python" 8
+        check_machine "$python" "$([ "$DEVICE" = gpu ] && echo 25 || echo 8)"
         echo "Environment: $VENV for a $DEVICE (log: $INSTALL_LOG)"
         make_venv "$python"
     fi

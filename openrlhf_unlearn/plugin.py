@@ -114,11 +114,9 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("--unlearn.replay_memory must be above 0 (GB)")
     if not 0 <= own.give_up_below < 1:
         raise UsageError("--unlearn.give_up_below is a probability: from 0 to below 1")
-    if own.replay_log_probs == "stored" and args.algo.advantage.is_correction_level == "off":
-        raise UsageError(
-            "--unlearn.replay_log_probs stored needs the engines' log-probs: give --algo.advantage.is_correction_level "
-            "token or seq"
-        )
+    correction = engine_log_probs_flag(args)
+    if own.replay_log_probs == "stored" and correction:
+        raise UsageError(f"--unlearn.replay_log_probs stored needs the engines' log-probs: give {correction}")
     if not math.isfinite(own.positive_above):
         raise UsageError("--unlearn.positive_above must be a finite number")
     if args.rollout.batch_size * k % args.train.batch_size:
@@ -139,6 +137,23 @@ def check_flags(args: SimpleNamespace) -> None:
             )
     if own.save_rollouts < 0:
         raise UsageError("--unlearn.save_rollouts must be 0 or more")
+
+
+def engine_log_probs_flag(args: SimpleNamespace) -> str | None:
+    """The flag with which the engines report log-probs, by its name in this host; None if they do so already."""
+    advantage = args.algo.advantage
+    if hasattr(advantage, "is_correction_level"):
+        flag, given = "is_correction_level token or seq", advantage.is_correction_level != "off"
+    else:  # before 0.11.2
+        flag, given = "is_correction_enable", advantage.is_correction_enable
+    return None if given else f"--algo.advantage.{flag}"
+
+
+def reward_file(remote_url: str | None) -> str | None:
+    """`--reward.remote_url` as the host takes it: our reward module by its file, everything else as it is."""
+    if remote_url == "openrlhf_unlearn.reward_math":
+        return str(Path(__file__).with_name("reward_math.py"))
+    return remote_url
 
 
 # Read again by actors, which stand in other folders, and by commands of any folder, through run.json.
@@ -191,6 +206,7 @@ class UnlearnPlugin:
         from openrlhf_unlearn.training.generator import filter_config
         from openrlhf_unlearn.training.job_folder import check_job_folder
 
+        args.reward.remote_url = reward_file(args.reward.remote_url)
         check_accelerator(torch.cuda.is_available())
         check_job_folder(args, Path.cwd())
         check_flags(args)

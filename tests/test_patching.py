@@ -53,7 +53,7 @@ def test_the_known_originals_are_all_files_that_the_rewrite_changes(host):
         if rewrite(path.read_bytes().decode()) != path.read_bytes().decode()
     }
     assert changed == set(ORIGINALS[host_version()])
-    assert set(ORIGINALS) == set(TESTED_HOSTS)
+    assert set(ORIGINALS) == set(TESTED_HOSTS)  # each of them on its own files: tests/test_hosts.py
 
 
 def test_an_interrupted_apply_is_finished_by_the_next_and_undone_by_revert(host, monkeypatch):
@@ -111,6 +111,63 @@ def test_an_edited_file_is_neither_patched_over_nor_reverted(host, patched_first
     for action in (patch.apply, patch.revert) if patched_first else (patch.apply,):
         with pytest.raises(UserError, match=FILE):
             action()
+    assert content(host) == before
+
+
+COMMANDS = """
+import sys
+from pathlib import Path
+from openrlhf_unlearn.patching import Patch
+for line in sys.stdin:
+    getattr(Patch(Path(sys.argv[1])), line.strip())()
+    print("done", flush=True)
+"""
+
+
+@pytest.fixture
+def others(host):
+    """Three processes that each do what is written to them: all at once."""
+    arguments = [sys.executable, "-c", COMMANDS, str(host)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    processes = [subprocess.Popen(arguments, text=True, **pipes) for _ in range(3)]
+    yield processes
+    for process in processes:
+        process.communicate()
+
+
+def test_applies_and_reverts_at_once_lose_no_original(host, others):
+    """Whoever comes first: afterwards the folder is patched or as it was, and a revert gives the original bytes."""
+    before = content(host)
+    for turn in range(21):
+        for process, action in zip(others, ("apply", "apply", "revert" if turn % 2 else "apply"), strict=True):
+            process.stdin.write(f"{action}\n")
+            process.stdin.flush()
+        for process in others:
+            assert process.stdout.readline() == "done\n", process.stderr.read()
+        assert set(Patch(host).states().values()) == {"patched"} or content(host) == before
+        Patch(host).revert()
+        assert content(host) == before
+
+
+@pytest.mark.parametrize("damage", ["gone", "of someone else"])
+@pytest.mark.parametrize("action", ["apply", "revert"])
+def test_without_its_stored_original_a_file_is_left_as_it_is(host, damage, action):
+    """A revert that cannot be whole, and an apply that could never be undone, do nothing and say so."""
+    patch = Patch(host)
+    patch.apply()
+    stored = patch.store / FILE
+    stored.unlink() if damage == "gone" else stored.write_text("# not OpenRLHF's")
+    before = content(host)
+    with pytest.raises(UserError, match=rf"originals of {FILE}.*nothing was changed.*pip install"):
+        getattr(patch, action)()
+    assert content(host) == before
+
+
+def test_a_wrong_stored_original_is_replaced_while_the_right_bytes_are_in_place(host):
+    before, patch = content(host), Patch(host)
+    patch._write(patch.store / FILE, b"# left by a patch that lost a race")
+    patch.apply()
+    patch.revert()
     assert content(host) == before
 
 
@@ -176,4 +233,4 @@ def test_without_a_host_there_is_one_line(monkeypatch):
 
 def test_the_readme_names_every_changed_file():
     readme = (Path(__file__).parents[1] / "patches" / "README.md").read_text()
-    assert [name for name in (LAUNCHER, *ORIGINALS["0.11.2"]) if name not in readme] == []
+    assert [name for name in (LAUNCHER, *ORIGINALS[host_version()]) if name not in readme] == []

@@ -1,10 +1,18 @@
-"""What is kept of one prompt's gradients: their mean, and of each unit what the noise correction and intervals need."""
+"""What is kept of one prompt's gradients: their mean, and of each unit what the noise correction and intervals need.
+
+Only making them needs torch; reading and comparing them does not.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class Sketch:
     """
 
     def __init__(self, dim: int, size: int, seed: int = 0, device="cpu"):
+        import torch
+
         self.size = dim if not 0 < size < dim else size
         generator = torch.Generator().manual_seed(seed)
         self.place = torch.randint(0, self.size, (dim,), generator=generator).to(device)
@@ -49,6 +59,8 @@ class Sketch:
 
     def __call__(self, vectors: torch.Tensor) -> torch.Tensor:
         """(n, dim) → (n, size)."""
+        import torch
+
         if self.identity:
             return vectors
         zeros = torch.zeros(len(vectors), self.size, dtype=vectors.dtype, device=vectors.device)
@@ -59,6 +71,8 @@ def summarise(
     sums: torch.Tensor, counts: Sequence[int], units: int, sketch: Sketch, distinct: int
 ) -> dict[str, np.ndarray]:
     """One prompt's row of every array of `Gradients`. sums: (its units, dim); counts: their rollouts."""
+    import torch
+
     total = sums.sum(0)
     exact = sums.double()
     small = {

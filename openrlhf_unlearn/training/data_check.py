@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,11 +142,12 @@ def ungradable_labels(source: str, answer_format: str, labels: list, places: lis
     return [str(labels[row]) for row in culprits]
 
 
+OUR_REWARD = re.compile(r"\bopenrlhf_unlearn\.(grading|reward_math)\b")
+
+
 def uses_our_grader(remote_url: str | None) -> bool:
     """Whether --reward.remote_url is a file that hands out our reward function."""
-    return (
-        bool(remote_url) and remote_url.endswith(".py") and "openrlhf_unlearn.grading" in Path(remote_url).read_text()
-    )
+    return bool(remote_url) and remote_url.endswith(".py") and bool(OUR_REWARD.search(Path(remote_url).read_text()))
 
 
 def check_inputs(args: SimpleNamespace) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from openrlhf_unlearn.errors import UserError
 
-TESTED_HOSTS = ("0.11.2",)
+TESTED_HOSTS = ("0.10.4", "0.11.0", "0.11.1", "0.11.2")
+NEWEST_HOST = TESTED_HOSTS[-1]  # what is installed where the user has not chosen
 
 
 @dataclass(frozen=True)

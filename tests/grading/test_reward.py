@@ -1,17 +1,38 @@
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import torch
 from openrlhf.utils.agent import SingleTurnAgentExecutor
 
+from openrlhf_unlearn import reward_math
 from openrlhf_unlearn.grading.reward import FORMAT_VARIABLE, response_of
+from openrlhf_unlearn.plugin import reward_file
 from openrlhf_unlearn.run_dir import VERDICTS
+from openrlhf_unlearn.training.data_check import uses_our_grader
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "reward_math.py"
+FILES = (EXAMPLE, reward_math.__file__)
 
 
 def example():
     return SingleTurnAgentExecutor(str(EXAMPLE)).reward_func  # loaded by the host itself
+
+
+def test_the_example_and_the_module_hand_out_the_same_function_and_are_known_as_ours():
+    assert [SingleTurnAgentExecutor(str(path)).reward_func for path in FILES] == [reward_math.reward_func] * 2
+    assert all(uses_our_grader(str(path)) for path in FILES)
+
+
+def test_the_modules_name_is_a_reward_file():
+    """With the plugin; without it the module prints its path for the host."""
+    name = reward_math.__name__
+    assert Path(reward_file(name)).samefile(reward_math.__file__)
+    for other in ("mine.py", "http://host/reward", None):
+        assert reward_file(other) == other
+    printed = subprocess.run([sys.executable, "-m", name], capture_output=True, text=True).stdout
+    assert Path(printed.strip()).samefile(reward_math.__file__)
 
 
 def test_the_host_calls_it_in_threads_without_the_plugin(monkeypatch):

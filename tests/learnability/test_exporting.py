@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from datasets import load_from_disk
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.run_dir import read_json, update_summary, write_json
@@ -22,7 +21,8 @@ def run(tmp_path):
 
 @pytest.fixture
 def data(tmp_path, run):
-    """The user's own data set, in another order and with a row twice."""
+    """The user's own data set, in another order and with a row twice; the host reads it."""
+    pytest.importorskip("openrlhf")
     rows = [{"q": f"question {i}", "a": str(i), "uid": 100 + i} for i in (3, 0, 1, 2, 0)]
     rows[-1]["uid"] = 200
     path = tmp_path / "data.jsonl"
@@ -61,17 +61,24 @@ def test_back_to_the_users_ids(run, data, tmp_path):
     }
 
 
+def read_dataset(path):
+    from datasets import load_from_disk
+
+    return load_from_disk(str(path))
+
+
 def test_dataset_of_the_users_rows(run, data, tmp_path):
     assert export(run, tmp_path / "labelled", "--format", "dataset", "--id-column", "uid") == 0
-    rows = load_from_disk(str(tmp_path / "labelled"))
+    rows = read_dataset(tmp_path / "labelled")
     assert [row["unlearn_group"] for row in rows] == ["no_reward", "easy", "learnable", "unlearnable", "easy"]
     assert rows[0]["uid"] == 103
     assert export(run, tmp_path / "labelled", "--format", "dataset") == 1  # never over another folder
 
 
 def test_dataset_of_the_prompts(run, tmp_path):
+    pytest.importorskip("datasets")
     assert export(run, tmp_path / "labelled", "--format", "dataset") == 0
-    rows = {row["prompt"]: row for row in load_from_disk(str(tmp_path / "labelled"))}
+    rows = {row["prompt"]: row for row in read_dataset(tmp_path / "labelled")}
     assert {f"question {i}": name for i, name in enumerate(GROUPS)} == {p: row["group"] for p, row in rows.items()}
 
 

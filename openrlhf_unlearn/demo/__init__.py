@@ -1,0 +1,51 @@
+"""`openrlhf-unlearn demo`: what you would get, from a run that was recorded; no GPU, no torch, no download.
+
+    openrlhf-unlearn demo                    unpacks the run into ./openrlhf-unlearn-demo and opens its report
+    openrlhf-unlearn demo FOLDER --no-open
+
+It says where the run comes from, then classifies and reports it by the same commands that you would use.
+"""
+
+import argparse
+import os
+import sys
+import webbrowser
+from pathlib import Path
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.run_dir import RunDir, read_table
+
+RECORDING = Path(__file__).with_name("run.zip")
+DEFAULT = "openrlhf-unlearn-demo"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folder", nargs="?", default=DEFAULT, help="run directory to unpack into; an earlier demo there is used again")
+    add("--no-open", action="store_true", help="only print the report's path; without a display nothing is opened")
+
+
+def run(args: argparse.Namespace) -> None:
+    from openrlhf_unlearn.demo.recording import unpack
+    from openrlhf_unlearn.report.missing import call
+
+    recorded = RunDir(args.folder)
+    if not recorded.run_json.exists():
+        if recorded.path.exists() and (not recorded.path.is_dir() or any(recorded.path.iterdir())):
+            raise UserError(f"{recorded} is there and no demo; choose another folder: openrlhf-unlearn demo FOLDER")
+        unpack(RECORDING, recorded.path)
+    elif not recorded.config().get("recorded"):
+        raise UserError(f"{recorded} is a run of your own; choose another folder: openrlhf-unlearn demo FOLDER")
+    prompts, steps = read_table(recorded.prompts).num_rows, len(recorded.steps())
+    print(f"{recorded}: {recorded.config()['recorded']}; {prompts} prompts, {steps} steps", flush=True)
+    for verb, *words in (["classify"], ["analyze", "--offline", "--figure-files"]):
+        print(f"\n$ openrlhf-unlearn {' '.join([verb, args.folder, *words])}", flush=True)
+        call(verb, [args.folder, *words])
+    opened = not args.no_open and has_display() and webbrowser.open(recorded.report.absolute().as_uri())
+    print(f"\nThe report{' is opened' if opened else ', for your browser'}: {recorded.report.absolute()}")
+    print("For a run of your own: openrlhf-unlearn analyze RUN; of another framework: openrlhf-unlearn import --help")
+
+
+def has_display() -> bool:
+    """Whether a browser would open a window; without one, some open in the terminal and hold it."""
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

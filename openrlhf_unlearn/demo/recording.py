@@ -1,0 +1,104 @@
+"""A run directory as one small file, and back. After the built-in world has changed, record its run anew:
+
+    bash examples/quickstart.sh && python -m openrlhf_unlearn.demo.recording quickstart/run
+
+What can be computed again is left out: labels, summary, report, and the gradients behind the probe's tables. The
+steps of a table are one member, because a Parquet file has more than it holds.
+"""
+
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from openrlhf_unlearn.demo import RECORDING
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.run_dir import STEP_TABLES, RunDir, atomic_path, write_json
+
+_THEN = (2026, 1, 1, 0, 0, 0)  # the same run gives the same bytes
+_FOLDERS = ("evaluations", "probes")
+_KINDS = (".parquet", ".json")
+
+
+def pack(run: RunDir, path: Path, origin: str) -> None:
+    """Write the recording of a finished run; the demo says its `origin`."""
+    members = {
+        "run.json": json.dumps(_shared_config(run) | {"recorded": origin}).encode(),
+        "prompts.parquet": run.prompts.read_bytes(),
+    }
+    for table in STEP_TABLES:
+        if run.steps(table):
+            sink = io.BytesIO()
+            pq.write_table(run.read_steps(table), sink, compression="zstd", compression_level=19)
+            members[f"{table}.parquet"] = sink.getvalue()
+    for folder in _FOLDERS:
+        for file in sorted((run.path / folder).rglob("*")):
+            if file.is_file() and file.suffix in _KINDS:
+                members[file.relative_to(run.path).as_posix()] = file.read_bytes()
+    with atomic_path(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name, _THEN), data, zipfile.ZIP_DEFLATED)
+
+
+def _shared_config(run: RunDir) -> dict:
+    """run.json with no path of the machine that recorded it."""
+    root = Path(__file__).parents[2]
+    text = json.dumps(run.config())
+    for place, name in (
+        (run.path.absolute().parent, "quickstart"),
+        (Path(sys.executable), "python"),
+        (root, "openrlhf-unlearn"),
+    ):
+        text = text.replace(json.dumps(str(place))[1:-1], name)
+    return json.loads(text)
+
+
+def unpack(path: Path, folder: Path) -> RunDir:
+    """The run directory of a recording at `folder`, which appears whole or not at all."""
+    try:
+        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.absolute().parent))
+        try:
+            _write(path, RunDir(aside))
+            os.chmod(aside, 0o777 & ~_umask())
+            os.replace(aside, folder)  # over nothing, or an empty folder
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+    return RunDir(folder)
+
+
+def _write(path: Path, run: RunDir) -> None:
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            data = archive.read(name)
+            table = name.removesuffix(".parquet")
+            if table in STEP_TABLES:
+                rows = pq.read_table(io.BytesIO(data)).to_pylist()
+                for step in dict.fromkeys(row["step"] for row in rows):
+                    run.write_step(table, step, [row for row in rows if row["step"] == step])
+            elif name == "run.json":
+                write_json(run.run_json, json.loads(data))
+            else:
+                with atomic_path(run.path / name) as aside:
+                    aside.write_bytes(data)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+if __name__ == "__main__":
+    recorded = RunDir.open(sys.argv[1])
+    host = recorded.config()["versions"]["openrlhf"]
+    pack(recorded, RECORDING, f"examples/quickstart.sh, recorded with OpenRLHF {host}")
+    print(f"{RECORDING}: {RECORDING.stat().st_size / 1e6:.2f} MB")

@@ -1,0 +1,136 @@
+"""What the base installation is for runs without torch, the host and what they bring: here they cannot be imported."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import openrlhf_unlearn
+from openrlhf_unlearn import cli, doctor
+from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+from tests.report import worlds
+
+ROOT = Path(__file__).parents[1]
+BLOCKED = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {
+            "torch", "transformers", "openrlhf", "ray", "vllm", "deepspeed", "peft", "datasets", "huggingface_hub"
+        }:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def python(code: str, *words, cwd) -> str:
+    environment = {**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    command = [sys.executable, "-c", BLOCKED + code, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def verb(*words, cwd) -> str:
+    return python("from openrlhf_unlearn.cli import main\nsys.exit(main(sys.argv[1:]))", *words, cwd=cwd)
+
+
+def test_the_demo(tmp_path):
+    out = verb("demo", cwd=tmp_path)
+    run = RunDir.open(tmp_path / "openrlhf-unlearn-demo")
+    assert str(run.report) in out and run.report.is_file()
+    assert read_json(run.summary)["report"]["hard"] > 0
+
+
+def test_from_another_frameworks_files_to_a_report_and_back(tmp_path):
+    """import, classify, analyze, forecast, regrade and export, as docs/other_frameworks.md has them."""
+
+    def rows(step):
+        for i, k in itertools.product(range(12), range(4)):
+            right = (i + k + step) % 2
+            response = rf"so \boxed{{{i + right}}}"
+            yield {
+                "prompt": f"{i} + 1 =",
+                "response": response,
+                "label": str(i + 1),
+                "step": step,
+                "reward": float(right),
+            }
+
+    for name, steps in (("training", (1, 2)), ("initial", (0,)), ("final", (3,))):
+        lines = (json.dumps(row) + "\n" for step in steps for row in rows(step))
+        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+    columns = ("--columns", "step=step", "--run", "run")
+    verb("import", "jsonl", "training.jsonl", *columns, "--save-rollouts", 4, cwd=tmp_path)
+    verb("import", "jsonl", "initial.jsonl", *columns, "--tag", "initial", cwd=tmp_path)
+    verb("import", "jsonl", "final.jsonl", *columns, "--tag", "final", cwd=tmp_path)
+    assert "easy" in verb("classify", "run", cwd=tmp_path)
+    verb("analyze", "run", "--offline", "--figure-files", cwd=tmp_path)
+    verb("regrade", "run", cwd=tmp_path)
+    verb("export", "run", "--format", "skip", "--groups", "easy", "--output", "skip.json", cwd=tmp_path)
+    run = RunDir.open(tmp_path / "run")
+    assert len(read_json(tmp_path / "skip.json")) == read_table(run.learnability).num_rows == 12
+    assert run.report.is_file()
+
+
+def test_a_whole_run_with_probes_and_judgements(tmp_path):
+    run = worlds.whole_run(tmp_path / "run")
+    verb("classify", "run", cwd=tmp_path)
+    verb("analyze", "run", "--offline", cwd=tmp_path)
+    assert read_json(run.summary)["report"]["similarity"]
+
+
+def test_the_doctor_says_what_works_and_what_is_missing(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "installed", lambda package: None)
+    assert cli.main(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (failed,) = [line for line in lines if line.startswith("FAIL")]
+    assert "openrlhf" in failed and "README" in failed
+    assert any(line.startswith("ok") and "analyze" in line for line in lines)
+
+
+def test_the_examples_are_copied_and_replace_nothing(tmp_path, capsys):
+    assert cli.main(["examples", str(tmp_path)]) == 0
+    copied = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert copied == {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "examples").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert cli.main(["examples", str(tmp_path)]) == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_gradients_are_compared_without_torch(tmp_path):
+    """They are made by another machine, or another framework."""
+    out = python(
+        """
+import numpy as np
+from openrlhf_unlearn import Gradients, similarity
+one_each = np.ones((3, 2), dtype=int)
+units = np.random.default_rng(0).normal(1, 0.1, (3, 2, 5))
+total = units.sum(1)
+dots = np.einsum("pud,pd->pu", units, total)
+gradients = Gradients(["a", "b", "c"], total / 2, one_each, (units**2).sum(2), dots, units, one_each.sum(1))
+print(similarity(gradients).plain[:, 0].min() > 0.9, "torch" in sys.modules)
+""",
+        cwd=tmp_path,
+    )
+    assert out == "True False\n"
+
+
+def test_the_public_names():
+    """Each is there, under the name that it has at home; importing the package alone loads none of them."""
+    for name in openrlhf_unlearn.__all__:
+        assert getattr(openrlhf_unlearn, name) is not None
+    assert set(openrlhf_unlearn.__all__) <= set(dir(openrlhf_unlearn))
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = openrlhf_unlearn.nothing
+    code = "import sys, openrlhf_unlearn; print([name for name in sys.modules if 'pyarrow' in name or 'numpy' in name])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

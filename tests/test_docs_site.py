@@ -1,0 +1,46 @@
+"""The documentation as a site: every link leads to a page of it, or to a file of the repository."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+REPOSITORY = "https://github.com/openrlhf-unlearn/openrlhf-unlearn/blob/main/"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    pytest.importorskip("material", reason="mkdocs-material is not installed (the extra `docs`)")
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr  # strict: no link to a page or a heading is broken
+    return folder
+
+
+def test_links_to_the_code_name_files_that_are_there(site):
+    linked = {
+        link.partition("#")[0]
+        for page in site.rglob("*.html")
+        for link in re.findall(rf'href="{REPOSITORY}([^"]+)"', page.read_text(encoding="utf-8"))
+    }
+    assert len(linked) > 5
+    made = {"docs/index.md", "docs/changelog.md", "docs/contributing.md"}  # from README, CHANGELOG, CONTRIBUTING
+    assert [path for path in sorted(linked - made) if not (ROOT / path).exists()] == []
+
+
+def test_the_first_page_is_the_readme_and_its_images_are_there(site):
+    text = (site / "index.html").read_text(encoding="utf-8")
+    assert (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[0].lstrip("# ") in text
+    images = re.findall(r'<img[^>]* src="([^"]+)"', text)
+    assert images and [path for path in images if not (site / path).exists()] == []
+    assert re.findall(r'href="(?!https?:)[^"]*\.md', text) == []

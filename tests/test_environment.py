@@ -1,0 +1,75 @@
+"""examples/environment.sh: which interpreter it takes, and what it says where none will do."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "examples" / "environment.sh"
+INSTALL = SCRIPT.with_name("install_gpu.sh")
+
+
+def interpreter(path: Path, version: tuple[int, int]) -> None:
+    """A Python that says it is of this version, for code given by -c."""
+    told = f"import sys; sys.version_info = {(*version, 0, 'final', 0)}; sys._base_executable = '{path}'"
+    path.write_text(f'#!/bin/bash\n[ "$1" = -c ] && exec {sys.executable} -c "{told}\n$2" "${{@:3}}"\nexit 1\n')
+    path.chmod(0o755)
+
+
+def call(folder: Path, code: str, script: Path = SCRIPT, **environment) -> subprocess.CompletedProcess:
+    """Bash with the script's functions, in which only `folder`'s interpreters are found."""
+    for name in ("bash", "sed", "dirname", "grep", "df", "awk", "uname", "cat", "g++", "git", "cksum"):
+        if found := shutil.which(name):
+            (folder / name).symlink_to(found)
+    return subprocess.run(
+        ["bash", "-c", f". <(sed '$d' {script})\nROOT={SCRIPT.parents[1]}\n{code}"],  # all but its last line, the work
+        env={**os.environ, "PATH": str(folder), "HOME": str(folder), "PYTHON": "", **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        ({"python3": (3, 13), "python3.11": (3, 11), "python3.10": (3, 10)}, "python3.11"),
+        ({"python3": (3, 12)}, "python3"),
+        ({"python3": (3, 13), "python3.12": (3, 12), "python3.10": (3, 10)}, "python3.12"),
+        ({"python3": (3, 9)}, None),
+        ({}, None),
+    ],
+)
+def test_the_newest_that_the_host_has_wheels_for_is_taken(tmp_path, there, taken):
+    for name, version in there.items():
+        interpreter(tmp_path / name, version)
+    done = call(tmp_path, "find_python")
+    assert done.stdout == (f"{tmp_path / taken}\n" if taken else "")
+    assert (done.returncode == 0) == bool(taken), done.stderr
+
+
+def test_a_machine_without_one_is_told_which_will_do(tmp_path):
+    interpreter(tmp_path / "python3", (3, 13))
+    said = call(tmp_path, 'list_lacking "" 0').stdout
+    assert "CPython 3.10, 3.11 or 3.12, which OpenRLHF has wheels for: python3 is" in said
+    assert "set PYTHON=/path/to/python3.12" in said
+
+
+def test_another_processor_is_refused(tmp_path):
+    said = call(tmp_path, 'uname() { [ -z "$1" ] && echo Linux || echo aarch64; }; list_lacking python3 0').stdout
+    assert "Linux on x86-64, which OpenRLHF and vLLM have wheels for: this is Linux on aarch64" in said
+
+
+@pytest.mark.parametrize(
+    ("version", "line"), [((3, 13), "CPython 3.10, 3.11 or 3.12"), ((3, 12), "nvcc, flash-attn and DeepSpeed")]
+)
+def test_the_install_script_checks_before_it_starts(tmp_path, version, line):
+    interpreter(tmp_path / "python3", version)
+    for name in ("bash", "sed", "df", "awk", "uname", "dirname"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    environment = {"PATH": str(tmp_path), "CUDA_HOME": "/nonexistent"}
+    done = subprocess.run(["bash", INSTALL], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and "+ pip" not in done.stdout
+    assert line in done.stderr
