@@ -94,7 +94,7 @@ SCHEMAS = {
             ("group", pa.string()),
             ("initial_pass_rate", pa.float64()),
             ("final_pass_rate", pa.float64()),  # pooled over runs
-            ("ever_positive", pa.bool_()),  # in training, in every run
+            ("ever_positive", pa.bool_()),  # in training, in every run that visited it; null: none did
             ("p_below_tau", pa.float64()),  # posterior P(final pass rate < tau)
         ]
     ),

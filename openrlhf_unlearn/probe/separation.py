@@ -6,7 +6,7 @@ import numpy as np
 
 from openrlhf_unlearn.probe.cosines import Similarity
 from openrlhf_unlearn.probe.summary import Gradients, pick
-from openrlhf_unlearn.report.statistics import auc, bootstrap
+from openrlhf_unlearn.stats.auc import auc_with_interval
 
 DRAWS = 20
 MOST = 500  # prompts of a group that are compared at equal numbers of rollouts
@@ -36,8 +36,7 @@ def _auc(values: np.ndarray, groups: np.ndarray) -> dict | None:
     low, high = (values[(groups == name) & np.isfinite(values)] for name in ("unlearnable", "learnable"))
     if min(len(low), len(high)) < SMALLEST:
         return None
-    interval = bootstrap(auc, low, high)
-    return {"auc": auc(low, high), "low": interval[0], "high": interval[1], "prompts": [len(low), len(high)]}
+    return auc_with_interval(low, high)
 
 
 def equal_numbers(counts: np.ndarray, sketches: np.ndarray, k: int, rng) -> np.ndarray:

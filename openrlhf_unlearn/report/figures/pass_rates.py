@@ -9,8 +9,7 @@ def data(material) -> Data | None:
     rows = []
     for group in GROUPS:
         for tag in material.tags:
-            if found := group_mean(material.tally(tag).rate[material.groups == group]):
-                found |= {"low": max(0.0, found["low"]), "high": min(1.0, found["high"])}
+            if found := group_mean(material.tally(tag).rate[material.groups == group], rates=True):
                 rows.append({"group": group, "evaluation": tag, **found})
     return columns(rows)
 
