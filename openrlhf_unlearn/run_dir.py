@@ -92,8 +92,8 @@ SCHEMAS = {
         [
             ("prompt_id", pa.string()),
             ("group", pa.string()),
-            ("initial_pass_rate", pa.float64()),
-            ("final_pass_rate", pa.float64()),  # pooled over runs
+            ("initial_pass_rate", pa.float64()),  # unbiased, after adaptive sampling too
+            ("final_pass_rate", pa.float64()),  # the same, over all runs
             ("ever_positive", pa.bool_()),  # in training, in every run that visited it; null: none did
             ("p_below_tau", pa.float64()),  # posterior P(final pass rate < tau)
         ]

@@ -36,7 +36,7 @@ from openrlhf_unlearn.learnability.groups import (
     rate,
     visited,
 )
-from openrlhf_unlearn.learnability.posterior import Posterior
+from openrlhf_unlearn.learnability.posterior import DELTA, Posterior
 from openrlhf_unlearn.learnability.sensitivity import agreement, group_shares, labels_of_runs, sensitivity
 from openrlhf_unlearn.run_dir import GROUPS, SCHEMAS, RunDir, read_json, update_summary, write_table
 from openrlhf_unlearn.stats.means import wilson
@@ -114,12 +114,13 @@ def classify(
     chances = posterior.groups(tau, easy)
     columns |= {
         "group": pa.array(np.array(GROUPS)[group]),
-        "initial_pass_rate": rate(n_initial, c_initial),
-        "final_pass_rate": rate(n_final.sum(axis=0), c_final.sum(axis=0)),
+        "initial_pass_rate": counts.initial_rate(),
+        "final_pass_rate": counts.final_rate(),
         "ever_positive": _ever_positive(counts, never),
         "runs_visited": visited(counts).sum(axis=0),
         "runs_rewarded": (visited(counts) & ~never).sum(axis=0),
         "p_below_tau": posterior.final_below(tau),
+        "p_improved": posterior.improved(),
         "label_confidence": _confidence(group, chances),
         **{f"p_{name}": values for name, values in chances.items()},
         **dict(zip(("initial_low", "initial_high"), posterior.initial_interval(), strict=True)),
@@ -130,6 +131,8 @@ def classify(
         **{f"paper_code_{name}": values for name, values in sets.items()},
     }
     table = _table(columns).filter(pa.array(kept))
+    hard = kept & ~np.isin(group, (CODE["easy"], CODE["ungradable"]))
+    by_chance = posterior.learned_by_chance(tau, [evaluation.size for evaluation in counts.final])
     summary = {
         "runs": [str(path) for path in runs],
         "rule": rule,
@@ -143,6 +146,10 @@ def classify(
         "hard": _hard_shares(
             group[kept], never[:, kept].any(axis=0), {n: chance[kept] for n, chance in chances.items()}
         ),
+        "learnable_means": f"final pass@1 of at least {tau:g} in every run, by the samples",
+        "improved_by": DELTA,
+        "expected_improved": float(columns["p_improved"][hard].sum()),
+        "learnable_by_chance": float(by_chance[hard].sum()),
         "learned_without_reward": _learned_without_reward(counts, group, kept),
         "expected_label_errors": float(np.nansum(1 - columns["label_confidence"][kept])),
         "sensitivity": sensitivity(counts, at),
@@ -176,7 +183,7 @@ def _columns_of_runs(counts: Counts, at: Thresholds) -> dict:
     votes = np.stack([(labels == number).sum(axis=0) for number in range(len(GROUPS))])
     columns = {"run_agreement": votes.max(axis=0) / len(labels)}
     for r, evaluation in enumerate(counts.final):
-        columns[f"final_pass_rate_run{r}"] = rate(evaluation.n, evaluation.positive)
+        columns[f"final_pass_rate_run{r}"] = evaluation.rate
         columns[f"group_run{r}"] = pa.array(np.array(GROUPS)[labels[r]])
     return columns
 
@@ -255,6 +262,12 @@ def report(summary: dict) -> str:
             f"{row['expected_share']:>9.1%}"
         )
     lines.append(f"labels that true pass rates would change: about {summary['expected_label_errors']:.1f}")
+    if hard["n"]:
+        lines += [
+            f"had no pass rate changed, luck alone would label {summary['learnable_by_chance']:.1f} of the {hard['n']} "
+            f"hard prompts learnable; pass rates rose by more than {summary['improved_by']:g} in about "
+            f"{summary['expected_improved']:.1f}"
+        ]
     lines += _transfer(summary["learned_without_reward"])
     kappa = summary["agreement"]["fleiss_kappa"]
     if kappa is not None:

@@ -15,11 +15,14 @@ def data(material) -> Data | None:
 
 
 def caption(material, data: Data):
-    return (
+    text = (
         "pass@1 of each group at {evaluations:count} {evaluations:evaluation|evaluations}, mean over its prompts with "
-        "95 % intervals. Compare each group's first mark with its last: a rise is learning, a fall forgetting.",
-        {"evaluations": len(set(data["evaluation"]))},
+        "95 % intervals. The evaluations before and after chose the groups, so that by luck alone the hard were lower "
+        "before, the learnable higher after, and the unlearnable lower after than they are."
     )
+    if any(material.tally(tag).adaptive for tag in set(data["evaluation"])):
+        text += " Sampling was adaptive: these are unbiased rates, not positives over samples."
+    return text, {"evaluations": len(set(data["evaluation"]))}
 
 
 def draw(figure, data: Data) -> None:
