@@ -13,7 +13,7 @@ import argparse
 import time
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.probe.words import say, trajectory
+from openrlhf_unlearn.probe.words import against, say, trajectory
 from openrlhf_unlearn.run_dir import RunDir, write_json
 
 
@@ -122,10 +122,7 @@ def against_full(run_dir: RunDir, model: str, tag: str, name: str, args, result:
     probe(run_dir, model, tag, f"{name}-full", full)
     found = correlation(run_dir, name, f"{name}-full")
     write_json(run_dir.probe_json(name), {**result, "against_full": found})
-    print(
-        f"mean cosines against all parameters': correlation {found['correlation']:.3f}, of ranks "
-        f"{found['rank_correlation']:.3f}, {found['prompts']} prompts"
-    )
+    print(against(found))
 
 
 def _variants(run_dir: RunDir, name: str, args) -> None:
