@@ -108,6 +108,8 @@ SCHEMAS = {
             ("low", pa.float64()),  # its 95 % interval
             ("high", pa.float64()),
             ("word", pa.string()),  # ok, identical rollouts, or too few rollouts
+            ("outlier_p", pa.float64()),  # of the test for a gradient outlier; null: not hard, or too few rollouts
+            ("outlier", pa.bool_()),  # called one, at a false discovery rate of 5 %; null where not tested
             ("nearest", pa.list_(pa.string())),  # prompts by gradient, and their cosines
             ("nearest_cosine", pa.list_(pa.float32())),
             ("farthest", pa.list_(pa.string())),

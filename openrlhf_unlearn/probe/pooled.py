@@ -17,12 +17,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from openrlhf_unlearn.probe.cosines import blocks
+from openrlhf_unlearn.probe.agreement import Agreement, blocks, directions, of_one_rollout, reliability
 from openrlhf_unlearn.probe.summary import Gradients
 
 SMALLEST = 5  # prompts of a group with two units, below which its noise is not known
 LEAST = 2  # standard errors by which the agreement of a group's units must exceed 0
-MIN_UNITS = 3  # of a prompt, from which it is known how uncertain its agreement is
 # Where it is not known how the prompts of a group differ in noise, loud ones may count less than they should: by so
 # much of the estimate at noises that differ like exp(0.7 · normal), see tests/probe/test_pooled.py.
 UNKNOWN_SPREAD = 0.1
@@ -45,7 +44,7 @@ class Pooled:
         self.known = [self._known(mine) for mine in self.members.T]
         self.plain = _products(gradients.mean.__getitem__, blocks(gradients), self.members, _inverse_norm(gradients))
         self.products = _products(
-            lambda block: _directions(gradients, block)[0], blocks(gradients, "sketches"), self.members, weight
+            lambda block: directions(gradients, block)[0], blocks(gradients, "sketches"), self.members, weight
         )
         pairs = {(i, j): self._pair(i, j) for i in range(len(self.names)) for j in range(len(self.names))}
         self.matrix = [
@@ -119,50 +118,16 @@ class Pooled:
         return entry
 
 
-class Agreement:
-    """How far a prompt's units agree, (prompts,) each. value: mean over pairs of units of their cosine, nan for one.
-
-    error2: its variance, by leaving out one unit at a time, nan below MIN_UNITS. size: mean rollouts of a unit.
-    """
-
-    def __init__(self, gradients: Gradients):
-        found = [_directions(gradients, block)[1:] for block in blocks(gradients, "sketches")]
-        self.value, self.error2 = (np.concatenate(part) for part in zip(*found, strict=True))
-        counts = np.asarray(gradients.counts)
-        self.size = counts.sum(1) / np.maximum((counts > 0).sum(1), 1)
-
-
-def _directions(gradients: Gradients, block: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(mean of a prompt's units at length 1, (rows, sketch), its agreement, the variance of that) of these rows."""
-    there = np.asarray(gradients.counts[block]) > 0
-    norms = np.sqrt(np.asarray(gradients.norms2[block], float))
-    scale = np.divide(1, norms, out=np.zeros_like(norms), where=there & (norms > 0))
-    units = gradients.sketches[block] * scale[..., None].astype(np.float32)
-    total, n = units.sum(1), there.sum(1)
-    own, dots = (units**2).sum(2).astype(float), np.einsum("pum,pm->pu", units, total).astype(float)
-    all2 = (total**2).sum(1).astype(float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.where(n > 1, (all2 - own.sum(1)) / (n * (n - 1)), np.nan)
-        left = all2[:, None] - 2 * dots + own - (own.sum(1)[:, None] - own)
-        left = np.where(there, left / ((n - 1) * (n - 2))[:, None], 0)
-        left = np.where(there, left - (left.sum(1) / n)[:, None], 0)
-        error2 = np.where(n >= MIN_UNITS, (n - 1) / n * (left**2).sum(1), np.nan)
-    return total / np.maximum(n, 1)[:, None], value, error2
-
-
 def _weights(agreement: Agreement, mine: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For the prompts of a group, `mine`: w; w² times the agreement; how far each one's noise is not known, 0 to 1.
 
-    (prompts,) each. What is common is the agreement of two single rollouts; a unit of c has the reliability that
-    Spearman and Brown give to a mean of c.
+    (prompts,) each. What is common is the agreement of two single rollouts.
     """
     there, sure = mine & np.isfinite(agreement.value), mine & np.isfinite(agreement.error2)
     value, size = np.nan_to_num(agreement.value), agreement.size
     if not there.any():
         return np.ones(len(mine)), np.zeros(len(mine)), np.ones(len(mine))
-    seen = np.clip(value[there], -0.5, 0.999)
-    rollout = np.clip((seen / (size[there] - (size[there] - 1) * seen)).mean(), 1e-3, 1)
-    common = size * rollout / (1 + (size - 1) * rollout)
+    common = reliability(of_one_rollout(agreement, mine), size)
     trust, error2 = np.zeros(len(mine)), np.nan_to_num(agreement.error2)
     if sure.sum() >= SMALLEST:
         spread2 = max(0.0, float((value - common)[sure].var(ddof=1) - error2[sure].mean()))

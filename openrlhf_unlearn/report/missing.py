@@ -129,10 +129,18 @@ def _outdated(run: RunDir, args) -> list[Missing]:
         Missing(
             f"the probe {name} by today's groups",
             why,
-            f"openrlhf-unlearn probe --model {probe.model} --run {run} --tag {probe.tag} --name {name}",
+            f"openrlhf-unlearn probe --model {probe.model} --run {run} --tag {probe.tag} --name {name}"
+            + _amount(probe),
         )
         for name, probe in outdated(material).items()
     ]
+
+
+def _amount(probe) -> str:
+    """The flag that the probe's prompts were chosen by, where it is not the default."""
+    settings = probe.numbers.get("settings") or {}
+    found = {name: settings[name] for name in ("per_group", "prompts") if settings.get(name) is not None}
+    return "".join(f" --{name.replace('_', '-')} {value}" for name, value in found.items())
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,6 @@ from openrlhf_unlearn.stats.auc import auc_with_interval
 
 ENOUGH = 0.5  # share of a group's probed prompts with a corrected cosine, from which these stand for the group
 FEWEST = 5  # prompts of a group
-OUTLIER = 0.1  # lowest share of the mean cosines of learnable and easy prompts that counts as an outlier
 
 
 @dataclass
@@ -155,14 +154,11 @@ def _at_equal_numbers(probe: Probe) -> dict | None:
 
 
 def outliers(material) -> np.ndarray | None:
-    """Prompts whose cosine is under the lowest tenth of the easy and learnable ones', (prompts,) bool."""
-    probe = material.probe
-    chosen = choose_cosine(material, probe, ("learnable",)) if probe else None
-    if chosen is None:
+    """Hard prompts that the probe calls gradient outliers, (prompts,) bool; None where it tested none."""
+    if material.probe is None or "outlier" not in material.probe.table.column_names:
         return None
-    cosine = chosen[1]
-    known = cosine[np.isin(material.groups, ("easy", "learnable")) & np.isfinite(cosine)]
-    return cosine < np.quantile(known, OUTLIER) if len(known) >= 10 else None
+    found = material.aligned(material.probe.table, "outlier")
+    return found == 1 if np.isfinite(found).any() else None
 
 
 def outdated(material) -> dict[str, Probe]:
