@@ -2,8 +2,8 @@
 
 With binary rewards, b of k rollouts right, GRPO's normalised advantages are √((1−p)/p) for correct and −√(p/(1−p)) for
 incorrect rollouts, p = b/k, so a prompt's gradient over its rollouts is √(p(1−p)) · (m_correct − m_incorrect), without
-a third pass. Training draws k rollouts, and of a hard prompt mostly none is right, so the weight is the mean of that root
-over b ~ Binomial(k, pass rate): at a pass rate of 0.03 and k = 8 a third of what the pass rate itself would give.
+a third pass. Of a hard prompt mostly none of the k is right, so the weight is the mean of √(p(1−p)) over
+b ~ Binomial(k, pass rate): at a pass rate of 0.03 and k = 8 less than half of what the pass rate itself would give.
 """
 
 import numpy as np

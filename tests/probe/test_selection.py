@@ -29,10 +29,10 @@ def test_where_one_kind_is_short_the_other_fills_up(hard, easy, most, expected):
 
 
 def test_weights_of_grpo_are_those_of_training_groups():
-    """By simulation of groups of k = 8; the pass rate's own √(p(1-p)) overweighs hard prompts up to three times."""
+    """By simulation of groups of k = 8; the pass rate's own √(p(1-p)) overweighs hard prompts."""
     rng, rates = np.random.default_rng(0), np.array([1 / 32, 2 / 32, 0.3, 0.5])
     share = rng.binomial(8, rates, (200_000, 4)) / 8
     simulated = np.sqrt(share * (1 - share)).mean(0)
     assert np.allclose(grpo_weight(rates, 8), simulated, atol=0.002)
     too_much = np.sqrt(rates * (1 - rates)) / grpo_weight(rates, 8)
-    assert too_much[0] > 2.5 and too_much[1] > 1.7 and too_much[3] < 1.1
+    assert too_much[0] > 2.2 and too_much[1] > 1.6 and too_much[3] < 1.1

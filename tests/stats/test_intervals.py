@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from openrlhf_unlearn.stats.auc import auc, auc_difference, auc_with_interval
+from openrlhf_unlearn.stats.auc import area_difference, auc, auc_with_interval, placements
 from openrlhf_unlearn.stats.means import mean_interval, rate_interval, wilson
 
 TIMES = 300
@@ -99,7 +99,7 @@ def test_difference_of_two_areas_on_the_same_prompts(gains, alike):
     rng, labels, held, above = np.random.default_rng(1), np.arange(75) >= 30, [], []
     for _ in range(TIMES):
         scores = rng.multivariate_normal([0, 0], [[1, alike], [alike, 1]], len(labels)) + labels[:, None] * gains
-        found = auc_difference(labels, scores[:, 0], scores[:, 1])
+        found = area_difference(*(placements(score[~labels], score[labels]) for score in scores.T))
         held.append(found["low"] <= truth <= found["high"])
         above.append(found["low"] > 0)
     assert np.mean(held) >= ALLOWED
