@@ -98,9 +98,9 @@ SCHEMAS = {
         [
             ("prompt_id", pa.string()),
             ("group", pa.string()),
-            ("initial_pass_rate", pa.float64()),
-            ("final_pass_rate", pa.float64()),  # pooled over runs
-            ("ever_positive", pa.bool_()),  # in training, in every run
+            ("initial_pass_rate", pa.float64()),  # unbiased, after adaptive sampling too
+            ("final_pass_rate", pa.float64()),  # the same, over all runs
+            ("ever_positive", pa.bool_()),  # in training, in every run that visited it; null: none did
             ("p_below_tau", pa.float64()),  # posterior P(final pass rate < tau)
         ]
     ),
@@ -114,6 +114,8 @@ SCHEMAS = {
             ("low", pa.float64()),  # its 95 % interval
             ("high", pa.float64()),
             ("word", pa.string()),  # ok, identical rollouts, or too few rollouts
+            ("outlier_p", pa.float64()),  # of the test for a gradient outlier; null: not hard, or too few rollouts
+            ("outlier", pa.bool_()),  # called one, at a false discovery rate of 5 %; null where not tested
             ("nearest", pa.list_(pa.string())),  # prompts by gradient, and their cosines
             ("nearest_cosine", pa.list_(pa.float32())),
             ("farthest", pa.list_(pa.string())),

@@ -9,6 +9,10 @@ of a change, under a fixed prior of pass rates; gamma itself is the largest for 
 That probability is computed exactly, by dynamic programming over the counts, on a fine grid of pass rates. So the
 prior decides how many samples are saved and has no part in the guarantee. Averaged over the pass rates of real data
 sets the share of changed labels is far below the bound, which only rates close to `settle` reach.
+
+Positives over samples are biased where a prompt stops by its positives: low ones stop late, so pooled over prompts they
+pull the mean down, and a single prompt's is too extreme. `rates` are unbiased: the chance that a prompt's first sample
+was positive, given where it stopped (Girshick, Mosteller and Savage 1946), again by counting paths.
 """
 
 from functools import cached_property
@@ -19,6 +23,15 @@ from scipy.stats import betabinom, binom
 WAVE = 4
 PRIOR = (0.3, 1.0)  # Beta: many prompts near 0, as in the paper's hard data
 _RATES = np.concatenate([np.linspace(0.001, 0.3, 300), np.linspace(0.3, 0.999, 140)[1:]])
+
+
+def plan_of(about: dict) -> "Plan | None":
+    """The plan that an evaluation was sampled by, of what TAG.json says; None where its size was fixed."""
+    if about.get("adaptive") is None:
+        return None
+    return Plan(
+        int(about.get("n") or 32), float(about["adaptive"]), float((about.get("settings") or {}).get("settle", 0.1))
+    )
 
 
 class Plan:
@@ -64,6 +77,38 @@ class Plan:
         stops = (change <= gamma + 1e-12) & (positives <= looks)
         stops[0] = False
         return stops
+
+    def rates(self, n: np.ndarray, positive: np.ndarray) -> np.ndarray:
+        """Unbiased pass rates of prompts that stopped with these counts, (prompts,); nan without samples.
+
+        Where a count is none that this plan stops at (samples of another origin), it is positives over samples.
+        """
+        n, positive = np.asarray(n, dtype=int), np.asarray(positive, dtype=int)
+        plain = np.divide(positive, n, out=np.full(n.shape, np.nan), where=n > 0)
+        if self.error_rate is None:
+            return plain
+        inside = (n >= 0) & (n <= self.n) & (positive <= self.n)
+        found = self._first_given_stop[np.where(inside, n, 0), np.where(inside, positive, 0)]
+        return np.where(np.isfinite(found) & inside, found, plain)
+
+    @cached_property
+    def _first_given_stop(self) -> np.ndarray:
+        """(samples, positives): share of paths to a stop there whose first sample is positive, nan where none stops."""
+        every, first = np.zeros((2, self.n + 1))
+        every[0], found = 1.0, np.full((self.n + 1, self.n + 1), np.nan)
+        for drawn in range(0, self.n, self.wave):
+            size = min(self.wave, self.n - drawn)
+            ways = binom.pmf(np.arange(size + 1), size, 0.5)
+            if drawn == 0:
+                first = np.convolve(np.eye(1, self.n + 1)[0], ways * np.arange(size + 1) / size)[: self.n + 1]
+            else:
+                first = np.convolve(first, ways)[: self.n + 1]
+            every, now = np.convolve(every, ways)[: self.n + 1], drawn + size
+            stops = self._stops[now // self.wave] if now < self.n else np.ones(self.n + 1, bool)
+            reached = stops & (every > 0)
+            found[now, reached] = first[reached] / every[reached]
+            every, first = every * ~stops, first * ~stops
+        return found
 
     def changed_labels(self, stops: np.ndarray, rates: np.ndarray = _RATES) -> np.ndarray:
         """P(label at the stop differs from that of n samples), (rates,), by exact enumeration of the counts."""

@@ -4,9 +4,9 @@
     openrlhf-unlearn classify runs/seed0 --tau 0.2 --rule paper-code
 
 easy         initial pass@1 from --easy on; all others are hard
-no_reward    hard, and some run's training visited it and never sampled a positive
+learnable    hard, and final pass@1 from --tau on in every run, whether or not a positive was sampled in training
 unlearnable  hard, and final pass@1 below --tau in every run
-learnable    hard, and final pass@1 from --tau on in every run
+no_reward    as unlearnable, and some run's training visited it and never sampled a positive
 mixed        hard, and the runs disagree
 ungradable   its label cannot be graded
 
@@ -35,11 +35,13 @@ from openrlhf_unlearn.learnability.groups import (
     paper_code_sets,
     paper_groups,
     rate,
+    visited,
 )
-from openrlhf_unlearn.learnability.posterior import Posterior
-from openrlhf_unlearn.learnability.sensitivity import agreement, group_shares, labels_of_runs, sensitivity, wilson
+from openrlhf_unlearn.learnability.posterior import DELTA, Posterior
+from openrlhf_unlearn.learnability.sensitivity import agreement, group_shares, labels_of_runs, sensitivity
 from openrlhf_unlearn.locks import SHORT_S, hold
 from openrlhf_unlearn.run_dir import GROUPS, SCHEMAS, RunDir, read_summary, update_summary, write_table
+from openrlhf_unlearn.stats.means import wilson
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,10 +116,13 @@ def classify(
     chances = posterior.groups(tau, easy)
     columns |= {
         "group": pa.array(np.array(GROUPS)[group]),
-        "initial_pass_rate": rate(n_initial, c_initial),
-        "final_pass_rate": rate(n_final.sum(axis=0), c_final.sum(axis=0)),
+        "initial_pass_rate": counts.initial_rate(),
+        "final_pass_rate": counts.final_rate(),
         "ever_positive": _ever_positive(counts, never),
+        "runs_visited": visited(counts).sum(axis=0),
+        "runs_rewarded": (visited(counts) & ~never).sum(axis=0),
         "p_below_tau": posterior.final_below(tau),
+        "p_improved": posterior.improved(),
         "label_confidence": _confidence(group, chances),
         **{f"p_{name}": values for name, values in chances.items()},
         **dict(zip(("initial_low", "initial_high"), posterior.initial_interval(), strict=True)),
@@ -128,6 +133,8 @@ def classify(
         **{f"paper_code_{name}": values for name, values in sets.items()},
     }
     table = _table(columns).filter(pa.array(kept))
+    hard = kept & ~np.isin(group, (CODE["easy"], CODE["ungradable"]))
+    by_chance = posterior.learned_by_chance(tau, [evaluation.size for evaluation in counts.final])
     summary = {
         "runs": [str(path) for path in runs],
         "rule": rule,
@@ -138,7 +145,14 @@ def classify(
         "left_out": int((~kept).sum()),
         "samples": {"initial": int(np.median(n_initial)), "final": int(np.median(n_final))},
         "groups": {name: int(np.count_nonzero(group[kept] == CODE[name])) for name in GROUPS},
-        "hard": _hard_shares(group[kept], {name: chance[kept] for name, chance in chances.items()}),
+        "hard": _hard_shares(
+            group[kept], never[:, kept].any(axis=0), {n: chance[kept] for n, chance in chances.items()}
+        ),
+        "learnable_means": f"final pass@1 of at least {tau:g} in every run, by the samples",
+        "improved_by": DELTA,
+        "expected_improved": float(columns["p_improved"][hard].sum()),
+        "learnable_by_chance": float(by_chance[hard].sum()),
+        "learned_without_reward": _learned_without_reward(counts, group, kept),
         "expected_label_errors": float(np.nansum(1 - columns["label_confidence"][kept])),
         "sensitivity": sensitivity(counts, at),
         "agreement": agreement(counts, at),
@@ -155,13 +169,13 @@ def _ever_positive(counts: Counts, never: np.ndarray) -> pa.Array:
 def _confidence(group: np.ndarray, chances: dict[str, np.ndarray]) -> np.ndarray:
     """P(the label is what the true pass rates would give), nan for `ungradable`.
 
-    That no positive was ever sampled in training is a fact, so `no_reward` is as sure as the prompt is hard.
+    That no positive was ever sampled in training is a fact, so `no_reward` is as sure as that it was not learned.
     """
     confidence = np.full(len(group), np.nan)
     for name, chance in chances.items():
         confidence[group == CODE[name]] = chance[group == CODE[name]]
     never = group == CODE["no_reward"]
-    confidence[never] = 1 - chances["easy"][never]
+    confidence[never] = chances["unlearnable"][never]
     return confidence
 
 
@@ -171,7 +185,7 @@ def _columns_of_runs(counts: Counts, at: Thresholds) -> dict:
     votes = np.stack([(labels == number).sum(axis=0) for number in range(len(GROUPS))])
     columns = {"run_agreement": votes.max(axis=0) / len(labels)}
     for r, evaluation in enumerate(counts.final):
-        columns[f"final_pass_rate_run{r}"] = rate(evaluation.n, evaluation.positive)
+        columns[f"final_pass_rate_run{r}"] = evaluation.rate
         columns[f"group_run{r}"] = pa.array(np.array(GROUPS)[labels[r]])
     return columns
 
@@ -188,18 +202,32 @@ def _table(columns: dict) -> pa.Table:
     return pa.table({name: arrays[name] for name in (*first.names, *rest)})
 
 
-def _hard_shares(group: np.ndarray, chances: dict[str, np.ndarray]) -> dict:
-    """Table 1: the shares of the hard prompts, with the interval over prompts and what the posteriors expect."""
+def _learned_without_reward(counts: Counts, group: np.ndarray, kept: np.ndarray) -> dict[str, int]:
+    """Learnable prompts that some run taught without ever sampling a positive of them: by what it learned elsewhere.
+
+    `not_visited`: those that some run that trained never sampled at all.
+    """
+    learned, seen = kept & (group == CODE["learnable"]), visited(counts)
+    trained = seen.any(axis=1, keepdims=True)
+    return {
+        "visited": int((learned & no_reward(counts).any(axis=0)).sum()),
+        "not_visited": int((learned & (trained & ~seen).any(axis=0)).sum()),
+    }
+
+
+def _hard_shares(group: np.ndarray, never: np.ndarray, chances: dict[str, np.ndarray]) -> dict:
+    """Table 1: the shares of the hard prompts, with the interval over prompts and what the posteriors expect.
+
+    never: (prompts,) some run visited it and never sampled a positive, which tells `no_reward` from `unlearnable`.
+    """
     shares = group_shares(group)
     hard = shares.pop("hard")
-    certain = np.isin(group, (CODE["no_reward"], CODE["ungradable"]))
-    expected_hard = float((1 - chances["easy"])[group != CODE["ungradable"]].sum())
+    gradable = group != CODE["ungradable"]
+    expected_hard = float((1 - chances["easy"])[gradable].sum())
+    of = {"learnable": gradable, "unlearnable": gradable & ~never, "no_reward": gradable & never, "mixed": gradable}
     rows = {"n": hard}
     for name, share in shares.items():
-        if name == "no_reward":
-            expected = float((1 - chances["easy"])[group == CODE["no_reward"]].sum())
-        else:
-            expected = float(chances[name][~certain].sum())
+        expected = float(chances["unlearnable" if name == "no_reward" else name][of[name]].sum())
         rows[name] = {
             "share": share,
             "interval": wilson(share, hard),
@@ -238,6 +266,13 @@ def report(summary: dict) -> str:
             f"{row['expected_share']:>9.1%}"
         )
     lines.append(f"labels that true pass rates would change: about {summary['expected_label_errors']:.1f}")
+    if hard["n"]:
+        lines += [
+            f"had no pass rate changed, luck alone would label {summary['learnable_by_chance']:.1f} of the {hard['n']} "
+            f"hard prompts learnable; pass rates rose by more than {summary['improved_by']:g} in about "
+            f"{summary['expected_improved']:.1f}"
+        ]
+    lines += _transfer(summary["learned_without_reward"])
     kappa = summary["agreement"]["fleiss_kappa"]
     if kappa is not None:
         same = summary["agreement"]["all_runs_agree"]
@@ -254,3 +289,13 @@ def report(summary: dict) -> str:
     if summary["left_out"]:
         lines.append(f"left out: {summary['left_out']} prompts that lack samples in some evaluation")
     return "\n".join(lines)
+
+
+def _transfer(learned: dict[str, int]) -> list[str]:
+    """Lines on what was learned without a reward of its own; none where nothing was."""
+    says = {"visited": "never sampled a positive of", "not_visited": "never sampled at all"}
+    return [
+        f"learned without a reward of its own (transfer): {learned[name]} learnable prompts that some run {what}"
+        for name, what in says.items()
+        if learned[name]
+    ]

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.learnability.adaptive import Plan, plan_of
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
 
 
@@ -27,6 +28,17 @@ class Evaluation:
     row: np.ndarray
     sample: np.ndarray
     hit: np.ndarray
+    plan: Plan | None = None  # of adaptive sampling
+
+    @property
+    def rate(self) -> np.ndarray:
+        """Unbiased pass rates, (prompts,), nan without samples: positives over samples unless sampling was adaptive."""
+        return (self.plan or Plan(0)).rates(self.n, self.positive)
+
+    @property
+    def size(self) -> int:
+        """Samples that a prompt's label stands for."""
+        return self.plan.n if self.plan else int(self.n.max())
 
     def first(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """(samples, positive) of each prompt among its first `n` samples."""
@@ -72,9 +84,25 @@ class Counts:
         pairs = [(e.n, e.positive) if n is None else e.first(n) for e in self.final]
         return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
 
+    def initial_rate(self) -> np.ndarray:
+        """To show, (prompts,): pooled, or where sampling was adaptive the mean of unbiased ones."""
+        return _mean_rate(self.initial)
+
+    def final_rate(self) -> np.ndarray:
+        """The same over all runs, (prompts,)."""
+        return _mean_rate(self.final)
+
     @property
     def bad_label(self) -> np.ndarray:
         return np.any([e.bad_label for e in self.initial + self.final], axis=0)
+
+
+def _mean_rate(evaluations: list[Evaluation]) -> np.ndarray:
+    """(prompts,), each sample counting alike, or each evaluation where the numbers of samples depend on outcomes."""
+    n = np.stack([e.n for e in evaluations])
+    weights = np.where(n > 0, 1, 0) if any(e.plan for e in evaluations) else n
+    total = (weights * np.nan_to_num([e.rate for e in evaluations])).sum(axis=0)
+    return np.divide(total, weights.sum(axis=0), out=np.full(n.shape[1], np.nan), where=weights.sum(axis=0) > 0)
 
 
 def read_counts(
@@ -90,7 +118,7 @@ def read_counts(
     finals = [_final(run, final, ids, threshold) for run in runs]
     _no_run_twice(runs, finals)
     initials = _initials(runs, initial, ids, threshold)
-    adaptive = any(_is_adaptive(e.path) for e in initials + finals)
+    adaptive = any(e.plan for e in initials + finals)
     counts = Counts(ids, initials, finals, [_training(run, ids) for run in runs], adaptive)
     if not allow_uneven:
         for evaluation in initials + finals:
@@ -197,6 +225,7 @@ def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -
         row,
         sample,
         hit,
+        _plan(path),
     )
 
 
@@ -232,7 +261,7 @@ def positives(reward: np.ndarray, threshold: float | None, path: Path) -> np.nda
 
 
 def _check_even(evaluation: Evaluation) -> None:
-    if _is_adaptive(evaluation.path) and evaluation.n.min() > 0:
+    if evaluation.plan and evaluation.n.min() > 0:
         return
     if evaluation.n.min() != evaluation.n.max():
         fewest, most = evaluation.n.min(), evaluation.n.max()
@@ -243,9 +272,9 @@ def _check_even(evaluation: Evaluation) -> None:
         )
 
 
-def _is_adaptive(path: Path) -> bool:
+def _plan(path: Path) -> Plan | None:
     about = path.with_suffix(".json")
-    return about.exists() and read_json(about).get("adaptive") is not None
+    return plan_of(read_json(about)) if about.exists() else None
 
 
 def _training(run: RunDir, ids: pa.Array) -> Training:

@@ -201,10 +201,16 @@ def _chunks(requests: list, size: int):
 
 def finish(run_dir: RunDir, tag: str, settings: Settings, parts, seconds: float) -> None:
     """Merge the parts, write evaluations/TAG.json and say in a line what came out."""
+    import numpy as np
+
+    from openrlhf_unlearn.learnability.adaptive import Plan
+
     drawn = parts.drawn
     verdicts: Counter = parts.merge()
     counts = list(parts.counts.values())
     samples = sum(n for n, _ in counts)
+    plan = Plan(settings.n, settings.adaptive, settings.settle)
+    mean = float(plan.rates(*np.array(counts).T).mean())  # unbiased after adaptive sampling
     write_json(
         run_dir.evaluation_json(tag),
         {
@@ -215,7 +221,7 @@ def finish(run_dir: RunDir, tag: str, settings: Settings, parts, seconds: float)
             "adaptive": settings.adaptive,
             "prompts": len(counts),
             "samples": samples,
-            "mean_pass_rate": sum(c / n for n, c in counts) / len(counts),
+            "mean_pass_rate": mean,
             "verdicts": dict(verdicts),
             "seconds": round(seconds, 1),  # of the last command, which drew `samples_drawn` of the samples
             "samples_drawn": drawn,
@@ -227,7 +233,7 @@ def finish(run_dir: RunDir, tag: str, settings: Settings, parts, seconds: float)
     run_dir.remove_parts(tag)
     print(
         f"{run_dir.evaluation(tag)}: {len(counts)} prompts, {samples} samples "
-        f"({samples / len(counts):.1f} a prompt), mean pass@1 {sum(c / n for n, c in counts) / len(counts):.3f}; "
+        f"({samples / len(counts):.1f} a prompt), mean pass@1 {mean:.3f}; "
         f"{drawn} samples in {seconds:.0f} s"
     )
     if verdicts["bad_label"]:

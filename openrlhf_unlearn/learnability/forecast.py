@@ -3,26 +3,39 @@
     openrlhf-unlearn forecast runs/done                       what the forecast is worth, on the run it learns from
     openrlhf-unlearn forecast runs/done --to runs/planned     the same, and the risk of every hard prompt of a new run
 
-Learns from a classified run (a hard prompt is at risk if it ended `unlearnable` or `no_reward`) with features that are
-there before training: the initial evaluation and, where both runs have it, the initial probe. A logistic regression;
-its risks for the run itself come from five-fold cross-validation, so no prompt is judged by a model that saw it. They
-are never shown without the cross-validated AUC and calibration, and with what skipping the riskiest prompts would have
-saved and cost. A forecast across data sets or models is an extrapolation that these numbers do not vouch for.
-Writes forecast.parquet (prompt_id, risk) and "forecast" in summary.json, of NEW where given.
+Learns from a classified run (a hard prompt is at risk if it ended `unlearnable` or `no_reward`) with features of the
+initial evaluation, which is there before training. A logistic regression; its risks for the run itself come from
+five-fold cross-validation, so no prompt is judged by a model that saw it. They are never shown without the
+cross-validated AUC and calibration, and with what skipping the riskiest prompts would have saved and cost; beside them
+simpler forecasts, on the same prompts. A forecast across data sets or models is an extrapolation that these numbers do
+not vouch for. Writes forecast.parquet (prompt_id, risk, risk_with_gradients) and "forecast" in summary.json, of NEW
+where given.
+
+Gradients of the initial probe are held against the forecast without them, on the prompts that were probed and on these
+alone: who has a gradient depends on who has a correct rollout, so that a missing one must not be a feature, and a
+verdict on gradients is one on prompts with a correct rollout. A probe that drew its prompts by label is not used.
 """
 
 import argparse
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_table, update_summary, write_table
+from openrlhf_unlearn.learnability.adaptive import Plan, plan_of
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table, update_summary, write_table
+from openrlhf_unlearn.stats.auc import area, area_difference, placements
 
 AT_RISK = ("unlearnable", "no_reward")
 LABELS = (*AT_RISK, "learnable")  # `mixed` is neither: it does not teach the model and is not forecast from
-FOLDS = 5
+FOLDS, REPEATS = 5, 3
+FEWEST = 2 * FOLDS  # prompts of either kind that a forecast is learned from
+HARD_ENOUGH = 0.3  # initial pass rate up to which answers are read; labels of hard prompts have a lower one
 _PROBE = ("mean_cosine", "n_correct")
 
 
@@ -39,112 +52,193 @@ def run(args: argparse.Namespace) -> None:
     target = RunDir.open(args.to) if args.to else None
     if not source.learnability.exists():
         raise UserError(f"{source.learnability} is missing; make it: openrlhf-unlearn classify {source}")
-    with_probe = all(_probe_columns(r, args.initial) for r in (source, target) if r)
-    names, x, labels = _training_set(source, args.initial, with_probe)
-    risk, quality = cross_validated(x, labels)
-    quality["features"] = feature_names(with_probe)
-    quality["skipping"] = skipping(risk, labels)
+    given, group = read_features(source, args.initial), _groups(source)
+    known = np.array([group.get(name) in LABELS for name in given.names])
+    labels = np.array([group.get(name) in AT_RISK for name in given.names])[known]
+    _check_enough(source, labels)
+    new = read_features(target, args.initial) if target else None
+    answers = all(one.answers for one in (given, new) if one)
+    x, y = given.table(answers)[known], given.gradients[known]
+    forecast, quality = cross_validated(x, labels)
+    quality |= {"features": feature_names(answers), "skipping": skipping(forecast.risk, labels)}
+    quality["baselines"] = baselines(x, labels, forecast, answers)
+    quality["gradients"], with_gradients = compare_gradients(x, y, labels, given.probe)
     print(describe(quality))
     if target is None:
-        write_table(source.path / "forecast.parquet", pa.table({"prompt_id": names, "risk": risk}))
+        _write(source, np.array(given.names)[known], forecast.risk, with_gradients)
         update_summary(source, "forecast", quality)
-        print(f"written: {source.path / 'forecast.parquet'}")
         return
-    new_names, new_x = _features(target, args.initial, with_probe)
+    new_x = new.table(answers)
     hard = new_x[:, 0] < args.easy
     if not hard.any():
         raise UserError(f"{target} has no prompt with initial pass@1 below --easy {args.easy}: nothing to forecast")
     new_risk = model().fit(x, labels).predict_proba(new_x[hard])[:, 1]
-    table = pa.table({"prompt_id": np.array(new_names)[hard], "risk": new_risk})
-    write_table(target.path / "forecast.parquet", table)
-    update_summary(
-        target, "forecast", {**quality, "learned_from": str(source), "expected_at_risk": float(new_risk.sum())}
-    )
+    probed, both = np.isfinite(y).all(axis=1), np.full(len(new_x), np.nan)
+    if (seen := hard & np.isfinite(new.gradients).all(axis=1)).any() and "with" in quality["gradients"]:
+        fitted = model().fit(np.hstack([x, y])[probed], labels[probed])
+        both[seen] = fitted.predict_proba(np.hstack([new_x, new.gradients])[seen])[:, 1]
+    _write(target, np.array(new.names)[hard], new_risk, both[hard])
+    told = {**quality, "learned_from": str(source), "expected_at_risk": float(new_risk.sum())}
+    update_summary(target, "forecast", told)
     print(f"{target}: {hard.sum()} hard prompts, of which about {new_risk.sum():.0f} will not be learned")
-    print(f"written: {target.path / 'forecast.parquet'}")
 
 
-def feature_names(with_probe: bool) -> list[str]:
+def _write(run: RunDir, names: np.ndarray, risk: np.ndarray, with_gradients: np.ndarray) -> None:
+    path = run.path / "forecast.parquet"
+    both = pa.array(with_gradients, pa.float64(), from_pandas=True)
+    write_table(path, pa.table({"prompt_id": names, "risk": risk, "risk_with_gradients": both}))
+    print(f"written: {path}")
+
+
+def feature_names(answers: bool) -> list[str]:
     names = ["initial pass rate", "log odds of it", "share without an answer", "mean response length", "its spread"]
-    return [*names, "prompt length", *(_PROBE if with_probe else ())]
+    return [*names, "prompt length", *["answer entropy"] * answers]
 
 
-def _probe_columns(run: RunDir, tag: str) -> bool:
-    return (run.probe(tag) / "similarity.parquet").exists()
+@dataclass(frozen=True)
+class Features:
+    """Of a run's prompts, in order of their ids: `known` (prompts, 6), `entropy` of their answers, `gradients`
+    (prompts, 2), nan where unknown. answers: whether responses were saved. probe: "" or why gradients are not used."""
+
+    names: list[str]
+    known: np.ndarray
+    entropy: np.ndarray
+    gradients: np.ndarray
+    probe: str
+
+    @property
+    def answers(self) -> bool:
+        return bool(np.isfinite(self.entropy).any())
+
+    def table(self, answers: bool) -> np.ndarray:
+        """(prompts, features), in the order of `feature_names`."""
+        return np.column_stack([self.known, self.entropy]) if answers else self.known
 
 
-def _features(run: RunDir, tag: str, with_probe: bool) -> tuple[list[str], np.ndarray]:
-    """Prompt ids and their features, (prompts, features), in the order of `feature_names`; nan where unknown."""
+def read_features(run: RunDir, tag: str) -> Features:
+    """Everything that is known of a run's prompts before training; in order of ids, whatever order files have."""
     path = run.evaluation(tag)
     if not path.exists():
         raise UserError(f"{path} is missing; make it: openrlhf-unlearn evaluate --run {run} --tag {tag} --model MODEL")
     table = read_table(path, ["prompt_id", "reward", "verdict", "n_tokens"])
     table = table.append_column("hit", pc.greater(table.column("reward"), POSITIVE_THRESHOLD).cast(pa.float64()))
     table = table.append_column("silent", pc.equal(table.column("verdict"), "no_answer").cast(pa.float64()))
-    by_prompt = table.group_by("prompt_id").aggregate(
-        [("hit", "mean"), ("hit", "count"), ("silent", "mean"), ("n_tokens", "mean"), ("n_tokens", "stddev")]
+    by_prompt = table.group_by("prompt_id", use_threads=False).aggregate(
+        [("hit", "sum"), ("hit", "count"), ("silent", "mean"), ("n_tokens", "mean"), ("n_tokens", "stddev")]
     )
+    by_prompt = by_prompt.sort_by("prompt_id")
     names = by_prompt.column("prompt_id").to_pylist()
-    rate, n, silent, length, spread = (
+    hits, n, silent, length, spread = (
         by_prompt.column(name).to_numpy()
-        for name in ("hit_mean", "hit_count", "silent_mean", "n_tokens_mean", "n_tokens_stddev")
+        for name in ("hit_sum", "hit_count", "silent_mean", "n_tokens_mean", "n_tokens_stddev")
     )
+    about = run.evaluation_json(tag)
+    rate = ((plan_of(read_json(about)) if about.exists() else None) or Plan(0)).rates(n, hits)
     prompts = read_table(run.prompts, ["prompt_id", "prompt"]).to_pylist()
     size = {row["prompt_id"]: len(row["prompt"] or "") for row in prompts}
-    odds = np.log((rate * n + 0.5) / (n - rate * n + 0.5))
-    columns = [rate, odds, silent, length, spread, np.array([size.get(name, np.nan) for name in names], dtype=float)]
-    if with_probe:
-        similarity = read_table(run.probe(tag) / "similarity.parquet", ["prompt_id", *_PROBE]).to_pylist()
-        probed = {row["prompt_id"]: [row[name] for name in _PROBE] for row in similarity}
-        columns += list(np.array([probed.get(name, [np.nan] * len(_PROBE)) for name in names], dtype=float).T)
-    return names, np.stack([np.asarray(column, dtype=float) for column in columns], axis=1)
+    sizes = np.array([size.get(name, np.nan) for name in names], dtype=float)
+    known = np.column_stack([rate, np.log((hits + 0.5) / (n - hits + 0.5)), silent, length, spread, sizes])
+    answers = answer_entropy(path, {name for name, p in zip(names, rate, strict=True) if p < HARD_ENOUGH})
+    entropy = np.array([answers.get(name, np.nan) for name in names], dtype=float)
+    gradients, why = _gradients(run, tag, names)
+    return Features(names, known.astype(float), entropy, gradients, why)
 
 
-def _training_set(run: RunDir, tag: str, with_probe: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Names, features and labels (True: at risk) of the hard prompts of a classified run."""
-    names, x = _features(run, tag, with_probe)
-    table = read_table(run.learnability, ["prompt_id", "group"]).to_pylist()
-    group = {row["prompt_id"]: row["group"] for row in table}
-    chosen = np.array([group.get(name) in LABELS for name in names])
-    labels = np.array([group.get(name) in AT_RISK for name in names])[chosen]
-    fewest = min(labels.sum(), (~labels).sum())
-    if fewest < 2 * FOLDS:
+def answer_entropy(path: Path, wanted: set[str]) -> dict[str, float]:
+    """Entropy, in nats, of the answers that each of these prompts was given; empty where responses were not saved.
+
+    Responses are read a few at a time: those of a data set can be larger than memory.
+    """
+    from openrlhf_unlearn.grading.extract import find_answer
+
+    given: dict[str, Counter] = defaultdict(Counter)
+    for batch in pq.ParquetFile(path).iter_batches(1024, columns=["prompt_id", "response"]):
+        for name, text in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
+            if text is not None and name in wanted:
+                given[name][(find_answer(text) or "").strip()] += 1
+    shares = {name: np.array(list(counts.values())) / counts.total() for name, counts in given.items()}
+    return {name: float(-(share * np.log(share)).sum()) for name, share in shares.items()}
+
+
+def _gradients(run: RunDir, tag: str, names: list[str]) -> tuple[np.ndarray, str]:
+    """(prompts, 2) of the initial probe, and why it is not used, "" if it is."""
+    nothing = np.full((len(names), len(_PROBE)), np.nan)
+    if not run.probe_table("similarity", tag).exists():
+        return nothing, "there is no initial probe"
+    settings = read_json(run.probe_json(tag)).get("settings") or {} if run.probe_json(tag).exists() else {}
+    if settings.get("per_group", 1):  # None: drawn whatever the labels; 0: all prompts
+        return nothing, "the initial probe's prompts were chosen by their labels (--per-group)"
+    rows = read_table(run.probe_table("similarity", tag), ["prompt_id", *_PROBE]).to_pylist()
+    probed = {row["prompt_id"]: [row[name] for name in _PROBE] for row in rows}
+    return np.array([probed.get(name, [np.nan] * len(_PROBE)) for name in names], dtype=float), ""
+
+
+def _groups(run: RunDir) -> dict[str, str]:
+    table = read_table(run.learnability, ["prompt_id", "group"])
+    return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+
+
+def _check_enough(run: RunDir, labels: np.ndarray) -> None:
+    if min(labels.sum(), (~labels).sum()) < FEWEST:
         raise UserError(
             f"{run} has {labels.sum()} hard prompts that were not learned and {(~labels).sum()} that were; a forecast "
-            f"needs at least {2 * FOLDS} of each"
+            f"needs at least {FEWEST} of each"
         )
-    return np.array(names)[chosen], x[chosen], labels
 
 
 def model():
-    """Missing values to the median, with a flag that says so; standardised; logistic regression."""
+    """Missing values to the median, with nothing that says so; standardised; logistic regression."""
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    fill = SimpleImputer(strategy="median", keep_empty_features=True)
     return make_pipeline(fill, StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
 
 
-def cross_validated(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, dict]:
-    """Each prompt's risk by a model that did not see it, (prompts,), and how good these risks are."""
-    from sklearn.metrics import brier_score_loss, roc_auc_score
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+@dataclass(frozen=True)
+class Unseen:
+    """Risks by models that did not see the prompt, (prompts,), mean over REPEATS ways to fold. places: (not at risk, at
+    risk), each prompt's mean share of the other kind that it is on the right side of, within its own fold."""
 
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    risk = cross_val_predict(model(), x, labels, cv=folds, method="predict_proba")[:, 1]
-    bins = []
+    risk: np.ndarray
+    places: tuple[np.ndarray, np.ndarray]
+
+
+def out_of_fold(x: np.ndarray, labels: np.ndarray) -> Unseen:
+    """x: (prompts, features). Prompts are compared within a fold only: who of a feature's value is held out lowers what
+    the others' model says of that value, so that compared between folds even noise would improve on equal values."""
+    from sklearn.model_selection import StratifiedKFold
+
+    risk, places = np.zeros(len(labels)), np.zeros(len(labels))
+    for seed in range(REPEATS):
+        for rest, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, labels):
+            found, mine = model().fit(x[rest], labels[rest]).predict_proba(x[held])[:, 1], labels[held]
+            risk[held] += found / REPEATS
+            of_low, of_high = placements(found[~mine], found[mine])
+            places[held[~mine]] += of_low / REPEATS
+            places[held[mine]] += of_high / REPEATS
+    return Unseen(risk, (places[~labels], places[labels]))
+
+
+def cross_validated(x: np.ndarray, labels: np.ndarray) -> tuple[Unseen, dict]:
+    """`out_of_fold`, and how good these risks are."""
+    from sklearn.metrics import brier_score_loss
+
+    unseen, bins = out_of_fold(x, labels), []
+    risk = unseen.risk
     for chosen in np.array_split(np.argsort(risk, kind="stable"), min(5, len(risk))):
         bins.append(
             {"prompts": len(chosen), "forecast": float(risk[chosen].mean()), "happened": float(labels[chosen].mean())}
         )
     error = sum(b["prompts"] * abs(b["forecast"] - b["happened"]) for b in bins) / len(risk)
-    return risk, {
+    found = area(*unseen.places)
+    return unseen, {
         "prompts": len(risk),
         "at_risk": int(labels.sum()),
-        "auc": float(roc_auc_score(labels, risk)),
-        "auc_interval": _bootstrap_auc(labels, risk),
+        "auc": found["auc"],
+        "auc_interval": [found["low"], found["high"]],
         "brier": float(brier_score_loss(labels, risk)),
         "brier_of_the_share_alone": float(labels.mean() * (1 - labels.mean())),
         "calibration_error": float(error),
@@ -152,17 +246,33 @@ def cross_validated(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, dict
     }
 
 
-def _bootstrap_auc(labels: np.ndarray, risk: np.ndarray, times: int = 300) -> list[float]:
-    """The 95 % interval of the AUC over prompts."""
-    from sklearn.metrics import roc_auc_score
+def baselines(x: np.ndarray, labels: np.ndarray, forecast: Unseen, answers: bool) -> list[dict]:
+    """Simpler forecasts, cross-validated the same way: auc, and by how much the forecast's is larger (`gain`)."""
+    columns = {"initial pass rate": [0], "log odds of it with response length": [1, 3]}
+    if answers:
+        columns["answer entropy"] = [6]
+    rows = []
+    for name, chosen in columns.items():
+        simple = out_of_fold(x[:, chosen], labels).places
+        rows.append({"name": name, **area(*simple), "gain": area_difference(forecast.places, simple)})
+    return rows
 
-    rng = np.random.default_rng(0)
-    positive, negative = np.flatnonzero(labels), np.flatnonzero(~labels)
-    values = []
-    for _ in range(times):
-        chosen = np.concatenate([rng.choice(part, len(part)) for part in (positive, negative)])
-        values.append(roc_auc_score(labels[chosen], risk[chosen]))
-    return [float(v) for v in np.quantile(values, (0.025, 0.975))]
+
+def compare_gradients(x, y, labels, why: str) -> tuple[dict, np.ndarray]:
+    """What gradients add to the forecast, on the prompts that have one; and these prompts' risks, nan for the others.
+
+    `why`: why they are not used, or "".
+    """
+    probed, risk = np.isfinite(y).all(axis=1), np.full(len(labels), np.nan)
+    fewest = min(labels[probed].sum(), (~labels[probed]).sum())
+    if why or fewest < FEWEST:
+        return {"why_not": why or f"fewer than {FEWEST} probed prompts were learned, or were not"}, risk
+    both = out_of_fold(np.hstack([x, y])[probed], labels[probed])
+    simple = out_of_fold(x[probed], labels[probed]).places
+    risk[probed] = both.risk
+    gain = area_difference(both.places, simple)
+    found = {"prompts": int(probed.sum()), "with": area(*both.places), "without": area(*simple), "gain": gain}
+    return found | {"add": gain["low"] > 0}, risk
 
 
 def skipping(risk: np.ndarray, labels: np.ndarray) -> list[dict]:
@@ -191,6 +301,7 @@ def describe(quality: dict) -> str:
         f"({quality['brier_of_the_share_alone']:.3f} without features), calibration error "
         f"{quality['calibration_error']:.3f}",
         f"features: {', '.join(quality['features'])}",
+        *_beside(quality),
         "calibration, by fifths of the risk:",
     ]
     for row in quality["calibration"]:
@@ -201,3 +312,28 @@ def describe(quality: dict) -> str:
             f"and loses {row['learnable_lost']} learnable prompts ({row['share_of_learnable_lost']:.0%} of those)"
         )
     return "\n".join(lines)
+
+
+def _beside(quality: dict) -> list[str]:
+    """Lines on the simpler forecasts, on the gradients, and on what is not compared."""
+    lines = ["beside it, on the same prompts and cross-validated the same way:"]
+    for row in quality["baselines"]:
+        gain = row["gain"]
+        word = "better than" if gain["low"] > 0 else "worse than" if gain["high"] < 0 else "not shown to be better than"
+        lines.append(f"  {row['name']}: AUC {row['auc']:.3f}; the forecast is {word} this alone ({_gain(gain)})")
+    found = quality["gradients"]
+    if "with" not in found:
+        lines.append(f"  gradients: not used, {found['why_not']}")
+    else:
+        word = "add to the forecast" if found["add"] else "add nothing to the forecast that these prompts show"
+        lines.append(
+            f"  gradients {word}: on the {found['prompts']} prompts that have one, AUC {found['with']['auc']:.3f} with "
+            f"them and {found['without']['auc']:.3f} without ({_gain(found['gain'])})"
+        )
+    if "answer entropy" not in quality["features"]:
+        lines.append("  answer entropy: left out, the evaluation saved no responses")
+    return [*lines, "  hidden states: left out, neither evaluations nor probes keep them"]
+
+
+def _gain(gain: dict) -> str:
+    return f"difference {gain['difference']:+.3f}, 95 % interval {gain['low']:+.3f} to {gain['high']:+.3f}"

@@ -4,8 +4,8 @@
 | --- | --- | --- |
 | easy | initial pass@1 >= 0.1 | initial pass@1 > tau |
 | unlearnable | hard and final pass@1 < tau in every run | final pass@1 <= tau in every run, easy or not |
-| learnable | hard and final pass@1 >= tau in every run | hard and final pass@1 > tau in every run |
-| no_reward | hard, and some run that visited it never sampled a positive | the same by mean rewards, easy or not |
+| learnable | hard and final pass@1 >= tau in every run, rewarded in training or not | hard and > tau in every run |
+| no_reward | unlearnable, and some run visited it without a positive | the same by mean rewards, easy or not |
 | prompt missing in an evaluation | refused, or left out | counts as not flagged there |
 | `ungradable` | kept apart | does not exist |
 """
@@ -32,9 +32,14 @@ def rate(n: np.ndarray, positive: np.ndarray) -> np.ndarray:
     return np.divide(positive, n, out=np.full(np.shape(n), np.nan), where=n > 0)
 
 
+def visited(counts: Counts) -> np.ndarray:
+    """(runs, prompts): sampled at least once in that run's training."""
+    return np.stack([t.visits > 0 for t in counts.training])
+
+
 def no_reward(counts: Counts) -> np.ndarray:
     """(runs, prompts): visited in that run's training, and never a positive rollout."""
-    return np.stack([(t.visits > 0) & (t.positives == 0) for t in counts.training])
+    return visited(counts) & np.stack([t.positives == 0 for t in counts.training])
 
 
 def paper_groups(
@@ -46,8 +51,9 @@ def paper_groups(
     """
     group = np.full(initial.shape, CODE["mixed"])
     group[(final >= at.tau).all(axis=0)] = CODE["learnable"]
-    group[(final < at.tau).all(axis=0)] = CODE["unlearnable"]
-    group[never.any(axis=0)] = CODE["no_reward"]
+    low = (final < at.tau).all(axis=0)
+    group[low] = CODE["unlearnable"]
+    group[low & never.any(axis=0)] = CODE["no_reward"]
     group[initial >= at.easy] = CODE["easy"]
     group[bad_label] = CODE["ungradable"]
     return group

@@ -6,6 +6,7 @@ import numpy as np
 
 from openrlhf_unlearn.learnability.counts import Counts
 from openrlhf_unlearn.learnability.groups import CODE, Thresholds, no_reward, paper_groups, rate
+from openrlhf_unlearn.stats.agreement import fleiss_kappa
 
 TAUS = (0.03, 0.05, 0.1, 0.15, 0.2, 0.3)
 EASY = (0.05, 0.1, 0.15, 0.2)
@@ -17,15 +18,6 @@ def group_shares(group: np.ndarray) -> dict[str, float | int]:
     counts = {name: int(np.count_nonzero(group == CODE[name])) for name in _HARD}
     hard = sum(counts.values())
     return {"hard": hard, **{name: counts[name] / hard if hard else None for name in _HARD}}
-
-
-def wilson(share: float | None, n: int, z: float = 1.96) -> tuple[float, float] | None:
-    """The 95 % Wilson interval of a share among `n` prompts, as if they were drawn from a larger set of prompts."""
-    if not n:
-        return None
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
 def _shares_at(counts: Counts, at: Thresholds, n: int | None = None) -> dict:
@@ -58,17 +50,6 @@ def labels_of_runs(counts: Counts, at: Thresholds) -> np.ndarray:
             for r in range(len(counts.final))
         ]
     )
-
-
-def fleiss_kappa(labels: np.ndarray) -> float | None:
-    """Agreement of raters beyond chance; labels: (raters, items) of whole numbers. None where it is not defined."""
-    raters, items = labels.shape
-    if raters < 2 or items == 0:
-        return None
-    votes = np.stack([(labels == value).sum(axis=0) for value in np.unique(labels)], axis=1)
-    observed = ((votes**2).sum(axis=1) - raters).mean() / (raters * (raters - 1))
-    by_chance = ((votes.sum(axis=0) / votes.sum()) ** 2).sum()
-    return None if by_chance == 1 else float((observed - by_chance) / (1 - by_chance))
 
 
 def agreement(counts: Counts, at: Thresholds) -> dict:

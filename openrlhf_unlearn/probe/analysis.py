@@ -6,7 +6,9 @@ import pyarrow as pa
 from openrlhf_unlearn.probe.cosines import Similarity, similarity
 from openrlhf_unlearn.probe.interference import interference
 from openrlhf_unlearn.probe.neighbours import neighbours
+from openrlhf_unlearn.probe.outliers import RATE, SHARE, Outliers, outliers
 from openrlhf_unlearn.probe.pooled import Pooled
+from openrlhf_unlearn.probe.rollouts import HARD
 from openrlhf_unlearn.probe.separation import separation
 from openrlhf_unlearn.probe.spectrum import captured, spectra
 from openrlhf_unlearn.probe.summary import Gradients
@@ -16,14 +18,24 @@ ORDER = ("easy", "learnable", "unlearnable")
 
 
 def analyse(
-    run: RunDir, tag: str, by_class: dict[str, Gradients], groups: dict[str, str], rate: dict[str, float]
+    run: RunDir,
+    tag: str,
+    by_class: dict[str, Gradients],
+    groups: dict[str, str],
+    rate: dict[str, float],
+    weight: dict[str, float] | None = None,
+    k: int = 8,
 ) -> dict:
-    """Write both tables; returns the numbers for probe.json."""
+    """Write both tables; returns the numbers for probe.json. weight: for how many prompts each stands, default 1 each;
+    k: rollouts that train a prompt."""
     correct = by_class["correct"]
     names = [groups.get(name, "") for name in correct.ids]
     found = similarity(correct, names)
-    write_table(run.probe_table("similarity", tag), similarity_table(correct, found, names))
-    rows = [{**row, "group": groups.get(row["prompt_id"], "")} for row in interference(by_class, rate)]
+    hard = np.array([rate[name] < HARD for name in correct.ids])
+    odd = outliers(correct, hard)
+    write_table(run.probe_table("similarity", tag), similarity_table(correct, found, names, odd))
+    aligned = interference(by_class, rate, weight, k)
+    rows = [{**row, "group": groups.get(row["prompt_id"], "")} for row in aligned]
     write_table(run.probe_table("interference", tag), pa.Table.from_pylist(rows, schema=SCHEMAS["interference"]))
     pooled = Pooled(correct, names)
     return {
@@ -33,6 +45,7 @@ def analyse(
         "group_matrix": pooled.matrix,
         "group_to_all": pooled.to_all,
         "order": order(pooled.to_all),
+        "outliers": outlier_summary(odd, names),
         "separation": separation(correct, found, names),
         "spectrum": spectra(correct, names),
         "captured": captured(correct, names),
@@ -40,7 +53,7 @@ def analyse(
     }
 
 
-def similarity_table(gradients: Gradients, found: Similarity, groups: list[str]) -> pa.Table:
+def similarity_table(gradients: Gradients, found: Similarity, groups: list[str], odd: Outliers) -> pa.Table:
     """One row a prompt, as in SCHEMAS["similarity"], and a column of plain and corrected mean cosine for each group."""
     ids, (nearest, farthest) = found.ids, neighbours(gradients)
     columns = {
@@ -52,6 +65,8 @@ def similarity_table(gradients: Gradients, found: Similarity, groups: list[str])
         "low": _nullable(found.low[:, 0]),
         "high": _nullable(found.high[:, 0]),
         "word": found.words.tolist(),
+        "outlier_p": _nullable(odd.p),
+        "outlier": [bool(called) if np.isfinite(p) else None for called, p in zip(odd.called, odd.p, strict=True)],
         "nearest": [[ids[i] for i, _ in row] for row in nearest],
         "nearest_cosine": [[cosine for _, cosine in row] for row in nearest],
         "farthest": [[ids[i] for i, _ in row] for row in farthest],
@@ -63,6 +78,20 @@ def similarity_table(gradients: Gradients, found: Similarity, groups: list[str])
         corrected = pa.array(_nullable(found.corrected[:, column]), pa.float64())
         table = table.append_column(f"mean_cosine_corrected_{name}", corrected)
     return table
+
+
+def outlier_summary(odd: Outliers, groups: list[str]) -> dict:
+    """How many hard prompts were tested and are called outliers, by group, and what the test holds to."""
+    tested, mine = np.isfinite(odd.p), np.array(groups)
+    by_group = {
+        name or "all": {
+            "tested": int((tested & (mine == name)).sum()),
+            "outliers": int((odd.called & (mine == name)).sum()),
+        }
+        for name in sorted(set(groups))
+        if (tested & (mine == name)).any()
+    }
+    return {"false_discovery_rate": RATE, "share_of_typical_cosine": SHARE, "by_group": by_group}
 
 
 def summary(found: Similarity, groups: list[str]) -> dict[str, dict]:
@@ -88,7 +117,8 @@ def order(to_all: dict[str, dict]) -> str:
     if any(row is None or row["corrected"] is None for row in rows):
         return "too few rollouts or prompts to say"
     shown = " > ".join(ORDER)
-    if all(high["low"] > low["high"] for high, low in zip(rows, rows[1:], strict=False)):
+    separated = all(row["low"] < row["high"] for row in rows)  # without width, an interval separates nothing
+    if separated and all(high["low"] > low["high"] for high, low in zip(rows, rows[1:], strict=False)):
         return f"{shown}: holds, with separated intervals"
     if all(high["corrected"] > low["corrected"] for high, low in zip(rows, rows[1:], strict=False)):
         return f"{shown}: holds, but the intervals overlap"

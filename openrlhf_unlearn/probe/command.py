@@ -14,9 +14,11 @@ import time
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.locks import hold
-from openrlhf_unlearn.probe.words import say, trajectory
+from openrlhf_unlearn.probe.words import against, say, trajectory
 from openrlhf_unlearn.run_dir import RunDir, check_name, write_json
 from openrlhf_unlearn.trust import add_remote_code, remote_code, why_not_loaded
+
+K = 8  # rollouts that train a prompt where run.json does not say (paper)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--run", required=True, metavar="RUN", help="run directory")
     add("--tag", required=True, nargs="+", help="evaluation whose rollouts are taken; one for all models, or one each")
     add("--name", nargs="+", help="names of the probes; default: the tags, or TAG-1, TAG-2, … of several models")
-    add("--per-group", type=int, default=100, help="prompts of each group of learnability.parquet; 0: all")
+    add("--prompts", type=int, default=400, help="probed, drawn at random, three quarters of them hard; 0: all")
+    add("--per-group", type=int, help="so many of each group of the labels instead; 0: all. Forecasts do not use it")
     add("--max-rollouts", type=int, default=32, help="correct rollouts a prompt, and as many incorrect ones")
     add("--training-rollouts", action="store_true", help="rollouts that training saved, not an evaluation's")
     add("--lora-rank", type=int, default=16, help="of the random adapter whose B the gradient is taken of")
@@ -74,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> None:
     """Raise UsageError for values that make no sense; settles the probes' names."""
     least = {"max_rollouts": 1, "units": 1, "pack_tokens": 1, "lora_rank": 1}
-    least |= dict.fromkeys(("per_group", "project", "sketch", "workers", "seed"), 0)
+    least |= dict.fromkeys(("prompts", "per_group", "project", "sketch", "workers", "seed"), 0)
     for name, smallest in least.items():
         if (value := getattr(args, name)) is not None and value < smallest:
             raise UsageError(f"--{name.replace('_', '-')} must be at least {smallest}")
@@ -109,10 +112,11 @@ def probe(run_dir: RunDir, model: str, tag: str, name: str, args: argparse.Names
     vocabulary = _vocabulary(model)
     longest = (config.get("rollout") or {}).get("max_new_tokens")
     tokenizer = load_tokenizer(model)
-    sample = choose(run_dir, table, tokenizer, vocabulary, args.per_group, args.max_rollouts, args.seed, longest)
+    amounts = args.prompts, args.per_group, args.max_rollouts
+    sample = choose(run_dir, table, tokenizer, vocabulary, *amounts, args.seed, longest)
     work = _work(args, model, config)
     chosen = {key: getattr(args, key) for key in ("per_group", "max_rollouts", "training_rollouts", "seed")}
-    chosen["tag"] = tag
+    chosen |= {"tag": tag, "prompts": args.prompts if args.per_group is None else None}
     gradients, facts = gather(run_dir, name, work, sample, chosen, args.workers)
     return finish(run_dir, name, sample, gradients, facts)
 
@@ -126,10 +130,7 @@ def against_full(run_dir: RunDir, model: str, tag: str, name: str, args, result:
         probe(run_dir, model, tag, f"{name}-full", full)
     found = correlation(run_dir, name, f"{name}-full")
     write_json(run_dir.probe_json(name), {**result, "against_full": found})
-    print(
-        f"mean cosines against all parameters': correlation {found['correlation']:.3f}, of ranks "
-        f"{found['rank_correlation']:.3f}, {found['prompts']} prompts"
-    )
+    print(against(found))
 
 
 def _variants(run_dir: RunDir, name: str, args) -> None:
@@ -174,7 +175,8 @@ def finish(run_dir: RunDir, name: str, sample, gradients, facts: dict) -> dict:
     if "correct" not in gradients:
         raise UserError(f"all {len(facts['left_out'])} gradients are not finite; try --dtype float32")
     started = time.monotonic()
-    numbers = analyse(run_dir, name, gradients, sample.groups, sample.pass_rate)
+    k = (_config(run_dir).get("rollout") or {}).get("n_samples_per_prompt") or K
+    numbers = analyse(run_dir, name, gradients, sample.groups, sample.pass_rate, sample.weight, k)
     size = run_dir.gradients(name).stat().st_size
     result = {
         "tag": facts["settings"]["tag"],

@@ -13,9 +13,15 @@ from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.probe.words import note
 from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, read_table, write_table
 
+SMALLEST = 10  # prompts of a group that a correlation within it needs
+
 
 def correlation(run: RunDir, name: str, full: str) -> dict:
-    """Pearson and rank correlation over prompts of the mean cosines of two probes of the same rollouts."""
+    """Pearson and rank correlation over prompts of the mean cosines of two probes of the same rollouts.
+
+    Groups that lie apart correlate whatever happens inside them, so `within` has both correlations of the differences
+    to the mean of the prompt's own group, over all groups and for each of at least SMALLEST prompts.
+    """
     tables = [read_table(run.probe_table("similarity", probe)) for probe in (name, full)]
     values = [
         dict(zip(t.column("prompt_id").to_pylist(), t.column("mean_cosine").to_pylist(), strict=True)) for t in tables
@@ -23,12 +29,26 @@ def correlation(run: RunDir, name: str, full: str) -> dict:
     shared = [key for key in values[0] if None not in (values[0][key], values[1].get(key))]
     if len(shared) < 3:
         raise UserError(f"{name} and {full} share {len(shared)} prompts, too few for a correlation")
-    x, y = ([one[key] for key in shared] for one in values)
+    x, y = (np.array([one[key] for key in shared]) for one in values)
+    group_of = dict(zip(tables[0].column("prompt_id").to_pylist(), tables[0].column("group").to_pylist(), strict=True))
+    groups = np.array([group_of[key] or "" for key in shared])
+    names = [name for name in np.unique(groups).tolist() if (groups == name).sum() >= SMALLEST]
+    inside = np.isin(groups, names)
+    result = {"probe": full, **_correlations(x, y)}
+    if len(names) > 1:
+        centred = [sum((groups == name) * (v - v[groups == name].mean()) for name in names)[inside] for v in (x, y)]
+        result["within"] = {"all": _correlations(*centred)}
+        result["within"] |= {name: _correlations(x[groups == name], y[groups == name]) for name in names}
+    return result
+
+
+def _correlations(x: np.ndarray, y: np.ndarray) -> dict:
+    """None where one of both does not vary."""
+    varied = np.ptp(x) > 0 and np.ptp(y) > 0
     return {
-        "probe": full,
-        "prompts": len(shared),
-        "correlation": float(stats.pearsonr(x, y)[0]),
-        "rank_correlation": float(stats.spearmanr(x, y)[0]),
+        "prompts": len(x),
+        "correlation": float(stats.pearsonr(x, y)[0]) if varied else None,
+        "rank_correlation": float(stats.spearmanr(x, y)[0]) if varied else None,
     }
 
 

@@ -4,16 +4,16 @@ Mean cosines need no matrix of all pairs: the mean over others of m_p · m_q is 
 grow with the number of prompts, not its square, and files larger than memory are read a block of prompts at a time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
+from openrlhf_unlearn.probe.agreement import Agreement, of_one_rollout, reliability
+from openrlhf_unlearn.probe.agreement import blocks as blocks
 from openrlhf_unlearn.probe.noise import Noise, jackknife_variance, noise, unseen_half_width
 from openrlhf_unlearn.probe.summary import Gradients
-
-BLOCK_BYTES = 128 << 20  # of gradients in memory at a time
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Similarity:
     """Mean cosine of each prompt's gradient to the others': of all prompts (column 0), then of each of `groups`.
 
     plain, corrected, low, high: (prompts, 1 + groups); the last three nan where there are too few rollouts (low and
-    high are a 95 % interval over rollouts). Corrected means are over those others that have enough. enough: (prompts,).
+    high are a 95 % interval over rollouts). enough: (prompts,). Plain and corrected means are over the same others:
+    those that have too few rollouts by themselves are corrected by what their group's have in common.
     words: (prompts,) "ok", "identical rollouts" or "too few rollouts".
     """
 
@@ -46,21 +47,22 @@ def similarity(gradients: Gradients, groups: Sequence[str] | None = None, level:
     norm = np.sqrt(np.asarray(gradients.dots).sum(1)) / gradients.n
     with np.errstate(divide="ignore", invalid="ignore"):
         plain_scale = np.where(norm > 0, 1 / norm, 0)
-    scale = np.nan_to_num(found.scale)
+    scale = np.where(found.enough, found.scale, _common_scale(gradients, plain_scale, members[:, 1:]))
     plain, corrected = _mean_cosines(gradients, members, norm, plain_scale, scale)
     with np.errstate(invalid="ignore"):
-        half = _half_widths(gradients, members * found.enough[:, None], found, corrected, level)
+        half = _half_widths(gradients, members * (scale > 0)[:, None], found, scale, corrected, level)
     corrected = np.where(found.enough[:, None], corrected, np.nan)
     low, high = corrected - half, corrected + half
     return Similarity(list(gradients.ids), names, gradients.n, plain, corrected, low, high, found.enough, found.words)
 
 
-def blocks(gradients: Gradients, array: str = "mean") -> Iterator[slice]:
-    """Slices of prompts whose rows of this array fit into BLOCK_BYTES."""
-    shape = getattr(gradients, array).shape
-    step = max(1, BLOCK_BYTES // (4 * int(np.prod(shape[1:]))))
-    for start in range(0, shape[0], step):
-        yield slice(start, start + step)
+def _common_scale(gradients, plain_scale, members) -> np.ndarray:
+    """What each mean is multiplied by if its rollouts are as noisy as its group's are, (prompts,); 0 if not known."""
+    agreement, scale = Agreement(gradients), np.zeros(len(plain_scale))
+    for mine in (np.ones(len(scale), bool), *(members.T > 0)):
+        if np.isfinite(rollout := of_one_rollout(agreement, mine)):
+            scale[mine] = (plain_scale / np.sqrt(reliability(rollout, gradients.n)))[mine]
+    return scale
 
 
 def _mean_cosines(gradients, members, norm, *scales) -> list[np.ndarray]:
@@ -79,10 +81,9 @@ def _mean_cosines(gradients, members, norm, *scales) -> list[np.ndarray]:
     return results
 
 
-def _half_widths(gradients, members, found: Noise, estimate, level: float) -> np.ndarray:
+def _half_widths(gradients, members, found: Noise, scale, estimate, level: float) -> np.ndarray:
     """Half the interval: by leaving out each unit of the prompt; the others' own noise, averaged over them; and what
     was not seen of a prompt with identical rollouts."""
-    scale = np.nan_to_num(found.scale)
     weights = members * scale[:, None]
     sums = np.zeros((members.shape[1], gradients.sketches.shape[2]))
     n = gradients.n
@@ -100,7 +101,9 @@ def _half_widths(gradients, members, found: Noise, estimate, level: float) -> np
         variance[block] = jackknife_variance(np.nan_to_num(deviations), found.units[block])
     df = np.maximum(found.units - 1, 1)[:, None]
     unseen = unseen_half_width(found, estimate)
-    own_noise = np.where(found.enough, variance[:, 0] + (unseen[:, 0] / 2) ** 2, 0)[:, None]
+    known = found.units > 1
+    own_noise = variance[:, 0] + (unseen[:, 0] / 2) ** 2
+    own_noise = np.where(known, own_noise, own_noise[known].max(initial=0))[:, None]
     theirs = _of_others(members, own_noise) / others**2
     theirs2 = _of_others(members, own_noise**2 / df) / others**4
     with np.errstate(divide="ignore"):

@@ -19,30 +19,59 @@ from openrlhf_unlearn.run_dir import RunDir, positive_rollouts, read_table
 
 CLASSES = ("correct", "incorrect")
 _UNGRADED = ("bad_label", "error")
+HARD = 0.1  # share of correct rollouts below which a prompt is hard (paper, section 3)
+HARD_SHARE = 0.75  # of the prompts that are probed; the question is about these
 
 
 @dataclass(frozen=True)
 class Sample:
     """rollouts: of the chosen prompts. groups, pass_rate: of all prompts, their label now ("" unknown) and the share of
-    correct among all their rollouts. origin: tells apart the tables that rollouts come from."""
+    correct among all their rollouts. origin: tells apart the tables that rollouts come from. weight: of the chosen
+    ones, for how many prompts each stands."""
 
     rollouts: list[Rollouts]
     groups: dict[str, str]
     pass_rate: dict[str, float]
     origin: str
+    weight: dict[str, float]
 
 
 def choose(
-    run: RunDir, table: pa.Table, tokenizer, vocabulary: int, per_group: int, most: int, seed: int, longest: int | None
+    run: RunDir,
+    table: pa.Table,
+    tokenizer,
+    vocabulary: int,
+    prompts: int,
+    per_group: int | None,
+    most: int,
+    seed: int,
+    longest: int | None,
 ) -> Sample:
-    """At most `per_group` prompts of each group (0: all) that have a correct rollout, at most `most` rollouts a class.
+    """At most `prompts` prompts that have a correct rollout (0: all), at most `most` rollouts a class.
+
+    They are drawn at random among those hard before training, HARD_SHARE of them, and the easy, never by what became of
+    them: a forecast from the probe would else know its labels. `per_group`: so many of each group of labels instead.
 
     longest: of the response in tokens, for rollouts saved as text. Raises UserError if no prompt has one, or if the
     tokens are not of this model.
     """
     classes = _classes(table)
     groups = _groups(run)
-    wanted = _prompts(classes, groups, per_group, np.random.default_rng(seed))
+    rate = {name: len(c["correct"]) / max(1, sum(map(len, c.values()))) for name, c in classes.items()}
+    rng = np.random.default_rng(seed)
+    if per_group is None:
+        usable = {name: rate[name] for name in classes if classes[name]["correct"]}
+        if len(usable) < len(classes):
+            without = len(classes) - len(usable)
+            note(f"{without} of {len(classes)} prompts have no correct rollout and so no gradient; they are left out")
+        weight = _draw(usable, prompts, rng)
+    else:
+        weight = _of_each_group(classes, groups, per_group, rng)
+    if not weight:
+        raise UserError(
+            "no prompt has a correct rollout, so there is no gradient to take; sample more with evaluate -n"
+        )
+    wanted = [name for name in classes if name in weight]
     rng = np.random.default_rng(seed)
     rows = {
         (name, kind): sorted(rng.permutation(classes[name][kind])[:most].tolist())
@@ -57,8 +86,8 @@ def choose(
         responses = {kind: [tokens[i] for i in rows[name, kind] if tokens[i]] for kind in CLASSES}
         sample.append(Rollouts(name, prompt, responses))
     _check_vocabulary(sample, vocabulary)
-    rate = {name: len(c["correct"]) / max(1, sum(map(len, c.values()))) for name, c in classes.items()}
-    return Sample(sample, {name: groups.get(name, "") for name in classes}, rate, digest(_columns(table)))
+    labels = {name: groups.get(name, "") for name in classes}
+    return Sample(sample, labels, rate, digest(_columns(table)), weight)
 
 
 def source(run: RunDir, tag: str, training: bool) -> pa.Table:
@@ -105,23 +134,30 @@ def _groups(run: RunDir) -> dict[str, str]:
     return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
 
 
-def _prompts(classes: dict, groups: dict[str, str], per_group: int, rng) -> list[str]:
-    """Ids in the order of the table; says which groups have no correct rollout."""
+def _draw(rate: dict[str, float], most: int, rng) -> dict[str, float]:
+    """Of prompts with a correct rollout, by their pass rate: who is drawn, and for how many each stands."""
+    kinds = [sorted(name for name in rate if (rate[name] < HARD) == hard) for hard in (True, False)]
+    sizes = list(map(len, kinds))
+    if most:
+        sizes[0] = min(sizes[0], max(round(HARD_SHARE * most), most - sizes[1]))
+        sizes[1] = min(sizes[1], most - sizes[0])
+    drawn = [[names[i] for i in rng.permutation(len(names))[:size]] for names, size in zip(kinds, sizes, strict=True)]
+    return {name: len(names) / len(mine) for names, mine in zip(kinds, drawn, strict=True) for name in mine}
+
+
+def _of_each_group(classes: dict, groups: dict[str, str], per_group: int, rng) -> dict[str, float]:
+    """The same by label (0: all); says which groups have no correct rollout."""
     members = defaultdict(list)
     for name in classes:
         members[groups.get(name, "")].append(name)
-    chosen = set()
+    weight = {}
     for group, names in sorted(members.items()):
         usable = [name for name in names if classes[name]["correct"]]
         if not usable:
             note(f"no prompt of the group {group or '(none)'} has a correct rollout; left out")
         keep = rng.permutation(len(usable))[: per_group or None]
-        chosen |= {usable[i] for i in keep}
-    if not chosen:
-        raise UserError(
-            "no prompt has a correct rollout, so there is no gradient to take; sample more with evaluate -n"
-        )
-    return [name for name in classes if name in chosen]
+        weight |= {usable[i]: len(usable) / len(keep) for i in keep}
+    return weight
 
 
 def _response_tokens(table: pa.Table, rows: list[int], tokenizer, longest: int | None) -> dict[int, list[int]]:

@@ -39,6 +39,18 @@ def say(run_dir: RunDir, name: str, result: dict) -> str:
     return "\n".join(lines)
 
 
+def against(found: dict) -> str:
+    """How the mean cosines of two probes correlate, over all prompts and within their groups."""
+
+    def pair(row: dict) -> str:
+        return f"{_number(row['correlation'])}, of ranks {_number(row['rank_correlation'])}, {row['prompts']} prompts"
+
+    lines = [f"mean cosines against all parameters': correlation {pair(found)}"]
+    for name, row in (found.get("within") or {}).items():
+        lines.append(f"  within {'groups' if name == 'all' else f'the group {name}'}: {pair(row)}")
+    return "\n".join(lines)
+
+
 def _identical(count: int) -> str:
     return f", {count} of them identical ones" if count else ""
 

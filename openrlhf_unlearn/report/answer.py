@@ -3,7 +3,7 @@
 import numpy as np
 
 from openrlhf_unlearn.report.numbers import Say
-from openrlhf_unlearn.report.statistics import mean_interval
+from openrlhf_unlearn.stats.means import mean_interval
 
 WHAT = {
     "learnable": "{learnable:was|were} learned",

@@ -117,7 +117,8 @@ def _evaluation(material: Material, tag: str) -> dict:
     return {
         "prompts": int((tally.n > 0).sum()),
         "samples": int(tally.n.sum()),
-        "pass_rate": float(tally.positive.sum() / max(1, tally.n.sum())),
+        "pass_rate": float(np.nanmean(tally.rate)) if (tally.n > 0).any() else 0.0,
+        "adaptive": tally.adaptive,
         "model": about.get("model"),
         "temperature": about.get("temperature"),
     }

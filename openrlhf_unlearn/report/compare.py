@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from openrlhf_unlearn.report.statistics import mean_interval
 from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.stats.means import mean_interval, rate_interval
 
 
 def comparison(material) -> dict:
     """Final pass@1 of each group (as the first run has them) in every run, and its paired difference to the first.
 
-    The interval is over prompts: the mean of the differences, prompt by prompt, with 1.96 standard errors. It does not
+    The interval is over prompts: the mean of the differences, prompt by prompt, with Student's interval. It does not
     know that the first run's samples chose the groups, which lifts its unlearnable a little in every other run.
     """
     rates = [final_rate(single) for single in material.interventions]
@@ -17,7 +17,7 @@ def comparison(material) -> dict:
     for group in (group for group in GROUPS if (material.groups == group).any()):
         mine = material.groups == group
         for number, rate in enumerate(rates):
-            mean, interval = mean_interval(rate[mine])
+            mean, interval = rate_interval(rate[mine])
             difference, between = mean_interval((rate - rates[0])[mine]) if number else (None, None)
             rows.append(
                 {
@@ -26,7 +26,7 @@ def comparison(material) -> dict:
                     "number": number,
                     "prompts": int(np.isfinite(rate[mine]).sum()),
                     "pass_rate": mean,
-                    "interval": interval and [max(0.0, interval[0]), min(1.0, interval[1])],
+                    "interval": interval,
                     "difference": difference,
                     "difference_interval": between,
                 }

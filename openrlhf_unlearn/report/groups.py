@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from openrlhf_unlearn.learnability.sensitivity import wilson
-from openrlhf_unlearn.report.statistics import mean_interval
 from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.stats.means import rate_interval, wilson
 
 HARD = ("learnable", "unlearnable", "no_reward", "mixed")
 
@@ -26,12 +25,10 @@ def group_table(material) -> dict[str, dict]:
             "share_of_hard": share,
             "share_of_hard_interval": None if share is None else list(wilson(share, hard)),
             "expected_share": (expected.get(group) or {}).get("expected_share"),
-            "confidence": mean_interval(confidence[mine])[0],
+            "confidence": rate_interval(confidence[mine])[0],
         }
         for when, values in rates.items():
-            mean, interval = mean_interval(values[mine])
-            row[f"{when}_pass_rate"] = mean
-            row[f"{when}_interval"] = interval and [max(0.0, interval[0]), min(1.0, interval[1])]
+            row[f"{when}_pass_rate"], row[f"{when}_interval"] = rate_interval(values[mine])
         table[group] = row
     return table
 

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.learnability.adaptive import Plan, plan_of
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_summary, read_table
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_summary, read_table
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,17 @@ class Visits:
 
 @dataclass(frozen=True)
 class Tally:
-    """One evaluation, pooled over the runs: samples and positives a prompt, (prompts,), and counts of verdicts."""
+    """One evaluation, pooled over the runs: samples and positives a prompt, (prompts,), and counts of verdicts.
+
+    rate: (prompts,) pass@1 to show, unbiased where sampling was adaptive (then positives over samples are not), nan
+    without samples.
+    """
 
     n: np.ndarray
     positive: np.ndarray
     verdicts: dict[str, np.ndarray]
-
-    @property
-    def rate(self) -> np.ndarray:
-        return np.divide(self.positive, self.n, out=np.full(len(self.n), np.nan), where=self.n > 0)
+    rate: np.ndarray
+    adaptive: bool
 
 
 class Material:
@@ -219,19 +222,28 @@ class Material:
         paths = [run.evaluation(tag) for run in self.runs if run.evaluation(tag).exists()]
         if not paths:
             return None
-        n, positive, verdicts = np.zeros(self.size, int), np.zeros(self.size, int), {}
+        n, positive, verdicts, rates, adaptive = np.zeros(self.size, int), np.zeros(self.size, int), {}, [], False
         for path in paths:
             table = read_table(path, ["prompt_id", "reward", "verdict"])
             rows = self.rows_of(table.column("prompt_id"))
             known = rows >= 0
             hit = known & (table.column("reward").to_numpy() > POSITIVE_THRESHOLD)
-            n += np.bincount(rows[known], minlength=self.size)
-            positive += np.bincount(rows[hit], minlength=self.size)
+            mine = np.bincount(rows[known], minlength=self.size), np.bincount(rows[hit], minlength=self.size)
+            n, positive = n + mine[0], positive + mine[1]
+            about = path.with_suffix(".json")
+            plan = plan_of(read_json(about)) if about.exists() else None
+            rates.append((plan or Plan(0)).rates(*mine))
+            adaptive |= plan is not None
             verdict = np.array(table.column("verdict").fill_null("wrong").to_pylist(), dtype=object)
             for name in set(verdict):
                 counted = np.bincount(rows[known & (verdict == name)], minlength=self.size)
                 verdicts[name] = verdicts.get(name, 0) + counted
-        return Tally(n, positive, verdicts)
+        if adaptive:  # each run counts alike: how often a prompt was sampled depends on what came out
+            seen = np.isfinite(rates)
+            rate = np.divide(np.nansum(rates, axis=0), seen.sum(axis=0), out=np.full(self.size, np.nan), where=n > 0)
+        else:
+            rate = np.divide(positive, n, out=np.full(self.size, np.nan), where=n > 0)
+        return Tally(n, positive, verdicts, rate, adaptive)
 
 
 def _digits(tag: str) -> int:

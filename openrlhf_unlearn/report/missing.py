@@ -151,8 +151,15 @@ def _outdated(run: RunDir, args) -> list[Missing]:
             why,
             shlex.join(
                 ["openrlhf-unlearn", "probe", "--model", str(probe.model), "--run", str(run), "--tag", str(probe.tag)]
-                + ["--name", name]
+                + ["--name", name, *_amount(probe)]
             ),
         )
         for name, probe in outdated(material).items()
     ]
+
+
+def _amount(probe) -> list[str]:
+    """The flag that the probe's prompts were chosen by, where it is not the default."""
+    settings = probe.numbers.get("settings") or {}
+    found = {name: settings[name] for name in ("per_group", "prompts") if settings.get(name) is not None}
+    return [word for name, value in found.items() for word in (f"--{name.replace('_', '-')}", str(value))]

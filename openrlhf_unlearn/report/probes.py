@@ -6,13 +6,11 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.learnability.sensitivity import wilson
-from openrlhf_unlearn.report.statistics import auc, bootstrap
 from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.stats.auc import auc_with_interval
 
 ENOUGH = 0.5  # share of a group's probed prompts with a corrected cosine, from which these stand for the group
 FEWEST = 5  # prompts of a group
-OUTLIER = 0.1  # lowest share of the mean cosines of learnable and easy prompts that counts as an outlier
 
 
 @dataclass
@@ -134,10 +132,7 @@ def separation(material) -> dict | None:
         return None
     kind, cosine = chosen
     values = {group: cosine[(material.groups == group) & np.isfinite(cosine)] for group in ("learnable", "unlearnable")}
-    area = auc(values["unlearnable"], values["learnable"])
-    low, high = bootstrap(auc, values["unlearnable"], values["learnable"])
-    if low == high:  # wholly apart: drawing again shows no spread, few prompts are no certainty all the same
-        low, high = wilson(area, min(map(len, values.values())))
+    area = auc_with_interval(values["unlearnable"], values["learnable"])
     pooled = {group: probe.pooled(group) for group in values}
     if None in pooled.values():
         pooled = None
@@ -147,9 +142,7 @@ def separation(material) -> dict | None:
         "mean_kind": "corrected" if pooled else kind,
         **{group: pooled[group]["mean"] if pooled else float(found.mean()) for group, found in values.items()},
         "prompts": sum(map(len, values.values())),
-        "auc": area,
-        "low": low,
-        "high": high,
+        **{name: area[name] for name in ("auc", "low", "high")},
         "equal": _at_equal_numbers(probe),
     }
 
@@ -161,14 +154,11 @@ def _at_equal_numbers(probe: Probe) -> dict | None:
 
 
 def outliers(material) -> np.ndarray | None:
-    """Prompts whose cosine is under the lowest tenth of the easy and learnable ones', (prompts,) bool."""
-    probe = material.probe
-    chosen = choose_cosine(material, probe, ("learnable",)) if probe else None
-    if chosen is None:
+    """Hard prompts that the probe calls gradient outliers, (prompts,) bool; None where it tested none."""
+    if material.probe is None or "outlier" not in material.probe.table.column_names:
         return None
-    cosine = chosen[1]
-    known = cosine[np.isin(material.groups, ("easy", "learnable")) & np.isfinite(cosine)]
-    return cosine < np.quantile(known, OUTLIER) if len(known) >= 10 else None
+    found = material.aligned(material.probe.table, "outlier")
+    return found == 1 if np.isfinite(found).any() else None
 
 
 def outdated(material) -> dict[str, Probe]:

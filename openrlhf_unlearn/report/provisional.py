@@ -1,8 +1,9 @@
 """Groups while training runs, or where an evaluation is missing: read off the training rewards, and said to be so.
 
-A prompt is `easy` if its initial pass rate is, or without an initial evaluation its first visit's; `no_reward` if no
-rollout of it was ever positive; else `learnable` or `unlearnable` by the final evaluation, or without one by the
-rollouts of the last quarter of its visits. With 8 rollouts a visit these are guesses: classify replaces them.
+A prompt is `easy` if its initial pass rate is, or without an initial evaluation its first visit's; `learnable` or
+not by the final evaluation, or without one by the rollouts of the last quarter of its visits; what was not learned is
+`no_reward` if no rollout of it was ever positive, else `unlearnable`. With 8 rollouts a visit these are guesses:
+classify replaces them.
 """
 
 import numpy as np
@@ -21,7 +22,7 @@ def provisional_groups(material) -> np.ndarray:
     groups = np.full(size, "", dtype=object)
     groups[after >= material.tau] = "learnable"
     groups[after < material.tau] = "unlearnable"
-    groups[(seen > 0) & (positives == 0)] = "no_reward"
+    groups[(seen > 0) & (positives == 0) & ~(after >= material.tau)] = "no_reward"
     groups[before >= material.easy] = "easy"
     if initial:
         groups[(initial.n > 0) & (initial.verdicts.get("bad_label", 0) == initial.n)] = "ungradable"

@@ -44,6 +44,48 @@ def test_promise_holds_at_any_rate(rate):
     assert taken.mean() == pytest.approx(plan.expected_samples(np.array([rate]))[0], rel=0.02)
 
 
+def stopped(plan: Plan, rates: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Samples and positives of each prompt where the plan stops, (prompts,) each."""
+    rng, n, positive = np.random.default_rng(seed), np.zeros(len(rates), int), np.zeros(len(rates), int)
+    wanted = np.vectorize(plan.wanted)
+    while (more := wanted(n, positive)).any():
+        n, positive = n + more, positive + rng.binomial(more, rates)
+    return n, positive
+
+
+@pytest.mark.parametrize("plan", [Plan(32, 0.04), Plan(30, 0.1, 0.25), Plan(64, 0.04)], ids=str)
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.315, 0.8])
+def test_rates_are_unbiased_after_adaptive_sampling(plan, rate):
+    n, positive = stopped(plan, np.full(20_000, rate), seed=2)
+    assert abs(plan.rates(n, positive).mean() - rate) <= 0.005
+
+
+def test_positives_over_samples_are_not_what_is_shown():
+    """Half of the prompts near 0, half in the middle: pooled positives say little more than half of the truth."""
+    rates = np.where(np.arange(4000) % 2, 0.03, 0.6)
+    plan = Plan(32, 0.04)
+    n, positive = stopped(plan, rates)
+    assert positive.sum() / n.sum() < 0.22 < 0.31 < plan.rates(n, positive).mean() < 0.32
+
+
+def test_rates_by_enumeration_of_all_samples():
+    """Every order of 8 samples, alike likely: the first one's mean at each stop."""
+    plan, seen = Plan(8, 0.04, 0.3, wave=4), {}
+    for number in range(256):
+        row, n = [number >> i & 1 for i in range(8)], 0
+        while more := plan.wanted(n, sum(row[:n])):
+            n += more
+        seen.setdefault((n, sum(row[:n])), []).append(row[0])
+    for (n, positive), firsts in seen.items():
+        assert plan.rates([n], [positive])[0] == pytest.approx(np.mean(firsts))
+
+
+def test_rates_of_samples_that_no_plan_stopped_are_positives_over_samples():
+    assert Plan(32, 0.04).rates([5, 0, 40], [2, 0, 10])[[0, 2]].tolist() == [0.4, 0.25]
+    assert np.isnan(Plan(32).rates([0], [0])).all()
+    assert Plan(32).rates([32], [8]) == [0.25]
+
+
 @pytest.mark.parametrize("error_rate", [0.01, 0.05, 0.1])
 @pytest.mark.parametrize(("n", "settle"), [(32, 0.1), (30, 0.25), (64, 0.1)])
 def test_bound_is_kept_on_a_grid_finer_than_the_planned_one(error_rate, n, settle):

@@ -10,8 +10,9 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.learnability.classify import classify, save
 from openrlhf_unlearn.learnability.groups import Thresholds, paper_groups
-from openrlhf_unlearn.learnability.sensitivity import fleiss_kappa, wilson
 from openrlhf_unlearn.run_dir import GROUPS, SCHEMAS, read_json, read_table, update_summary, write_json, write_table
+from openrlhf_unlearn.stats.agreement import fleiss_kappa
+from openrlhf_unlearn.stats.means import wilson
 from tests.learnability.runs import evaluation_table, ids, make_run, outcomes
 
 # easy, learnable, unlearnable, no_reward, mixed, ungradable, never visited and low, exactly at the threshold (4/32)
@@ -47,6 +48,39 @@ def test_every_group(runs):
         assert row["p_easy"] + row["p_unlearnable"] + row["p_learnable"] + row["p_mixed"] == pytest.approx(1)
         assert row["initial_low"] <= row["initial_high"] and row["final_low"] <= row["final_high"]
     assert rows[1]["p_below_tau"] < 0.01 < 0.5 < rows[2]["p_below_tau"]
+
+
+def test_learned_without_a_reward_is_learned(tmp_path, capsys):
+    """Prompts that went from 0 to 30 of 32 though training never rewarded, or never visited, them: transfer."""
+    finals, ever = [30, 30, 30, 1, 1, 30], [0, None, 4, 0, 4, 0]
+    run = make_run(tmp_path / "run", [0] * 6, finals, ever)
+    result = classify([run.path])
+    assert groups_of(result) == ["learnable"] * 3 + ["no_reward", "unlearnable", "learnable"]
+    rows = result.table.to_pylist()
+    assert [row["runs_visited"] for row in rows] == [1, 0, 1, 1, 1, 1]
+    assert [row["runs_rewarded"] for row in rows] == [0, 0, 1, 0, 1, 0]
+    assert result.summary["learned_without_reward"] == {"visited": 2, "not_visited": 1}
+    assert rows[3]["label_confidence"] == rows[3]["p_unlearnable"]
+    assert cli.main(["classify", str(run)]) == 0
+    assert "(transfer): 2 learnable prompts that some run never sampled a positive of" in capsys.readouterr().out
+    shares = [row["expected_share"] for name, row in result.summary["hard"].items() if name != "n"]
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_nothing_is_said_of_transfer_where_there_was_none(tmp_path, capsys):
+    run = make_run(tmp_path / "run", [0] * 4, [30, 30, 1, 1], [1, 2, 0, 3])
+    assert cli.main(["classify", str(run)]) == 0
+    assert "transfer" not in capsys.readouterr().out
+
+
+def test_a_run_that_never_visited_a_prompt_tells_nothing_of_its_rewards(tmp_path):
+    runs = [make_run(tmp_path / str(i), [0, 0], [1, 1], ever, seed=i) for i, ever in enumerate(([None, 0], [3, None]))]
+    assert groups_of(classify([run.path for run in runs])) == ["unlearnable", "no_reward"]
+
+
+def test_learned_in_one_run_and_never_rewarded_in_another_is_mixed(tmp_path):
+    runs = [make_run(tmp_path / str(i), [0], [f], [e], seed=i) for i, (f, e) in enumerate(((30, 4), (1, 0)))]
+    assert groups_of(classify([run.path for run in runs])) == ["mixed"]
 
 
 def test_shares_are_of_the_hard_prompts(runs):
@@ -134,7 +168,10 @@ def test_paper_code_rule_prompt_by_prompt(tmp_path_factory, seed):
     for name, members in expected.items():
         others = set().union(*(expected[other] for other in expected if other != name))
         for prompt in members - at_tau - others:
-            assert ours[prompt] == name
+            if name == "no_reward" and any(final[names.index(prompt)] >= 2 for final in finals):
+                assert ours[prompt] in ("learnable", "mixed")  # learned all the same, which the code does not ask
+            else:
+                assert ours[prompt] == name
 
 
 # Bad input ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openrlhf_unlearn.learnability.adaptive import Plan
-from openrlhf_unlearn.learnability.posterior import Posterior
+from openrlhf_unlearn.learnability.posterior import DELTA, Posterior
 
 
 def calibration_error(stated: np.ndarray, happened: np.ndarray, bins: int = 20) -> float:
@@ -85,3 +85,42 @@ def test_few_prompts_give_sober_probabilities():
     below = posterior.final_below(0.1)
     assert below[0] > 0.9 and below[2] < 0.01
     assert 0.2 < below[1] < 0.9
+
+
+def unchanged_rates(size: int, seed: int) -> np.ndarray:
+    """Pass rates as in the paper's hard data: most near 0, some beside the threshold."""
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random(size) < 0.7, rng.beta(0.6, 10, size), rng.beta(2, 2, size))
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize("size", [300, 20_000])
+def test_no_change_is_not_taken_for_learning(runs, size):
+    """Where no rate changed, nothing is sure to have improved, and the share labelled learnable is the one expected."""
+    rates = unchanged_rates(size, seed=runs)
+    rng = np.random.default_rng(7)
+    initial, final = rng.binomial(32, rates), rng.binomial(32, rates, (runs, size))
+    posterior = Posterior((np.full(size, 32), initial), (np.full((runs, size), 32), final))
+    hard = initial < 3.2
+    learnable = hard & (final >= 3.2).all(axis=0)
+    expected = posterior.learned_by_chance(0.1, [32] * runs)[hard].sum() / hard.sum()
+    share = learnable.sum() / hard.sum()
+    assert abs(expected - share) <= 0.01 + 2 * (share * (1 - share) / hard.sum()) ** 0.5
+    assert runs > 1 or share > 0.03, "one run labels unchanged prompts learnable"
+    improved = posterior.improved()
+    assert (improved > 0.95).mean() <= 0.01 and improved.mean() <= 0.05
+    assert posterior.groups(0.1, 0.1)["learnable"].mean() <= 0.02
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_the_chance_of_having_improved_is_calibrated(runs):
+    """Half of the prompts did not change, the others learned or not, their runs alike."""
+    size, rng = 20_000, np.random.default_rng(11)
+    rates, same = unchanged_rates(size, seed=9), rng.random(size) < 0.5
+    learned = np.where(rng.random(size) < 0.6, rng.beta(4, 1.5, size), rng.beta(1, 15, size))
+    final = np.clip(np.where(same, rates, learned) + ~same * rng.normal(0, 0.02, (runs, size)), 0, 1)
+    posterior = posterior_of(rates, final)
+    errors = calibration_error(posterior.improved(), (final - rates > DELTA).mean(axis=0))
+    assert errors <= 0.03
+    low, high = posterior.final_interval()
+    assert ((low <= final) & (final <= high)).mean() >= 0.90

@@ -35,7 +35,7 @@ def gradients(run: RunDir, name: str = "initial"):
 def test_writes_what_the_report_reads(model, run, capsys):
     assert probe(model, run, "--dtype", "float64") == 0
     said = capsys.readouterr()
-    assert "no prompt of the group no_reward has a correct rollout" in said.err
+    assert "6 of 24 prompts have no correct rollout" in said.err
     assert "18 prompts, LoRA rank 16" in said.out
     table = read_table(run.probe_table("similarity", "initial"))
     assert table.num_rows == 18

@@ -158,7 +158,7 @@ def probe(run: RunDir, made: list[Prompt], name: str, tag: str = "initial", mode
     parts.write(0, by_class, {})
     merge([parts.path(0)], run.gradients(name), {})
     by_class = load(run.gradients(name))[0]
-    groups, rates = {p.id: p.kind for p in chosen}, {p.id: 0.5 for p in chosen}
+    groups, rates = {p.id: p.kind for p in chosen}, {p.id: RATES[p.kind][0] for p in chosen}
     numbers = analyse(run, name, by_class, groups, rates)
     write_json(run.probe_json(name), {"tag": tag, "settings": {"model": model}, **numbers})
 

@@ -1,7 +1,7 @@
 """Who got better, who got worse: learning and forgetting, prompt by prompt, beyond what sampling noise explains."""
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import hypergeom
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns
 from openrlhf_unlearn.report.palette import GROUP_NAMES, INK, SOFT
@@ -12,21 +12,22 @@ COLOURS = {"worse": "#CC79A7", "no clear change": "#c3c9d0", "better": "#56B4E9"
 
 
 def verdicts(before, after) -> np.ndarray:
-    """-1, 0 or 1 for each prompt, (prompts,): pooled two-proportion z test at 5 %; nan without samples."""
-    n, m = before.n, after.n
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = (before.positive + after.positive) / (n + m)
-        z = (after.rate - before.rate) / np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    bound = norm.ppf(1 - LEVEL / 2)
-    result = np.where(z > bound, 1.0, np.where(z < -bound, -1.0, 0.0))
+    """-1, 0 or 1 for each prompt, (prompts,): Fisher's exact test at 5 %, whatever its pass rate; nan without samples.
+
+    Given all positives of both evaluations, those of the second are hypergeometric if nothing changed.
+    """
+    n, m, total = before.n, after.n, before.positive + after.positive
+    fewer = hypergeom.cdf(after.positive, n + m, total, m)
+    more = hypergeom.sf(after.positive - 1, n + m, total, m)
+    result = np.where(2 * more <= LEVEL, 1.0, np.where(2 * fewer <= LEVEL, -1.0, 0.0))
     result[(n == 0) | (m == 0)] = np.nan
     return result
 
 
 def data(material) -> Data | None:
     before, after = material.tally(material.initial), material.tally(material.final)
-    if before is None or after is None:
-        return None
+    if before is None or after is None or before.adaptive or after.adaptive:
+        return None  # adaptive counts are not of the test's distribution
     change, rows = verdicts(before, after), []
     for group in GROUPS:
         mine = change[(material.groups == group) & np.isfinite(change)]
@@ -73,7 +74,7 @@ def draw(figure, data: Data) -> None:
 FIGURE = Figure(
     name="change",
     title="Learned and forgotten",
-    needs="an initial and a final evaluation: openrlhf-unlearn evaluate",
+    needs="an initial and a final evaluation with a fixed number of samples: openrlhf-unlearn evaluate",
     data=data,
     caption=caption,
     draw=draw,

@@ -5,8 +5,8 @@ import numpy as np
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.curves import plot_band, windows
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
-from openrlhf_unlearn.report.statistics import mean_interval
 from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.stats.means import rate_interval
 
 NONE = 0.001  # share of tokens below which clipping cannot matter
 
@@ -23,8 +23,8 @@ def data(material) -> Data | None:
             mine = (found == group) & np.isfinite(fraction)
             for number in np.unique(window[mine]):
                 here = mine & (window == number)
-                mean, interval = mean_interval(fraction[here])
-                low, high = interval or (mean, mean)
+                mean, interval = rate_interval(fraction[here])
+                low, high = interval or (None, None)
                 rows.append(
                     {
                         "rollouts": sign,
@@ -32,7 +32,7 @@ def data(material) -> Data | None:
                         "step": float(steps[here].mean()),
                         "prompts": int(here.sum()),
                         "clip_fraction": mean,
-                        "low": max(0.0, low),
+                        "low": low,
                         "high": high,
                     }
                 )
@@ -60,7 +60,10 @@ def draw(figure, data: Data) -> None:
         for group in dict.fromkeys(data["group"]):
             mine = [row for row in rows if row["group"] == group and row["rollouts"] == sign]
             if mine:
-                column = {name: [100 * row[name] for row in mine] for name in ("clip_fraction", "low", "high")}
+                column = {
+                    name: [None if row[name] is None else 100 * row[name] for row in mine]
+                    for name in ("clip_fraction", "low", "high")
+                }
                 label = None if group in seen else GROUP_NAMES[group]
                 seen.add(group)
                 plot_band(axes, [row["step"] for row in mine], *column.values(), GROUP_COLOURS[group], label)

@@ -1,9 +1,8 @@
 """How each intervention changed final pass@1 of the first run's groups: paired differences with intervals."""
 
-import numpy as np
-
 from openrlhf_unlearn.report.compare import comparison
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
+from openrlhf_unlearn.report.figures.marks import bars
 from openrlhf_unlearn.report.palette import GROUP_NAMES, INK, RUN_COLOURS
 
 
@@ -13,7 +12,7 @@ def data(material) -> Data | None:
     rows = []
     for row in comparison(material)["rows"]:
         if row["difference"] is not None:
-            low, high = row["difference_interval"] or (row["difference"],) * 2
+            low, high = row["difference_interval"] or (None, None)
             kept = {name: row[name] for name in ("group", "run", "prompts", "pass_rate", "difference")}
             rows.append({**kept, "low": low, "high": high})
     return columns(rows)
@@ -21,7 +20,7 @@ def data(material) -> Data | None:
 
 def caption(material, data: Data):
     found = zip(data["group"], data["low"], data["run"], strict=True)
-    better = {run for group, low, run in found if group == "unlearnable" and low > 0}
+    better = {run for group, low, run in found if group == "unlearnable" and low is not None and low > 0}
     return (
         "Final pass@1 minus that of the first run on the same prompts, with 95 % intervals of the paired differences. "
         "For {better:count} of {runs:count} {runs:intervention|interventions} the interval of the unlearnable lies "
@@ -38,8 +37,8 @@ def draw(figure, data: Data) -> None:
     for i, run in enumerate(runs):
         mine = [row for row in rows if row["run"] == run]
         y = [len(groups) - groups.index(row["group"]) - (i - (len(runs) - 1) / 2) * 0.16 for row in mine]
-        middle = np.array([row["difference"] for row in mine])
-        error = np.array([[row["difference"] - row["low"], row["high"] - row["difference"]] for row in mine]).T
+        middle = [row["difference"] for row in mine]
+        error = bars([{**row, "mean": row["difference"]} for row in mine])
         colour = RUN_COLOURS[(i + 1) % len(RUN_COLOURS)]
         axes.errorbar(middle, y, xerr=error, fmt="o", color=colour, markersize=4.5, capsize=2.5, label=run)
     axes.axvline(0, color=INK, linewidth=0.8)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from openrlhf_unlearn.report.statistics import Z
+from openrlhf_unlearn.report.figures.marks import group_mean
 from openrlhf_unlearn.run_dir import GROUPS
 
 POINTS = 40  # windows of steps that a curve is drawn with, at most
@@ -18,37 +18,28 @@ def windows(steps: np.ndarray) -> np.ndarray:
 def reward_curves(visits, groups: np.ndarray) -> list[dict]:
     """A row for each group and window: mean reward as sampled over the prompts visited, with its 95 % interval.
 
-    groups: (prompts,) of str.
+    groups: (prompts,) of str. A prompt that is visited more than once in a window counts once, with its mean.
     """
     if not len(visits.step):
         return []
     window, found, rows = windows(visits.step), groups[visits.row], []
-    for group in GROUPS:
-        mine = (found == group) & np.isfinite(visits.mean_reward)
-        n = np.bincount(window[mine])
-        total = np.bincount(window[mine], weights=visits.mean_reward[mine])
-        squares = np.bincount(window[mine], weights=visits.mean_reward[mine] ** 2)
-        step = np.bincount(window[mine], weights=visits.step[mine])
-        for i in np.flatnonzero(n):
-            mean = total[i] / n[i]
-            variance = max(0.0, squares[i] / n[i] - mean**2) * n[i] / max(1, n[i] - 1)
-            half = Z * np.sqrt(variance / n[i])
-            rows.append(
-                {
-                    "group": group,
-                    "step": float(step[i] / n[i]),
-                    "visits": int(n[i]),
-                    "mean_reward": float(mean),
-                    "low": float(max(0.0, mean - half)),
-                    "high": float(min(1.0, mean + half)) if mean <= 1 else float(mean + half),
-                }
-            )
+    known = np.isfinite(visits.mean_reward)
+    rates = bool(((visits.mean_reward[known] >= 0) & (visits.mean_reward[known] <= 1)).all())
+    for group in dict.fromkeys((*GROUPS, *np.unique(groups.astype(str)))):
+        mine = (found == group) & known & (group != "")
+        for number in np.unique(window[mine]):
+            here = mine & (window == number)
+            _, place = np.unique(visits.row[here], return_inverse=True)
+            told = group_mean(np.bincount(place, weights=visits.mean_reward[here]) / np.bincount(place), rates)
+            about = {"group": group, "step": float(visits.step[here].mean()), "visits": int(here.sum())}
+            rows.append(about | {"mean_reward": told["mean"], "low": told["low"], "high": told["high"]})
     return rows
 
 
 def plot_band(axes, x, mean, low, high, colour: str, label: str | None, dashes: str = "-") -> None:
     mark = "o" if len(x) < 2 else None  # a line of one point would not be seen
     axes.plot(x, mean, dashes, color=colour, label=label, linewidth=1.7, marker=mark, markersize=4)
+    low, high = (np.array(bound, dtype=float) for bound in (low, high))  # None, where there is no interval, as nan
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
 
 

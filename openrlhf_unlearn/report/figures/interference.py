@@ -1,7 +1,5 @@
 """Do correct rollouts pull where incorrect ones push, and where the batch pulls? (paper, A.3, Figure 16)"""
 
-import numpy as np
-
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.marks import forest, group_mean
 from openrlhf_unlearn.run_dir import GROUPS, read_table
@@ -47,7 +45,7 @@ def caption(material, data: Data):
 def draw(figure, data: Data) -> None:
     axes = figure.subplots()
     forest(axes, records(data), MEASURES)
-    bound = max(0.05, float(np.abs([data["low"], data["high"]]).max()))
+    bound = max(0.05, *(abs(v) for v in (*data["low"], *data["high"]) if v is not None))
     axes.set_xlim(-1.08 * bound, 1.08 * bound)
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("mean cosine")

@@ -3,15 +3,18 @@
 import numpy as np
 
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
-from openrlhf_unlearn.report.statistics import mean_interval
+from openrlhf_unlearn.stats.means import mean_interval, rate_interval
 
 
-def group_mean(values: np.ndarray) -> dict | None:
-    """prompts, mean, low and high of the finite values, (n,); None without one."""
-    mean, interval = mean_interval(values)
+def group_mean(values: np.ndarray, rates: bool = False) -> dict | None:
+    """prompts, mean, low and high of the finite values, (n,), or rates in [0, 1]; None without one.
+
+    low and high are None where nothing tells how sure the mean is: of one value, or of equal ones that are no rates.
+    """
+    mean, interval = (rate_interval if rates else mean_interval)(values)
     if mean is None:
         return None
-    low, high = interval or (mean, mean)
+    low, high = interval or (None, None)
     return {"prompts": int(np.isfinite(values).sum()), "mean": mean, "low": low, "high": high}
 
 

@@ -9,18 +9,20 @@ def data(material) -> Data | None:
     rows = []
     for group in GROUPS:
         for tag in material.tags:
-            if found := group_mean(material.tally(tag).rate[material.groups == group]):
-                found |= {"low": max(0.0, found["low"]), "high": min(1.0, found["high"])}
+            if found := group_mean(material.tally(tag).rate[material.groups == group], rates=True):
                 rows.append({"group": group, "evaluation": tag, **found})
     return columns(rows)
 
 
 def caption(material, data: Data):
-    return (
+    text = (
         "pass@1 of each group at {evaluations:count} {evaluations:evaluation|evaluations}, mean over its prompts with "
-        "95 % intervals. Compare each group's first mark with its last: a rise is learning, a fall forgetting.",
-        {"evaluations": len(set(data["evaluation"]))},
+        "95 % intervals. The evaluations before and after chose the groups, so that by luck alone the hard were lower "
+        "before, the learnable higher after, and the unlearnable lower after than they are."
     )
+    if any(material.tally(tag).adaptive for tag in set(data["evaluation"])):
+        text += " Sampling was adaptive: these are unbiased rates, not positives over samples."
+    return text, {"evaluations": len(set(data["evaluation"]))}
 
 
 def draw(figure, data: Data) -> None:

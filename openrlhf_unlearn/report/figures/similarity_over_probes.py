@@ -83,7 +83,8 @@ def draw(figure, data: Data, over: str) -> None:
         axes.set_title("plain cosine" if kind == "plain" else "without the noise of few rollouts", fontsize=9)
         axes.set_xlabel(over)
     panels[0].set_ylabel("mean cosine to all other prompts")
-    low, high = min(0.0, *data["low"]), max(data["high"])
+    bounds = [v for v in (*data["mean"], *data["low"], *data["high"]) if v is not None]
+    low, high = min(0.0, *bounds), max(bounds)
     panels[0].set_ylim(low - 0.05 * (high - low), None)
     figure.legend(loc="outside upper left", ncols=4)
 

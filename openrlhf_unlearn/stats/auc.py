@@ -1,0 +1,86 @@
+"""The area under the ROC curve, with one interval, and the difference of two areas on the same prompts."""
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import rankdata
+
+from openrlhf_unlearn.stats.means import Z
+
+EDGE = 1e-7  # areas nearer to 0 or 1 than this are not told from them
+
+
+def auc(low: np.ndarray, high: np.ndarray) -> float | None:
+    """P(a value of `high` exceeds one of `low`), ties half. None without finite values of both."""
+    low, high = low[np.isfinite(low)], high[np.isfinite(high)]
+    if not len(low) or not len(high):
+        return None
+    ranks = rankdata(np.concatenate([low, high]))[len(low) :]
+    return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(low) * len(high)))
+
+
+def placements(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each value of `low` the share of `high` above it, of each of `high` the share of `low` below it; ties half."""
+    return 1 - _below(low, high), _below(high, low)
+
+
+def area(of_low: np.ndarray, of_high: np.ndarray, z: float = Z) -> dict:
+    """auc, low, high, prompts (of each kind) by the `placements` of both kinds, or means of such.
+
+    Newcombe's score interval (2006, his method 5): the areas from which the one found is at most z standard errors
+    away, so that it has width even where both kinds are wholly apart. The variance is Hanley and McNeil's at those
+    areas, raised to DeLong's in proportion where the scores found vary more than it assumes.
+    """
+    found, sizes = float((of_low.mean() + of_high.mean()) / 2), [len(of_low), len(of_high)]
+
+    def variance(true: float) -> float:
+        more = (sum(sizes) / 2 - 1) * ((1 - true) / (2 - true) + true / (1 + true))
+        return true * (1 - true) * (1 + more) / (sizes[0] * sizes[1])
+
+    seen = sum(places.var(ddof=1) / len(places) for places in (of_low, of_high) if len(places) > 1)
+    wider = np.sqrt(max(1.0, seen / variance(found))) if EDGE < found < 1 - EDGE else 1.0
+
+    def bound(side: int) -> float:
+        """Root of the distance in standard errors on one side; 0 and 1 are roots of their own, and not meant."""
+        near, far = np.clip(found, EDGE, 1 - EDGE), EDGE if side < 0 else 1 - EDGE
+
+        def beyond(true: float) -> float:
+            return side * (true - found) - z * wider * np.sqrt(variance(true))
+
+        return float(brentq(beyond, near, far)) if beyond(far) > 0 > beyond(near) else float(round(far))
+
+    return {"auc": found, "low": bound(-1), "high": bound(1), "prompts": sizes}
+
+
+def auc_with_interval(low: np.ndarray, high: np.ndarray) -> dict | None:
+    """`area` of these scores; None without finite values of both."""
+    low, high = low[np.isfinite(low)], high[np.isfinite(high)]
+    return area(*placements(low, high)) if len(low) and len(high) else None
+
+
+def area_difference(first: tuple, second: tuple) -> dict:
+    """Area of `first` less that of `second`, both (of_low, of_high) of the same prompts: difference, low, high.
+
+    Both areas' own intervals put together by their correlation (Newcombe's square-and-add), which DeLong's covariance
+    of the placements gives; where these do not vary the areas count as uncorrelated, which only widens.
+    """
+    one, two = area(*first), area(*second)
+    r, gap = _correlation(first, second), one["auc"] - two["auc"]
+    down = one["auc"] - one["low"], two["high"] - two["auc"]
+    up = one["high"] - one["auc"], two["auc"] - two["low"]
+    widths = [np.sqrt(max(0.0, a * a + b * b - 2 * r * a * b)) for a, b in (down, up)]
+    return {"difference": gap, "low": float(gap - widths[0]), "high": float(gap + widths[1])}
+
+
+def _correlation(first: tuple, second: tuple) -> float:
+    """Of the two areas' sampling errors, after DeLong, DeLong and Clarke-Pearson (1988); in [0, 1]."""
+    total = np.zeros((2, 2))
+    for places in zip(first, second, strict=True):
+        total += np.cov(places) / len(places[0]) if len(places[0]) > 1 else 0
+    spread = np.sqrt(total[0, 0] * total[1, 1])
+    return float(np.clip(total[0, 1] / spread, 0, 1)) if spread > 0 else 0.0
+
+
+def _below(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Of each value of mine, the share of theirs below it, ties half."""
+    theirs = np.sort(theirs)
+    return (np.searchsorted(theirs, mine, "left") + np.searchsorted(theirs, mine, "right")) / (2 * len(theirs))

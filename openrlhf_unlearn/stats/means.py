@@ -1,0 +1,51 @@
+"""Means and shares with 95 % intervals over prompts."""
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
+
+
+def wilson(share: float | None, n: float, z: float = Z) -> tuple[float, float] | None:
+    """Wilson's score interval of a share among `n`, as if these were drawn from a larger set. None without any."""
+    if not n or share is None:
+        return None
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def mean_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]:
+    """Mean of the finite values, (n,), and Student's interval over them.
+
+    None without values; no interval from one value, or from equal ones, whose spread of 0 would claim certainty.
+    """
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None, None
+    mean = float(values.mean())
+    if len(values) < 2 or np.ptp(values) == 0:
+        return mean, None
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return mean, [mean - half, mean + half]
+
+
+def rate_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]:
+    """Mean of the finite rates in [0, 1], (n,), and its interval over them, which stays inside and is never empty.
+
+    Pass rates of hard prompts are mostly 0 with a long tail, where mean ± 2 standard errors is too short and has width
+    0 if all are equal. So Wilson's interval, with as many yes-or-no draws as would vary like these rates (Korn and
+    Graubard 1998, for shares in surveys). The variance is that of the sample and of one yes-or-no draw more.
+    """
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if not n:
+        return None, None
+    mean = float(np.clip(values.mean(), 0, 1))
+    if n < 2:
+        return mean, None
+    most = mean * (1 - mean)
+    variance = (values.var(ddof=1) * (n - 1) + most) / n
+    draws = n * most / variance * (Z / stats.t.ppf(0.5 + LEVEL / 2, n - 1)) ** 2 if variance > 0 else n
+    return mean, list(wilson(mean, max(1.0, draws)))

@@ -1,0 +1,64 @@
+"""Rates that the report shows where sampling was adaptive, and what it calls a change."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from openrlhf_unlearn.learnability.adaptive import Plan
+from openrlhf_unlearn.report.figures.change import verdicts
+from openrlhf_unlearn.report.figures.pass_rates import FIGURE as PASS_RATES
+from openrlhf_unlearn.report.groups import group_table
+from openrlhf_unlearn.report.material import Material, Tally
+from openrlhf_unlearn.run_dir import SCHEMAS, write_json, write_table
+from tests.learnability.test_adaptive import stopped
+from tests.report.worlds import classify, evaluate, prompts, start, train
+
+
+def adaptive_evaluation(run, made, tag: str, rates: np.ndarray) -> None:
+    n, positive = stopped(Plan(32, 0.04), rates, seed=len(tag))
+    rows = [
+        {"prompt_id": p.id, "sample": i, "reward": float(i < c), "verdict": "correct" if i < c else "wrong"}
+        for p, k, c in zip(made, n, positive, strict=True)
+        for i in range(k)
+    ]
+    write_table(run.evaluation(tag), pa.Table.from_pylist(rows, schema=SCHEMAS["evaluations"]))
+    write_json(run.evaluation_json(tag), {"n": 32, "adaptive": 0.04, "settings": {"settle": 0.1}})
+
+
+def test_means_of_groups_are_unbiased_and_said_to_be(tmp_path):
+    made = prompts(1500, ("learnable",))
+    run = start(tmp_path / "run", made)
+    train(run, made[:2], 1)
+    rates = np.where(np.arange(len(made)) % 2, 0.15, 0.9)  # after training
+    evaluate(run, made, "initial")
+    adaptive_evaluation(run, made, "final", rates)
+    classify(run)
+    material = Material([run])
+    shown = material.tally("final")
+    assert abs(shown.rate.mean() - rates.mean()) < 0.02 < rates.mean() - shown.positive.sum() / shown.n.sum()
+    table = group_table(material)
+    mean = sum(row["final_pass_rate"] * row["prompts"] for row in table.values()) / len(made)
+    assert abs(mean - rates.mean()) < 0.02
+    assert "unbiased" in PASS_RATES.caption(material, PASS_RATES.data(material))[0]
+
+
+def test_nothing_is_said_of_adaptive_sampling_where_there_was_none(tmp_path):
+    made = prompts(3)
+    run = start(tmp_path / "run", made)
+    evaluate(run, made, "initial")
+    material = Material([run])
+    assert "daptive" not in PASS_RATES.caption(material, PASS_RATES.data(material))[0]
+
+
+def tally(n: int, positive: np.ndarray) -> Tally:
+    return Tally(np.full(len(positive), n), positive, {}, positive / n, False)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.02, 0.1, 0.5, 0.97])
+@pytest.mark.parametrize("sizes", [(8, 8), (32, 32), (32, 96)])
+def test_at_most_one_in_twenty_unchanged_prompts_shows_a_change(rate, sizes):
+    rng = np.random.default_rng(0)
+    found = verdicts(*(tally(n, rng.binomial(n, rate, 20_000)) for n in sizes))
+    assert (found != 0).mean() <= 0.05
+    better = verdicts(tally(32, np.array([1])), tally(32, np.array([30])))
+    assert better.tolist() == [1.0]
