@@ -8,7 +8,7 @@ rollout by rollout, so that no second copy of them is ever in memory.
 import json
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,9 @@ from openrlhf_unlearn.training.packing import HeldGroup, PackedRollout, narrow, 
 
 VERSION = 2  # 1 was a pickle in the host's own state
 ALLOWED = "None, bool, int, float, str, list, tuple, set, dict, NumPy arrays, tensors and Rollouts"
+
+
+_ROLLOUT = [field.name for field in fields(Rollout)]  # in their order: what is added later has a default
 
 
 class StateTypeError(UserError):
@@ -59,7 +62,7 @@ class _Encoder:
         if isinstance(value, torch.Tensor):
             return self._tensor(value.detach().cpu())
         if kind is Rollout:
-            return {"$rollout": [value.reward, self.encode(value.payload, where), value.replayed, value.judged]}
+            return {"$rollout": [self.encode(getattr(value, name), where) for name in _ROLLOUT]}
         if isinstance(value, Experience):
             value = pack(value)
         if isinstance(value, PackedRollout):

@@ -122,7 +122,9 @@ class Generator:
 
     def __init__(self, folder, filter_state=None, **ckpt):
         self.args = SimpleNamespace(
-            ckpt=SimpleNamespace(path=str(folder), **{"save_steps": 2, "disable_ds": False, **ckpt}),
+            ckpt=SimpleNamespace(
+                path=str(folder), **{"save_steps": 2, "disable_ds": False, "best_metric_key": "", **ckpt}
+            ),
             train=SimpleNamespace(async_enable=False),
             unlearn=SimpleNamespace(filter="mine.py:Mine"),
         )
