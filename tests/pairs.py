@@ -1,6 +1,8 @@
 """Two commands on one run, started at the same moment, as processes of their own.
 
-    python -m tests.pairs FOLDER TIMES          prints one JSON line a pair of VERBS: what went wrong, [] if nothing
+    python -m tests.pairs FOLDER TIMES [K/N]    prints one JSON line a pair of VERBS: what went wrong, [] if nothing
+
+K/N: only the K-th of N parts of all pairs.
 
 The processes are forked from this one, which has imported what they need, so that they do start together.
 """
@@ -127,11 +129,13 @@ def _faults_of(run: RunDir) -> list[str]:
     return wrong
 
 
-def main(folder: Path, times: int) -> None:
+def main(folder: Path, times: int, part: str = "1/1") -> None:
+    which, parts = map(int, part.split("/"))
+    folder.mkdir(exist_ok=True)
     for module in (*MODULES.split(), *(module for module, _ in cli.VERBS.values())):
         importlib.import_module(module)
     make(folder)
-    for names in itertools.combinations_with_replacement(VERBS, 2):
+    for names in list(itertools.combinations_with_replacement(VERBS, 2))[which - 1 :: parts]:
         wrong = []
         for number in range(times):
             place = folder / "at-once" / str(number)
@@ -144,4 +148,4 @@ def main(folder: Path, times: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute(), int(sys.argv[2]))
+    main(Path(sys.argv[1]).absolute(), int(sys.argv[2]), *sys.argv[3:])

@@ -139,9 +139,9 @@ def ungradable_labels(source: str, answer_format: str, labels: list, places: lis
 
 def uses_our_grader(remote_url: str | None) -> bool:
     """Whether --reward.remote_url is a file that hands out our reward function."""
-    return (
-        bool(remote_url) and remote_url.endswith(".py") and "openrlhf_unlearn.grading" in Path(remote_url).read_text()
-    )
+    if not remote_url or not remote_url.endswith(".py"):
+        return False
+    return "openrlhf_unlearn.grading" in Path(remote_url).read_text(encoding="utf-8", errors="replace")
 
 
 def check_inputs(args: SimpleNamespace) -> None:
