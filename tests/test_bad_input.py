@@ -316,7 +316,6 @@ def test_there_are_sixty_of_them():
         ("models {run} a={model} b={model}", "openrlhf"),
         ("export {run} --output {tmp}/o.json --id-column label", "openrlhf"),
         ("augment similar --run {run} --output {tmp}/o --model w --check-model c", "openrlhf"),
-        ("probe --run {run} --model {model} --tag initial", "torch"),
     ],
 )
 def test_what_is_not_installed_is_named_with_the_way_to_get_it(words, package, place, capsys, monkeypatch):
