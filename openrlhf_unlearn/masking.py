@@ -22,12 +22,14 @@ _QUOTED = r"'[^']*'|\"(?:[^\"\\]|\\.)*\""
 _AFTER_FLAG = re.compile(rf"(--?[\w.-]+(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}|[^\s'\"])+")
 _NAMED = re.compile(rf"([\w.-]+=|['\"][\w.-]+['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
 _USER = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
-_HEADER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
+_HEADER = re.compile(r"\b(Bearer|Basic)\s+(?=\S*[\d=])[\w.~+/=-]{6,}", re.IGNORECASE)  # no word: it has a digit
 _SHAPES = re.compile(r"\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,})")
 _HINT = re.compile(r"://|[=:]|--|sk-|hf_|bearer|basic", re.IGNORECASE)  # what none of these is in needs no closer look
+_PLAIN = {int, float, bool, type(None)}
 _remembered: set[str] = set()
 
 
+@lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
     """Whether a flag, a field or an environment variable of this name holds a secret."""
     words = re.findall("[a-z0-9]+", name.lower().rpartition(".")[2]) or [""]
@@ -62,6 +64,11 @@ def _masked(value, name: str, values: tuple[str, ...]):
     if isinstance(value, dict):
         return {key: _masked(item, str(key), values) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
+        kinds = set(map(type, value))
+        if kinds <= _PLAIN:  # the most of a report: millions of numbers
+            return list(value)
+        if str not in kinds:
+            return [_masked(item, name, values) for item in value]
         flags = [word if isinstance(word, str) and word.startswith("--") else name for word in ("", *value)]
         return [_masked(item, flag, values) for item, flag in zip(value, flags, strict=False)]
     if isinstance(value, str) and value:

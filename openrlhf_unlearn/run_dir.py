@@ -239,7 +239,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     would not fit into memory: a small file can unpack to gigabytes."""
     try:
         check_size(path, columns)
-        table = pq.read_table(path, columns=columns, partitioning=None)
+        with pa.OSFile(str(path)) as file:  # opened once: another command may replace it meanwhile
+            table = pq.read_table(file, columns=columns, partitioning=None)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from openrlhf_unlearn.errors import UserError
 
 SHARE = 0.5  # of the free memory that one table may take
-SMALL = 2**26  # bytes: a larger file is taken to hold what it unpacks to, repeated texts apart
+SMALL = 2**24  # bytes: a larger file is taken to hold what it unpacks to, repeated texts apart
 
 
 def check_size(path: Path, columns: list[str] | None = None) -> None:

@@ -316,7 +316,6 @@ def test_there_are_sixty_of_them():
         ("models {run} a={model} b={model}", "openrlhf"),
         ("export {run} --output {tmp}/o.json --id-column label", "openrlhf"),
         ("augment similar --run {run} --output {tmp}/o --model w --check-model c", "openrlhf"),
-        ("probe --run {run} --model {model} --tag initial", "torch"),
     ],
 )
 def test_what_is_not_installed_is_named_with_the_way_to_get_it(words, package, place, capsys, monkeypatch):
@@ -361,8 +360,7 @@ def fill(folder: Path) -> set[str]:
         "import jsonl {tmp}/r.jsonl --run {tmp}/small/new --tag initial",
         "analyze {run} --output {tmp}/small/report",
         "sft-set --run {run} --from-run {run} --output {tmp}/small/s.jsonl",
-        "augment similar --run {run} --output {tmp}/small/o --base-url http://127.0.0.1:9/v1 --check-base-url http://127.0.0.1:9/v1 "
-        "--model w --check-model c",
+        f"augment similar --run {{run}} --output {{tmp}}/small/o {ENDPOINT} --check-model c --check-base-url http://a/v1",
     ],
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(words, place, small_disk, capsys):

@@ -61,6 +61,7 @@ def test_texts_with_a_secret(text):
         "python -m openrlhf.cli.train_ppo --data.input_key prompt --data.label_key label --ckpt.best_metric_key pass",
         "--hub.token, or another --model",
         "row 1 has no key 'prompt'; it has 'token', 'key', 'question'",
+        "Basic arithmetic, and the bearer of news",
         "somebody@example.com",
         "hf://datasets/org/name@main",
         "openrlhf-unlearn evaluate --model runs/a@b --api-key-env MY_VARIABLE",

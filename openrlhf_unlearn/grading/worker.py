@@ -119,7 +119,7 @@ class Grading:
 def _memory_in_use() -> tuple[int, int]:
     """Bytes, virtual and resident."""
     try:
-        virtual, resident = map(int, Path("/proc/self/statm").read_text().split()[:2])
+        virtual, resident = map(int, Path("/proc/self/statm").read_text(encoding="ascii").split()[:2])
     except OSError:  # no Linux: only the limit is then a little wide
         return 2**28, 2**27
     return virtual * resource.getpagesize(), resident * resource.getpagesize()
@@ -230,7 +230,7 @@ def _adopt_orphans() -> None:
 
 def _children() -> list[int]:
     with contextlib.suppress(OSError):
-        return list(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+        return list(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()))
     return []
 
 

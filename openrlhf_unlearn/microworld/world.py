@@ -96,7 +96,7 @@ def _truth(problems: list[Problem]) -> pa.Table:
 def _write_jsonl(path: Path, problems: list[Problem]) -> None:
     rows = ({"prompt": p.prompt, "label": p.label, "datasource": DATASOURCE} for p in problems)
     with run_dir.atomic_path(path) as aside:
-        aside.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _mean(problems: list[Problem], rates: list[float], group: str) -> float:

@@ -97,7 +97,7 @@ def _pairs(file: Path, run: RunDir) -> list[tuple[str, str]]:
         if file.suffix == ".parquet":
             rows = read_table(file).to_pylist()
         else:
-            rows = [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+            rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
         if rows and "origin" in rows[0]:
             from openrlhf_unlearn.learnability.prompts import identified_rows
 

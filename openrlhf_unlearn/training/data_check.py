@@ -147,7 +147,9 @@ OUR_REWARD = re.compile(r"\bopenrlhf_unlearn\.(grading|reward_math)\b")
 
 def uses_our_grader(remote_url: str | None) -> bool:
     """Whether --reward.remote_url is a file that hands out our reward function."""
-    return bool(remote_url) and remote_url.endswith(".py") and bool(OUR_REWARD.search(Path(remote_url).read_text()))
+    if not remote_url or not remote_url.endswith(".py"):
+        return False
+    return bool(OUR_REWARD.search(Path(remote_url).read_text(encoding="utf-8", errors="replace")))
 
 
 def check_inputs(args: SimpleNamespace) -> None:

@@ -1,0 +1,166 @@
+"""Marked secrets in flags, environment and URLs of every verb: none is in anything that was written or printed."""
+
+import json
+import os
+import shlex
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from openrlhf_unlearn import cli, masking
+from openrlhf_unlearn.run_dir import RunDir, read_json, write_json
+from openrlhf_unlearn.trust import own
+from tests.interventions.runs import make_run
+from tests.interventions.server import Reply, Server
+from tests.interventions.test_augment import solve, write
+from tests.learnability.runs import make_run as make_classifiable
+
+MARK = "MaRkEdSeCrEt"
+WANDB, HUB, TOKEN, PASSWORD, KEY = (f"{MARK}{name}" for name in ("Wandb", "Hub", "Token", "Password", "Key"))
+URL = f"https://user:{PASSWORD}@example.invalid/v1"
+LAUNCH = (
+    "python -m openrlhf.cli.train_ppo --plugin unlearn --actor.model_name_or_path base --data.prompt_dataset d.jsonl "
+    f"--reward.remote_url r.py --ckpt.output_dir old --logger.wandb.key {WANDB} --vllm.num_engines 1 "
+    "--actor.num_gpus_per_node 1 --algo.advantage.estimator group_norm --rollout.n_samples_per_prompt 8"
+)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A run as an older version wrote it, with all its secrets; and the user's own in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(masking, "_remembered", set())
+    monkeypatch.setattr(sys, "argv", [])
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    for name, value in {"OPENAI_API_KEY": KEY, "HF_TOKEN": TOKEN, "MY_ACCESS": KEY}.items():
+        monkeypatch.setenv(name, value)
+    run = make_run(tmp_path, 12)
+    config = read_json(run.run_json)
+    config["args"] |= {"logger": {"wandb": {"key": WANDB}}, "hub": {"token": HUB}, "proxy": URL}
+    run.run_json.write_text(json.dumps({**config, "command": LAUNCH, "model": URL}))
+    (run.path / "summary.json").write_text(json.dumps({"models": [], "endpoint": URL}))
+    own(run.run_json)
+    return tmp_path
+
+
+def leaks(folder: Path, before: dict[Path, bytes], *texts: str) -> list[str]:
+    """Where a marked secret is: in what was printed, or in a file that was written."""
+    found = [text for text in texts if MARK.lower() in text.lower()]
+    for path in folder.rglob("*"):
+        if path.is_file() and path.read_bytes() != before.get(path):
+            found += [str(path)] if MARK.lower().encode() in path.read_bytes().lower() else []
+    return found
+
+
+def run_verb(words: str, folder: Path, capsys) -> int:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    sys.argv = ["openrlhf-unlearn", *shlex.split(words)]
+    try:
+        code = cli.main(shlex.split(words))
+    except SystemExit as error:
+        code = error.code
+    said = capsys.readouterr()
+    assert leaks(folder, before, said.out, said.err) == []
+    return code
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("classify run", 0),
+        ("analyze run --offline --figure-files", 0),
+        ("analyze run --offline --figure-files --format json", 0),
+        ("export run --output o.json", 0),
+        ("export run --output o --format verl-csv", 0),
+        ("regrade run --out again", 0),
+        ("forecast run", 1),
+        ("sft-set --run run --from-run run --output s.jsonl --easy 3 --learnable 3 --unlearnable 3", 0),
+        ("curriculum run --output c --dry-run", 0),
+        (f"curriculum run --output c --dry-run --flags --logger.wandb.key {WANDB}x", 0),
+        (f"curriculum run --output c --flags --no.such_token {WANDB}", 2),
+        (f"import jsonl r.jsonl --run new --tag initial --model {URL}", 0),
+        (f"import jsonl {URL} --run other --tag initial", 1),
+        (f"evaluate --run run --tag new --model m --wandb-key {WANDB}", 2),
+        (f"evaluate --run run --tag new --model m --reward {URL}", 1),
+        (f"evaluate --run {URL} --tag new --model m", 1),
+        (f"probe --run run --tag none --model {URL}", 1),
+        (f"models run a={URL} b={URL} --trust-run", 1),
+        (f"classify run --api-token={TOKEN}", 2),
+        (f"train --plugin unlearn --logger.wandb.key {WANDB} --no.such_flag {TOKEN}", 2),
+        ("judge run --tag initial --csv-out sheet.csv", 0),
+        ("doctor", None),
+        ("patch status", None),
+    ],
+)
+def test_no_verb_writes_or_prints_a_secret(words, code, place, capsys):
+    (place / "r.jsonl").write_text('{"prompt": "1+1", "response": "2", "reward": 1}\n')
+    found = run_verb(words, place, capsys)
+    assert code is None or found == code
+
+
+@pytest.mark.parametrize("kind", ["says it", "refuses with it", "breaks with it"])
+@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "MY_ACCESS"])
+def test_an_endpoint_that_repeats_the_key_does_not_get_it_written(place, capsys, kind, variable, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setenv(variable, KEY)
+    said = f"your key {KEY}, and Authorization: Bearer {KEY}"
+    replies = {
+        "says it": lambda request, n: Reply(json.dumps({"findings": said, "score": 4})),
+        "refuses with it": lambda request, n: Reply(status=401, error={"message": said}),
+        "breaks with it": lambda request, n: Reply(status=400, error={"message": said}),
+    }
+    with Server(replies[kind]) as server:
+        url = server.url.replace("http://", f"http://user:{PASSWORD}@")
+        ends = f"--base-url {url} --model w --api-key-env {variable} --tries 1"
+        extra = shlex.quote(json.dumps({"api_key": TOKEN, "seed": 1}))
+        code = run_verb(f"judge run --tag initial --per-group 1 {ends} --extra-body {extra}", place, capsys)
+        assert len(server.requests) >= 1
+        assert server.requests[0]["api_key"] == TOKEN  # it was sent
+    assert code == (0 if kind == "says it" else 1)
+    if kind == "says it":
+        assert masking.MASK in (place / "run" / "judgements" / "answers.jsonl").read_text()
+
+
+def test_augment_writes_no_secret(place, capsys):
+    with Server(write) as writer, Server(solve) as solver:
+        ends = f"--base-url {writer.url} --model w --check-model s --check-base-url {solver.url}"
+        assert run_verb(f"augment similar --run run --output out {ends}", place, capsys) == 0
+
+
+def test_training_writes_no_secret_and_follows_the_umask(tmp_path, monkeypatch):
+    """The plugin's own start, with the host's namespace as its parser makes it."""
+    from openrlhf_unlearn.interventions.host_flags import check_launch
+    from openrlhf_unlearn.training.start import start_run
+
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(LAUNCH)[3:] + ["--reward.remote_url", URL, "--unlearn.run_dir", "run"]
+    args = check_launch("train_ppo", words)
+    before = os.umask(0o027)
+    try:
+        run = start_run(args, words)
+    finally:
+        os.umask(before)
+    text = run.run_json.read_text()
+    assert MARK not in text
+    assert json.loads(text)["args"]["logger"]["wandb"]["key"] == masking.MASK
+    assert stat.S_IMODE(run.run_json.stat().st_mode) == 0o640
+    args.ckpt.load_enable = True
+    start_run(args, words)  # a resume sees that it is the same run
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_files_and_folders_follow_the_umask(tmp_path, mask, mode):
+    run = make_classifiable(tmp_path / "made", [0, 16], [0, 32])
+    before = os.umask(mask)
+    try:
+        write_json(RunDir(tmp_path / "new").run_json, {})
+        assert cli.main(["classify", str(run)]) == 0
+        assert cli.main(["export", str(run), "--format", "verl-csv", "--output", str(tmp_path / "out")]) == 0
+    finally:
+        os.umask(before)
+    for path in [tmp_path / "new" / "run.json", run.learnability, run.summary, *(tmp_path / "out").iterdir()]:
+        assert stat.S_IMODE(path.stat().st_mode) == mode, path
+    for folder in (tmp_path / "new", tmp_path / "out"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o777 & ~mask
