@@ -145,6 +145,7 @@ def main(argv: list[str] | None = None) -> int:
 
         if not lost_a_node(error):
             raise
+        sys.modules["ray"].shutdown()  # its last words must not bury ours
         print(f"openrlhf-unlearn: {LOST}", file=sys.stderr, flush=True)
         return 1
 
