@@ -28,7 +28,7 @@ def cluster(monkeypatch, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    node = {"num_cpus": 8, "num_gpus": 1}
+    node = {"num_cpus": 8, "num_gpus": 1, "wait": False}  # jobs wait for it; half a minute is short on a busy machine
     made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": True, "dashboard_port": port})
     made.job_server = f"http://127.0.0.1:{port}"
     made.second = made.add_node(**node)
@@ -65,7 +65,7 @@ def test_a_job_on_two_nodes_loses_one_and_goes_on_when_it_is_back(cluster, world
     assert job.wait(240) == 1, log.read_text()[-3000:]
     assert "a machine of the Ray cluster was lost" in log.read_text()
 
-    cluster.add_node(num_cpus=8, num_gpus=1)
+    cluster.add_node(num_cpus=8, num_gpus=1, wait=False)
     log = shared / "back.txt"
     again = training.command(**flags, ckpt__load_enable=True)
     assert submit(cluster, again, log).wait(400) == 0, log.read_text()[-3000:]
