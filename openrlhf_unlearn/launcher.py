@@ -153,32 +153,12 @@ def main(argv: list[str] | None = None) -> int:
             error = error.cause
         return _say(error)
     except Exception as error:
-        from openrlhf_unlearn.training.lost_node import LOST, lost_a_node
+        from openrlhf_unlearn.training.known_ends import known_end
 
-        if ran_out_of_memory(error):
-            return _say(UserError(OUT_OF_MEMORY))
-        if lost_a_node(error):
-            return _say(UserError(LOST))
-        raise
-
-
-OUT_OF_MEMORY = (
-    "out of memory, and a worker was ended: lower --train.micro_batch_size and --rollout.micro_batch_size (with "
-    "--train.dynamic_batch_enable: --train.max_tokens_per_gpu and --rollout.max_tokens_per_gpu), on a GPU also "
-    "--vllm.gpu_memory_utilization; then go on with --ckpt.load_enable"
-)
-_SIGNS = ("OutOfMemory", "out of memory", "running low on memory", "DefaultCPUAllocator")
-
-
-def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether Ray, PyTorch or CUDA said so, in the error or in what it came from."""
-    seen = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        if isinstance(error, MemoryError) or any(sign in f"{type(error).__name__}: {error}" for sign in _SIGNS):
-            return True
-        error = getattr(error, "cause", None) or error.__cause__ or error.__context__
-    return False
+        line = known_end(error)
+        if line is None:
+            raise
+        return _say(UserError(line))
 
 
 def _say(error: UserError) -> int:

@@ -2,7 +2,7 @@
 
 import os
 
-from openrlhf_unlearn.cpu.threads import choose_threads
+from openrlhf_unlearn.cpu.threads import choose_threads, omp_num_threads
 from openrlhf_unlearn.errors import UserError
 
 LOGICAL_GPUS = 16  # counts of bundles, not of devices: policy, reference, engines, each its own
@@ -14,12 +14,12 @@ def environment(threads: int = 1) -> dict[str, str]:
         "DS_ACCELERATOR": "cpu",
         "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "OMP_NUM_THREADS": str(threads),
         # The host sets these two where it starts Ray itself.
         "TOKENIZERS_PARALLELISM": "true",
         "RAY_ENABLE_ZERO_COPY_TORCH_TENSORS": "1",
     }
-    return {name: os.environ.get(name, value) for name, value in wanted.items()}
+    kept = {name: os.environ.get(name, value) for name, value in wanted.items()}
+    return {**kept, "OMP_NUM_THREADS": omp_num_threads(threads)}
 
 
 def ray_init_kwargs(threads: int = 1) -> dict:

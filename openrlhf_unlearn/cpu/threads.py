@@ -7,6 +7,7 @@ shared by the processes that compute at the same time. OMP_NUM_THREADS, where it
 import os
 
 SMALL = 10_000_000  # parameters
+_ours: str | None = None  # what this process has put into OMP_NUM_THREADS itself, for a model before
 
 
 def n_parameters(model: str) -> int | None:
@@ -30,9 +31,24 @@ def threads_for(parameters: int | None, cores: int, together: int = 1) -> int:
     return max(1, cores // max(1, together))
 
 
+def by_user() -> str | None:
+    """OMP_NUM_THREADS as the user has set it."""
+    value = os.environ.get("OMP_NUM_THREADS")
+    return None if value == _ours else value
+
+
+def omp_num_threads(threads: int) -> str:
+    """The variable's value for processes of `threads` threads: the user's, if there is one."""
+    global _ours
+    if given := by_user():
+        return given
+    _ours = str(threads)
+    return _ours
+
+
 def choose_threads(model: str, together: int = 1) -> int:
     """Threads a process for `model`; prints the number and why."""
-    if given := os.environ.get("OMP_NUM_THREADS"):
+    if given := by_user():
         print(f"CPU threads a process: {given} (OMP_NUM_THREADS)", flush=True)
         return int(given)
     import joblib

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from openrlhf_unlearn.cpu import choose_threads, environment, ray_init_kwargs
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.learnability.leaving import hear_sigterm
 from openrlhf_unlearn.trust import remote_code
 
 
@@ -130,6 +131,7 @@ def engine_pool(config: EngineConfig, n_engines: int | None = None) -> Iterator[
     threads = 1 if has_gpu() or cluster else choose_threads(config.model, n_engines or 1)
     if started:
         ray.init(log_to_driver=False, **({} if has_gpu() or cluster else ray_init_kwargs(threads)))
+    hear_sigterm()
     actors = []
     try:
         actors = _actors(config, n_engines, threads)

@@ -23,8 +23,8 @@ def nothing_outlives() -> Iterator[None]:
     """
     me = psutil.Process()
     before = set(me.children())
-    in_main = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handler
-    handler = signal.signal(signal.SIGTERM, _terminate) if in_main else None
+    handler = signal.getsignal(signal.SIGTERM)
+    hear_sigterm()
     try:
         yield
     except Terminated:
@@ -32,8 +32,19 @@ def nothing_outlives() -> Iterator[None]:
         raise
     finally:
         end([child for child in me.children() if child not in before and not _is_tracker(child)])
-        if in_main:
+        if _in_main_thread() and handler is not None:  # None: not Python's
             signal.signal(signal.SIGTERM, handler)
+
+
+def hear_sigterm() -> None:
+    """Raise Terminated at SIGTERM. After `ray.init`, again: its own handler aborts what has not ended in 3 seconds."""
+    if _in_main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _in_main_thread() -> bool:
+    """Elsewhere Python allows no handler."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def _terminate(number: int, frame) -> None:

@@ -61,7 +61,10 @@ def test_the_choice_is_printed_and_the_users_own_wins(tmp_path, monkeypatch, cap
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert choose_threads(model) == 1
     assert "CPU threads a process: 1 (0.0" in capsys.readouterr().out
-    assert environment(3)["OMP_NUM_THREADS"] == "3"
+    monkeypatch.setenv("OMP_NUM_THREADS", environment(3)["OMP_NUM_THREADS"])  # as an engine does for its process
+    assert choose_threads(model) == 1, "of another model before is no choice of the user's"
+    assert "(0.0" in capsys.readouterr().out
+    assert environment(1)["OMP_NUM_THREADS"] == "1"
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert choose_threads(model) == 5
     assert "CPU threads a process: 5 (OMP_NUM_THREADS)" in capsys.readouterr().out

@@ -40,3 +40,18 @@ def test_missing_columns_and_files_are_one_line(tmp_path):
         done = make(source, tmp_path / "out.jsonl")
         assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr
         assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_at_most_keeps_as_many_and_the_same_ones(tmp_path):
+    source = tmp_path / "many.jsonl"
+    rows = [{"problem": f"{i}?", "solution": f"\\boxed{{{i}}}", "level": "Level 1"} for i in range(30)]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    kept = []
+    for name in ("a", "b"):
+        words = ["--data", source, "--at-most", "5", "--out", tmp_path / name]
+        done = subprocess.run(
+            [sys.executable, ROOT / "examples" / "math_data.py", *words], capture_output=True, text=True
+        )
+        assert "5 problems" in done.stdout, done.stderr
+        kept.append((tmp_path / name).read_text())
+    assert kept[0] == kept[1] and len(set(kept[0].splitlines())) == 5

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def cluster(monkeypatch):
+def cluster(monkeypatch, tmp_path):
     """A head and a second node of one logical GPU each; what they start inherits the variables of a CPU run."""
     from ray.cluster_utils import Cluster
 
@@ -28,10 +28,13 @@ def cluster(monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    node = {"num_cpus": 8, "num_gpus": 1}
+    node = {"num_cpus": 8, "num_gpus": 1, "wait": False}  # jobs wait for it; half a minute is short on a busy machine
     made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": True, "dashboard_port": port})
     made.job_server = f"http://127.0.0.1:{port}"
     made.second = made.add_node(**node)
+    for _ in range(20):  # until the head's agent takes jobs
+        if submit(made, ["true"], tmp_path / "agent.txt").wait(120) == 0:
+            break
     yield made
     made.shutdown()
 
@@ -53,13 +56,6 @@ def test_a_job_on_two_nodes_loses_one_and_goes_on_when_it_is_back(cluster, world
     training = Training(world, shared, data=shared / "data.jsonl")
     flags = {"unlearn__filter": "none", "ckpt__save_steps": 1, **NO_REFERENCE}
 
-    package = tmp_path / "package"
-    package.mkdir()
-    log = shared / "refused.txt"
-    relative = training.command(**flags, unlearn__run_dir="out")
-    assert submit(cluster, relative, log, "--working-dir", str(package)).wait(240) == 1, log.read_text()
-    assert "--unlearn.run_dir out is relative" in log.read_text()
-
     log = shared / "lost.txt"
     job = submit(cluster, training.command(**flags), log)
     while len(training.run.steps("clipping")) < 2:  # a step is whole, its checkpoint too
@@ -69,9 +65,17 @@ def test_a_job_on_two_nodes_loses_one_and_goes_on_when_it_is_back(cluster, world
     assert job.wait(240) == 1, log.read_text()[-3000:]
     assert "a machine of the Ray cluster was lost" in log.read_text()
 
-    cluster.add_node(num_cpus=8, num_gpus=1)
+    cluster.add_node(num_cpus=8, num_gpus=1, wait=False)
     log = shared / "back.txt"
     again = training.command(**flags, ckpt__load_enable=True)
     assert submit(cluster, again, log).wait(400) == 0, log.read_text()[-3000:]
     check_run(training)
     assert Counter(row["step"] for row in training.rows(processed=True)) == {1: 32, 2: 32, 3: 32}
+
+    package = tmp_path / "package"  # Ray unpacks it, and the job's relative paths would be in its copy
+    package.mkdir()
+    (package / "notes.txt").write_text("anything")
+    log = shared / "refused.txt"
+    relative = training.command(**{**flags, "unlearn.run_dir": "out"})
+    assert submit(cluster, relative, log, "--working-dir", str(package)).wait(240) == 1, log.read_text()
+    assert "--unlearn.run_dir out is relative" in log.read_text()

@@ -1,8 +1,8 @@
-"""Which errors say that a machine was lost."""
+"""Which errors say that a machine was lost; tests/test_launcher.py has those of memory."""
 
 import pytest
 
-from openrlhf_unlearn.training.lost_node import lost_a_node
+from openrlhf_unlearn.training.known_ends import LOST_NODE, known_end
 
 
 def caused(outer: Exception, inner: BaseException) -> Exception:
@@ -20,10 +20,10 @@ def caused(outer: Exception, inner: BaseException) -> Exception:
     ],
 )
 def test_only_what_ray_says_of_a_node(error, lost):
-    assert lost_a_node(error) == lost
+    assert (known_end(error) == LOST_NODE) == lost
 
 
 def test_an_error_that_is_its_own_cause_ends():
     error = RuntimeError("again")
     error.__context__ = caused(ValueError("inner"), error)
-    assert not lost_a_node(error)
+    assert known_end(error) is None
