@@ -19,7 +19,7 @@ from openrlhf_unlearn.masking import mask_text
 from openrlhf_unlearn.surroundings import settle
 
 VERBS = {
-    "demo": ("openrlhf_unlearn.demo", "a recorded run, classified and reported: what you would get, before any GPU"),
+    "demo": ("openrlhf_unlearn.demo", "a run that is in the package, classified and reported: what you would get"),
     "examples": ("openrlhf_unlearn.scripts", "copy the scripts of every experiment out of the package"),
     "doctor": ("openrlhf_unlearn.doctor", "check versions, hooks, device and patches, and say how to mend them"),
     "patch": ("openrlhf_unlearn.patching", "apply, revert or show our changes to the installed OpenRLHF"),

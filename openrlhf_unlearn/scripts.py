@@ -1,7 +1,7 @@
 """`openrlhf-unlearn examples`: the scripts of every experiment, where there is no clone.
 
-    openrlhf-unlearn examples                                     writes ./examples
-    UNLEARN_PYTHON=$(which python) bash examples/baseline.sh qwen  one of them, in the environment that is there
+openrlhf-unlearn examples                                     writes ./examples
+UNLEARN_PYTHON=$(which python) bash examples/baseline.sh qwen  one of them, in the environment that is there
 """
 
 import argparse

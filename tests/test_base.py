@@ -37,12 +37,21 @@ def python(code: str, *words, cwd) -> str:
     return done.stdout
 
 
-def verb(*words, cwd) -> str:
-    return python("from openrlhf_unlearn.cli import main\nsys.exit(main(sys.argv[1:]))", *words, cwd=cwd)
+def verbs(*lines: str, cwd, expect: int = 0) -> str:
+    """What these command lines print, in one process; the last one ends with the exit code that is expected."""
+    code = """
+from openrlhf_unlearn.cli import main
+sys.stderr = sys.stdout
+codes = [main(line.split()) for line in sys.argv[1:]]
+print("exit codes", codes)
+"""
+    out = python(code, *lines, cwd=cwd)
+    assert out.endswith(f"exit codes {[0] * (len(lines) - 1) + [expect]}\n"), out[-3000:]
+    return out
 
 
 def test_the_demo(tmp_path):
-    out = verb("demo", cwd=tmp_path)
+    out = verbs("demo", cwd=tmp_path)
     run = RunDir.open(tmp_path / "openrlhf-unlearn-demo")
     assert str(run.report) in out and run.report.is_file()
     assert read_json(run.summary)["report"]["hard"] > 0
@@ -66,14 +75,19 @@ def test_from_another_frameworks_files_to_a_report_and_back(tmp_path):
     for name, steps in (("training", (1, 2)), ("initial", (0,)), ("final", (3,))):
         lines = (json.dumps(row) + "\n" for step in steps for row in rows(step))
         (tmp_path / f"{name}.jsonl").write_text("".join(lines))
-    columns = ("--columns", "step=step", "--run", "run")
-    verb("import", "jsonl", "training.jsonl", *columns, "--save-rollouts", 4, cwd=tmp_path)
-    verb("import", "jsonl", "initial.jsonl", *columns, "--tag", "initial", cwd=tmp_path)
-    verb("import", "jsonl", "final.jsonl", *columns, "--tag", "final", cwd=tmp_path)
-    assert "easy" in verb("classify", "run", cwd=tmp_path)
-    verb("analyze", "run", "--offline", "--figure-files", cwd=tmp_path)
-    verb("regrade", "run", cwd=tmp_path)
-    verb("export", "run", "--format", "skip", "--groups", "easy", "--output", "skip.json", cwd=tmp_path)
+    out = verbs(
+        "import jsonl training.jsonl --columns step=step --run run --save-rollouts 4",
+        "import jsonl initial.jsonl --columns step=step --run run --tag initial",
+        "import jsonl final.jsonl --columns step=step --run run --tag final",
+        "classify run",
+        "analyze run --offline --figure-files",
+        "regrade run",
+        "export run --format skip --groups easy --output skip.json",
+        "export run --format dataset --output labelled",
+        cwd=tmp_path,
+        expect=1,
+    )
+    assert "pip install datasets" in out.splitlines()[-2]
     run = RunDir.open(tmp_path / "run")
     assert len(read_json(tmp_path / "skip.json")) == read_table(run.learnability).num_rows == 12
     assert run.report.is_file()
@@ -81,8 +95,7 @@ def test_from_another_frameworks_files_to_a_report_and_back(tmp_path):
 
 def test_a_whole_run_with_probes_and_judgements(tmp_path):
     run = worlds.whole_run(tmp_path / "run")
-    verb("classify", "run", cwd=tmp_path)
-    verb("analyze", "run", "--offline", cwd=tmp_path)
+    verbs("classify run", "analyze run --offline", cwd=tmp_path)
     assert read_json(run.summary)["report"]["similarity"]
 
 

@@ -1,4 +1,4 @@
-"""`openrlhf-unlearn demo`: what you would get, from a run that was recorded; no GPU, no torch, no download.
+"""`openrlhf-unlearn demo`: what you would get, from a run that is in the package; no GPU, no torch, no download.
 
     openrlhf-unlearn demo                    unpacks the run into ./openrlhf-unlearn-demo and opens its report
     openrlhf-unlearn demo FOLDER --no-open

@@ -100,8 +100,10 @@ def write_skip_list(run_dir: RunDir, table: pa.Table, args) -> None:
 
 def write_dataset(run_dir: RunDir, table: pa.Table, args) -> None:
     """A data set on disk (datasets.load_from_disk): the prompts, or the user's own rows, with the labels."""
-    from datasets import Dataset
-
+    try:
+        from datasets import Dataset
+    except ImportError:
+        raise UserError("--format dataset needs the package `datasets`: pip install datasets") from None
     if args.id_column or args.data:
         labels = {row["prompt_id"]: row for row in table.to_pylist()}
         nothing = dict.fromkeys(table.column_names)

@@ -138,21 +138,18 @@ def evaluate(run: RunDir, made: list[Prompt], tag: str, n: int = 32, seed: int =
 
 def probe(run: RunDir, made: list[Prompt], name: str, tag: str = "initial", model: str = "m", seed: int = 0) -> None:
     """A probe of simulated gradients: all but the unlearnable share a direction. Written by the probe's own code."""
-    import torch
-
     from openrlhf_unlearn.probe.analysis import analyse
     from openrlhf_unlearn.probe.store import Parts, load, merge
-    from openrlhf_unlearn.probe.summary import Sketch, stack, summarise
+    from openrlhf_unlearn.probe.summary import stack
 
     rng, dim, units = np.random.default_rng(seed), 48, 6
     shared, chosen = rng.normal(size=dim), [p for p in made if p.kind != "no_reward"]
-    by_class, sketch = {}, Sketch(dim, 0)
+    by_class = {}
     for kind, sign in (("correct", 1), ("incorrect", -1)):
         rows = []
         for prompt in chosen:
             own = rng.normal(size=dim) + (0 if prompt.kind == "unlearnable" else 2 * sign * shared)
-            sums = torch.tensor(own + rng.normal(size=(units, dim)), dtype=torch.float32)
-            rows.append(summarise(sums, [1] * units, units, sketch, distinct=units))
+            rows.append(_gradients((own + rng.normal(size=(units, dim))).astype(np.float32)))
         by_class[kind] = stack([p.id for p in chosen], rows)
     parts = Parts(run, name, {"model": model})
     parts.write(0, by_class, {})
@@ -161,6 +158,13 @@ def probe(run: RunDir, made: list[Prompt], name: str, tag: str = "initial", mode
     groups, rates = {p.id: p.kind for p in chosen}, {p.id: RATES[p.kind][0] for p in chosen}
     numbers = analyse(run, name, by_class, groups, rates)
     write_json(run.probe_json(name), {"tag": tag, "settings": {"model": model}, **numbers})
+
+
+def _gradients(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """What the probe keeps of a prompt whose rollouts have these gradients, (rollouts, dim), without torch."""
+    exact, n = sums.astype(np.float64), len(sums)
+    small = {"norms2": (exact**2).sum(1), "dots": exact @ exact.sum(0), "counts": np.ones(n, np.int32)}
+    return {**small, "mean": sums.sum(0) / n, "sketches": sums, "distinct": np.int32(n)}
 
 
 def judge(run: RunDir, made: list[Prompt], tag: str) -> None:
