@@ -150,6 +150,7 @@ def classify(
         "improved_by": DELTA,
         "expected_improved": float(columns["p_improved"][hard].sum()),
         "learnable_by_chance": float(by_chance[hard].sum()),
+        "unlearnable_not_visited": int((kept & (group == CODE["unlearnable"]) & ~visited(counts).any(axis=0)).sum()),
         "learned_without_reward": _learned_without_reward(counts, group, kept),
         "expected_label_errors": float(np.nansum(1 - columns["label_confidence"][kept])),
         "sensitivity": sensitivity(counts, at),
