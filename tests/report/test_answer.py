@@ -42,9 +42,7 @@ def test_many(tmp_path):
         "learned, 12 (33 %; 20 % to 50 %) were rewarded in training and yet not learned, and 12 (33 %; 20 % to 50 %) "
         "never had a correct rollout."
     )
-    assert why.startswith(
-        "It may be for want of reward: 0 of 12 unlearnable prompts (0 %; 95 % interval 0.0 % to 24 %)"
-    )
+    assert why.startswith("It may be for want of reward: 0 of 12 unlearnable prompts (0 %; 95 % interval 0 % to 24 %)")
 
 
 def test_one(tmp_path):
@@ -151,13 +149,6 @@ def test_gradients_of_one_kind_are_not_said_to_tell():
     means = {"kind": "corrected", "mean_kind": "corrected", "unlearnable": 0.1, "learnable": 0.1, "equal": None}
     for _ in range(300):
         found = auc_with_interval(rng.normal(size=30), rng.normal(size=40))
-        similarity = {
-            "kind": "corrected",
-            "mean_kind": "corrected",
-            "unlearnable": 0.1,
-            "learnable": 0.1,
-            "equal": None,
-        }
         text = Say(*_gradients(means | found), "answer").text
         claims.append(not text.startswith("The gradients do not tell them apart for sure"))
     assert np.mean(claims) <= 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5
