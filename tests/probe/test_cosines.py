@@ -74,6 +74,18 @@ def test_too_few_rollouts_are_said_to_be_too_few():
     assert np.isfinite(found.plain).all()
 
 
+def test_plain_and_corrected_means_are_over_the_same_others():
+    """Half of the others have one rollout, and are unlike the first prompt: they count all the same."""
+    rng, found = np.random.default_rng(12), []
+    means = np.concatenate([alike(20, DIM, 0.6), alike(20, DIM, 0.0, start=20)])
+    truth = np.array([np.delete(means @ means[p], p).mean() for p in range(40)])
+    for _ in range(10):
+        gradients = simulated(rng, means, [30] * 20 + [1] * 20)
+        found.append(similarity(gradients, ["a"] * 20 + ["b"] * 20).corrected[:20, 0])
+    assert abs(np.mean(found) - truth[:20].mean()) <= 0.03
+    assert truth[:20].mean() < 0.35 < 0.6, "over those with enough rollouts alone it would be 0.6"
+
+
 def few_texts(rng, prompts: int = 21, texts: int = 8) -> np.ndarray:
     """(prompts, texts, DIM) gradients of norm 1: each with its own part of what all share, the rest its own."""
     shared = rng.uniform(0.3, 0.9, (prompts, texts))
