@@ -231,6 +231,26 @@ def test_outliers_miss_the_subspace_of_the_others():
     assert ranks["unlearnable"] > ranks["easy"]
 
 
+@pytest.mark.parametrize("n", [3, 10])
+def test_captured_share_of_known_size(n):
+    """Three tenths of the unlearnable ones' squared length lie in the others' five directions."""
+    values, held = [], []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        basis = np.linalg.qr(rng.standard_normal((300, 5)))[0].T
+        inside, outside = rng.standard_normal((80, 5)) @ basis, rng.standard_normal((20, 300))
+        outside -= outside @ basis.T @ basis
+        inside, outside = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (inside, outside))
+        share = rng.beta(3, 7, 20)[:, None]
+        odd = np.sqrt(share) * inside[60:] + np.sqrt(1 - share) * outside
+        gradients = simulated(rng, np.concatenate([inside[:60], odd]), [n] * 80, noise=5.0)
+        found = captured(gradients, ["easy"] * 30 + ["learnable"] * 30 + ["unlearnable"] * 20)["unlearnable"]
+        values.append(found["share"])
+        held.append(found["low"] <= 0.3 <= found["high"])
+    assert abs(np.mean(values) - 0.3) <= 0.03
+    assert np.mean(held) >= 0.90 - 2 * (0.9 * 0.1 / 24) ** 0.5
+
+
 def test_within_a_prompt_of_identical_rollouts():
     rng = np.random.default_rng(9)
     correct, incorrect = (drawn(rng, few_texts(rng, 3), np.eye(8)[0], [6] * 3) for _ in range(2))

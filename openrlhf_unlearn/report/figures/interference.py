@@ -31,7 +31,7 @@ def caption(material, data: Data):
     text = (
         "Mean cosine of the gradient of a prompt's correct rollouts with that of its incorrect ones, and of each with "
         "the GRPO gradient of all other prompts; bars are 95 % intervals over prompts. The "
-        "nearer correct and incorrect are to 1, the more raising the one raises the other."
+        "more alike correct and incorrect ones are, the more raising the one raises the other."
     )
     for measure in ("within_corrected", "within"):
         if all((measure, group) in rows for group in ("learnable", "unlearnable")):

@@ -25,7 +25,7 @@ def caption(material, data: Data):
         )
         return text + "if there is one: groups read off these rewards would rise and fall by chance.", {}
     if "no_reward" in data["group"]:
-        text += " Those without a reward are at 0 because that is what chose them."
+        text += " Those without a reward have none because that is what chose them."
     numbers = ends(data, "learnable") | ends(data, "unlearnable")
     if "learnable_first" in numbers:
         text += " The learnable went from {learnable_first:rate} to {learnable_last:rate}."
