@@ -208,10 +208,9 @@ def _learned_without_reward(counts: Counts, group: np.ndarray, kept: np.ndarray)
     """
     learned, seen = kept & (group == CODE["learnable"]), visited(counts)
     trained = seen.any(axis=1, keepdims=True)
-    return {
-        "visited": int((learned & no_reward(counts).any(axis=0)).sum()),
-        "not_visited": int((learned & (trained & ~seen).any(axis=0)).sum()),
-    }
+    never, unseen = no_reward(counts).any(axis=0), (trained & ~seen).any(axis=0)
+    kinds = {"prompts": never | unseen, "visited": never, "not_visited": unseen}
+    return {name: int((learned & these).sum()) for name, these in kinds.items()}
 
 
 def _hard_shares(group: np.ndarray, never: np.ndarray, chances: dict[str, np.ndarray]) -> dict:

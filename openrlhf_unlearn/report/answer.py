@@ -61,7 +61,7 @@ def _chance(report: dict, numbers: dict) -> str:
 
 def _transfer(report: dict, numbers: dict) -> str:
     learned = (report.get("labels") or {}).get("learned_without_reward") or {}
-    if not (count := learned.get("visited", 0) + learned.get("not_visited", 0)):
+    if not (count := learned.get("prompts")):
         return ""
     numbers["transfer"] = count
     return " {transfer:count} of the learned {transfer:was|were} learned without a reward of {transfer:its|their} own."

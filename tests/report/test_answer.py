@@ -133,9 +133,9 @@ def test_luck_is_said_where_it_may_be_all():
 
 def test_transfer_is_said_only_where_something_was_learned_without_a_reward():
     assert "2 of the learned were learned without a reward of their own" in outcome(
-        60, 100, learned_without_reward={"visited": 2, "not_visited": 0}
+        60, 100, learned_without_reward={"prompts": 2}
     )
-    assert "without a reward" not in outcome(60, 100, learned_without_reward={"visited": 0, "not_visited": 0})
+    assert "without a reward" not in outcome(60, 100, learned_without_reward={"prompts": 0})
 
 
 def test_rewarded_is_not_said_of_prompts_that_were_never_visited():
