@@ -6,6 +6,7 @@ import numpy as np
 
 from openrlhf_unlearn.probe.noise import noise
 from openrlhf_unlearn.probe.summary import Gradients, pick
+from openrlhf_unlearn.stats.means import Z
 
 MOST = 500  # prompts of a group that its spectrum is of
 DIRECTIONS = 10
@@ -55,7 +56,7 @@ def captured(gradients: Gradients, groups: Sequence[str], seed: int = 0) -> dict
         left = (inside.sum() - inside) / (norm2.sum() - norm2)
         error = np.sqrt((len(rows) - 1) / len(rows) * ((left - left.mean()) ** 2).sum())
         share = float(inside.sum() / norm2.sum())
-        result[name] = {"share": share, "low": share - 1.96 * error, "high": share + 1.96 * error, "prompts": len(rows)}
+        result[name] = {"share": share, "low": share - Z * error, "high": share + Z * error, "prompts": len(rows)}
     return result
 
 
