@@ -65,6 +65,7 @@ class Tracker:
     def _start_step(self) -> None:
         self._signals: dict[float, bool] = {}  # what was judged, and whether it was positive
         self._rewards: list[dict] = []
+        self._curves: list[str] = []  # of each visit, by what was known before it
         self._rollouts: list[dict] = []
         self._reasons: Counter = Counter()
         self._turnover: Counter = Counter()
@@ -90,6 +91,8 @@ class Tracker:
         self._rewards.append(row)
         self._reasons[reason] += 1
         self._turnover[self.forgetting.visit(sampled.prompt_id, row["pass_rate"])] += 1
+        # Chosen by the outcome it then plots, a constant reward of 0.05 would seem to fall from 0.15.
+        self._curves.append(self.curve_of.get(sampled.prompt_id, "first_visit"))
         seen = self.curve_of.setdefault(
             sampled.prompt_id, "easy" if row["pass_rate"] >= EASY_AT_FIRST_SIGHT else "never_positive"
         )
@@ -139,8 +142,8 @@ class Tracker:
         for reason, count in self._reasons.items():
             if reason != "accepted":
                 metrics[f"unlearn/rejected_{reason}"] = float(count)
-        for curve in ("easy", "hard", "never_positive"):
-            means = [row["mean_reward"] for row in sampled if self.curve_of[row["prompt_id"]] == curve]
+        for curve in ("first_visit", "easy", "hard", "never_positive"):
+            means = [row["mean_reward"] for row, at in zip(sampled, self._curves, strict=True) if at == curve]
             if means:
                 metrics[f"unlearn/reward_{curve}"] = statistics.fmean(means)
                 metrics[f"unlearn/prompts_{curve}"] = float(len(means))

@@ -3,7 +3,7 @@
     openrlhf-unlearn models RUN base=Qwen/Qwen2.5-0.5B mid=path/to/mid-trained [NAME=MODEL …]
 
 Of each model before RL: pass@1 by group of RUN's labels, and the gradient similarity of the same prompts, from the
-model's own rollouts. A model is one to start from where the unlearnable come to lie with the others. Evaluations and
+model's own rollouts. Whether RL then learns what comes to lie with the others is not seen in this. Evaluations and
 probes get the models' names (RUN/evaluations/NAME.parquet, RUN/probes/NAME/); what is there is not done again. Ends
 with RUN's report, whose figure `similarity_over_models` sets them side by side.
 """

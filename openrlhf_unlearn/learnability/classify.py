@@ -152,6 +152,7 @@ def classify(
         "improved_by": DELTA,
         "expected_improved": float(columns["p_improved"][hard].sum()),
         "learnable_by_chance": float(by_chance[hard].sum()),
+        "unlearnable_not_visited": int((kept & (group == CODE["unlearnable"]) & ~visited(counts).any(axis=0)).sum()),
         "learned_without_reward": _learned_without_reward(counts, group, kept),
         "expected_label_errors": float(np.nansum(1 - columns["label_confidence"][kept])),
         "sensitivity": sensitivity(counts, at),
@@ -209,10 +210,9 @@ def _learned_without_reward(counts: Counts, group: np.ndarray, kept: np.ndarray)
     """
     learned, seen = kept & (group == CODE["learnable"]), visited(counts)
     trained = seen.any(axis=1, keepdims=True)
-    return {
-        "visited": int((learned & no_reward(counts).any(axis=0)).sum()),
-        "not_visited": int((learned & (trained & ~seen).any(axis=0)).sum()),
-    }
+    never, unseen = no_reward(counts).any(axis=0), (trained & ~seen).any(axis=0)
+    kinds = {"prompts": never | unseen, "visited": never, "not_visited": unseen}
+    return {name: int((learned & these).sum()) for name, these in kinds.items()}
 
 
 def _hard_shares(group: np.ndarray, never: np.ndarray, chances: dict[str, np.ndarray]) -> dict:

@@ -6,6 +6,7 @@ import numpy as np
 
 from openrlhf_unlearn.probe.noise import noise
 from openrlhf_unlearn.probe.summary import Gradients, pick
+from openrlhf_unlearn.stats.means import Z
 
 MOST = 500  # prompts of a group that its spectrum is of
 DIRECTIONS = 10
@@ -34,25 +35,34 @@ def spectra(gradients: Gradients, groups: Sequence[str], seed: int = 0) -> dict[
 def captured(gradients: Gradients, groups: Sequence[str], seed: int = 0) -> dict[str, dict]:
     """By group: the share of the gradients' squared norm, noise taken out of both, inside the span of the first
     directions of easy and learnable prompts' gradients; a prompt's own gradient never shapes the directions it is held
-    against. Empty with fewer than 4 · DIRECTIONS such prompts."""
+    against. The share is over that of the easy and learnable themselves, which directions found from noisy gradients
+    lower just as much. Empty with fewer than 4 · DIRECTIONS such prompts."""
     groups, found = np.array(groups), noise(gradients)
     base = np.random.default_rng(seed).permutation(np.flatnonzero(np.isin(groups, ("easy", "learnable"))))[: 2 * MOST]
     if len(base) < 4 * DIRECTIONS:
         return {}
     halves = np.sort(base[::2]), np.sort(base[1::2])
     spans = [_span(gradients, rows) for rows in halves]
+    rows = base[np.isfinite(found.norm2[base])]
+    if not len(rows) or (reference := _share(gradients, rows, halves, spans, found.norm2)) <= 0:
+        return {}
     result = {}
     for name in sorted(set(groups) - {""}):
         rows = np.flatnonzero((groups == name) & np.isfinite(found.norm2))
         if len(rows) < 5:
             continue
-        inside = np.array([_inside(gradients, row, spans[int(row in halves[0])]) for row in rows])
+        inside = np.array([_inside(gradients, row, spans[int(row in halves[0])]) for row in rows]) / reference
         norm2 = found.norm2[rows]
         left = (inside.sum() - inside) / (norm2.sum() - norm2)
         error = np.sqrt((len(rows) - 1) / len(rows) * ((left - left.mean()) ** 2).sum())
         share = float(inside.sum() / norm2.sum())
-        result[name] = {"share": share, "low": share - 1.96 * error, "high": share + 1.96 * error, "prompts": len(rows)}
+        result[name] = {"share": share, "low": share - Z * error, "high": share + Z * error, "prompts": len(rows)}
     return result
+
+
+def _share(gradients: Gradients, rows: np.ndarray, halves, spans, norm2: np.ndarray) -> float:
+    inside = sum(_inside(gradients, row, spans[int(row in halves[0])]) for row in rows)
+    return float(inside / norm2[rows].sum())
 
 
 def _rows(gradients: Gradients, rows: np.ndarray) -> np.ndarray:

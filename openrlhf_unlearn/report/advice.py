@@ -1,4 +1,7 @@
-"""Advice with numbers: what to drop, mistrust, evaluate again, or teach first; each with its list and its flag."""
+"""Advice with numbers: what to drop, mistrust, evaluate again or look at; each with its list and its flag.
+
+None of it says more than the runs show: each has a condition, and a test with data under which it is not given.
+"""
 
 import shlex
 from collections import Counter
@@ -7,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from openrlhf_unlearn.probe.outliers import RATE, SHARE
 from openrlhf_unlearn.report.numbers import Say
-from openrlhf_unlearn.report.probes import OUTLIER
 from openrlhf_unlearn.report.reasoning import reasoning
 from openrlhf_unlearn.run_dir import RunDir, write_json
 
 CONSENSUS = 0.6  # share of a prompt's samples that give one and the same answer, graded wrong, from which we ask why
 BROKEN = 0.2  # share of a prompt's training rollouts without a verdict from which its verifier is suspect
 POOR, BEST = 3.0, 5  # judged quality of reasoning: below the first a correct answer was not earned
-SURE = 0.9  # confidence of a label below which more samples pay
+SURE = 0.9  # confidence of a label below which more samples pay, and from which it is acted on
 
 
 def advise(material, outliers: np.ndarray | None, answers: dict[int, str]) -> list[dict]:
@@ -23,7 +26,7 @@ def advise(material, outliers: np.ndarray | None, answers: dict[int, str]) -> li
 
     outliers: (prompts,) bool from the probe, or None; answers: row → the wrong answer most samples agree on.
     """
-    makers = (_left_out, _drop, _no_reward, _verifier, _consensus, _evaluate, _data_first, _forecast)
+    makers = (_left_out, _drop, _no_reward, _verifier, _consensus, _evaluate, _outliers, _forecast)
     found = (maker(material, outliers, answers) for maker in makers)
     return [item for item in found if item and (len(item["rows"]) or item["name"] == "forecast")]
 
@@ -50,8 +53,8 @@ def _left_out(material, outliers, answers):
     total, each = int(sampled.sum()), float(sampled[sampled > 0].mean())
     numbers = {"prompts": len(rows), "rollouts": round(each * len(rows)), "each": each}
     text = (
-        "{prompts:count} {prompts:prompt was|prompts were} left out. Sampled like the others ({each:small} rollouts "
-        "each) {prompts:it|they} would have taken {rollouts:count} rollouts more"
+        "{prompts:count} {prompts:prompt was|prompts were} never sampled, left out or not reached. Sampled like the "
+        "others ({each:small} rollouts each) {prompts:it|they} would have taken {rollouts:count} rollouts more"
     )
     hours = sampling_hours(material)
     if hours is not None:
@@ -62,37 +65,47 @@ def _left_out(material, outliers, answers):
 
 
 def _drop(material, outliers, answers):
-    rows = np.flatnonzero(np.isin(material.groups, ("unlearnable", "no_reward")))
+    """Only prompts whose label is sure: a prompt that luck put below tau may be learned next time."""
+    not_learned = np.isin(material.groups, ("unlearnable", "no_reward"))
+    unsure = not_learned & (material.label_column("label_confidence") < SURE)
+    rows = np.flatnonzero(not_learned & ~unsure)
     sampled = material.per_prompt(material.visits.n)
     saved, total = int(sampled[rows].sum()), int(sampled.sum())
-    if not total:
+    if not saved:
         return None
-    numbers = {"prompts": len(rows), "rollouts": saved, "total": total, "share": saved / total}
+    numbers = {"prompts": len(rows), "rollouts": saved, "total": total, "share": saved / total, "sure": SURE}
     text = (
-        "{prompts:count} {prompts:prompt|prompts} ended unlearnable or without any reward. {prompts:It|They} took "
-        "{rollouts:count} of {total:count} rollouts ({share:percent}); without {prompts:it|them} a next run samples "
-        "that much less"
+        "{prompts:count} {prompts:prompt was|prompts were} not learned, and {prompts:its group is|their groups are} at "
+        "least {sure:percent} sure. {prompts:It|They} took {rollouts:count} of {total:count} rollouts "
+        "({share:percent}); without {prompts:it|them} as many passes over the others sample that much less"
     )
     hours = sampling_hours(material)
     if hours is not None:
         numbers["hours"] = hours * saved / total
         text += ", about {hours:hours} of this run's time if all steps cost alike"
-    text += ". Another model may learn {prompts:it|them}."
+    text += "."
+    if unsure.any():
+        numbers["unsure"] = int(unsure.sum())
+        text += " {unsure:count} more {unsure:is|are} not sure enough to be listed."
+    text += " Another model may learn {prompts:it|them}."
     return _item("drop", "Leave out what was not learned", text, numbers, rows, "--unlearn.skip_prompts {list}")
 
 
 def _no_reward(material, outliers, answers):
+    """What so many wrong rollouts exclude; no promise that a first correct one would be learned from."""
     rows = np.flatnonzero(material.groups == "no_reward")
     seen = material.per_prompt(material.visits.n)[rows]
     if not len(rows) or not seen.sum():
         return None
+    median = int(np.median(seen))
+    bound = 1 - 0.05 ** (1 / max(1, median))
     return _item(
         "no_reward",
-        "Find a first correct rollout",
-        "{prompts:count} {prompts:prompt|prompts} never had a correct rollout, with {median:count} sampled of each "
-        "(median). Oversampling with replay makes lucky ones count; if even that finds none, train on sub-problems "
-        "first.",
-        {"prompts": len(rows), "median": int(np.median(seen))},
+        "Never a correct rollout: is it sampled enough?",
+        "{prompts:count} {prompts:prompt|prompts} never had a correct rollout in training, with {median:count} sampled "
+        "of each (median). So many wrong ones exclude, at 95 %, a pass rate above {bound:percent} and no less. "
+        "Oversampling draws more of them; whether one correct rollout would then be learned from, this run cannot say.",
+        {"prompts": len(rows), "median": median, "bound": bound},
         rows,
         "--unlearn.filter oversample_replay --unlearn.only_prompts {list}",
     )
@@ -105,7 +118,7 @@ def _verifier(material, outliers, answers):
     rows = np.flatnonzero((share >= BROKEN) | (material.groups == "ungradable"))
     return _item(
         "verifier",
-        "Mend labels or the verifier",
+        "Fix labels or the verifier",
         "{prompts:count} {prompts:prompt has|prompts have} a label that cannot be graded, or {broken:percent} and more "
         "of the training rollouts ended in a time-out or an error. Such a reward says nothing about the model.",
         {"prompts": len(rows), "broken": BROKEN},
@@ -145,48 +158,60 @@ def _evaluate(material, outliers, answers):
     )
 
 
-def _data_first(material, outliers, answers):
+def _outliers(material, outliers, answers):
+    """Outliers by the probe's test that were not learned. It says what is seen, not a cure: none is known to help."""
     if outliers is None:
         return None
     chosen = outliers & np.isin(material.groups, ("unlearnable", "no_reward"))
     quality = reasoning(material)
-    numbers = {"outlier": OUTLIER}
+    judged = chosen & np.isfinite(quality)
+    numbers = {"prompts": int(chosen.sum()), "rate": RATE, "share": SHARE}
     text = (
-        "The gradients of {prompts:count} {prompts:prompt|prompts} not learned point away from all others (mean cosine "
-        "under the lowest {outlier:percent} of the easy and learnable)"
+        "The correct rollouts of {prompts:count} hard {prompts:prompt|prompts} that {prompts:was|were} not learned "
+        "agree with one another by gradient, but lie at less than {share:percent} of the typical cosine to the other "
+        "hard prompts (false discovery rate {rate:percent}). Look at {prompts:it|them} first: wrong or random labels "
+        "can look like this."
     )
-    if (chosen & np.isfinite(quality)).any():
-        chosen &= ~(quality >= POOR)  # what was not judged stays
-        numbers |= {"judged": int((chosen & np.isfinite(quality)).sum()), "poor": POOR, "best": BEST}
-        text += ", and the reasoning of their correct rollouts is poor (under {poor:plain} of {best:count}; "
-        text += "{judged:count} were judged)"
-    text += ". The paper mends such prompts by mid-training on related data, not by more RL."
-    if "judged" not in numbers:
-        text += " Judge their reasoning to be sure (`openrlhf-unlearn judge`)."
-    rows = np.flatnonzero(chosen)
-    flag = (
-        "openrlhf-unlearn augment similar --run {run} --prompts {list} --output DATA --model WRITER --check-model OTHER"
+    if judged.any():
+        numbers |= {
+            "judged": int(judged.sum()),
+            "poor": int((quality[judged] < POOR).sum()),
+            "bound": POOR,
+            "best": BEST,
+        }
+        text += " Of {judged:count} judged, {poor:count} reach the answer by poor reasoning (under {bound:plain} of "
+        text += "{best:count})."
+    text += (
+        " Another base model may place {prompts:it|them} among the others; that this makes RL learn {prompts:it|them} "
     )
-    numbers["prompts"] = len(rows)
-    return _item("data_first", "Give these other data before RL", text, numbers, rows, flag)
+    text += "is not known, so compare before you train."
+    title = "Look at these: gradients of their own"
+    return _item(
+        "outliers", title, text, numbers, np.flatnonzero(chosen), "openrlhf-unlearn models {run} base=BASE mid=OTHER"
+    )
 
 
 def _forecast(material, outliers, answers):
-    skipping = material.summary.get("forecast", {}).get("skipping", [])
-    if not skipping:
+    """Only where the forecast is better than a coin, for sure."""
+    quality = material.summary.get("forecast", {})
+    skipping, interval = quality.get("skipping", []), quality.get("auc_interval") or [0.0, 1.0]
+    if not skipping or interval[0] <= 0.5:
         return None
-    row, quality = skipping[len(skipping) // 2], material.summary["forecast"]
+    row = skipping[len(skipping) // 2]
     return _item(
         "forecast",
         "Skip by forecast",
         "Leaving out the {share:percent} of the hard prompts with the highest forecast risk ({prompts:count}) would "
-        "have cost {lost:count} learnable ones ({of_learnable:percent} of those); the forecast's AUC is {auc:rate}.",
+        "have cost {lost:count} learnable ones ({of_learnable:percent} of those); the forecast's AUC is {auc:rate} "
+        "({low:rate} to {high:rate}).",
         {
             "share": row["share_of_hard_prompts"],
             "prompts": row["prompts"],
             "lost": row["learnable_lost"],
             "of_learnable": row["share_of_learnable_lost"],
             "auc": quality["auc"],
+            "low": interval[0],
+            "high": interval[1],
         },
         [],
         "openrlhf-unlearn forecast {run} --to NEW",

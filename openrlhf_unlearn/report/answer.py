@@ -3,8 +3,9 @@
 import numpy as np
 
 from openrlhf_unlearn.report.numbers import Say
-from openrlhf_unlearn.stats.means import mean_interval
+from openrlhf_unlearn.stats.means import wilson
 
+PLENTY = 8  # correct rollouts of a prompt: a whole group of the paper's k = 8
 WHAT = {
     "learnable": "{learnable:was|were} learned",
     "unlearnable": "{unlearnable:was|were} rewarded in training and yet not learned",
@@ -38,9 +39,39 @@ def _what(report: dict):
         numbers |= {f"{group}_low": low, f"{group}_high": high}
         text += ("" if i == 0 else ", and " if i == len(found) - 1 else ", ") + f"{{{group}:count}} "
         text += f"({{{group}_share:percent}}; {'' if i else '95 % interval '}{{{group}_low:percent}} to "
-        text += f"{{{group}_high:percent}}) {WHAT[group]}"
+        text += f"{{{group}_high:percent}}) {_outcome(group, report)}"
     text += "." if "unlearnable" in groups else "; none was rewarded in training and yet not learned."
+    text += _chance(report, numbers) + _transfer(report, numbers)
     return ("So far: " + text if report["provisional"] else text), numbers
+
+
+def _chance(report: dict, numbers: dict) -> str:
+    """How many learnable labels luck alone gives, where that is a prompt or more; and if these may be all of them."""
+    expected = (report.get("labels") or {}).get("learnable_by_chance") or 0.0
+    if "learnable" not in report["groups"] or expected < 0.5:
+        return ""
+    numbers["by_chance"] = expected
+    text = (
+        " Learned means at or above the threshold by the samples: had nothing changed, about {by_chance:small} would be"
+    )
+    if report["groups"]["learnable"]["share_of_hard_interval"][0] <= expected / report["hard"]:
+        text += ", so that these may be no more than luck"
+    return text + "."
+
+
+def _transfer(report: dict, numbers: dict) -> str:
+    learned = (report.get("labels") or {}).get("learned_without_reward") or {}
+    if not (count := learned.get("prompts")):
+        return ""
+    numbers["transfer"] = count
+    return " {transfer:count} of the learned {transfer:was|were} learned without a reward of {transfer:its|their} own."
+
+
+def _outcome(group: str, report: dict) -> str:
+    """Rewarded is only said where all of them were visited in training."""
+    if group == "unlearnable" and (report.get("labels") or {}).get("unlearnable_not_visited"):
+        return "{unlearnable:was|were} not learned, some of them without being visited in training"
+    return WHAT[group]
 
 
 def _why(report: dict, material, similarity: dict | None):
@@ -51,30 +82,41 @@ def _why(report: dict, material, similarity: dict | None):
         return None
     if "unlearnable" not in report["groups"]:
         return _never_rewarded(material)
-    rewarded = material.per_prompt(material.visits.n_positive)
-    mean, interval = mean_interval(rewarded[material.groups == "unlearnable"])
+    return _rewarded(report, material)
+
+
+def _rewarded(report: dict, material):
+    """How much reward the unlearnable had; that it was enough only where most of them had a whole group's worth."""
+    rewarded = material.per_prompt(material.visits.n_positive)[material.groups == "unlearnable"]
+    share, (low, high) = float((rewarded >= PLENTY).mean()), wilson(float((rewarded >= PLENTY).mean()), len(rewarded))
     numbers = {
-        "mean": mean,
-        "steps": report["training"]["steps"],
-        "prompts": report["groups"]["unlearnable"]["prompts"],
-    }
-    text = "It was not for want of reward: the unlearnable {prompts:prompt|prompts} had {mean:small} correct rollouts "
-    if interval:
-        text += "each on average (95 % interval {low:small} to {high:small}) "
-        numbers |= {"low": max(0.0, interval[0]), "high": interval[1]}
-    text += "in {steps:count} {steps:step|steps} of training; "
+        "plenty": PLENTY, "rich": int((rewarded >= PLENTY).sum()), "prompts": len(rewarded), "share": share, "low": low,
+        "high": high, "median": float(np.median(rewarded)), "steps": report["training"]["steps"],
+    }  # fmt: skip
+    if low > 0.5:
+        text = "It was not for want of reward: "
+    elif high < 0.5:
+        text = "It may be for want of reward: "
+    else:
+        text = "Whether it was for want of reward is open: "
+    text += (
+        "{rich:count} of {prompts:count} unlearnable {prompts:prompt|prompts} ({share:percent}; 95 % interval "
+        "{low:percent} to {high:percent}) had {plenty:count} correct rollouts or more in {steps:count} "
+        "{steps:step|steps} of training (median {median:small}); "
+    )
     text += "too few prompts were probed to say" if material.probe else "the probe would tell"
-    return text + " whether {prompts:its gradient is an outlier|their gradients are outliers}.", numbers
+    return text + " whether {prompts:its gradient differs|their gradients differ} from the learnable ones'.", numbers
 
 
 def _never_rewarded(material):
-    sampled = int(material.per_prompt(material.visits.n)[material.groups == "no_reward"].sum())
-    prompts = int(np.sum(material.groups == "no_reward"))
-    return (
-        "It was for want of reward: of {sampled:count} rollouts of {prompts:this prompt|these prompts} in training not "
-        "one was correct.",
-        {"sampled": sampled, "prompts": prompts},
-    )
+    mine = material.groups == "no_reward"
+    sampled, right = (int(material.per_prompt(v)[mine].sum()) for v in (material.visits.n, material.visits.n_positive))
+    numbers = {"sampled": sampled, "prompts": int(mine.sum())}
+    text = "of {sampled:count} rollouts of {prompts:this prompt|these prompts} in training "
+    if not right:
+        return "It was for want of reward: " + text + "not one was correct.", numbers
+    text += "{right:count} {right:was|were} correct, and of each prompt none in some run."
+    return "Reward was scarce: " + text, numbers | {"right": right}
 
 
 def _gradients(similarity: dict):
@@ -112,8 +154,9 @@ def _now(report: dict):
     if drop:
         numbers = drop["numbers"]
         text = (
-            "A next run without the {prompts:count} {prompts:prompt|prompts} that {prompts:was|were} not learned saves "
-            "what {prompts:it|they} took here, {rollouts:count} of {total:count} rollouts ({share:percent}"
+            "A next run without the {prompts:count} {prompts:prompt|prompts} that {prompts:was|were} surely not "
+            "learned saves, for as many passes over the others, what {prompts:it|they} took here: {rollouts:count} of "
+            "{total:count} rollouts ({share:percent}"
         )
         text += ", about {hours:hours})" if "hours" in numbers else ")"
         return text + "; what else to do is under Advice.", numbers

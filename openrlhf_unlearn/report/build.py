@@ -67,6 +67,16 @@ def build(material: Material, args, missing: list[Missing], formats, folder: Pat
     return report
 
 
+LABELS = (
+    "learnable_means",
+    "improved_by",
+    "expected_improved",
+    "learnable_by_chance",
+    "learned_without_reward",
+    "unlearnable_not_visited",
+)  # what classify says of its labels that sentences depend on
+
+
 def _before(material: Material, args) -> dict:
     """What an earlier analysis into the same folder wrote into its summary."""
     own = args.output / "summary.json" if args.output else None
@@ -78,6 +88,7 @@ def _numbers(material: Material, args, missing: list[Missing]) -> dict:
     table = group_table(material)
     visits = material.visits
     steps = np.unique(visits.step)
+    classified = material.summary.get("classify", {})
     return {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join(["openrlhf-unlearn", "analyze", *map(str, args.runs), *_flags(args)]),
@@ -96,6 +107,7 @@ def _numbers(material: Material, args, missing: list[Missing]) -> dict:
             "rollouts": int(visits.n.sum()),
         },
         "evaluations": {tag: _evaluation(material, tag) for tag in material.tags},
+        "labels": {} if material.provisional else {name: classified.get(name) for name in LABELS},
         "expected_label_errors": material.summary.get("classify", {}).get("expected_label_errors"),
         "agreement": material.summary.get("classify", {}).get("agreement", {}).get("fleiss_kappa"),
         "missing": [vars(item) for item in missing],

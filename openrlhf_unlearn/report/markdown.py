@@ -14,6 +14,8 @@ def as_markdown(report: Report) -> str:
             "|---|--:|--:|--:|--:|",
             *(_row(group, row) for group, row in numbers["groups"].items()),
         ]
+    if any(entry["adaptive"] for entry in numbers["evaluations"].values()):
+        lines += ["", "Sampling was adaptive: rates are unbiased, not positives over samples."]
     if numbers["compare"]:
         lines += ["", "| group | run | final pass@1 | difference to the first run |", "|---|---|--:|--:|"]
         lines += [_compared(row) for row in numbers["compare"]["rows"]]

@@ -135,6 +135,20 @@ class Material:
         found[rows[rows >= 0]] = np.array(self.learnability.column("group").to_pylist(), dtype=object)[rows >= 0]
         return found
 
+    @cached_property
+    def curve_groups(self) -> np.ndarray:
+        """The groups that curves of training rewards are drawn by, (prompts,) of str.
+
+        While groups are read off these same rewards, a curve by them would rise or fall by chance alone; so until there
+        are labels, prompts are told apart by the evaluation before training, or not at all.
+        """
+        if not self.provisional:
+            return self.groups
+        initial = self.tally(self.initial)
+        if initial is None:
+            return np.full(self.size, "all", dtype=object)
+        return np.where(np.isnan(initial.rate), "", np.where(initial.rate >= self.easy, "easy", "hard")).astype(object)
+
     def label_column(self, name: str) -> np.ndarray:
         """A numeric column of learnability.parquet, (prompts,), all nan where it is missing."""
         table = self.learnability

@@ -11,6 +11,8 @@ GROUP_COLOURS = {
     "no_reward": "#666666",
     "mixed": "#CC79A7",
     "ungradable": "#E69F00",
+    "hard": "#0072B2",  # of curves while training runs; no group of the labels
+    "all": "#666666",
 }
 GROUP_NAMES = {
     "easy": "Easy",
@@ -19,6 +21,8 @@ GROUP_NAMES = {
     "no_reward": "No reward",
     "mixed": "Mixed",
     "ungradable": "Ungradable",
+    "hard": "Hard before training",
+    "all": "All prompts",
 }
 GROUP_MEANINGS = {
     "easy": "solved often enough before training",

@@ -13,7 +13,8 @@ def wilson(share: float | None, n: float, z: float = Z) -> tuple[float, float] |
         return None
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    low, high = 0.0 if share == 0 else centre - half, 1.0 if share == 1 else centre + half  # exactly, at the ends
+    return float(max(0.0, low)), float(min(1.0, high))
 
 
 def mean_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]:

@@ -1,3 +1,4 @@
+import random
 import statistics
 
 import pytest
@@ -44,7 +45,9 @@ def test_rows_say_what_was_sampled_and_metrics_what_was_earned(tmp_path_factory,
         assert row["n_no_answer"] == rewards.count(0.0)
         assert row["processed"] is False and row["step"] == 1
     assert metrics["unlearn/pass_rate"] == statistics.fmean(accepted for *_, accepted in visits)
-    by_curve = sum(metrics.get(f"unlearn/prompts_{curve}", 0) for curve in ("easy", "hard", "never_positive"))
+    by_curve = sum(
+        metrics.get(f"unlearn/prompts_{curve}", 0) for curve in ("first_visit", "easy", "hard", "never_positive")
+    )
     assert by_curve == len(visits)
 
 
@@ -55,6 +58,19 @@ def test_a_curve_is_fixed_by_first_sight_and_by_ever_a_positive(tmp_path):
     tracker.finish_step(1)
     observe_all(tracker, [("a", [0.0, 0.0], False), ("b", [0.0, 1.0], True)])
     assert tracker.curve_of == {"a": "easy", "b": "hard", "c": "never_positive"}
+
+
+def test_curves_do_not_choose_prompts_by_what_they_plot(tmp_path):
+    """A constant pass rate of 0.05: every curve stays there, from its first point on."""
+    rng, tracker, curves = random.Random(0), Tracker(RunDir(tmp_path)), {}
+    for step in range(1, 11):
+        visits = [(str(i), [float(rng.random() < 0.05) for _ in range(8)], True) for i in range(1500)]
+        observe_all(tracker, visits)
+        for name, value in tracker.finish_step(step).items():
+            if name.startswith("unlearn/reward_") and name != "unlearn/reward_easy":  # hardly any
+                curves.setdefault(name, []).append(value)
+    assert set(curves) == {"unlearn/reward_first_visit", "unlearn/reward_hard", "unlearn/reward_never_positive"}
+    assert all(abs(value - 0.05) < 0.02 for values in curves.values() for value in values)
 
 
 def test_state_round_trip_and_only_the_first_wave_in_the_mean(tmp_path):

@@ -59,7 +59,7 @@ def test_learned_without_a_reward_is_learned(tmp_path, capsys):
     rows = result.table.to_pylist()
     assert [row["runs_visited"] for row in rows] == [1, 0, 1, 1, 1, 1]
     assert [row["runs_rewarded"] for row in rows] == [0, 0, 1, 0, 1, 0]
-    assert result.summary["learned_without_reward"] == {"visited": 2, "not_visited": 1}
+    assert result.summary["learned_without_reward"] == {"prompts": 3, "visited": 2, "not_visited": 1}
     assert rows[3]["label_confidence"] == rows[3]["p_unlearnable"]
     assert cli.main(["classify", str(run)]) == 0
     assert "(transfer): 2 learnable prompts that some run never sampled a positive of" in capsys.readouterr().out

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.learnability.forecast import answer_entropy, compare_gradients, cross_validated, skipping
+from openrlhf_unlearn.learnability.features import answer_entropy
+from openrlhf_unlearn.learnability.forecast import compare_gradients, cross_validated, skipping
 from openrlhf_unlearn.run_dir import SCHEMAS, read_json, read_table, write_json, write_table
 from tests.learnability.runs import ids, make_run
 

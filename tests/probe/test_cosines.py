@@ -74,6 +74,18 @@ def test_too_few_rollouts_are_said_to_be_too_few():
     assert np.isfinite(found.plain).all()
 
 
+def test_plain_and_corrected_means_are_over_the_same_others():
+    """Half of the others have one rollout, and are unlike the first prompt: they count all the same."""
+    rng, found = np.random.default_rng(12), []
+    means = np.concatenate([alike(20, DIM, 0.6), alike(20, DIM, 0.0, start=20)])
+    truth = np.array([np.delete(means @ means[p], p).mean() for p in range(40)])
+    for _ in range(10):
+        gradients = simulated(rng, means, [30] * 20 + [1] * 20)
+        found.append(similarity(gradients, ["a"] * 20 + ["b"] * 20).corrected[:20, 0])
+    assert abs(np.mean(found) - truth[:20].mean()) <= 0.03
+    assert truth[:20].mean() < 0.35 < 0.6, "over those with enough rollouts alone it would be 0.6"
+
+
 def few_texts(rng, prompts: int = 21, texts: int = 8) -> np.ndarray:
     """(prompts, texts, DIM) gradients of norm 1: each with its own part of what all share, the rest its own."""
     shared = rng.uniform(0.3, 0.9, (prompts, texts))
@@ -217,6 +229,26 @@ def test_outliers_miss_the_subspace_of_the_others():
     assert found["unlearnable"]["high"] < 0.2
     ranks = {name: row["effective_rank"] for name, row in spectra(gradients, groups).items()}
     assert ranks["unlearnable"] > ranks["easy"]
+
+
+@pytest.mark.parametrize("n", [3, 10])
+def test_captured_share_of_known_size(n):
+    """Three tenths of the unlearnable ones' squared length lie in the others' five directions."""
+    values, held = [], []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        basis = np.linalg.qr(rng.standard_normal((300, 5)))[0].T
+        inside, outside = rng.standard_normal((80, 5)) @ basis, rng.standard_normal((20, 300))
+        outside -= outside @ basis.T @ basis
+        inside, outside = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (inside, outside))
+        share = rng.beta(3, 7, 20)[:, None]
+        odd = np.sqrt(share) * inside[60:] + np.sqrt(1 - share) * outside
+        gradients = simulated(rng, np.concatenate([inside[:60], odd]), [n] * 80, noise=5.0)
+        found = captured(gradients, ["easy"] * 30 + ["learnable"] * 30 + ["unlearnable"] * 20)["unlearnable"]
+        values.append(found["share"])
+        held.append(found["low"] <= 0.3 <= found["high"])
+    assert abs(np.mean(values) - 0.3) <= 0.03
+    assert np.mean(held) >= 0.90 - 2 * (0.9 * 0.1 / 24) ** 0.5
 
 
 def test_within_a_prompt_of_identical_rollouts():

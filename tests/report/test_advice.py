@@ -1,9 +1,13 @@
 """Advice whose numbers can be worked out by hand."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
-from openrlhf_unlearn.report.advice import advise
+from openrlhf_unlearn.report.advice import advise, consensus_answers
 from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.numbers import Say
 from tests.report.worlds import prompts, start, train
 
 
@@ -25,3 +29,84 @@ def test_nothing_was_left_out_where_no_flag_asked_for_it(tmp_path):
     run = start(tmp_path / "run", made)
     train(run, made[:10], steps=4)
     assert "left_out" not in [item["name"] for item in advise(Material([run]), None, {})]
+
+
+# Data under which an advice must not be given -------------------------------------------------------------------------
+
+
+def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None):
+    """Just what advice reads, of prompts with one visit of n rollouts each."""
+    size = len(groups)
+    none = np.zeros(size)
+    failed = {"timeout": np.full(size, failed), "error": none, "no_answer": none}
+    return SimpleNamespace(
+        groups=np.array(groups, dtype=object), size=size, config={}, runs=[], judgements={},
+        visits=SimpleNamespace(n=np.full(size, n), n_positive=none, failed=failed), per_prompt=lambda values: values,
+        summary={"forecast": forecast} if forecast else {},
+        label_column=lambda name: np.broadcast_to(np.asarray(confidence, float), size),
+    )  # fmt: skip
+
+
+def given(material, outliers=None, answers=()) -> dict[str, dict]:
+    return {item["name"]: item for item in advise(material, outliers, dict(answers))}
+
+
+def text_of(item: dict) -> str:
+    return Say(item["template"], item["numbers"], "advice").text
+
+
+def test_nothing_is_advised_of_a_run_that_learned_everything():
+    assert not given(seen(["easy", "learnable", "learnable"]))
+
+
+def test_only_what_is_surely_not_learned_is_listed_to_be_dropped():
+    groups = ["unlearnable", "unlearnable", "no_reward", "learnable"]
+    item = given(seen(groups, confidence=[0.99, 0.6, 0.95, 0.99]))["drop"]
+    assert item["rows"].tolist() == [0, 2] and "1 more is not sure enough" in text_of(item)
+    assert "drop" not in given(seen(groups, confidence=0.6)), "labels as sure as a coin"
+    assert "drop" not in given(seen(groups, n=0)), "nothing was sampled, so nothing is saved"
+    assert "not sure enough" not in text_of(given(seen(groups))["drop"])
+
+
+def test_what_wrong_rollouts_exclude():
+    item = given(seen(["no_reward"] * 4, n=80))["no_reward"]
+    assert item["numbers"]["bound"] == pytest.approx(1 - 0.05 ** (1 / 80)), "the rule of three, exactly"
+    assert "cannot say" in text_of(item) and "sub-problem" not in text_of(item)
+    assert "no_reward" not in given(seen(["unlearnable"] * 4)) and "no_reward" not in given(seen(["no_reward"], n=0))
+
+
+def test_a_verifier_is_only_suspect_that_fails():
+    assert "verifier" in given(seen(["learnable"], failed=16))
+    assert "verifier" not in given(seen(["learnable"], failed=15))
+    assert given(seen(["learnable", "ungradable"]))["verifier"]["rows"].tolist() == [1]
+
+
+def test_more_samples_only_where_a_group_is_open():
+    assert given(seen(["mixed", "easy"], confidence=[0.5, 0.99]))["evaluate"]["rows"].tolist() == [0]
+    assert "evaluate" not in given(seen(["mixed", "easy"], confidence=0.95))
+
+
+def test_consensus_needs_most_samples_to_agree():
+    def found(answers: list[str], verdict: str = "wrong") -> dict:
+        return consensus_answers(None, [(0, rf"\boxed{{{answer}}}", verdict) for answer in answers])
+
+    assert found(["7"] * 6 + ["8"] * 4) == {0: "7"}
+    assert not found(["7"] * 5 + ["8"] * 5) and not found(["7"] * 3) and not found(["7"] * 10, "correct")
+    assert "consensus" not in given(seen(["unlearnable"]))
+
+
+def test_outliers_are_for_the_eye_and_for_no_cure():
+    groups, flagged = ["unlearnable", "unlearnable", "learnable"], np.array([True, False, True])
+    item = given(seen(groups), flagged)["outliers"]
+    assert item["rows"].tolist() == [0]
+    text = text_of(item)
+    assert "mid-training" not in text and "augment" not in item["flag"] and "is not known" in text
+    assert "outliers" not in given(seen(groups)), "nothing was tested"
+    assert "outliers" not in given(seen(groups), ~flagged & (np.array(groups) == "learnable"))
+
+
+def test_no_skipping_by_a_forecast_that_may_be_a_coin():
+    row = {"share_of_hard_prompts": 0.25, "prompts": 5, "learnable_lost": 1, "share_of_learnable_lost": 0.1}
+    quality = {"skipping": [row], "auc": 0.7, "auc_interval": [0.45, 0.85]}
+    assert "forecast" not in given(seen(["mixed"], forecast=quality))
+    assert "forecast" in given(seen(["mixed"], forecast={**quality, "auc_interval": [0.55, 0.85]}))

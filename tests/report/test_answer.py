@@ -1,12 +1,19 @@
 """The three sentences, where there are no, one and many unlearnable prompts, and where little is known."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
-from openrlhf_unlearn.report.answer import answer
+from openrlhf_unlearn.probe.analysis import order
+from openrlhf_unlearn.report.answer import _gradients, _never_rewarded, _rewarded, _what, answer
 from openrlhf_unlearn.report.build import clean
 from openrlhf_unlearn.report.groups import HARD, group_table
 from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.probes import separation
+from openrlhf_unlearn.stats.auc import auc_with_interval
+from openrlhf_unlearn.stats.means import wilson
 from tests.report.worlds import classify, evaluate, full_run, probe, prompts, start, train
 
 
@@ -35,7 +42,7 @@ def test_many(tmp_path):
         "learned, 12 (33 %; 20 % to 50 %) were rewarded in training and yet not learned, and 12 (33 %; 20 % to 50 %) "
         "never had a correct rollout."
     )
-    assert why.startswith("It was not for want of reward: the unlearnable prompts had ") and "95 % interval" in why
+    assert why.startswith("It may be for want of reward: 0 of 12 unlearnable prompts (0 %; 95 % interval 0 % to 24 %)")
 
 
 def test_one(tmp_path):
@@ -44,7 +51,7 @@ def test_one(tmp_path):
         "Of 1 prompt 1 was hard (pass@1 below 0.1 before training): 1 (100 %; 95 % interval 21 % to 100 %) was "
         "rewarded in training and yet not learned."
     )
-    assert "the unlearnable prompt had" in why and "interval" not in why, "one prompt has no spread"
+    assert why.startswith("Whether it was for want of reward is open: 0 of 1 unlearnable prompt "), "one is no rule"
 
 
 @pytest.mark.parametrize("kinds", [("easy", "learnable"), ("easy", "learnable", "no_reward")])
@@ -79,3 +86,76 @@ def test_gradients_wholly_apart_are_no_certainty_of_few_prompts(tmp_path):
     found = separation(Material([run]))
     assert found["auc"] == 1 and found["low"] == pytest.approx(0.689, abs=0.001) and found["high"] == pytest.approx(1)
     assert "higher corrected cosine with probability 1.000 (95 % interval 0.689 to 1.000)" in said(run)[1]
+
+
+# Data under which a sentence must not be said ------------------------------------------------------------------------
+
+
+def runs_of(groups: list[str], positives: list[int], n: int = 160):
+    """Just what the sentences about rewards read: one visit a prompt with so many correct of n rollouts."""
+    visits = SimpleNamespace(n=np.full(len(groups), n), n_positive=np.array(positives))
+    return SimpleNamespace(groups=np.array(groups), visits=visits, per_prompt=lambda values: values, probe=None)
+
+
+@pytest.mark.parametrize(
+    ("positives", "said"),
+    [([1] * 20, "It may be for want"), ([20] * 20, "It was not for want"), ([1, 20] * 10, "Whether it was for want")],
+)
+def test_want_of_reward_is_only_excluded_where_most_had_plenty(positives, said):
+    report = {"training": {"steps": 20}}
+    text = Say(*_rewarded(report, runs_of(["unlearnable"] * 20, positives)), "answer").text
+    assert text.startswith(f"{said} of reward")
+
+
+def test_not_one_was_correct_is_only_said_where_it_is_so():
+    assert "not one was correct" in Say(*_never_rewarded(runs_of(["no_reward"] * 3, [0] * 3)), "answer").text
+    text = Say(*_never_rewarded(runs_of(["no_reward"] * 3, [0, 4, 0])), "answer").text
+    assert "not one" not in text and "4 were correct" in text
+
+
+def outcome(learnable: int, hard: int, **labels) -> str:
+    low, high = wilson(learnable / hard, hard)
+    rows = {
+        "learnable": {"prompts": learnable, "share_of_hard": learnable / hard, "share_of_hard_interval": [low, high]},
+        "unlearnable": {"prompts": 5, "share_of_hard": 5 / hard, "share_of_hard_interval": [0.0, 0.2]},
+    }
+    report = {"groups": rows, "labelled": hard, "hard": hard, "easy": 0.1, "provisional": False, "labels": labels}
+    return Say(*_what(report), "answer").text
+
+
+def test_luck_is_said_where_it_may_be_all():
+    """As many learnable as unchanged prompts would give: the sentence must not call that learning without more."""
+    assert "may be no more than luck" in outcome(9, 100, learnable_by_chance=8.8)
+    many = outcome(60, 100, learnable_by_chance=8.8)
+    assert "had nothing changed, about 8.8 would be." in many and "no more than luck" not in many
+    assert "nothing changed" not in outcome(60, 100, learnable_by_chance=0.1)
+
+
+def test_transfer_is_said_only_where_something_was_learned_without_a_reward():
+    assert "2 of the learned were learned without a reward of their own" in outcome(
+        60, 100, learned_without_reward={"prompts": 2}
+    )
+    assert "without a reward" not in outcome(60, 100, learned_without_reward={"prompts": 0})
+
+
+def test_rewarded_is_not_said_of_prompts_that_were_never_visited():
+    assert "rewarded in training" not in outcome(60, 100, unlearnable_not_visited=3)
+    assert "rewarded in training" in outcome(60, 100, unlearnable_not_visited=0)
+
+
+def test_gradients_of_one_kind_are_not_said_to_tell():
+    """Cosines of both groups from one distribution: at most in one of twenty is anything claimed."""
+    rng, claims = np.random.default_rng(0), []
+    means = {"kind": "corrected", "mean_kind": "corrected", "unlearnable": 0.1, "learnable": 0.1, "equal": None}
+    for _ in range(300):
+        found = auc_with_interval(rng.normal(size=30), rng.normal(size=40))
+        text = Say(*_gradients(means | found), "answer").text
+        claims.append(not text.startswith("The gradients do not tell them apart for sure"))
+    assert np.mean(claims) <= 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5
+
+
+@pytest.mark.parametrize("width", [0.0, 0.1])
+def test_an_order_needs_intervals_with_width_that_are_apart(width):
+    means = {"easy": 0.3, "learnable": 0.2, "unlearnable": 0.1}
+    rows = {name: {"corrected": mean, "low": mean - width, "high": mean + width} for name, mean in means.items()}
+    assert "separated" not in order(rows)

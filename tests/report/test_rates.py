@@ -6,6 +6,7 @@ import pytest
 
 from openrlhf_unlearn.learnability.adaptive import Plan
 from openrlhf_unlearn.report.figures.change import verdicts
+from openrlhf_unlearn.report.figures.curves import reward_curves
 from openrlhf_unlearn.report.figures.pass_rates import FIGURE as PASS_RATES
 from openrlhf_unlearn.report.groups import group_table
 from openrlhf_unlearn.report.material import Material, Tally
@@ -62,3 +63,16 @@ def test_at_most_one_in_twenty_unchanged_prompts_shows_a_change(rate, sizes):
     assert (found != 0).mean() <= 0.05
     better = verdicts(tally(32, np.array([1])), tally(32, np.array([30])))
     assert better.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("evaluated", [False, True])
+def test_live_curves_do_not_choose_prompts_by_what_they_plot(tmp_path, evaluated):
+    """Prompts of a constant pass rate, half of them 0.03: no curve falls or rises while training runs."""
+    made = prompts(200, ("unlearnable",))
+    run = start(tmp_path / "run", made)
+    train(run, made, 8)
+    if evaluated:
+        evaluate(run, made, "initial")
+    rows = reward_curves(Material([run]).visits, Material([run]).curve_groups)
+    assert {row["group"] for row in rows} == ({"hard"} if evaluated else {"all"})
+    assert all(row["low"] - 0.01 <= 0.03 <= row["high"] + 0.01 for row in rows[1:])  # `train` rewards each at step 1

@@ -27,7 +27,7 @@ def data(material) -> Data | None:
 def caption(material, data: Data):
     text = (
         "Mean reward as sampled, of the original prompts and of the problems made from them; bands are 95 % intervals. "
-        "If only the new problems rise, they are learned by themselves and do not carry the originals along."
+        "Bands of the originals that stay level while the new problems rise show no carrying over."
     )
     mine = [row["mean"] for row in records(data) if row["kind"] == "original"]
     if not mine:

@@ -13,7 +13,7 @@ def data(material) -> Data | None:
         return None
     rows = []
     for name, single in zip(names(material), material.interventions, strict=True):
-        rows += [{"run": name, **row} for row in reward_curves(single.visits, material.groups)]
+        rows += [{"run": name, **row} for row in reward_curves(single.visits, material.curve_groups)]
     return columns(rows)
 
 

@@ -30,8 +30,8 @@ def caption(material, data: Data):
     rows = {(row["measure"], row["group"]): row for row in records(data)}
     text = (
         "Mean cosine of the gradient of a prompt's correct rollouts with that of its incorrect ones, and of each with "
-        "the GRPO gradient of all other prompts; bars are 95 % intervals over prompts. Where correct and incorrect "
-        "are as one, raising the one raises the other, and reward cannot tell them apart."
+        "the GRPO gradient of all other prompts; bars are 95 % intervals over prompts. The "
+        "more alike correct and incorrect ones are, the more raising the one raises the other."
     )
     for measure in ("within_corrected", "within"):
         if all((measure, group) in rows for group in ("learnable", "unlearnable")):

@@ -6,7 +6,7 @@ from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
 
 
 def data(material) -> Data | None:
-    return columns(reward_curves(material.visits, material.groups))
+    return columns(reward_curves(material.visits, material.curve_groups))
 
 
 def ends(data: Data, group: str) -> dict[str, float]:
@@ -19,13 +19,20 @@ def caption(material, data: Data):
     text = (
         "Mean reward as sampled, before any filter or replay, of the prompts of each group; bands are 95 % intervals."
     )
+    if material.provisional:
+        text += (
+            " What became of a prompt is not known yet, so prompts are told apart by the evaluation before training, "
+        )
+        return text + "if there is one: groups read off these rewards would rise and fall by chance.", {}
+    if "no_reward" in data["group"]:
+        text += " Those without a reward have none because that is what chose them."
     numbers = ends(data, "learnable") | ends(data, "unlearnable")
     if "learnable_first" in numbers:
         text += " The learnable went from {learnable_first:rate} to {learnable_last:rate}."
     if "unlearnable_first" in numbers:
         text += (
-            " The unlearnable went from {unlearnable_first:rate} to {unlearnable_last:rate}: a flat line above zero is "
-            "the phenomenon."
+            " The unlearnable went from {unlearnable_first:rate} to {unlearnable_last:rate}. A flat line "
+            "above zero is what the paper calls the unlearnability phenomenon."
         )
     return text, numbers
 

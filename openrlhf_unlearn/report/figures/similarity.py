@@ -52,7 +52,7 @@ def caption(material, data: Data):
         return text, {}
     kind, groups = chosen[0], ("learnable", "unlearnable")
     text += f" {kind.capitalize()}, the learnable are at {{learnable:rate}}, the unlearnable"
-    text += " at {unlearnable:rate} ({prompts:count} prompts): outliers lie to the left."
+    text += " at {unlearnable:rate} ({prompts:count} prompts)."
     numbers = {group: rows[kind, group]["mean"] for group in groups}
     return text, numbers | {"prompts": rows[kind, "unlearnable"]["prompts"]}
 

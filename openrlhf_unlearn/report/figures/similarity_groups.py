@@ -18,8 +18,8 @@ def data(material) -> Data | None:
 def caption(material, data: Data):
     pair = {frozenset((row["a"], row["b"])): row for row in records(data)}
     text = (
-        "Mean cosine between the gradients of one group's prompts and another's; on the diagonal, within a group. If "
-        "the unlearnable are outliers, their row is pale throughout, within themselves too."
+        "Mean cosine between the gradients of one group's prompts and another's; on the diagonal, within a group. "
+        "Few or noisy rollouts make a row paler on the left; on the right that is taken out."
     )
     own = pair.get(frozenset(("unlearnable",)))
     if own is None or own["corrected"] is None:

@@ -50,8 +50,8 @@ def caption_training(material, data: Data):
 
 def caption_models(material, data: Data):
     text = (
-        "The same prompts under {models:count} models. A model on which the unlearnable rise to the others is one to "
-        "start from: {closest:plain} has the smallest gap between learnable and unlearnable, {gap:rate}."
+        "The same prompts under {models:count} models. The gap between learnable and unlearnable is smallest under "
+        "{closest:plain}, {gap:rate}; whether RL then learns the unlearnable is not seen here."
     )
     gaps = _gaps(records(data))
     if not gaps:

@@ -37,10 +37,10 @@ def data(material) -> Data | None:
 
 
 def _chosen(material, gradients) -> list[tuple[int, str, str]]:
-    """(place in the file, id, group): of each group the prompts with the most correct rollouts."""
+    """(place in the file, id, group): of each group prompts drawn at random, whatever their rollouts."""
     group_of = dict(zip(material.ids.to_pylist(), material.groups, strict=True))
     found = []
-    order = np.argsort(-np.asarray(gradients.n), kind="stable")
+    order = np.random.default_rng(0).permutation(len(gradients.ids))
     for group in GROUPS:
         mine = [(int(at), gradients.ids[at]) for at in order if group_of.get(gradients.ids[at]) == group]
         found += [(at, name, group) for at, name in mine[:EACH]]
@@ -49,9 +49,9 @@ def _chosen(material, gradients) -> list[tuple[int, str, str]]:
 
 def caption(material, data: Data):
     return (
-        "Plain cosines of the gradients of {prompts:count} prompts, those with the most correct rollouts of each "
-        "group, in order of the groups. A block that is blue inside learns together; a pale stripe learns alone.",
-        {"prompts": len(data["prompt_id"])},
+        "Plain cosines of the gradients of {prompts:count} prompts, at most {each:count} of each group, drawn at "
+        "random, in order of the groups. Blue is alike; few or noisy rollouts make a stripe paler than its prompt is.",
+        {"prompts": len(data["prompt_id"]), "each": EACH},
     )
 
 

@@ -27,7 +27,7 @@ def caption(material, data: Data):
     numbers = {}
     if any(row["captured"] is not None for row in first.values()):
         text += " On the right, the share of each group's gradients inside the first directions of the easy and "
-        text += "learnable ones', with 95 % intervals: what is outside, training on those does not move."
+        text += "learnable ones', over what these have there themselves, with 95 % intervals."
     for group in ("learnable", "unlearnable"):
         if group in first:
             numbers[group] = first[group]["effective_rank"]

@@ -29,7 +29,7 @@ def _models(single) -> tuple[str, str]:
 def data(material) -> Data | None:
     rows, done = [], 0.0
     for stage, single in enumerate(chain(material), 1):
-        curves = reward_curves(single.visits, material.groups)
+        curves = reward_curves(single.visits, material.curve_groups)
         rows += [{"stage": stage, **row, "step": done + row["step"]} for row in curves]
         done = max([done, *(float(done + step) for step in single.visits.step[-1:])])
     return columns(rows)

@@ -52,8 +52,8 @@ def caption(material, data: Data):
     return (
         "Of the visits to a prompt that was solved at the visit before (mean reward of {solved:plain} or more), the "
         "share at which it was lost (below {lost_bound:plain}). {lost:count} of {visits:count} in all "
-        "({share:percent}; 95 % interval {low:percent} to {high:percent}): where this grows, training unlearns as it "
-        "goes. Points of fewer than {fewest:count} such visits are in the data only.",
+        "({share:percent}; 95 % interval {low:percent} to {high:percent}). Some of these are luck: a "
+        "visit has few rollouts. Points of fewer than {fewest:count} such visits are in the data only.",
         {
             "solved": SOLVED, "lost_bound": LOST, "lost": lost, "visits": visits, "share": lost / visits, "low": low,
             "high": high, "fewest": FEWEST,
