@@ -20,7 +20,14 @@ EXACT = 1e-12  # how far apart, relative to their size, two exact numbers may be
 PLACES = 6  # decimal places from which on a decimal may stand for an irrational or repeating number
 MAX_DIGITS = 4_000
 _CASES_KEPT = ConversionConfig(lowercase_symbols=False)
-_SPECIAL = {"infty": r"\infty ", "pi": r"\pi ", "emptyset": r"\emptyset ", "sum": r"\sum", "prod": r"\prod", "int": r"\int"}
+_SPECIAL = {
+    "infty": r"\infty ",
+    "pi": r"\pi ",
+    "emptyset": r"\emptyset ",
+    "sum": r"\sum",
+    "prod": r"\prod",
+    "int": r"\int",
+}
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": r"\le ", ">=": r"\ge ", "to": r"\to "}
 
 
@@ -100,7 +107,9 @@ def _latex(node: Node, i: int, nodes) -> str:
     if kind == "sym":
         return rf"\mathbb{{{latex(node.args[0])}}}" if node.args else _SPECIAL.get(text, f"\\{text} ")
     if kind in ("open", "close"):
-        return {"|_": r"\lfloor ", "_|": r"\rfloor ", "|^": r"\lceil ", "^|": r"\rceil ", "{": "(", "}": ")"}.get(text, text)
+        return {"|_": r"\lfloor ", "_|": r"\rfloor ", "|^": r"\lceil ", "^|": r"\rceil ", "{": "(", "}": ")"}.get(
+            text, text
+        )
     if kind == "bar":
         return "|"
     if kind == "group":
@@ -148,7 +157,9 @@ def _fractions_bound(nodes):
         if (
             [n.kind for n in nodes[i : i + 3]] == ["num", "op", "num"]
             and nodes[i + 1].text == "/"
-            and not (i + 3 < len(nodes) and nodes[i + 3].kind in ("sup",) or i + 3 < len(nodes) and nodes[i + 3].text == "!")
+            and not (
+                i + 3 < len(nodes) and nodes[i + 3].kind in ("sup",) or i + 3 < len(nodes) and nodes[i + 3].text == "!"
+            )
             and not (out and out[-1].kind == "op" and out[-1].text == "/")
             and not (out and out[-1].kind == "fn")
         ):
@@ -205,7 +216,11 @@ def _functions_bound(nodes):
         end = i
         while end < len(nodes) and nodes[end].kind in _ARGUMENT:
             end += 1
-        if end > i and not (end < len(nodes) and nodes[end].kind in ("open", "bar")) and node.text not in ("lim", "min", "max"):
+        if (
+            end > i
+            and not (end < len(nodes) and nodes[end].kind in ("open", "bar"))
+            and node.text not in ("lim", "min", "max")
+        ):
             out.append(Node("group", "group", (tuple(_functions_bound(nodes[i:end])),)))
             i = end
     return out
@@ -231,7 +246,9 @@ def expression(nodes: tuple[Node, ...]):
 
 def _transposed(nodes) -> bool:
     """A^T, which the parser reads as A."""
-    return any(node.kind == "sup" and [n.text for n in node.args[0]] in (["T"], [r"\top"], ["*"], ["+"]) for node in nodes)
+    return any(
+        node.kind == "sup" and [n.text for n in node.args[0]] in (["T"], [r"\top"], ["*"], ["+"]) for node in nodes
+    )
 
 
 def equal(a: tuple[Node, ...], b: tuple[Node, ...]) -> bool:
@@ -394,7 +411,9 @@ def within(nodes):
 def unevaluated(what) -> bool:
     """Whether it is a sum, product, integral or limit that is not worked out."""
     found = within(getattr(what, "nodes", ()))
-    return any(node.kind == "sym" and node.text in ("sum", "prod", "int") or node == Node("fn", "lim") for node in found)
+    return any(
+        node.kind == "sym" and node.text in ("sum", "prod", "int") or node == Node("fn", "lim") for node in found
+    )
 
 
 def letters(nodes) -> set[str]:

@@ -1,11 +1,14 @@
 r"""Compare: whether an answer and a label of known shapes are the same, and the rule that says so.
 
-Runs inside a grading process. Only like is compared with like: what has no rule here is wrong, so that an answer that says
+Runs inside a grading process. Only like is compared with like: what has no rule here is wrong, so that an answer
+that says
 more than its label (another value, a relation, a word) never passes for it. rules.py has every rule with examples.
 """
 
 from openrlhf_unlearn.grading import algebra, sets
-from openrlhf_unlearn.grading.nodes import Node, Unreadable, nodes, writing_of
+from openrlhf_unlearn.grading.classify import shape, trimmed
+from openrlhf_unlearn.grading.nodes import Node, Unreadable, writing_of
+from openrlhf_unlearn.grading.reader import nodes
 from openrlhf_unlearn.grading.shapes import (
     Based,
     Builder,
@@ -20,8 +23,6 @@ from openrlhf_unlearn.grading.shapes import (
     Residue,
     Row,
     Words,
-    _trimmed,
-    shape,
 )
 from openrlhf_unlearn.grading.words import same_words
 
@@ -31,8 +32,8 @@ SAME = "same writing"
 def decide(answer: str, label: str) -> str | None:
     """The rule by which the answer is the label; None if none does."""
     try:
-        gold = _trimmed(nodes(label))
-        found = _trimmed(nodes(answer))
+        gold = trimmed(nodes(label))
+        found = trimmed(nodes(answer))
     except (Unreadable, RecursionError):
         return SAME if answer.split() == label.split() else None
     if not found:
@@ -79,7 +80,11 @@ def _quantities(a, b) -> str | None:
 
 def _degrees(a: Quantity, b: Quantity) -> bool:
     """30° for π/6."""
-    if a.unit != "deg" or b.unit not in (None, "rad") or not any(node == Node("sym", "pi") for node in algebra.within(b.nodes)):
+    if (
+        a.unit != "deg"
+        or b.unit not in (None, "rad")
+        or not any(node == Node("sym", "pi") for node in algebra.within(b.nodes))
+    ):
         return False
     return algebra.equal((Node("frac", "frac", ((*a.nodes, Node("sym", "pi")), (Node("num", "180"),))),), b.nodes)
 
@@ -99,7 +104,9 @@ def _equal(a: Quantity, b: Quantity) -> bool:
     if (a.unit == "%") == (b.unit == "%"):
         return False
     percent, plain = (a, b) if a.unit == "%" else (b, a)
-    return not plain.unit and algebra.equal((Node("frac", "frac", (percent.nodes, (Node("num", "100"),))),), plain.nodes)
+    return not plain.unit and algebra.equal(
+        (Node("frac", "frac", (percent.nodes, (Node("num", "100"),))),), plain.nodes
+    )
 
 
 def _named(a, b) -> str | None:
@@ -120,7 +127,12 @@ def _value(relation: Relation):
     if "==" in relation.ops and not isinstance(rest[-1], Residue):
         return None
     if relation.ops[0] == "in" or "in" in relation.ops:
-        if len(rest) == 1 and isinstance(first, Quantity) and algebra.is_name(first.nodes) and not _is_number_set(rest[0]):
+        if (
+            len(rest) == 1
+            and isinstance(first, Quantity)
+            and algebra.is_name(first.nodes)
+            and not _is_number_set(rest[0])
+        ):
             return rest[0]
         return None
     if not _names(first, rest[0]):
@@ -138,8 +150,13 @@ def _value(relation: Relation):
 
 
 def _is_number_set(what) -> bool:
-    return isinstance(what, Quantity) and len(what.nodes) == 1 and what.nodes[0].kind == "sym" and what.nodes[0].text == "bb" \
+    return (
+        isinstance(what, Quantity)
+        and len(what.nodes) == 1
+        and what.nodes[0].kind == "sym"
+        and what.nodes[0].text == "bb"
         and writing_of(what.nodes[0].args[0]) != "R"
+    )
 
 
 def _is_constant(what) -> bool:
@@ -182,7 +199,11 @@ def _equations(a, b) -> str | None:
         return None
     if set(a.ops) | set(b.ops) <= {"=", "~"}:
         return _two_equations(a, b)
-    if a.ops == b.ops and len(a.sides) == len(b.sides) and all(rule(x, y) for x, y in zip(a.sides, b.sides, strict=True)):
+    if (
+        a.ops == b.ops
+        and len(a.sides) == len(b.sides)
+        and all(rule(x, y) for x, y in zip(a.sides, b.sides, strict=True))
+    ):
         return "relation"
     return None
 
@@ -194,7 +215,11 @@ def _two_equations(a: Relation, b: Relation) -> str | None:
         generic = {"y", "f ( x )"}
         if (names[0] == names[1] or set(names) <= generic) and rule(*values):
             return "name"
-    if (None in values) and len(algebra.letters(_all_nodes(a)) | algebra.letters(_all_nodes(b))) == 1 and values != [None] * 2:
+    if (
+        (None in values)
+        and len(algebra.letters(_all_nodes(a)) | algebra.letters(_all_nodes(b))) == 1
+        and values != [None] * 2
+    ):
         return None  # an equation that is not solved, for its solution
     if len(a.sides) == len(b.sides) == 2 and all(isinstance(side, Quantity) for side in (*a.sides, *b.sides)):
         return "equation" if sets.same_curve(a, b) else None
@@ -225,9 +250,9 @@ def _lists(a, b) -> str | None:
     if not (isinstance(a, Many) and isinstance(b, Many)):
         return None
     a, b = _flat(a), _flat(b)
-    if "system" in (a.kind, b.kind) or any(isinstance(item, Relation) for item in (*a.items, *b.items)):
-        if found := _systems(a, b):
-            return found
+    equations = "system" in (a.kind, b.kind) or any(isinstance(item, Relation) for item in (*a.items, *b.items))
+    if equations and (found := _systems(a, b)):
+        return found
     if not a.items or not b.items:
         return None
     return "list" if _covers(a.items, b.items) and _covers(b.items, a.items, turned=True) else None
@@ -275,7 +300,12 @@ def _rows(a, b) -> str | None:
     if isinstance(a, Row) and isinstance(b, Row):
         return "tuple" if a.brackets == b.brackets and _in_order(a.items, b.items) else None
     for one, other, turned in ((a, b, False), (b, a, True)):
-        if isinstance(one, Row) and isinstance(other, Many) and one.brackets == "()" and other.kind in ("list", "system"):
+        if (
+            isinstance(one, Row)
+            and isinstance(other, Many)
+            and one.brackets == "()"
+            and other.kind in ("list", "system")
+        ):
             named = _assignments(other.items)
             items = [value for _, value in named] if named and len({n for n, _ in named}) == len(named) else other.items
             if _in_order(*((items, one.items) if turned else (one.items, items))):
@@ -299,7 +329,9 @@ def _matrices(a, b) -> str | None:
     for one, other in ((a, b), (b, a)):
         if isinstance(one, Matrix) and isinstance(other, Row) and not one.factor and other.brackets == "()":
             column = [row[0] for row in one.rows] if all(len(row) == 1 for row in one.rows) else one.rows[0]
-            if (len(one.rows) == 1 or len(one.rows[0]) == 1) and _in_order(*((column, other.items) if one is a else (other.items, column))):
+            if (len(one.rows) == 1 or len(one.rows[0]) == 1) and _in_order(
+                *((column, other.items) if one is a else (other.items, column))
+            ):
                 return "matrix"
     return None
 
@@ -350,14 +382,24 @@ def _repeated(a, b) -> str | None:
         return "set" if rule(a, b.items[0]) else None
     if isinstance(a, Quantity) and isinstance(b, Quantity) and (parts := _in_parentheses(a.nodes)):
         first, second = parts
-        if algebra.equal(first, b.nodes) and sets.near(first, second) or algebra.equal(second, b.nodes) and algebra.equal(first, second):
+        if (
+            algebra.equal(first, b.nodes)
+            and sets.near(first, second)
+            or algebra.equal(second, b.nodes)
+            and algebra.equal(first, second)
+        ):
             return "twice"
     return None
 
 
 def _in_parentheses(found):
     """(5/2, 2.5) of "5/2 (2.5)"."""
-    if len(found) > 3 and found[-1] == Node("close", ")") and found[-3] == Node("open", "(") and algebra.is_decimal(found[-2:-1]):
+    if (
+        len(found) > 3
+        and found[-1] == Node("close", ")")
+        and found[-3] == Node("open", "(")
+        and algebra.is_decimal(found[-2:-1])
+    ):
         return found[:-3], found[-2:-1]
     return None
 

@@ -47,5 +47,7 @@ def quick_grade(response: str, label: str) -> Grade | None:
     if answer is None:
         return Grade.of("no_answer", None, "the last box is empty or open")
     if _INTEGER.fullmatch(answer):
-        return Grade.of(*(("correct", answer, "box; number") if int(answer) == int(gold) else ("wrong", answer, "box; no rule")))
+        return Grade.of(
+            *(("correct", answer, "box; number") if int(answer) == int(gold) else ("wrong", answer, "box; no rule"))
+        )
     return None

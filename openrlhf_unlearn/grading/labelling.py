@@ -9,7 +9,10 @@ from openrlhf_unlearn.grading.extract import anchored_answer, boxed_answer, has_
 
 MAX_WORDS = 6  # of a label that is words; a longer one is a sentence
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
-_PROOF = re.compile(r"\W*(?:proof|prove|see (?:the )?(?:proof|solution|figure|below)|omitted|证明(?:见解析)?|见解析|略)\W*", re.IGNORECASE)
+_PROOF = re.compile(
+    r"\W*(?:proof|prove|see (?:the )?(?:proof|solution|figure|below)|omitted|证明(?:见解析)?|见解析|略)\W*",
+    re.IGNORECASE,
+)
 _NOTHING = {"none", "null", "nan", "n/a", "undefined answer"}
 _SAYS = re.compile(r"\b(?:is|are|equals?|was)\s+(?=[^\s])", re.IGNORECASE)
 
@@ -25,7 +28,8 @@ class Note:
 
 @lru_cache(maxsize=1024)
 def value_of(label: str) -> str:
-    r"""The part of a label that answers are compared with: the last box or what follows #### of a whole solution, the one
+    r"""The part of a label that answers are compared with: the last box or what follows #### of a whole solution,
+    the one
     item of a list, the value at the end of "The maximum value is 5"; else the label."""
     text = label.strip()
     if "<answer>" in text:
@@ -82,7 +86,9 @@ def note(label: str) -> Note | None:
         return Note(False, "no answer but a proof", "remove the row: nothing can be compared")
     value = value_of(text)
     if not _readable(value):
-        return Note(False, "malformed or too long to be an answer", "give the value alone, as well-formed LaTeX or words")
+        return Note(
+            False, "malformed or too long to be an answer", "give the value alone, as well-formed LaTeX or words"
+        )
     if "\n" in text or len(text) > 200 or "####" in text:
         return Note(True, "a whole solution", f"only {value!r} is compared; keep only that")
     if value != text and _items(text) is not None:
@@ -98,7 +104,11 @@ def note(label: str) -> Note | None:
 def _choice_note(value: str) -> Note | None:
     from openrlhf_unlearn.grading.choices import letter_and_rest
 
-    found = letter_and_rest(value) if re.match(r"[\s({\\$]*(?:text(?:bf)?|mathrm|mathbf)?[\s({]*[A-J]\s*[).:]", value) else None
+    found = (
+        letter_and_rest(value)
+        if re.match(r"[\s({\\$]*(?:text(?:bf)?|mathrm|mathbf)?[\s({]*[A-J]\s*[).:]", value)
+        else None
+    )
     if found and found[1]:
         return Note(True, "a letter with its value", f"the letter {found[0]} decides; give the letter alone")
     return None
@@ -106,17 +116,23 @@ def _choice_note(value: str) -> Note | None:
 
 def _readable(value: str) -> bool:
     r"""Whether it is well-formed: braces closed, arguments there, something in it that is no punctuation."""
-    from openrlhf_unlearn.grading.nodes import Unreadable, nodes
-    from openrlhf_unlearn.grading.shapes import Many, Words, _trimmed, shape
+    from openrlhf_unlearn.grading.classify import shape, trimmed
+    from openrlhf_unlearn.grading.nodes import Unreadable
+    from openrlhf_unlearn.grading.reader import nodes
+    from openrlhf_unlearn.grading.shapes import Many, Words
 
     if len(value) > 2_000:
         return False
     try:
-        found = _trimmed(nodes(value))
+        found = trimmed(nodes(value))
         what = shape(value)
     except (Unreadable, RecursionError):
         return False
     meant = any(node.kind in ("num", "let", "word", "sym", "env", "fn", "dots") or node.args for node in found)
-    return meant or isinstance(what, Many) and what.kind == "set" or isinstance(what, Words) and any(
-        node.kind == "cmd" for node in found
+    return (
+        meant
+        or isinstance(what, Many)
+        and what.kind == "set"
+        or isinstance(what, Words)
+        and any(node.kind == "cmd" for node in found)
     )

@@ -58,7 +58,12 @@ def _set(what) -> tuple[Set | None, str | None]:
         return S.Reals, None
     if isinstance(what, Words) and spoken(what) in EMPTY:
         return S.EmptySet, None
-    if isinstance(what, Quantity) and not what.unit and any(node.kind == "sym" for node in what.nodes) and len(what.nodes) == 1:
+    if (
+        isinstance(what, Quantity)
+        and not what.unit
+        and any(node.kind == "sym" for node in what.nodes)
+        and len(what.nodes) == 1
+    ):
         found = algebra.expression(what.nodes)
         return (found, None) if isinstance(found, Set) else (None, None)
     return None, None
@@ -215,7 +220,9 @@ def same_family(a: Quantity, b: Quantity) -> bool:
     names = []
     for quantity, expression, other in ((a, x, b), (b, y, a)):
         free = {str(symbol) for symbol in expression.free_symbols}
-        name = quantity.family or (other.family if other.family in free else next(iter(free)) if len(free) == 1 else None)
+        name = quantity.family or (
+            other.family if other.family in free else next(iter(free)) if len(free) == 1 else None
+        )
         names.append(name)
     if None in names:
         return False
@@ -243,7 +250,9 @@ def same_ratio(a, b) -> bool:
 
 
 def determinant_is(what: Determinant, value: Quantity) -> bool:
-    cells = [[algebra.expression(cell.nodes) if isinstance(cell, Quantity) else None for cell in row] for row in what.rows]
+    cells = [
+        [algebra.expression(cell.nodes) if isinstance(cell, Quantity) else None for cell in row] for row in what.rows
+    ]
     wanted = algebra.expression(value.nodes)
     if len(cells) > 6 or not all(isinstance(cell, Expr) for row in (*cells, [wanted]) for cell in row):
         return False
@@ -264,7 +273,10 @@ def components(what: Quantity) -> list | None:
 
 
 def same_scaled(factor_a, cells_a, factor_b, cells_b) -> bool:
-    values = [[algebra.expression(cell.nodes) if isinstance(cell, Quantity) else None for cell in cells] for cells in (cells_a, cells_b)]
+    values = [
+        [algebra.expression(cell.nodes) if isinstance(cell, Quantity) else None for cell in cells]
+        for cells in (cells_a, cells_b)
+    ]
     factors = [algebra.expression(factor) if factor else Rational(1) for factor in (factor_a, factor_b)]
     if not all(isinstance(value, Expr) for value in (*factors, *values[0], *values[1])):
         return False

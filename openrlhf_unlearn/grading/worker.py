@@ -59,7 +59,10 @@ def answer_to(request: dict, answers: Format) -> dict:
 
 def _failed(error: BaseException, answers: Format) -> dict:
     problem = _problem(error, answers)
-    return {**vars(Grade.of("error", None, problem or f"the parser failed: {type(error).__name__}")), "problem": problem}
+    return {
+        **vars(Grade.of("error", None, problem or f"the parser failed: {type(error).__name__}")),
+        "problem": problem,
+    }
 
 
 def _problem(error: BaseException, answers: Format) -> str | None:

@@ -20,7 +20,11 @@ def boxed(found) -> list[tuple[str, str, str]]:
 def test_each_rule_decides_what_it_is_for(grader):
     found = cases(FINDING, "accepts") + boxed(cases(COMPARING, "accepts"))
     grades = grader.grade([response for _, response, _ in found], [label for *_, label in found])
-    failed = [(case, g) for case, g in zip(found, grades, strict=True) if (g.verdict, case[0] in g.reason.split("; ")) != ("correct", True)]
+    failed = [
+        (case, g)
+        for case, g in zip(found, grades, strict=True)
+        if (g.verdict, case[0] in g.reason.split("; ")) != ("correct", True)
+    ]
     assert failed == []
 
 
