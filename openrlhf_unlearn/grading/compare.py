@@ -50,6 +50,39 @@ def same(answer: str, label: str) -> bool:
     return decide(answer, label) is not None
 
 
+_KINDS = {
+    "Words": "words",
+    "Relation": "a relation",
+    "Row": "a tuple or interval",
+    "Joined": "a set",
+    "Builder": "a set",
+    "Matrix": "a matrix",
+    "Determinant": "a determinant",
+    "Cases": "a function by cases",
+    "Ratio": "a ratio or time",
+    "Based": "a number in a base",
+    "Residue": "a remainder",
+}
+
+
+def why_not(answer: str, label: str) -> str:
+    """For people: what kinds of answers the two are, where no rule takes one for the other."""
+    return f"no rule takes {_kind(answer)} for {_kind(label)}"
+
+
+def _kind(text: str) -> str:
+    try:
+        what = shape(text)
+    except (Unreadable, RecursionError):
+        return "unreadable text"
+    if isinstance(what, Many):
+        return "a system" if what.kind == "system" else f"{len(what.items)} values"
+    if isinstance(what, Quantity):
+        plain = "a number" if algebra.number(what.nodes) is not None else "an expression"
+        return f"{plain} of unit {what.unit}" if what.unit else plain
+    return _KINDS[type(what).__name__]
+
+
 def rule(answer, label) -> str | None:
     """The rule by which two shapes are the same value."""
     if same_words(answer, label):
