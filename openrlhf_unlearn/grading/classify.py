@@ -147,6 +147,7 @@ def _family(found: Nodes) -> tuple[str | None, Nodes]:
             node.kind == "let"
             or node == Node("rel", "in")
             or _names_integers(node)
+            or node.kind in ("sup", "sub")  # the positive ones
             or node.kind == "word"
             and node.text.casefold() in {"where", "for", "any", "all", "is", "an", "some", "with", "every", "integer"}
             for node in tail
@@ -234,6 +235,8 @@ def _plus_minus(found: Nodes) -> Many | None:
     """x = 1 ± √2 as two."""
     if not any(node.kind in ("pm", "mp") for node in _all(found)) or _parts_equation(found):
         return None
+    if any(node.kind in ("pm", "mp") and i and found[i - 1].kind in ("op", "pm", "mp") for i, node in enumerate(found)):
+        return None  # -±3
     coupled = any(node.kind == "mp" for node in _all(found))
     variants = [_signed(found, True), _signed(found, False)] if coupled else _signs(found)
     if len(variants) > 16:
@@ -541,6 +544,8 @@ def readable(found: Nodes) -> bool:
         if node.kind not in _KNOWN and not (analysis and node.kind in ("rel",)):
             return False
         if node.kind == "num" and i and found[i - 1].kind == "num":
+            return False
+        if node.kind == "open" and node.text in ("{", "<"):
             return False
         if node.kind == "pct" and i + 1 < len(found) and found[i + 1].kind != "op":
             return False

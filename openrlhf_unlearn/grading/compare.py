@@ -200,6 +200,8 @@ def _names(first, value) -> bool:
     """x, P(A), |AB|, or a combination of several names such as m+n; x^2+y^2 is a curve's, x^2 or x+3 an equation's."""
     if isinstance(first, Words):
         return algebra.is_name(first.nodes)
+    if isinstance(first, Joined):
+        return all(isinstance(part, Quantity) and algebra.is_name(part.nodes) for part in first.parts)
     if isinstance(first, Row):
         return all(isinstance(item, Quantity) and algebra.is_name(item.nodes) for item in first.items)
     if not isinstance(first, Quantity) or first.unit:
@@ -409,9 +411,9 @@ def _repeated(a, b) -> str | None:
     """1/2, 0.5 for 0.5: one value written twice; 5/2 (2.5) likewise."""
     if isinstance(a, Many) and a.kind in ("list", "or") and isinstance(b, Quantity) and 1 < len(a.items) <= 3:
         return "twice" if all(rule(item, b) for item in a.items) else None
-    if isinstance(a, Many) and a.kind == "set" and len(a.items) == 1 and isinstance(b, Quantity):
+    if isinstance(a, Many) and a.kind == "set" and len(a.items) == 1 and isinstance(b, Quantity | Row):
         return "set" if rule(a.items[0], b) else None
-    if isinstance(b, Many) and b.kind == "set" and len(b.items) == 1 and isinstance(a, Quantity):
+    if isinstance(b, Many) and b.kind == "set" and len(b.items) == 1 and isinstance(a, Quantity | Row):
         return "set" if rule(a, b.items[0]) else None
     if isinstance(a, Quantity) and isinstance(b, Quantity) and (parts := _in_parentheses(a.nodes)):
         first, second = parts

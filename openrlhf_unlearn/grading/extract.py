@@ -42,7 +42,7 @@ _ANCHOR = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(rf"^[\s#*_]{{0,20}}(?:the )?(?:final )?(?:{_ANSWER_WORDS})[\s*_:：]{{0,8}}$", re.IGNORECASE)
-_MARKUP = re.compile(r"\*\*|__|`+|^[#>\s]+|^\*(?=\S)|(?<=\S)\*$")
+_MARKUP = re.compile(r"\*\*|__|`+|^[#\s]+|^[*_](?=\S)|(?<=\S)[*_]$")
 _OPENING = re.compile(r"\\.|\$\$|\$(?!\s)|\$(?=\s*\n)", re.DOTALL)
 _CLOSINGS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
 _DOLLARS = re.compile(r"((?:\\.|[^$\\\n])+)\$")

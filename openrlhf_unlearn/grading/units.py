@@ -66,6 +66,8 @@ def _physical(words: list[str]) -> str | None:
             power = AREAS[word]
         elif word in JOINTS and spelled and not power:
             spelled += JOINTS[word]
+        elif word == "·" and spelled:
+            continue
         elif word.startswith("^") and spelled and not spelled.endswith("/"):
             spelled += word
         elif word in UNITS or len(word) > 1 and word.casefold() in UNITS:
