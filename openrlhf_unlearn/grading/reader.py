@@ -253,6 +253,8 @@ class _Reader:
                 raise Unreadable("an opening parenthesis without its closing one")
             out.extend(self.next(out))
         self.depth = outside
+        if out[-1] != Node("close", ")"):
+            raise Unreadable("a parenthesis closed by another bracket")
         return _finished(out[:-1])
 
     def command(self, before: list[Node]) -> list[Node]:

@@ -1,6 +1,6 @@
 """No answer, response or label takes our own code more than linear time: twice the length costs about twice the time.
 
-What is measured is processor time of this thread; costs below a fifth of a second are not told apart.
+What is measured is processor time of this thread; costs below a tenth of a second are not told apart.
 """
 
 import time
@@ -12,7 +12,7 @@ from openrlhf_unlearn.grading import choices, extract, labelling
 from openrlhf_unlearn.grading.classify import shape
 from openrlhf_unlearn.grading.nodes import Unreadable
 
-LENGTH, FLOOR_S = 40_000, 0.2
+LENGTH, READ, FLOOR_S = 20_000, 4_000, 0.1  # characters of a response, and of a formula
 PIECES = r"""
 $ $$ \[ \( \ { } \boxed{ \boxed ( [ A) (A) A, 1, 0, 000, 1,234 1\, {,} ... \text{ \frac \sqrt \dot1 \overline \left(
 \begin{pmatrix} \\ & _ ^ ^{ 1.1 e1 E+ = < + ' ` ** * #### # > | : 1: ab -a a- a. a; 。 答案 answer answer: is <eos>
@@ -41,10 +41,6 @@ def read(text: str) -> None:
         shape(text)
 
 
-def forget() -> None:
-    labelling.value_of.cache_clear()
-
-
 FUNCTIONS = [
     extract.said,
     extract.locate,
@@ -63,24 +59,23 @@ FUNCTIONS = [
 
 
 def cost(function, text: str) -> float:
-    def once() -> float:
-        forget()
-        start = time.thread_time()
-        function(text)
-        return time.thread_time() - start
-
-    return min(once() for _ in range(2))
+    labelling.value_of.cache_clear()
+    start = time.thread_time()
+    function(text)
+    return time.thread_time() - start
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_twice_the_length_takes_about_twice_the_time(function):
-    slow = []
+    slow, length = [], READ if function is read else LENGTH
     for piece in PIECES.split() + PHRASES:
-        for start in ("", "x", "The answer is "):
-            times = LENGTH // len(piece)
-            double = cost(function, start + piece * times)
-            if double > FLOOR_S and double > 3 * cost(function, start + piece * (times // 2)):
-                slow.append((piece, double))
+        for start in ("x", "The answer is "):
+            once, twice = start + piece * (length // len(piece)), start + piece * (2 * length // len(piece))
+            if cost(function, twice) < FLOOR_S:
+                continue
+            ratio = min(cost(function, twice) for _ in range(3)) / min(cost(function, once) for _ in range(3))
+            if ratio > 3:
+                slow.append((start, piece, ratio))
     assert slow == []
 
 
