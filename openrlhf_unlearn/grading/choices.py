@@ -1,8 +1,7 @@
 r"""Multiple choice: the letter that an answer chooses, where it chooses exactly one.
 
-Accepted for B: "B", "(b)", "B) 12", "B: twelve", \textbf{(B)}\ 12, "option B". Never: "B, A", "B. C. D.",
-"(B) and (C)",
-"A/B", "not B", "ABCD". A comma never follows a chosen letter.
+Accepted for B: "B", "(b)", "B) 12", "B: twelve", \textbf{(B)}\ 12, "option B". Never: "B, A", "B. C. D.", "A/B",
+"(B) and (C)", "not B", "ABCD". A comma never follows a chosen letter.
 """
 
 import re

@@ -1,7 +1,7 @@
 r"""Before a formula is read: in ASCII and LaTeX, repeating decimals as fractions.
 
-cleaned("½ ≤ x²")         # \\frac{1}{2} \\le  x^{2}
-cleaned("0.1666\\ldots")   # \\frac{1}{6}
+cleaned("½ ≤ x²")         # \frac{1}{2} \le  x^{2}
+cleaned("0.1666\ldots")   # \frac{1}{6}
 """
 
 import re

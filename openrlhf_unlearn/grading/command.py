@@ -4,9 +4,8 @@ r"""`openrlhf-unlearn grade FILE.jsonl`: the verdict on each response, how its a
 
 A line is {"response": "so \\boxed{1/2}", "label": "0.5"}; .json, .csv and .parquet are read, too. With a third column
 "expected" ("correct", "not", or a verdict) the rows graded otherwise are shown, with the false positives (wrong
-answers graded correct) and false negatives (right ones not) counted. The reason has two parts: where the answer was
-found,
-and the rule by which it is the label's value; docs/grading.md lists them all.
+answers graded correct) and false negatives (right ones not) counted. The reason says where the answer was found and by
+which rule it is the label's value; docs/grading.md lists them all.
 """
 
 import argparse

@@ -2,8 +2,7 @@ r"""Find: where the answer stands in a response. Text only: no mathematics, noth
 
 In `auto` an answer is, in this order: what the last `\boxed{…}` holds; what `<answer>` tags hold; what follows "the
 answer is" or `####`; the formula or bold text that ends the last line; or a response so short that it is nothing but an
-answer. A number in passing is none: math-verify takes it, and so rewards a derivation that was cut off at a lucky
-place.
+answer. A number in passing is none: math-verify takes it, and rewards a derivation that was cut off at a lucky place.
 """
 
 import re

@@ -28,9 +28,10 @@ class Note:
 
 @lru_cache(maxsize=1024)
 def value_of(label: str) -> str:
-    r"""The part of a label that answers are compared with: the last box or what follows #### of a whole solution,
-    the one
-    item of a list, the value at the end of "The maximum value is 5"; else the label."""
+    """The part of a label that answers are compared with; else the label.
+
+    Of a whole solution the last box, or what follows ####; of a list its items; of "The maximum value is 5" the value.
+    """
     text = label.strip()
     if "<answer>" in text:
         text = text.rpartition("<answer>")[2].partition("</answer>")[0].strip()

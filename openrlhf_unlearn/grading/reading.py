@@ -48,7 +48,7 @@ def value(text: str) -> complex | None:
         return None
     expression = algebra.expression(what.nodes)
     try:
-        number = complex(algebra._imaginary(expression)) if isinstance(expression, Basic) else None
+        number = complex(algebra.imaginary(expression)) if isinstance(expression, Basic) else None
     except algebra.NOT_A_NUMBER:
         return None
     return number / 100 if number is not None and what.unit == "%" else number

@@ -1,5 +1,4 @@
-"""Which words after a number are a unit. Two physical units must agree; a counted thing ("25 students") says
-nothing."""
+"""Which words after a number are a unit. Two physical units must agree; counted things ("25 students") are left out."""
 
 _SPELLINGS = """
 mm millimeter millimeters millimetre millimetres 毫米 | cm centimeter centimeters centimetre centimetres 厘米
@@ -9,9 +8,8 @@ mm millimeter millimeters millimetre millimetres 毫米 | cm centimeter centimet
 | lb lbs pound pounds | oz ounce ounces
 | ml mL milliliter milliliters millilitre millilitres 毫升 | l L liter liters litre litres 升 | cl dl
 | gal gallon gallons | qt quart quarts | pint pints | cup cups | tablespoon tablespoons | teaspoon teaspoons
-| ms | s sec second seconds 秒 | min mins minute minutes 分钟 分 | h hr hrs hour hours 小时 | day days 天 日 | week
-weeks 周
-| month months 个月 月 | year years 年 | mph | kph kmh | rpm | hz Hz | khz kHz | mhz MHz
+| ms | s sec second seconds 秒 | min mins minute minutes 分钟 分 | h hr hrs hour hours 小时 | day days 天 日 
+| week weeks 周 | month months 个月 月 | year years 年 | mph | kph kmh | rpm | hz Hz | khz kHz | mhz MHz
 | N newton newtons 牛 | J joule joules | kj kJ | W watt watts | kw kW | kwh kWh | V volt volts | ohm ohms
 | A ampere amperes amps | pa Pa pascal pascals | kpa kPa | atm | K kelvin | mol mole moles | cal kcal calories | ev eV
 | deg degree degrees 度 | rad radian radians | acre acres | ha hectare hectares | unit units 单位

@@ -1,7 +1,6 @@
 r"""Answers and labels with the verdict that a mathematician gives, and why math-verify 0.9.0 alone is not enough.
 
-PAIRS: graded right here. DOCUMENTED: math-verify's own choice, which stands: wrong or debatable, and not to be mended
-from outside.
+PAIRS: graded right here. DOCUMENTED: choices that stand: debatable, or not to be read from outside math-verify.
 """
 
 PAIRS = [  # answer, label, right or not, what it is about
