@@ -28,6 +28,8 @@ _SPECIAL = {
     "prod": r"\prod",
     "int": r"\int",
 }
+# The parser takes I for the imaginary unit, with any subscript, and fails on e_1 and E_1: letters that nobody writes.
+_STAND_INS = {"I": r"\varpi", "e": r"\varrho", "E": r"\varsigma"}
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": r"\le ", ">=": r"\ge ", "to": r"\to "}
 
 
@@ -92,6 +94,8 @@ def _latex(node: Node, i: int, nodes) -> str:
     if kind == "num":
         return _decimal(text) if "." in text else text
     if kind == "let":
+        below = i + 1 < len(nodes) and nodes[i + 1].kind == "sub"
+        text = _STAND_INS.get(text, text) if below or text == "I" else text
         return f"{text} " if text.startswith("\\") else text
     if kind == "fn":
         return f"\\{text} "
