@@ -275,8 +275,10 @@ def last_formula(text: str) -> Found | None:
 
 def short_answer(text: str) -> str | None:
     """A short response that is nothing but an answer, or a sentence that ends in one; None else."""
+    if len(text) > SHORT or "#" in text:  # a heading, or working that was cut off
+        return None
     text = plain(text)
-    if len(text) > SHORT or not text or "#" in text:  # a heading, or working that was cut off
+    if not text:
         return None
     sentence = _last_sentence(text)
     leads = list(_LEAD.finditer(sentence))
