@@ -28,6 +28,8 @@ _SPECIAL = {
     "prod": r"\prod",
     "int": r"\int",
 }
+# The parser takes I for the imaginary unit, with any subscript, and fails on e_1 and E_1: letters that nobody writes.
+_STAND_INS = {"I": r"\varpi", "e": r"\varrho", "E": r"\varsigma"}
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": r"\le ", ">=": r"\ge ", "to": r"\to "}
 
 
@@ -92,6 +94,8 @@ def _latex(node: Node, i: int, nodes) -> str:
     if kind == "num":
         return _decimal(text) if "." in text else text
     if kind == "let":
+        below = i + 1 < len(nodes) and nodes[i + 1].kind == "sub"
+        text = _STAND_INS.get(text, text) if below or text == "I" else text
         return f"{text} " if text.startswith("\\") else text
     if kind == "fn":
         return f"\\{text} "
@@ -296,13 +300,13 @@ def _rounds(decimal, value, other) -> bool:
 
 def same_expressions(x, y) -> bool:
     """math-verify's verdict, but where it compares decimal places the numbers must agree to EXACT of their size."""
-    x, y = _imaginary(x), _imaginary(y)
+    x, y = imaginary(x), imaginary(y)
     try:
         if not verify(x, y, timeout_seconds=None, float_rounding=PLACES):
-            return _same_complex(x, y) or _certain(_same_where_real, x, y)
+            return _same_complex(x, y) or certain(_same_where_real, x, y)
     except NOT_A_NUMBER:
         return False
-    return not _certain(_differ, x, y)
+    return not certain(_differ, x, y)
 
 
 def _same_where_real(x, y) -> bool:
@@ -326,7 +330,7 @@ def _has_root(x) -> bool:
     return x.has(log) or any(power.exp.is_integer is False for power in x.atoms(Pow))
 
 
-def _imaginary(x):
+def imaginary(x):
     """i as the imaginary unit, wherever it is no index."""
     i = Symbol("i")
     return x.subs(i, I) if isinstance(x, Expr) and i in x.free_symbols else x
@@ -335,10 +339,10 @@ def _imaginary(x):
 def _same_complex(x, y) -> bool:
     if not (isinstance(x, Expr) and isinstance(y, Expr) and (x.has(I) or y.has(I))):
         return False
-    return _certain(lambda a, b: bool(expand((a - b).doit()) == 0 or simplify(a - b) == 0), x, y)
+    return certain(lambda a, b: bool(expand((a - b).doit()) == 0 or simplify(a - b) == 0), x, y)
 
 
-def _certain(check, a, b) -> bool:
+def certain(check, a, b) -> bool:
     """What the check says, False where sympy cannot tell."""
     try:
         return bool(check(a, b))

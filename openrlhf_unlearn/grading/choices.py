@@ -1,7 +1,7 @@
 r"""Multiple choice: the letter that an answer chooses, where it chooses exactly one.
 
-Accepted for B: "B", "(b)", "B) 12", "B: twelve", \textbf{(B)}\ 12, "option B". Never: "B, A", "B. C. D.", "(B) and (C)",
-"A/B", "not B", "ABCD". A comma never follows a chosen letter.
+Accepted for B: "B", "(b)", "B) 12", "B: twelve", \textbf{(B)}\ 12, "option B". Never: "B, A", "B. C. D.", "A/B",
+"(B) and (C)", "not B", "ABCD". A comma never follows a chosen letter.
 """
 
 import re
@@ -43,8 +43,8 @@ def chooses(answer: str, label: str) -> str | None:
     """The rule by which an answer is a label that is a letter, or a letter with its value; None if it is not."""
     from openrlhf_unlearn.grading.compare import same
 
-    if letters := _letters(label):
-        return "choices" if _letters(answer) == letters else None
+    if letters := letters_of(label):
+        return "choices" if letters_of(answer) == letters else None
     gold = letter_and_rest(label)
     if gold is None or gold[1] == "" and letter_of(label) is None:
         return None
@@ -60,7 +60,7 @@ _MARKED = re.compile(r"[\s({\\$]*(?:text(?:bf)?|math(?:bf|rm))?[\s({]*[A-J]\s*[)
 _SEVERAL = re.compile(r"[(（]?[A-J][)）]?(?:\s*(?:,|;|and|&|、|和)?\s*[(（]?[A-J][)）]?){1,9}")
 
 
-def _letters(text: str) -> set[str] | None:
+def letters_of(text: str) -> set[str] | None:
     """The letters of an answer that is several of them in order, ACD or "A, C and D"; None if it is none."""
     plain = _WRAPPING.sub(" ", text).strip(" .")
     if not _SEVERAL.fullmatch(plain):

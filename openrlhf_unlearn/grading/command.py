@@ -3,9 +3,9 @@ r"""`openrlhf-unlearn grade FILE.jsonl`: the verdict on each response, how its a
     openrlhf-unlearn grade answers.jsonl [--answer-format boxed | my_grader.py:Mine] [--output verdicts.jsonl]
 
 A line is {"response": "so \\boxed{1/2}", "label": "0.5"}; .json, .csv and .parquet are read, too. With a third column
-"expected" ("correct", "not", or a verdict) the rows that are graded otherwise are shown, with the false positives (wrong
-answers graded correct) and false negatives (right ones not) counted. The reason has two parts: where the answer was found,
-and the rule by which it is the label's value; docs/grading.md lists them all.
+"expected" ("correct", "not", or a verdict) the rows graded otherwise are shown, with the false positives (wrong
+answers graded correct) and false negatives (right ones not) counted. The reason says where the answer was found and by
+which rule it is the label's value; docs/grading.md lists them all.
 """
 
 import argparse
@@ -118,8 +118,9 @@ def errors(grades: list[Grade], expected: list[str | None]) -> str:
     right = [grade.verdict == "correct" for grade, value in pairs if value == "correct"]
     wrong = [grade.verdict == "correct" for grade, value in pairs if value != "correct"]
     other = sum(not as_expected(grade, value) for grade, value in pairs if value not in ("correct", "not"))
-    line = f"false positives: {sum(wrong)} of {len(wrong)} not correct; false negatives: {len(right) - sum(right)} of {len(right)} correct"
-    return line + (f"; {other} verdicts of another kind than expected" if other else "")
+    positives = f"false positives: {sum(wrong)} of {len(wrong)} not correct"
+    negatives = f"false negatives: {len(right) - sum(right)} of {len(right)} correct"
+    return f"{positives}; {negatives}" + (f"; {other} verdicts of another kind than expected" if other else "")
 
 
 def _short(text: str, width: int) -> str:

@@ -1,11 +1,13 @@
 r"""Compare: whether an answer and a label of known shapes are the same, and the rule that says so.
 
-Runs inside a grading process. Only like is compared with like: what has no rule here is wrong, so that an answer that says
-more than its label (another value, a relation, a word) never passes for it. rules.py has every rule with examples.
+Runs inside a grading process. Only like is compared with like: what has no rule here is wrong, so that an answer that
+says more than its label (another value, a relation, a word) never passes. rules.py has every rule with examples.
 """
 
 from openrlhf_unlearn.grading import algebra, sets
-from openrlhf_unlearn.grading.nodes import Node, Unreadable, nodes, writing_of
+from openrlhf_unlearn.grading.classify import shape, trimmed
+from openrlhf_unlearn.grading.nodes import Node, Unreadable, writing_of
+from openrlhf_unlearn.grading.reader import nodes
 from openrlhf_unlearn.grading.shapes import (
     Based,
     Builder,
@@ -20,8 +22,6 @@ from openrlhf_unlearn.grading.shapes import (
     Residue,
     Row,
     Words,
-    _trimmed,
-    shape,
 )
 from openrlhf_unlearn.grading.words import same_words
 
@@ -31,8 +31,8 @@ SAME = "same writing"
 def decide(answer: str, label: str) -> str | None:
     """The rule by which the answer is the label; None if none does."""
     try:
-        gold = _trimmed(nodes(label))
-        found = _trimmed(nodes(answer))
+        gold = trimmed(nodes(label))
+        found = trimmed(nodes(answer))
     except (Unreadable, RecursionError):
         return SAME if answer.split() == label.split() else None
     if not found:
@@ -47,6 +47,39 @@ def decide(answer: str, label: str) -> str | None:
 
 def same(answer: str, label: str) -> bool:
     return decide(answer, label) is not None
+
+
+_KINDS = {
+    "Words": "words",
+    "Relation": "a relation",
+    "Row": "a tuple or interval",
+    "Joined": "a set",
+    "Builder": "a set",
+    "Matrix": "a matrix",
+    "Determinant": "a determinant",
+    "Cases": "a function by cases",
+    "Ratio": "a ratio or time",
+    "Based": "a number in a base",
+    "Residue": "a remainder",
+}
+
+
+def why_not(answer: str, label: str) -> str:
+    """For people: what kinds of answers the two are, where no rule takes one for the other."""
+    return f"no rule takes {_kind(answer)} for {_kind(label)}"
+
+
+def _kind(text: str) -> str:
+    try:
+        what = shape(text)
+    except (Unreadable, RecursionError):
+        return "unreadable text"
+    if isinstance(what, Many):
+        return "a system" if what.kind == "system" else f"{len(what.items)} values"
+    if isinstance(what, Quantity):
+        plain = "a number" if algebra.number(what.nodes) is not None else "an expression"
+        return f"{plain} of unit {what.unit}" if what.unit else plain
+    return _KINDS[type(what).__name__]
 
 
 def rule(answer, label) -> str | None:
@@ -166,6 +199,8 @@ def _names(first, value) -> bool:
     """x, P(A), |AB|, or a combination of several names such as m+n; x^2+y^2 is a curve's, x^2 or x+3 an equation's."""
     if isinstance(first, Words):
         return algebra.is_name(first.nodes)
+    if isinstance(first, Joined):
+        return all(isinstance(part, Quantity) and algebra.is_name(part.nodes) for part in first.parts)
     if isinstance(first, Row):
         return all(isinstance(item, Quantity) and algebra.is_name(item.nodes) for item in first.items)
     if not isinstance(first, Quantity) or first.unit:
@@ -249,9 +284,9 @@ def _lists(a, b) -> str | None:
     if not (isinstance(a, Many) and isinstance(b, Many)):
         return None
     a, b = _flat(a), _flat(b)
-    if "system" in (a.kind, b.kind) or any(isinstance(item, Relation) for item in (*a.items, *b.items)):
-        if found := _systems(a, b):
-            return found
+    equations = "system" in (a.kind, b.kind) or any(isinstance(item, Relation) for item in (*a.items, *b.items))
+    if equations and (found := _systems(a, b)):
+        return found
     if not a.items or not b.items:
         return None
     return "list" if _covers(a.items, b.items) and _covers(b.items, a.items, turned=True) else None
@@ -375,9 +410,9 @@ def _repeated(a, b) -> str | None:
     """1/2, 0.5 for 0.5: one value written twice; 5/2 (2.5) likewise."""
     if isinstance(a, Many) and a.kind in ("list", "or") and isinstance(b, Quantity) and 1 < len(a.items) <= 3:
         return "twice" if all(rule(item, b) for item in a.items) else None
-    if isinstance(a, Many) and a.kind == "set" and len(a.items) == 1 and isinstance(b, Quantity):
+    if isinstance(a, Many) and a.kind == "set" and len(a.items) == 1 and isinstance(b, Quantity | Row):
         return "set" if rule(a.items[0], b) else None
-    if isinstance(b, Many) and b.kind == "set" and len(b.items) == 1 and isinstance(a, Quantity):
+    if isinstance(b, Many) and b.kind == "set" and len(b.items) == 1 and isinstance(a, Quantity | Row):
         return "set" if rule(a, b.items[0]) else None
     if isinstance(a, Quantity) and isinstance(b, Quantity) and (parts := _in_parentheses(a.nodes)):
         first, second = parts

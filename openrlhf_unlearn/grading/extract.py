@@ -2,7 +2,7 @@ r"""Find: where the answer stands in a response. Text only: no mathematics, noth
 
 In `auto` an answer is, in this order: what the last `\boxed{…}` holds; what `<answer>` tags hold; what follows "the
 answer is" or `####`; the formula or bold text that ends the last line; or a response so short that it is nothing but an
-answer. A number in passing is none: math-verify takes it, and so rewards a derivation that was cut off at a lucky place.
+answer. A number in passing is none: math-verify takes it, and rewards a derivation that was cut off at a lucky place.
 """
 
 import re
@@ -35,38 +35,39 @@ _THOUGHT = re.compile(
 _TAG = re.compile(r"<answer>([^<]*(?:<(?!/?answer>)[^<]*)*)(?:</answer>|\Z)", re.IGNORECASE)
 _ANSWER_WORDS = r"answers?|ans|(?:correct|right|best) (?:option|choice)s?|final (?:result|value|solution)s?"
 _ANCHOR = re.compile(
-    rf"(?<!this )(?<!that )(?<!each )(?<!an )\b(?:{_ANSWER_WORDS})\b[^.\n:=]{{0,80}}?(?:\bis\b|\bare\b|\bwould be\b|\bmust be\b|:|=)"
+    rf"(?<!this )(?<!that )(?<!each )(?<!an )\b(?:{_ANSWER_WORDS})\b"
+    r"[^.\n:=]{0,80}?(?:\bis\b|\bare\b|\bwould be\b|\bmust be\b|:|=)"
     r"|####|(?:最终答案|答案|结果)(?:应该)?(?:是|为)?[:：]?|(?:故选|应选|选择?)[:：]?(?=\s*[(（]?[A-J])",
     re.IGNORECASE,
 )
 _HEADING = re.compile(rf"^[\s#*_]{{0,20}}(?:the )?(?:final )?(?:{_ANSWER_WORDS})[\s*_:：]{{0,8}}$", re.IGNORECASE)
-_MARKUP = re.compile(r"\*\*|__|`+|^[#>\s]+|^\*(?=\S)|(?<=\S)\*$")
+_MARKUP = re.compile(r"\*\*|__|`+|^[#\s]+|^[*_](?=\S)|(?<=\S)[*_]$")
 _OPENING = re.compile(r"\\.|\$\$|\$(?!\s)|\$(?=\s*\n)", re.DOTALL)
 _CLOSINGS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
 _DOLLARS = re.compile(r"((?:\\.|[^$\\\n])+)\$")
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _SENTENCE_END = re.compile(r"[.。](?=\s|\Z)")
 _REASON = re.compile(
-    r"\s*[,;(]?\s*\b(?:because|since|as (?:we|the|it)|where|which|so that|for which|by the|due to|after|when|given|hence)\b",
+    r"\b(?:because|since|as (?:we|the|it)|where|which|so that|for which|by the|due to|after|when|given|hence)\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z']{3,}|\bI\b")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z*]+\}")
 _LEAD = re.compile(
     r"\b(?:so|thus|hence|therefore|finally|then|we|gets?|ha(?:ve|s)|find|obtain|is|are|be|equals?|gives?|yields?)\b[\s,:]*"
-    r"|:\s+",
+    r"|(?<=[A-Za-z]):\s+",
     re.IGNORECASE,
 )
 _CONCLUDES = re.compile(r"\s*(?:so|thus|hence|therefore|finally|in total|altogether)\b", re.IGNORECASE)
 # What takes a value back or names another: a response that says so in passing gives no answer.
 _HEDGE = re.compile(
     r"\b(?:not|n't|never|or|either|perhaps|maybe|might|may|could|possibly|probably|likely|unless|wrong|incorrect|if|"
-    r"assum\w{0,6}|suppose|guess|neither|nor|except|between|about|around|approximately|roughly|at least|at most|more than|"
-    r"less than|fewer than)\b|n't\b|\?",
+    r"assum\w{0,6}|suppose|guess|neither|nor|except|between|about|around|approximately|roughly|at least|at most|"
+    r"more than|less than|fewer than)\b|n't\b|\?",
     re.IGNORECASE,
 )
 _OTHER = re.compile(
-    r"\s*,?\s*(?:\bor\b|\band\b|/|\bperhaps\b|\bmaybe\b|\bpossibly\b|\bbut\b|\bunless\b|\bif\b|\bis (?:not|wrong))",
+    r"\s{0,3},?\s{0,3}(?:/|\b(?:or|and|perhaps|maybe|possibly|but|unless|if|is not|is wrong)\b)",
     re.IGNORECASE,
 )
 NUMBER = re.compile(r"(?<![\w.])-?(?:[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?|\.[0-9]+)")
@@ -87,10 +88,8 @@ def said(response: str) -> str:
 
     Empty for a response that was cut off within its thoughts.
     """
-    last = None
-    for last in _THOUGHT.finditer(response):
-        pass
-    if last is not None:
+    if thoughts := list(_THOUGHT.finditer(response)):
+        last = thoughts[-1]
         closes = "/" in last.groups() or (last[4] or "").lower() == "end"
         response = response[last.end() :] if closes else ""
     start = 0
@@ -123,12 +122,12 @@ def boxed_answer(text: str) -> str | None:
         boxes.append(_box(text, opening))
     if not boxes or not boxes[-1][2]:
         return None
-    answer = boxes[-1][2]
+    pieces = [boxes[-1][2]]
     for (_, end, earlier), (start, _, _) in zip(reversed(boxes[:-1]), reversed(boxes), strict=False):
         if not earlier or not _joined(text, end, start):
             break
-        answer = f"{earlier}{_joint(text[end:start])}{answer}"
-    return answer
+        pieces += [_joint(text[end:start]), earlier]
+    return "".join(reversed(pieces))
 
 
 def _box(text: str, opening: re.Match) -> tuple[int, int, str]:
@@ -179,12 +178,13 @@ def _last_formulas(text: str) -> tuple[int, int, str] | None:
     if not found:
         return None
     start, end, inside = found[-1]
+    pieces = [inside]
     for formula in reversed(found[:-1]):
         if not _joined(text, formula[1], start):
             break
-        inside = f"{formula[2]}{_joint(text[formula[1] : start])}{inside}"
+        pieces += [_joint(text[formula[1] : start]), formula[2]]
         start = formula[0]
-    return start, end, inside
+    return start, end, "".join(reversed(pieces))
 
 
 def _first_formulas(text: str) -> tuple[int, str] | None:
@@ -193,19 +193,19 @@ def _first_formulas(text: str) -> tuple[int, str] | None:
     if not found or text[: found[0][0]].strip(" \n\t*_`("):
         return None
     _, end, inside = found[0]
+    pieces = [inside]
     for formula in found[1:]:
         if not _joined(text, end, formula[0]):
             break
-        inside = f"{inside}{_joint(text[end : formula[0]])}{formula[2]}"
+        pieces += [_joint(text[end : formula[0]]), formula[2]]
         end = formula[1]
-    return end, inside
+    return end, "".join(pieces)
 
 
 def anchored_answer(text: str) -> str | None:
     """What follows the last "answer is", "answer:" or ####, on its line or, if that is empty, the next."""
-    last = None
-    for last in _ANCHOR.finditer(text):
-        pass
+    anchors = list(_ANCHOR.finditer(text))
+    last = anchors[-1] if anchors else None
     heading = _last_heading(text)
     hashes = text.rfind("####")
     start = hashes + 4 if hashes >= 0 else max(last.end() if last else -1, heading)
@@ -243,7 +243,7 @@ def _answer_at(rest: str, gsm: bool = False) -> str | None:
         line = number[1]
     line = _SENTENCE_END.split(line, maxsplit=1)[0]
     if reason := _REASON.search(line):
-        line = line[: reason.start()]
+        line = line[: reason.start()].rstrip(" ,;(")
     return plain(line) or None
 
 
@@ -275,8 +275,10 @@ def last_formula(text: str) -> Found | None:
 
 def short_answer(text: str) -> str | None:
     """A short response that is nothing but an answer, or a sentence that ends in one; None else."""
+    if len(text) > SHORT or "#" in text:  # a heading, or working that was cut off
+        return None
     text = plain(text)
-    if len(text) > SHORT or not text or "#" in text:  # a heading, or working that was cut off
+    if not text:
         return None
     sentence = _last_sentence(text)
     leads = list(_LEAD.finditer(sentence))

@@ -64,7 +64,13 @@ class Maths:
         rule = self.decide(found.answer, label)
         if rule:
             return Grade.of("correct", found.answer, f"{found.rule}; {rule}")
-        return Grade.of("wrong", found.answer, f"{found.rule}; no rule")
+        return Grade.of("wrong", found.answer, f"{found.rule}; {self.why_not(found.answer, label)}")
+
+    def why_not(self, answer: str, label: str) -> str:
+        from openrlhf_unlearn.grading.compare import why_not
+        from openrlhf_unlearn.grading.labelling import value_of
+
+        return why_not(answer, value_of(label))
 
 
 class Boxed(Maths):

@@ -48,6 +48,10 @@ def quick_grade(response: str, label: str) -> Grade | None:
         return Grade.of("no_answer", None, "the last box is empty or open")
     if _INTEGER.fullmatch(answer):
         return Grade.of(
-            *(("correct", answer, "box; number") if int(answer) == int(gold) else ("wrong", answer, "box; no rule"))
+            *(
+                ("correct", answer, "box; number")
+                if int(answer) == int(gold)
+                else ("wrong", answer, "box; another number")
+            )
         )
     return None

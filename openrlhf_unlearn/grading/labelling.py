@@ -28,8 +28,10 @@ class Note:
 
 @lru_cache(maxsize=1024)
 def value_of(label: str) -> str:
-    r"""The part of a label that answers are compared with: the last box or what follows #### of a whole solution, the one
-    item of a list, the value at the end of "The maximum value is 5"; else the label."""
+    """The part of a label that answers are compared with; else the label.
+
+    Of a whole solution the last box, or what follows ####; of a list its items; of "The maximum value is 5" the value.
+    """
     text = label.strip()
     if "<answer>" in text:
         text = text.rpartition("<answer>")[2].partition("</answer>")[0].strip()
@@ -115,13 +117,15 @@ def _choice_note(value: str) -> Note | None:
 
 def _readable(value: str) -> bool:
     r"""Whether it is well-formed: braces closed, arguments there, something in it that is no punctuation."""
-    from openrlhf_unlearn.grading.nodes import Unreadable, nodes
-    from openrlhf_unlearn.grading.shapes import Many, Words, _trimmed, shape
+    from openrlhf_unlearn.grading.classify import shape, trimmed
+    from openrlhf_unlearn.grading.nodes import Unreadable
+    from openrlhf_unlearn.grading.reader import nodes
+    from openrlhf_unlearn.grading.shapes import Many, Words
 
     if len(value) > 2_000:
         return False
     try:
-        found = _trimmed(nodes(value))
+        found = trimmed(nodes(value))
         what = shape(value)
     except (Unreadable, RecursionError):
         return False

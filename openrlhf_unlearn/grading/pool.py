@@ -120,7 +120,7 @@ class MathGrader:
         """The grade where it is plain, else the future of a worker's."""
         response, label = text_of(response), text_of(label)
         if not self._may_be_label(label):
-            return Grade.of("bad_label")
+            return Grade.of("bad_label", None, "the label is empty or too long")
         if self.answer_format in FORMATS:
             response = around_the_answer(response, MAX_CHARS, box=self.answer_format != "last_number")
         quick = quick_grade(response, label) if self.answer_format in QUICK else None

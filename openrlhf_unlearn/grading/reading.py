@@ -5,15 +5,17 @@ from functools import lru_cache
 from sympy import Basic
 
 from openrlhf_unlearn.grading import algebra
-from openrlhf_unlearn.grading.nodes import Unreadable, nodes, writing_of
-from openrlhf_unlearn.grading.shapes import Quantity, Relation, _trimmed, shape
+from openrlhf_unlearn.grading.classify import shape, trimmed
+from openrlhf_unlearn.grading.nodes import Unreadable, writing_of
+from openrlhf_unlearn.grading.reader import nodes
+from openrlhf_unlearn.grading.shapes import Quantity, Relation
 from openrlhf_unlearn.grading.words import spoken
 
 
 def writing(text: str) -> str:
     """The text without what only lays it out: equal writings are equal answers. "1 1/2" is not "11/2"."""
     try:
-        return writing_of(_trimmed(nodes(text)))
+        return writing_of(trimmed(nodes(text)))
     except (Unreadable, RecursionError):
         return " ".join(text.split())
 
@@ -28,7 +30,7 @@ def words(text: str) -> str:
 
 
 def _digits(text: str) -> str:
-    found = _trimmed(nodes(text))
+    found = trimmed(nodes(text))
     kinds = {node.kind for node in found}
     return "".join(n.text for n in found) if "word" in kinds and kinds <= {"word", "num", "let", "conj", "mark"} else ""
 
@@ -46,7 +48,7 @@ def value(text: str) -> complex | None:
         return None
     expression = algebra.expression(what.nodes)
     try:
-        number = complex(algebra._imaginary(expression)) if isinstance(expression, Basic) else None
+        number = complex(algebra.imaginary(expression)) if isinstance(expression, Basic) else None
     except algebra.NOT_A_NUMBER:
         return None
     return number / 100 if number is not None and what.unit == "%" else number

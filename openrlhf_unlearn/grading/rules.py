@@ -1,4 +1,4 @@
-r"""The rules that decide, with what each accepts and what it must never accept; a grade's reason names one of each kind.
+r"""The rules that decide: what each accepts, and what it must never accept. A grade's reason names one of each kind.
 
     python -m openrlhf_unlearn.grading.rules        the table of docs/grading.md
 
@@ -31,7 +31,7 @@ FINDING = {
         "R1-style templates",
     ),
     "anchor": Rule(
-        "what follows “answer is”, “Answer:”, “答案”, a heading “Final answer” or ####, up to the reason for it",
+        "what follows “answer is”, “Answer:”, “答案”, a heading “Final answer” or ####, but no reason after it",
         (("The answer is $7$ because $7>6$.", "7"), ("**Final Answer**\n\n7", "7"), ("#### 7\nThis is it.", "7")),
         (("The answer is 7 or 8.", "7"), ("The answer is not 7.", "7"), ("The answer is more than 7.", "7")),
         "chat models without a box; GSM8K",
@@ -96,7 +96,9 @@ COMPARING = {
         (("B, A", "B"), ("B. C. D.", "B"), ("(B) and (C)", "B"), ("ABCD", "B"), ("not B", "B")),
         "labels of AMC problems; Visual-RFT 79",
     ),
-    "choices": Rule("several letters in any order, for a label of several", (("AC", "A, C"),), (("A", "A, C"),), "multiple answers"),
+    "choices": Rule(
+        "several letters in any order, for a label of several", (("AC", "A, C"),), (("A", "A, C"),), "multiple answers"
+    ),
     "name": Rule(
         "x = 5 for 5: the left side names something (x, AB, P(A), m+n), and all other sides agree",
         (("x=5", "5"), ("AB = 5 cm", "5"), ("m+n=5", "5"), ("2^3=8", "8"), ("f(x)=x+1", "x+1")),
@@ -123,7 +125,11 @@ COMPARING = {
     ),
     "set": Rule(
         "the same real numbers as interval, inequality, union, set builder or words",
-        (("0<x<1", "(0,1)"), (r"x<-1\text{ or }x>2", r"(-\infty,-1)\cup(2,\infty)"), (r"\{x\mid x\ne 3\}", r"\mathbb{R}\setminus\{3\}")),
+        (
+            ("0<x<1", "(0,1)"),
+            (r"x<-1\text{ or }x>2", r"(-\infty,-1)\cup(2,\infty)"),
+            (r"\{x\mid x\ne 3\}", r"\mathbb{R}\setminus\{3\}"),
+        ),
         ((r"x\ge 3", r"x>3"), ("[0,1]", "(0,1)"), (r"x>3\text{ or anything}", "x>3"), ("1<y<2", "1<x<2")),
         "TinyV",
     ),
@@ -142,7 +148,10 @@ COMPARING = {
     "system": Rule(
         "equations one by one",
         ((r"\begin{cases}x=1\\y=2\end{cases}", "y=2, x=1"),),
-        ((r"\begin{cases}x=7\\y=2\end{cases}", r"\begin{cases}x=1\\y=2\end{cases}"), (r"\begin{cases}x=1\\y=2\end{cases}", "2")),
+        (
+            (r"\begin{cases}x=7\\y=2\end{cases}", r"\begin{cases}x=1\\y=2\end{cases}"),
+            (r"\begin{cases}x=1\\y=2\end{cases}", "2"),
+        ),
         "math-verify reads a system as its last number",
     ),
     "tuple": Rule(
@@ -182,8 +191,13 @@ COMPARING = {
         "math-verify drops the base",
     ),
     "ratio": Rule("the same ratio, or its quotient", (("6:8", "3:4"), ("3:4", "3/4")), (("4:3", "3:4"),), "ratios"),
-    "time": Rule("the same hour and minute", (("09:05", "9:05"),), (("9:05", "9:50"), ("20:00", "20")), "math-verify divides them"),
-}  # fmt: skip
+    "time": Rule(
+        "the same hour and minute",
+        (("09:05", "9:05"),),
+        (("9:05", "9:50"), ("20:00", "20")),
+        "math-verify divides them",
+    ),
+}
 
 
 def table(rules: dict[str, Rule]) -> str:

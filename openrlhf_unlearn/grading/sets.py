@@ -1,7 +1,5 @@
 """Comparisons that need sympy's objects: intervals and their unions, curves, families, ratios, nearness."""
 
-from math import gcd
-
 from sympy import (
     Basic,
     Complement,
@@ -39,7 +37,7 @@ def same_set(a, b) -> bool:
         return False
     if x is None or y is None or name_x and name_y and name_x != name_y:
         return False
-    return bool(x == y or algebra._certain(lambda p, q: simplify(p) == simplify(q), x, y))
+    return bool(x == y or algebra.certain(lambda p, q: simplify(p) == simplify(q), x, y))
 
 
 def _set(what) -> tuple[Set | None, str | None]:
@@ -292,6 +290,3 @@ def near(a, b) -> bool:
         return bool(abs((x - y).evalf(20)) <= Rational(1, 100) * max(abs(x.evalf(20)), abs(y.evalf(20))))
     except NOT_A_NUMBER:
         return False
-
-
-__all__ = ["gcd", "near", "same_curve", "same_family", "same_ratio", "same_scaled", "same_set"]

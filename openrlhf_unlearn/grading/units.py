@@ -1,4 +1,4 @@
-"""Which words after a number are a unit. Two physical units must agree; a counted thing ("25 students") says nothing."""
+"""Which words after a number are a unit. Two physical units must agree; counted things ("25 students") are left out."""
 
 _SPELLINGS = """
 mm millimeter millimeters millimetre millimetres 毫米 | cm centimeter centimeters centimetre centimetres 厘米
@@ -8,22 +8,24 @@ mm millimeter millimeters millimetre millimetres 毫米 | cm centimeter centimet
 | lb lbs pound pounds | oz ounce ounces
 | ml mL milliliter milliliters millilitre millilitres 毫升 | l L liter liters litre litres 升 | cl dl
 | gal gallon gallons | qt quart quarts | pint pints | cup cups | tablespoon tablespoons | teaspoon teaspoons
-| ms | s sec second seconds 秒 | min mins minute minutes 分钟 分 | h hr hrs hour hours 小时 | day days 天 日 | week weeks 周
-| month months 个月 月 | year years 年 | mph | kph kmh | rpm | hz Hz | khz kHz | mhz MHz
+| ms | s sec second seconds 秒 | min mins minute minutes 分钟 分 | h hr hrs hour hours 小时 | day days 天 日 
+| week weeks 周 | month months 个月 月 | year years 年 | mph | kph kmh | rpm | hz Hz | khz kHz | mhz MHz
 | N newton newtons 牛 | J joule joules | kj kJ | W watt watts | kw kW | kwh kWh | V volt volts | ohm ohms
 | A ampere amperes amps | pa Pa pascal pascals | kpa kPa | atm | K kelvin | mol mole moles | cal kcal calories | ev eV
 | deg degree degrees 度 | rad radian radians | acre acres | ha hectare hectares | unit units 单位
-| $ dollar dollars usd USD US | ¢ cent cents | € euro euros eur EUR | £ gbp GBP | ¥ yen yuan rmb RMB 元 日元 | ₹ rupee rupees
+| $ dollar dollars usd USD US | ¢ cent cents | € euro euros eur EUR | £ gbp GBP | ¥ yen yuan rmb RMB 元 日元 | ₹
+rupee rupees
 | C celsius Celsius | F fahrenheit Fahrenheit | bit bits | byte bytes | kb KB | mb MB | gb GB
 """
 UNITS = {word: group.split()[0] for group in _SPELLINGS.split("|") for word in group.split()}
-COUNTERS = set(
-    "个 人 名 位 只 条 本 件 次 种 岁 张 支 棵 块 台 辆 座 间 页 题 组 队 头 匹 双 对 瓶 杯 袋 箱 根 枚 颗 朵 层 排 圈".split()
+_COUNTING = (
+    "个 人 名 位 只 条 本 件 次 种 岁 张 支 棵 块 台 辆 座 间 页 题 组 队 头 匹 双 对 瓶 杯 袋 箱 根 枚 颗 朵 层 排 圈"
 )
+COUNTERS = set(_COUNTING.split())
 AREAS = {"square": "^2", "sq": "^2", "cubic": "^3", "平方": "^2", "立方": "^3"}
 JOINTS = {"per": "/", "/": "/"}
 SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "万": 4, "亿": 8}  # powers of ten
-PEOPLE = set("people children men women mice teeth geese fish sheep dice".split())
+PEOPLE = {"people", "children", "men", "women", "mice", "teeth", "geese", "fish", "sheep", "dice"}
 # Words that a number is not simply followed by: what they say changes the value, or takes it back.
 _CHANGING = """
 tens hundreds thousands millions billions trillions dozens halves thirds quarters fourths fifths sixths sevenths eighths
@@ -31,8 +33,7 @@ ninths tenths hundredths thousandths times plus minus is was has does equals giv
 fails pis roots squares cubes less unless versus vs modulus us this its thus perhaps always as powers factors multiples
 percents percentages logs sines negatives positives decimals digits figures places others alternatives options
 remains leaves contradicts followers
-""".split()
-CHANGING = set(_CHANGING)
+"""
 _LINKING = """
 or and not but nor remainder rest more most than fewer greater smaller bigger larger per mod modulo choose squared cubed
 factorial percent negative positive over to from out if then maybe either neither both except without only almost nearly
@@ -40,12 +41,12 @@ about around approximately at up down dozen hundred thousand million billion tri
 triple point the answer wrong right correct incorrect false true no none never likely possibly probably could might may
 should would can cannot be been being are were will by into when while where because since also another e i pi x y z
 root power to with an
-""".split()
-LINKING = set(_LINKING) | CHANGING
+"""
+LINKING = set(_LINKING.split()) | set(_CHANGING.split())
 
 
 def unit_of(words: list[str]) -> str | None:
-    r"""The unit that words, "/" and "^2" spell, in one canonical writing; "" for counted things; None if they are neither.
+    r"""The unit that words, "/" and "^2" spell, in one writing; "" for counted things; None if neither.
 
     ["km", "/", "h"] → "km/h"; ["square", "meters"] → "m^2"; ["five-dollar", "bills"] → ""; ["or"] → None.
     """
@@ -63,6 +64,8 @@ def _physical(words: list[str]) -> str | None:
             power = AREAS[word]
         elif word in JOINTS and spelled and not power:
             spelled += JOINTS[word]
+        elif word == "·" and spelled:
+            continue
         elif word.startswith("^") and spelled and not spelled.endswith("/"):
             spelled += word
         elif word in UNITS or len(word) > 1 and word.casefold() in UNITS:

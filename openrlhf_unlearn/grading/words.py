@@ -7,8 +7,8 @@ from openrlhf_unlearn.grading.shapes import Many, Quantity, Words
 _SYNONYMS = (
     {"all real numbers", "all reals", "all real x", "real numbers", "the real numbers", "the set of real numbers",
      "the set of all real numbers", "all real values", "全体实数", "实数集"},
-    {"no solution", "no solutions", "no real solution", "no real solutions", "empty set", "the empty set", "无解", "空集",
-     "there is no solution", "there are no solutions"},
+    {"no solution", "no solutions", "no real solution", "no real solutions", "empty set", "the empty set", "无解",
+     "空集", "there is no solution", "there are no solutions"},
 )  # fmt: skip
 REALS, EMPTY = _SYNONYMS
 _ARTICLE = re.compile(r"(?:the|an?|it is|they are|it's)\s+")

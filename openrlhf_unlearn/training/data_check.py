@@ -127,9 +127,18 @@ def labels_of(source: str, args: SimpleNamespace) -> dict[str, list]:
 
 
 def ungradable_labels(source: str, answer_format: str, labels: list, places: list[str] | None = None) -> list[str]:
-    """The labels that our grader cannot read, the first in a table with their rows; their prompts do not train."""
-    from openrlhf_unlearn.grading.labels import check_labels, label_table
+    """The labels that our grader cannot read, the first in a table with their rows; their prompts do not train.
 
+    Those that it can, but that are read as a part of them or matched only by their words, are told of, too.
+    """
+    from openrlhf_unlearn.grading.labels import check_labels, doubtful_labels, label_table
+
+    doubtful = doubtful_labels(labels) if answer_format in ("auto", "boxed") else []
+    if doubtful:
+        print(
+            f"warning: {len(doubtful)} of {len(labels)} labels of {source} are no plain value; they are read like this:"
+        )
+        print(label_table(labels, doubtful, places), flush=True)
     culprits = check_labels(labels, answer_format)
     if not culprits:
         return []

@@ -1,7 +1,6 @@
 r"""Answers and labels with the verdict that a mathematician gives, and why math-verify 0.9.0 alone is not enough.
 
-PAIRS: graded right here. DOCUMENTED: math-verify's own choice, which stands: wrong or debatable, and not to be mended
-from outside.
+PAIRS: graded right here. DOCUMENTED: choices that stand: debatable, or not to be read from outside math-verify.
 """
 
 PAIRS = [  # answer, label, right or not, what it is about
@@ -170,6 +169,8 @@ PAIRS = [  # answer, label, right or not, what it is about
     ("x=2^3=8", "8", True, "a chain of equations"),
     (r"16\text{ cm}", r"16\text{ m}", False, "two units"),
     ("A", "a", False, "a capital is another letter"),
+    ("2I_2", "2I_1", False, "I is no imaginary unit, and its subscript counts"),
+    ("2e_1+e_2", "e_2+2e_1", True, "e with a subscript is a letter"),
     (r"e^{i\pi}", "-1", True, "the imaginary unit"),
     (r"\frac{\pi}{6}", r"30^\circ", True, "degrees and radians"),
     (r"\frac{\pi}{3}", r"30^\circ", False, "degrees and radians"),

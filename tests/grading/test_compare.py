@@ -1,4 +1,4 @@
-"""The known false verdicts of math-verify, mended or documented (pairs.py)."""
+"""The known false verdicts of math-verify, graded right or documented (pairs.py)."""
 
 from tests.grading.pairs import DOCUMENTED, PAIRS
 
@@ -16,5 +16,5 @@ def test_every_pair_of_the_corpus_gets_the_right_verdict(grader):
     assert failures(grader, PAIRS) == []
 
 
-def test_what_cannot_be_mended_is_as_documented(grader):
+def test_what_stands_is_as_documented(grader):
     assert failures(grader, DOCUMENTED) == []

@@ -1,0 +1,88 @@
+"""No answer, response or label takes our own code more than linear time: twice the length costs about twice the time.
+
+What is measured is processor time of this thread; costs below a tenth of a second are not told apart.
+"""
+
+import time
+from contextlib import suppress
+
+import pytest
+
+from openrlhf_unlearn.grading import choices, extract, labelling
+from openrlhf_unlearn.grading.classify import shape
+from openrlhf_unlearn.grading.nodes import Unreadable
+
+LENGTH, READ, FLOOR_S = 20_000, 4_000, 0.1  # characters of a response, and of a formula
+PIECES = r"""
+$ $$ \[ \( \ { } \boxed{ \boxed ( [ A) (A) A, 1, 0, 000, 1,234 1\, {,} ... \text{ \frac \sqrt \dot1 \overline \left(
+\begin{pmatrix} \\ & _ ^ ^{ 1.1 e1 E+ = < + ' ` ** * #### # > | : 1: ab -a a- a. a; 。 答案 answer answer: is <eos>
+<think> </think> <answer> </answer> <answer [THINK] <|a|> or
+"""
+PHRASES = [
+    " ",
+    "\n",
+    "\n\n",
+    "$1$ and ",
+    "1/2 ",
+    "A, ",
+    "so ",
+    "not ",
+    "a' ",
+    "the answer is ",
+    "Final Answer\n",
+    "x ,",
+    "because ,",
+]
+PHRASES += ["cannot be determined from the data + given ", "x=1 or ", "\nUser", "is 5 or "]
+
+
+def read(text: str) -> None:
+    with suppress(Unreadable, RecursionError):
+        shape(text)
+
+
+FUNCTIONS = [
+    extract.said,
+    extract.locate,
+    extract.boxed_answer,
+    extract.anchored_answer,
+    extract.last_formula,
+    extract.short_answer,
+    extract.last_number,
+    extract.last_choice,
+    choices.letter_and_rest,
+    choices.letters_of,
+    labelling.value_of,
+    labelling.note,
+    read,
+]
+
+
+def cost(function, text: str) -> float:
+    labelling.value_of.cache_clear()
+    start = time.thread_time()
+    function(text)
+    return time.thread_time() - start
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_twice_the_length_takes_about_twice_the_time(function):
+    slow, length = [], READ if function is read else LENGTH
+    for piece in PIECES.split() + PHRASES:
+        for start in ("x", "The answer is "):
+            once, twice = start + piece * (length // len(piece)), start + piece * (2 * length // len(piece))
+            if cost(function, twice) < FLOOR_S:
+                continue
+            ratio = min(cost(function, twice) for _ in range(3)) / min(cost(function, once) for _ in range(3))
+            if ratio > 3:
+                slow.append((start, piece, ratio))
+    assert slow == []
+
+
+@pytest.mark.parametrize(
+    "words", ["cannot be determined from the data + given", "It is given that the angles add up to $180$"]
+)
+def test_a_sentence_is_no_hang_neither_as_an_answer_nor_as_a_label(grader, words):
+    """Both once took a word pattern of ours longer than any deadline."""
+    answers = grader.grade([rf"\boxed{{{words}}}"] * 2, ["7", "Yes"]) + grader.grade([r"\boxed{7}"], [words])
+    assert [grade.verdict for grade in answers] == ["wrong"] * 3
