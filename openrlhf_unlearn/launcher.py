@@ -105,7 +105,7 @@ def launch(argv: list[str]) -> None:
     plugins = load_plugins(own.plugin)
     with ExitStack() as stack:
         for plugin in plugins:
-            stack.callback(plugin.close)
+            stack.callback(getattr(plugin, "close", lambda: None))  # older plugins have none
         _launch(plugins, own.dry_run, rest, argv)
 
 

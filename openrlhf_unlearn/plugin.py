@@ -12,8 +12,9 @@ from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.locks import hold
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD
 from openrlhf_unlearn.training.hooks import check_hooks
+from openrlhf_unlearn.training.identity import whole_path
 from openrlhf_unlearn.training.losses import LOSSES, apply_loss, leaf
-from openrlhf_unlearn.training.start import choose_run_dir, start_run, whole_path
+from openrlhf_unlearn.training.start import choose_run_dir, start_run
 
 
 def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:

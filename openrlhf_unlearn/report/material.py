@@ -25,6 +25,7 @@ class Visits:
     n: np.ndarray
     n_positive: np.ndarray
     mean_reward: np.ndarray
+    pass_rate: np.ndarray  # share of positives, unbiased; of older runs the mean reward
     accepted: np.ndarray
     reason: np.ndarray
     failed: dict[str, np.ndarray]  # no_answer, timeout, error: rollouts with that verdict
@@ -166,13 +167,16 @@ class Material:
         rows = self.rows_of(table.column("prompt_id"))
         kept = ~table.column("processed").to_numpy() & (rows >= 0)
         columns = {name: table.column(name).to_numpy()[kept] for name in table.column_names if name != "prompt_id"}
+        mean_reward = np.where(np.isfinite(columns["mean_reward"]), columns["mean_reward"], np.nan)
+        pass_rate = columns.get("pass_rate", mean_reward)
         return Visits(
             run=number[kept],
             step=columns["step"],
             row=rows[kept],
             n=columns["n"],
             n_positive=columns["n_positive"],
-            mean_reward=np.where(np.isfinite(columns["mean_reward"]), columns["mean_reward"], np.nan),
+            mean_reward=mean_reward,
+            pass_rate=np.where(np.isfinite(pass_rate), pass_rate, mean_reward),
             accepted=columns["accepted"],
             reason=columns["reason"],
             failed={name: columns[f"n_{name}"] for name in ("no_answer", "timeout", "error")},

@@ -30,9 +30,9 @@ def provisional_groups(material) -> np.ndarray:
 
 
 def first_rate(visits, size: int) -> np.ndarray:
-    """Mean reward of the first visit, (prompts,); nan where there was none."""
+    """Pass rate of the first visit, (prompts,); nan where there was none."""
     rates = np.full(size, np.nan)
-    rates[visits.row[::-1]] = visits.mean_reward[::-1]  # the earliest is written last
+    rates[visits.row[::-1]] = visits.pass_rate[::-1]  # the earliest is written last
     return rates
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.trainer import get_scheduler
 
+from openrlhf_unlearn.training.actor import UnlearnCriticModelActor, UnlearnPolicyModelActor
 from openrlhf_unlearn.training.schedule import PromptSchedule
 
 PEAK, FLOOR = 1e-6, 0.1
@@ -99,3 +100,27 @@ def test_a_resume_goes_on_where_the_prompts_are():
             again.step()
             resumed.step()
     assert found == pytest.approx(whole[20:-1])
+
+
+@pytest.mark.parametrize(
+    ("actor", "name"), [(UnlearnPolicyModelActor, "actor_scheduler"), (UnlearnCriticModelActor, "critic_scheduler")]
+)
+def test_the_hosts_actors_aim_the_scheduler_that_the_host_made(actor, name):
+    """Batch after batch, by the method that the trainer calls with the batch's span."""
+    made = object.__new__(actor)
+    made.max_steps = 20
+    optimizer, plain_scheduler = scheduler(20)
+    setattr(made, name, plain_scheduler)
+    for start, end in ((0.0, 0.5), (0.5, 1.0)):
+        made.aim_schedule(start, end, 3)
+        for _ in range(3):
+            optimizer.step()
+            plain_scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(FLOOR * PEAK)
+
+
+def test_a_scheduler_of_another_kind_is_left_to_the_host():
+    made = object.__new__(UnlearnPolicyModelActor)
+    made.actor_scheduler, made.max_steps = object(), 20
+    made.aim_schedule(0.0, 0.5, 3)
+    assert made.schedule is None

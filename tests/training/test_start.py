@@ -8,7 +8,8 @@ import pytest
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.locks import hold
-from openrlhf_unlearn.training.start import IDENTITY, choose_run_dir, start_run, whole_path
+from openrlhf_unlearn.training.identity import BEFORE_TRAINING, IDENTITY, whole_path
+from openrlhf_unlearn.training.start import choose_run_dir, start_run
 from tests.training.host import namespace
 
 
@@ -113,12 +114,15 @@ def test_a_launch_that_wrote_no_step_does_not_block_the_corrected_one(folder, ca
     assert run.config()["seed"] == 2 and first.unlearn.run_id != second.unlearn.run_id
 
 
-def test_but_what_was_evaluated_or_probed_blocks_it_as_a_step_does(folder):
-    run, _ = launch(folder, train__seed=1)
+@pytest.mark.parametrize("flag", BEFORE_TRAINING)
+def test_evaluations_before_training_are_of_one_model_and_its_prompts(folder, flag):
+    run, _ = launch(folder)
     run.evaluation("initial").parent.mkdir()
     run.evaluation("initial").touch()
-    with pytest.raises(UserError, match="belongs to another configuration"):
-        launch(folder, train__seed=2)
+    with pytest.raises(UserError, match=f"belongs to another configuration: --{flag} was"):
+        launch(folder, **{flag.replace(".", "__"): 7})
+    _, args = launch(folder, train__seed=2, data__max_len=9)  # how it trains may still change
+    assert run.config()["run_id"] == args.unlearn.run_id and run.config()["seed"] == 2
 
 
 def test_a_resume_without_its_checkpoint_is_refused_and_deletes_nothing(folder):

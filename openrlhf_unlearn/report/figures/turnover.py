@@ -33,7 +33,7 @@ def data(material) -> Data | None:
         return None
     start = np.ones(len(row), bool)
     start[1:] = (row[1:] != row[:-1]) | (run[1:] != run[:-1])
-    solved = solved_state(visits.mean_reward[order], start)
+    solved = solved_state(visits.pass_rate[order], start)
     before = np.concatenate([[0], solved[:-1]]) * ~start
     window, groups, rows = windows(step), material.groups[row], []
     for group in GROUPS:
