@@ -141,3 +141,11 @@ def test_a_received_checkpoint_is_not_loaded_unasked(run, tmp_path, monkeypatch)
     assert cli.main(["analyze", str(run), "--no-probe", "--figure-files"]) == 0
     (missing,) = (item for item in read_json(run.summary)["report"]["missing"] if "after training" in item["what"])
     assert "a received run names a checkpoint, which can hold code" in missing["why"]
+
+
+def test_an_evaluation_may_be_called_v1_5(run, tmp_path):
+    for tag in ("v1", "v1.5"):
+        (run.path / "evaluations" / f"{tag}.parquet").write_bytes(run.evaluation("final").read_bytes())
+    assert analyze(run) == 0
+    assert {"v1", "v1.5"} <= set(read_json(run.summary)["report"]["evaluations"])
+    assert 'data-key="evaluations.v1.5.pass_rate"' in run.report.read_text(encoding="utf-8")

@@ -128,6 +128,8 @@ def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
         write(aside)
         aside.rename(target)
     except OSError as error:
+        if target.exists():  # another command was faster
+            raise UserError(f"{target} is there already; choose another --output, or delete it") from None
         why = error.strerror or error
         raise UserError(f"cannot write {target}: {why}; free space or choose another --output") from error
     finally:

@@ -94,8 +94,16 @@ class Say:
 
 
 def look_up(report: dict, key: str):
-    """The value at `groups.learnable.share` of a summary's "report"; a whole number indexes a list."""
-    value = report
-    for part in key.split("."):
-        value = value[int(part)] if isinstance(value, list) else value[part]
+    """The value at `groups.learnable.share` of a summary's "report"; a whole number indexes a list.
+
+    A name may hold dots itself (an evaluation v1.5): the longest name that is there is meant.
+    """
+    value, parts = report, key.split(".")
+    while parts:
+        if isinstance(value, list):
+            value = value[int(parts.pop(0))]
+            continue
+        names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+        name = next((name for name in names if name in value), key)
+        value, parts = value[name], parts[name.count(".") + 1 :]
     return value
