@@ -9,7 +9,7 @@
 #   EPISODES   passes over the prompts; default 6 (world; more and it begins to memorise), 15 (qwen)
 #   MINI_BATCH rollouts an optimiser step, of 512 (world); default 32, so that the clip has something to do
 #   SAMPLES    graded answers to each prompt before and after; default 32, as in the paper (qwen), 64 (world: who can
-#              only guess is right once in 22, and luck takes one in 18 of them over a tenth of 32, one in 39 of 64)
+#              only guess is right once in 20, and luck takes one in 16 of them over a tenth of 32, one in 31 of 64)
 #   SEED       draws the built-in world; default 0
 #   RUN_SEED   draws the training; default SEED
 #   WORLD      a world that is there; default FOLDER/world
