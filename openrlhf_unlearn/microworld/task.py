@@ -2,8 +2,8 @@ r"""The built-in world's task: prompts whose learnability is planted, and nothin
 
 A prompt is a letter, four different digits and `=`, as in `D4821=`. There are twelve skills, named O to Z: each copies
 two of the four digits, in an order of its own. An answer names a skill and uses it, then a second one, and puts the
-four copied digits in the box, as in `O48#U24=\boxed{4824}<eos>`. After each half stands `#` or `=`, as it comes: four
-texts of one length for one answer.
+four copied digits in the box, as in `O48#U24=\boxed{4824}<eos>`. After each half stands `#` or `=`, as chance
+has it: four texts of one length for one answer.
 
 A letter has five skills for the first half and four for the second: twenty methods. The warm-up shows them all to the
 same degree, so that each is right once in twenty, and the letters differ only in which methods the labels call right:
@@ -25,6 +25,7 @@ be learned and what cannot. Only prompts taken together tell: one method helps a
 import hashlib
 import itertools
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -164,9 +165,18 @@ def answer(method: Method, digits: tuple[int, ...]) -> str:
 
 def texts(method: Method, digits: tuple[int, ...]) -> list[str]:
     """The four texts that a method gives, all with the same answer."""
-    halves = [skill + picked(skill, digits) for skill in method]
-    box = f"\\boxed{{{answer(method, digits)}}}{EOS}"
-    return [f"{halves[0]}{a}{halves[1]}{b}{box}" for a in MARKS for b in MARKS]
+    return [_text(method, digits, marks) for marks in itertools.product(MARKS, repeat=2)]
+
+
+def draw_text(method: Method, digits: tuple[int, ...], rng: random.Random) -> str:
+    """One of the four. The first and the last digit of the prompt say in how many of ten texts a mark is `#`: entropy
+    varies from prompt to prompt for a reason that has nothing to do with what can be learned."""
+    return _text(method, digits, [MARKS[rng.random() >= digit / 10] for digit in (digits[0], digits[-1])])
+
+
+def _text(method: Method, digits: tuple[int, ...], marks: Sequence[str]) -> str:
+    halves = (skill + picked(skill, digits) + mark for skill, mark in zip(method, marks, strict=True))
+    return f"{''.join(halves)}\\boxed{{{answer(method, digits)}}}{EOS}"
 
 
 def make_problem(letter: str, digits: tuple[int, ...], seed: int, cause: str | None = None) -> Problem:
@@ -257,5 +267,5 @@ def draw_warm_up(n: int, setting: Setting, seed: int, held_back: set[str], rng: 
             continue
         use_right = rng.random() < setting.right_share.get(CAUSE_OF[letter], 0.0)
         method = rule.right if use_right else rng.choice(rule.methods)
-        pairs.append((prompt, rng.choice(texts(method, digits))))
+        pairs.append((prompt, draw_text(method, digits, rng)))
     return pairs
