@@ -2,7 +2,7 @@
 
     python examples/paper/mid_train.py miniature/world miniature/models/mid
 
-The base's warm-up shows the right method in one of twenty texts of the learnable letters; here it does in half of them.
+The base's warm-up shows the right method in one of 24 texts of the learnable letters; here it does in half of them.
 Nothing else is different, and no prompt of the training or held-out data is among the texts.
 """
 

@@ -116,7 +116,7 @@ CLAIMS = (
         of.replay_slows,
         below=0,
         figure="hypotheses-compared_rewards",
-        caveat="One correct answer in eight is more than these prompts have at the start, not less: 5 %.",
+        caveat="One correct answer in eight is more than these prompts have at the start, not less: 4 %.",
     ),
     Claim(
         "4.2, Figure 4",
@@ -394,7 +394,7 @@ WORLD = (
     "",
     "- Every answer has the same form and length, and four texts. Before, what could be learned was told by the length "
     "alone (AUC 1.00), and correct rollouts of a prompt were the same text, so that no noise was there to correct.",
-    "- Right in one of twenty answers, learnable or not. Before, 0.04 and 0.025.",
+    "- Right in one of 24 answers, learnable or not. Before, 0.04 and 0.025.",
     "- Prompts that cannot be learned are answered with the same working as others; only their labels follow no rule. "
     "Before, they were answered with a number that the working did not lead to.",
     "- What can be learned is put together of skills that other letters use. Before, it was one habit of all letters.",

@@ -2,12 +2,13 @@
 
 import math
 import random
+from itertools import islice
 
 import torch
 from tqdm import tqdm
 from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
 
-from openrlhf_unlearn.microworld.task import Problem, Setting, draw_warm_up, is_correct
+from openrlhf_unlearn.microworld.task import Problem, Setting, is_correct, warm_up_texts
 from openrlhf_unlearn.microworld.tokenizer import VOCABULARY
 
 STEPS, BATCH, LEARNING_RATE, LR_WARMUP_STEPS = 600, 64, 3e-3, 50  # the task itself takes 200 to 300 steps
@@ -47,14 +48,14 @@ def warm_up(
     model: Qwen2ForCausalLM, tokenizer, setting: Setting, seed: int, held_back: set[str], steps: int = STEPS
 ) -> list[float]:
     """Train the model on warm-up texts, never on a prompt of `held_back`; returns the loss of each step."""
-    rng = random.Random(f"warm-up {seed}")
+    texts = warm_up_texts(setting, seed, held_back, random.Random(f"warm-up {seed}"))
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_factor(step, steps))
     losses = []
     model.train()
     with tqdm(range(steps), desc="warm-up", unit="step") as bar:
         for _ in bar:
-            loss = _answer_loss(model, tokenizer, draw_warm_up(BATCH, setting, seed, held_back, rng))
+            loss = _answer_loss(model, tokenizer, list(islice(texts, BATCH)))
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

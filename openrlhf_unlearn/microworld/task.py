@@ -5,12 +5,12 @@ two of the four digits, in an order of its own. An answer names a skill and uses
 four copied digits in the box, as in `O48#U24=\boxed{4824}<eos>`. After each half stands `#` or `=`, as chance
 has it: four texts of one length for one answer.
 
-A letter has five skills for the first half and four for the second: twenty methods. The warm-up shows them all to the
-same degree, so that each is right once in twenty, and the letters differ only in which methods the labels call right:
+A letter has six skills for the first half and four for the second: 24 methods. The warm-up shows them all to the
+same degree, so that each is right once in 24, and the letters differ only in which methods the labels call right:
 
 - known (group easy): one method, which the warm-up shows in 60 % of its texts.
 - guessable (easy): four methods are shown, and chance says which is right: a quarter of the answers is rewarded.
-- learnable: one method, put together of skills that known letters use; the warm-up shows it once in twenty.
+- learnable: one method, put together of skills that known letters use; the warm-up shows it once in 24.
 - beyond (unlearnable): the four-digit number modulo a prime says which method, which the model cannot work out.
 - random (unlearnable): a pseudo-random number, fixed by letter and digits, says which.
 - never (no_reward): the label comes from no method.
@@ -25,7 +25,7 @@ be learned and what cannot. Only prompts taken together tell: one method helps a
 import hashlib
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -57,9 +57,9 @@ LETTERS_OF = {**LETTERS, "wrong_label": LETTERS["known"] + LETTERS["learnable"]}
 
 N_DIGITS = 4
 SKILLS = dict(zip("OPQRSTUVWXYZ", itertools.permutations(range(N_DIGITS), 2), strict=True))
-N_FIRST, N_SECOND, N_GUESSES = 5, 4, 4
+N_FIRST, N_SECOND, N_GUESSES = 6, 4, 4
 N_METHODS = N_FIRST * N_SECOND
-PRIME = 2 * N_METHODS + 1  # with the last remainder left out, each method has two
+PRIME = 3 * N_METHODS + 1  # with the last remainder left out, each method has three
 MARKS = "#="
 EOS = "<eos>"
 
@@ -210,7 +210,7 @@ def _unreachable(rule: Rule, digits: tuple[int, ...], seed: int, letter: str) ->
 
 def is_admissible(digits: tuple[int, ...]) -> bool:
     """Different digits, so that different methods give different answers; and each method as often for `beyond`."""
-    return len(set(digits)) == N_DIGITS and int("".join(map(str, digits))) % PRIME < 2 * N_METHODS
+    return len(set(digits)) == N_DIGITS and int("".join(map(str, digits))) % PRIME < PRIME - 1
 
 
 def full_answer(problem: Problem, label: str | None = None) -> str:
@@ -256,16 +256,22 @@ def _new(letter: str, cause: str, seed: int, seen: set[str], rng: random.Random)
             return problem
 
 
-def draw_warm_up(n: int, setting: Setting, seed: int, held_back: set[str], rng: random.Random) -> list[tuple[str, str]]:
-    """`n` pairs of prompt and answer to warm the model up on, every letter as often; prompts in `held_back` are never
-    among them."""
-    pairs = []
-    while len(pairs) < n:
-        letter, digits = rng.choice(sorted(CAUSE_OF)), draw_digits(rng)
-        prompt, rule = f"{letter}{''.join(map(str, digits))}=", rules(seed)[letter]
-        if prompt in held_back:
-            continue
+def warm_up_texts(setting: Setting, seed: int, held_back: set[str], rng: random.Random) -> Iterator[tuple[str, str]]:
+    """Pairs of prompt and answer, without end, to warm the model up on; prompts in `held_back` are never among them.
+
+    Letters, and each letter's methods, come from shuffled decks: chance shows none more often than another.
+    """
+    letters = _deck(sorted(CAUSE_OF), rng)
+    methods = {letter: _deck(rules(seed)[letter].methods, rng) for letter in CAUSE_OF}
+    for letter in letters:
+        rule, prompt = rules(seed)[letter], None
+        while prompt is None or prompt in held_back:
+            digits = draw_digits(rng)
+            prompt = f"{letter}{''.join(map(str, digits))}="
         use_right = rng.random() < setting.right_share.get(CAUSE_OF[letter], 0.0)
-        method = rule.right if use_right else rng.choice(rule.methods)
-        pairs.append((prompt, draw_text(method, digits, rng)))
-    return pairs
+        yield prompt, draw_text(rule.right if use_right else next(methods[letter]), digits, rng)
+
+
+def _deck(cards: Sequence, rng: random.Random) -> Iterator:
+    while True:
+        yield from rng.sample(cards, len(cards))

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -18,12 +19,12 @@ from openrlhf_unlearn.microworld.task import (
     SETTINGS,
     draw_digits,
     draw_prompts,
-    draw_warm_up,
     full_answer,
     is_correct,
     make_problem,
     rules,
     texts,
+    warm_up_texts,
 )
 
 digits = st.integers(0, 10**6).map(lambda seed: draw_digits(random.Random(seed)))
@@ -40,9 +41,9 @@ def by_hand(method, digits) -> str:
 
 
 @given(letters, digits, seeds)
-def test_a_letter_has_twenty_methods_whose_answers_all_differ(letter, digits, seed):
+def test_a_letter_has_24_methods_whose_answers_all_differ(letter, digits, seed):
     methods = rules(seed)[letter].methods
-    assert len(methods) == (4 if letter == "L" else N_METHODS) and len(set(methods)) == len(methods)
+    assert len(methods) == (4 if letter == "L" else 24) and len(set(methods)) == len(methods)
     assert len({by_hand(method, digits) for method in methods}) == len(methods)
     for method in methods:
         four = texts(method, digits)
@@ -77,7 +78,7 @@ def test_no_method_of_the_others_is_right_more_often_than_chance(letter):
     assert [p.label for p in problems] == [make_problem(letter, p.digits, 3).label for p in problems]
     number = int("".join(map(str, problems[0].digits)))
     if letter == "H":
-        assert problems[0].method == rule.methods[number % 41 % 20]
+        assert problems[0].method == rule.methods[number % 73 % 24]
     else:
         assert [p.label for p in problems] != [make_problem(letter, p.digits, 4).label for p in problems]
 
@@ -127,18 +128,20 @@ def test_prompts_have_their_counts_and_each_letter_its_share(name, seed):
 
 def test_the_warm_up_keeps_prompts_back_and_shows_every_hard_letter_alike():
     setting, rng = SETTINGS["standard"], random.Random(0)
-    everything = draw_warm_up(40_000, setting, 0, set(), rng)
+    everything = list(islice(warm_up_texts(setting, 0, set(), rng), 33_600))
     held_back = {prompt for prompt, _ in everything[:10_000]}
-    pairs = draw_warm_up(10_000, setting, 0, held_back, random.Random(1))
+    pairs = islice(warm_up_texts(setting, 0, held_back, random.Random(1)), 10_000)
     assert held_back.isdisjoint(prompt for prompt, _ in pairs)
 
     of_letter = Counter(prompt[0] for prompt, _ in everything)
-    assert max(of_letter.values()) - min(of_letter.values()) < 400  # 2,857 each, five standard deviations are 257
+    assert set(of_letter.values()) == {2400}
+    of_method = Counter((prompt[0], text[0], text[4]) for prompt, text in everything if prompt[0] in "DEFGHIJKN")
+    assert len(of_method) == 9 * N_METHODS and set(of_method.values()) == {100}
     right = Counter()
     for prompt, text in everything:
         problem = make_problem(prompt[0], tuple(map(int, prompt[1:-1])), 0)
         right[CAUSE_OF[prompt[0]]] += is_correct(text, problem.label)
     shares = {cause: right[cause] / sum(of_letter[letter] for letter in LETTERS[cause]) for cause in LETTERS}
-    expected = {"known": 0.62, "learnable": 0.05, "beyond": 0.05, "random": 0.05, "guessable": 0.25}
+    expected = {"known": 0.62, "learnable": 1 / 24, "beyond": 1 / 24, "random": 1 / 24, "guessable": 0.25}
     assert shares == pytest.approx({**expected, "verifier": 0, "never": 0}, abs=0.03)
     assert right["learnable"] > 0 and right["never"] == right["verifier"] == 0

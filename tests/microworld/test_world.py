@@ -105,10 +105,10 @@ def test_an_untrained_model_is_never_right():
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", ["standard", "steady"])
 def test_success_at_the_start(tmp_path, setting):
-    """0.55, once in twenty for all that is hard and rewarded, and 0, with room for the seed."""
+    """0.62, once in 24 for all that is hard and rewarded, and 0, with room for the seed."""
     world = write_world(tmp_path / "world", setting, seed=1)
     rates = world["initial_pass_rate_by_cause"]
     assert 0.45 < rates["known"] < 0.75 and 0.15 < rates["guessable"] < 0.35
-    assert all(0.03 < rates[cause] < 0.065 for cause in ("learnable", "beyond", "random"))
+    assert all(0.025 < rates[cause] < 0.055 for cause in ("learnable", "beyond", "random"))
     assert abs(world["initial_pass_rate"]["learnable"] - world["initial_pass_rate"]["unlearnable"]) < 0.012
     assert world["initial_pass_rate"]["no_reward"] < 0.002
