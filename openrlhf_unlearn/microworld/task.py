@@ -50,9 +50,8 @@ LETTERS = {
     "verifier": "M",
     "never": "N",
 }
-CAUSE_OF = {
-    letter: cause for cause, letters in LETTERS.items() for letter in letters
-}  # wrong_label has none of its own
+# wrong_label has no letter of its own.
+CAUSE_OF = {letter: cause for cause, letters in LETTERS.items() for letter in letters}
 LETTERS_OF = {**LETTERS, "wrong_label": LETTERS["known"] + LETTERS["learnable"]}
 
 N_DIGITS = 4
@@ -139,7 +138,7 @@ def rules(seed: int) -> dict[str, Rule]:
     pairs = [(first, second) for first, _ in known for _, second in known if (first, second) not in known]
     right: dict[str, Method] = dict(zip(LETTERS["known"], known, strict=True))
     right |= zip(LETTERS["learnable"], rng.sample(pairs, len(LETTERS["learnable"])), strict=True)
-    right["M"] = tuple(rng.sample(sorted(SKILLS), 2))
+    right[LETTERS["verifier"]] = tuple(rng.sample(sorted(SKILLS), 2))
     found = {}
     for letter, cause in CAUSE_OF.items():
         one = right.get(letter)
