@@ -50,7 +50,7 @@ setting_world() {
         --train.num_episodes "$EPISODES" --rollout.batch_size 64 --rollout.n_samples_per_prompt 8
         --rollout.micro_batch_size 128 --train.batch_size "$MINI_BATCH"
         --train.micro_batch_size $((MINI_BATCH < 64 ? MINI_BATCH : 64)) --actor.loss_agg_mode seq-mean-token-mean
-        --actor.adam.lr 3.5e-5 --actor.adam.betas 0.9 0.99 --actor.lr_scheduler constant
+        --actor.adam.lr 3e-5 --actor.adam.betas 0.9 0.99 --actor.lr_scheduler constant
         --actor.num_gpus_per_node 1 --ref.num_gpus_per_node 1 --vllm.num_engines 1 --ds.zero_stage 0
     )
     if [ "$DEVICE" = gpu ]; then
