@@ -3,8 +3,8 @@
     python benchmarks/truth.py [--worlds 3] [--runs 3] [--folder truth]
 
 Each world is trained on `--runs` times with other training seeds (`examples/quickstart.sh`). Printed for each world:
-one run alone (each run in turn) and all runs together, with the worst of each figure over the worlds at the end. Stopped
-half-way, the same command goes on.
+one run alone (each run in turn) and all runs together, with the worst of each figure over the worlds at the end.
+Stopped half-way, the same command goes on.
 """
 
 import argparse
