@@ -2,9 +2,9 @@
 
     python benchmarks/truth.py [--worlds 3] [--runs 3] [--folder truth]
 
-Each world is trained on `--runs` times with other training seeds (`examples/quickstart.sh`, about 7 minutes each on
-two cores). Printed for each world: one run alone (each run in turn) and all runs together, with the worst of each
-figure over the worlds at the end. Stopped half-way, the same command goes on.
+Each world is trained on `--runs` times with other training seeds (`examples/quickstart.sh`). Printed for each world:
+one run alone (each run in turn) and all runs together, with the worst of each figure over the worlds at the end.
+Stopped half-way, the same command goes on.
 """
 
 import argparse
@@ -28,7 +28,13 @@ BARS = {
         "learnable_precision": 0.9,
         "learnable_recall": 0.8,
     },
-    "all runs": {"unlearnable_precision": 0.95, "learnable_precision": 0.95, "wrong_share": 0.06},
+    "all runs": {
+        "unlearnable_precision": 0.9,
+        "unlearnable_recall": 0.8,
+        "learnable_precision": 0.9,
+        "learnable_recall": 0.8,
+        "wrong_share": 0.06,
+    },
 }
 
 

@@ -10,8 +10,8 @@
 #
 #   EPISODES   passes over the prompts; default 6 (world; more and it begins to memorise), 15 (qwen)
 #   MINI_BATCH rollouts an optimiser step, of 512 (world); default 32, so that the clip has something to do
-#   SAMPLES    graded answers to each prompt before and after; default 32, as in the paper (qwen), 64 (world: who can
-#              only guess is right once in 22, and luck takes one in 18 of them over a tenth of 32, one in 39 of 64)
+#   SAMPLES    graded answers to each prompt before and after; default 32, as in the paper (qwen), 128 (world: who
+#              can only guess is right once in 24, and luck takes one in 26 over a tenth of 32, one in 500 of 128)
 #   SEED       draws the built-in world; default 0
 #   RUN_SEED   draws the training; default SEED
 #   WORLD      a world that is there; default FOLDER/world
@@ -51,13 +51,13 @@ settle() {
 setting_world() {
     FILTER=none
     MODEL=$WORLD/model DATA=$WORLD/train.jsonl EPISODES=${EPISODES:-6} MINI_BATCH=${MINI_BATCH:-32}
-    SAMPLES=${SAMPLES:-64} STEPS=${STEPS-$((5 * EPISODES))} # an episode of 320 prompts is 5 steps of 64
+    SAMPLES=${SAMPLES:-128} STEPS=${STEPS-$((5 * EPISODES))} # an episode of 320 prompts is 5 steps of 64
     flags=(
         --data.max_len 64 --rollout.max_new_tokens 24
         --train.num_episodes "$EPISODES" --rollout.batch_size 64 --rollout.n_samples_per_prompt 8
         --rollout.micro_batch_size 128 --train.batch_size "$MINI_BATCH"
         --train.micro_batch_size $((MINI_BATCH < 64 ? MINI_BATCH : 64)) --actor.loss_agg_mode seq-mean-token-mean
-        --actor.adam.lr 5e-5 --actor.adam.betas 0.9 0.99 --actor.lr_scheduler constant
+        --actor.adam.lr 3e-5 --actor.adam.betas 0.9 0.99 --actor.lr_scheduler constant
         --actor.num_gpus_per_node 1 --ref.num_gpus_per_node 1 --vllm.num_engines 1 --ds.zero_stage 0
     )
     if [ "$DEVICE" = gpu ]; then

@@ -2,8 +2,8 @@
 
     python examples/paper/mid_train.py miniature/world miniature/models/mid
 
-The base's warm-up shows full answers for 4 % of the learnable letters' texts; these are 50 % here. Nothing else is
-different, and no prompt of the training or held-out data is among the texts.
+The base's warm-up shows the right method in one of 24 texts of the learnable letters; here it does in half of them.
+Nothing else is different, and no prompt of the training or held-out data is among the texts.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from openrlhf_unlearn.microworld.model import warm_up
 from openrlhf_unlearn.microworld.task import SETTINGS, draw_prompts
 from openrlhf_unlearn.run_dir import read_json
 
-STEPS, FULL_SHARE = 200, 0.5
+STEPS, RIGHT_SHARE = 200, 0.5
 
 
 def main() -> None:
@@ -29,12 +29,12 @@ def main() -> None:
     world = read_json(args.world / "world.json")
     setting, seed = SETTINGS[world["setting"]], world["seed"]
     held_back = {problem.prompt for split in draw_prompts(setting, seed) for problem in split}
-    richer = replace(setting, full_share={**setting.full_share, "learnable": FULL_SHARE})
+    richer = replace(setting, right_share={**setting.right_share, "learnable": RIGHT_SHARE})
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     tokenizer = AutoTokenizer.from_pretrained(args.world / "model")
     model = AutoModelForCausalLM.from_pretrained(args.world / "model", dtype=torch.float32)
-    # W's numbers are those of the world's seed, so the texts must be drawn by it too: this is more of the same data.
+    # The letters' methods are those of the world's seed, so the texts must be drawn by it too.
     warm_up(model, tokenizer, richer, seed, held_back, STEPS)
     model.save_pretrained(args.output)
     tokenizer.save_pretrained(args.output)

@@ -4,7 +4,7 @@
 #
 #   bash examples/paper/miniature.sh [FOLDER] [STEP ...]    FOLDER: default miniature; no STEP: all of them, in order
 #
-#   runs        three trainings on one world, classified together    Table 1, Figure 1b
+#   runs        trainings on one world, classified together          Table 1, Figure 1b
 #   hypotheses  more positives, looser clipping, no KL               Figures 2, 4, 5
 #   k64         the unlearnable alone, 64 rollouts each              A.2, Figure 15b
 #   probe       gradients before and after training                  Figures 1c, 6, 13, 16, 17
@@ -13,20 +13,24 @@
 #   sft         fine-tuning on right responses                       A.2, Figure 15a
 #   curriculum  without the unlearnable first, then with them        A.5, Figure 18
 #   models      a mid-trained base on the same prompts               5.4, Figure 11
+#   heldout     every trained model on prompts that it never saw     memorised or learned?
 #   page        FOLDER/miniature.md; PAGE=docs/miniature.md writes it elsewhere
 #
 # Under three hours on two cores. A step that was stopped goes on by the same command; one that is done is passed over
-# (delete FOLDER/done/STEP to do it anew). SEED, MINI_BATCH, EPISODES, DRY_RUN: see examples/settings.sh.
+# (delete FOLDER/done/STEP to do it anew). RUN_SEEDS: the trainings of `runs`; default "0 1 2", five where minutes
+# allow. SEED, MINI_BATCH, EPISODES, DRY_RUN: see examples/settings.sh.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../settings.sh"
 
-STEP_NAMES=(runs hypotheses k64 probe reasoning augment sft curriculum models page)
+STEP_NAMES=(runs hypotheses k64 probe reasoning augment sft curriculum models heldout page)
 MINI=miniature
 if [ $# -gt 0 ] && [[ " ${STEP_NAMES[*]} " != *" $1 "* ]]; then MINI=$1 && shift; fi
 MINI=$(realpath -m "$MINI")
 export SEED=${SEED:-0} WORLD
 WORLD=$(realpath -m "$MINI/world") # a link will do
-MODEL=$WORLD/model RUN=$MINI/runs/0/run RUNS=("$MINI"/runs/{0,1,2}/run)
+read -ra RUN_SEEDS <<<"${RUN_SEEDS:-0 1 2}"
+MODEL=$WORLD/model RUN=$MINI/runs/${RUN_SEEDS[0]}/run RUNS=("${RUN_SEEDS[@]/#/$MINI/runs/}")
+RUNS=("${RUNS[@]/%//run}")
 PAGE=${PAGE:-$MINI/miniature.md}
 
 dry() { [ -n "${DRY_RUN:-}" ]; }
@@ -71,7 +75,7 @@ teach() {
 
 step_runs() {
     local seed
-    for seed in 0 1 2; do RUN_SEED=$seed bash examples/quickstart.sh "$MINI/runs/$seed"; done
+    for seed in "${RUN_SEEDS[@]}"; do RUN_SEED=$seed bash examples/quickstart.sh "$MINI/runs/$seed"; done
     if dry; then return; fi
     openrlhf-unlearn classify "${RUNS[@]}"
     analyze "${RUNS[@]}"
@@ -136,7 +140,7 @@ step_augment() {
     keep augment "$RUN" variants
 }
 
-# The paper's proportions, one unlearnable to one learnable to two easy, from a world of 96 prompts a group.
+# The paper's proportions, one unlearnable to one learnable to two easy, from a world of 80 to 96 prompts a group.
 step_sft() {
     need runs
     local set=$MINI/sft/set.jsonl checkpoint
@@ -152,7 +156,7 @@ step_sft() {
         return
     fi
     teach
-    openrlhf-unlearn sft-set --run "$RUN" --output "$set" --unlearnable 40 --learnable 40 --easy 80 "${TEACHER[@]}"
+    openrlhf-unlearn sft-set --run "$RUN" --output "$set" --unlearnable 30 --learnable 30 --easy 60 "${TEACHER[@]}"
     if [ ! -f "$MINI/sft/model/tokenizer_config.json" ]; then
         # As deepspeed's launcher would start one process; it takes no CPU.
         RANK=0 LOCAL_RANK=0 WORLD_SIZE=1 MASTER_ADDR=127.0.0.1 MASTER_PORT=29777 \
@@ -186,6 +190,18 @@ step_models() {
     [ -f "$MINI/models/mid/config.json" ] || python examples/paper/mid_train.py "$WORLD" "$MINI/models/mid"
     openrlhf-unlearn models "$RUN" "base=$MODEL" "mid=$MINI/models/mid"
     keep models "$RUN" similarity_over_models
+}
+
+# A name is the folder of the training, with -- for /.
+step_heldout() {
+    need runs
+    if dry; then return; fi
+    local name
+    for name in "runs/${RUN_SEEDS[0]}" hypotheses/{baseline,oversample_replay,clip_higher,no_kl} k64 augment curriculum/stage2; do
+        [ -f "$MINI/$name/model/tokenizer_config.json" ] || continue
+        [ -f "$MINI/heldout/${name//\//--}/evaluations/final.parquet" ] || openrlhf-unlearn evaluate \
+            --run "$MINI/heldout/${name//\//--}" --tag final --model "$MINI/$name/model" --data "$WORLD/heldout.jsonl" -n 32
+    done
 }
 
 step_page() {

@@ -6,7 +6,8 @@ Each claim names one number, read from the run directories, and the range in whi
 rule and nothing else: `agree` if the number's whole 95 % interval lies in the range, `disagree` if all of it lies
 outside, else `cannot say`. Ranges are the paper's own threshold (tau = 0.1), or 0 for a difference, with three of our
 choice: 0.9 for a correlation, 0.5 to 2 for a ratio, 0.1 for a cosine. They were fixed before the page
-was first made, those of cosines (5.1, A.3) after a look at one run's.
+was first made, those of cosines (5.1, A.3) after a look at one run of an earlier world; all before this world was first
+run. A claim that the world's construction or the groups' definition settles is shown and not counted.
 Intervals are over prompts: they cover the choice of prompts, not of worlds or of training seeds.
 """
 
@@ -25,14 +26,16 @@ from openrlhf_unlearn.microworld.agreement import agreement
 from openrlhf_unlearn.run_dir import atomic_path
 
 TAU = 0.1
-STEPS = ("runs", "hypotheses", "k64", "probe", "reasoning", "augment", "sft", "curriculum", "models")
+STEPS = ("runs", "hypotheses", "k64", "probe", "reasoning", "augment", "sft", "curriculum", "models", "heldout")
+SHOWN = ("known", "learnable", "beyond", "random")
 NOT_RUN, AGREE, DISAGREE, CANNOT_SAY = "not run", "agree", "disagree", "cannot say"
 
 
 @dataclass(frozen=True)
 class Claim:
     """`place` in the paper, what it `says`, which `step` shows it, and `what` the number is that must lie in
-    (`above`, `below`). `caveat`: what is different here and could be why it does not agree."""
+    (`above`, `below`). `caveat`: what is different here and could be why it does not agree. `construction`: why the
+    verdict was settled before anything ran; such a claim does not count."""
 
     place: str
     says: str
@@ -43,6 +46,7 @@ class Claim:
     below: float = math.inf
     figure: str = ""
     caveat: str = ""
+    construction: str = ""
 
     @property
     def range(self) -> str:
@@ -59,7 +63,10 @@ class Claim:
 
 PASS = "final pass@1 of the unlearnable"
 COSINE = "mean cosine to all other prompts"
-MEMORY = "A model this small learns some of 96 prompts by heart; a real one reads its prompts too seldom for that."
+NO_RULE = "Nothing but memory could teach a prompt whose label follows no rule that the model can work out."
+BY_DEFINITION = "The group is those prompts whose final pass@1 is on that side of the threshold."
+JUDGED = "The judge is the world's rule, and a lucky answer is worked out as well as an unlucky one."
+SIMILAR = "Similar problems are of the same letter, so nobody can work them out either."
 CLAIMS = (
     Claim(
         "3, Table 1",
@@ -69,7 +76,7 @@ CLAIMS = (
         of.hard_share,
         above=TAU,
         figure="runs-change",
-        caveat="The groups are planted here, so the share is this world's, and shows only that they are found.",
+        construction="The groups are planted, so the share is this world's.",
     ),
     Claim(
         "3, Figure 1b",
@@ -79,6 +86,7 @@ CLAIMS = (
         lambda mini: of.reward_rise(mini, "learnable"),
         above=0,
         figure="runs-reward_by_group",
+        construction=BY_DEFINITION,
     ),
     Claim(
         "3, Figure 1b",
@@ -88,6 +96,7 @@ CLAIMS = (
         lambda mini: of.late_reward(mini, "unlearnable"),
         below=TAU,
         figure="runs-reward_by_group",
+        construction=BY_DEFINITION,
     ),
     Claim(
         "4.1, Figure 2",
@@ -97,7 +106,7 @@ CLAIMS = (
         final("hypotheses", "oversample_replay"),
         below=TAU,
         figure="hypotheses-compared_rewards",
-        caveat=MEMORY,
+        construction=NO_RULE,
     ),
     Claim(
         "4.1, Figure 2",
@@ -117,7 +126,7 @@ CLAIMS = (
         final("hypotheses", "clip_higher"),
         below=TAU,
         figure="hypotheses-compared_rewards",
-        caveat=MEMORY,
+        construction=NO_RULE,
     ),
     Claim(
         "4.2, Figure 4",
@@ -139,7 +148,7 @@ CLAIMS = (
         final("hypotheses", "no_kl"),
         below=TAU,
         figure="hypotheses-compared_rewards",
-        caveat=MEMORY,
+        construction=NO_RULE,
     ),
     Claim(
         "A.2, Figure 15b",
@@ -149,7 +158,7 @@ CLAIMS = (
         final("k64"),
         below=TAU,
         figure="k64-compared_rewards",
-        caveat=MEMORY,
+        construction=NO_RULE,
     ),
     Claim(
         "A.2, Figure 15a",
@@ -159,6 +168,7 @@ CLAIMS = (
         of.sft_gap,
         above=0,
         figure="sft-pass_rates",
+        construction=NO_RULE,
     ),
     Claim(
         "5.1, Figures 1c, 6",
@@ -194,8 +204,6 @@ CLAIMS = (
         of.interference,
         below=TAU,
         figure="probe-interference",
-        caveat="Wrong answers are nearly all lazy here and right ones are not: the two oppose each other in the "
-        "learnable by design. Lucky and unlucky guesses of the unlearnable look alike, so their cosine is nearer to 0.",
     ),
     Claim(
         "A.4, Figure 17",
@@ -214,7 +222,7 @@ CLAIMS = (
         lambda mini: minus(of.reasoning(mini, "learnable", "initial"), of.reasoning(mini, "unlearnable", "initial")),
         above=0,
         figure="reasoning-reasoning",
-        caveat="The judge is the world's rule: a number that no running sum leads to can earn 2 at most.",
+        construction=JUDGED,
     ),
     Claim(
         "5.2, Figure 7",
@@ -229,7 +237,7 @@ CLAIMS = (
         ),
         above=0,
         figure="reasoning-reasoning",
-        caveat="Correct answers of the learnable are full ones from the start: there is little left to gain.",
+        construction=JUDGED,
     ),
     Claim(
         "5.3, Figures 8, 14",
@@ -239,8 +247,7 @@ CLAIMS = (
         of.similar_learned,
         above=TAU,
         figure="augment-augmentation",
-        caveat="Similar problems here are of the same letter, so nobody can work them out either. The paper's are "
-        "written by a strong model, which may well make them easier than the original.",
+        construction=SIMILAR,
     ),
     Claim(
         "5.3, Figures 8, 14",
@@ -250,7 +257,7 @@ CLAIMS = (
         final("augment"),
         below=TAU,
         figure="augment-augmentation",
-        caveat=MEMORY,
+        construction=NO_RULE,
     ),
     Claim(
         "5.3, Figure 10",
@@ -260,7 +267,7 @@ CLAIMS = (
         of.variant_pull,
         below=TAU,
         figure="augment-variants",
-        caveat="Similar problems share the original's letter, and with it the same guess.",
+        caveat="Similar problems share the original's letter, and with it its methods.",
     ),
     Claim(
         "A.5, Figure 18",
@@ -270,7 +277,7 @@ CLAIMS = (
         final("curriculum", "stage2"),
         below=TAU,
         figure="curriculum-compared_stages",
-        caveat=MEMORY,
+        construction=NO_RULE,
     ),
     Claim(
         "5.4, Figure 11",
@@ -289,7 +296,7 @@ CLAIMS = (
         of.mid_rise("unlearnable"),
         above=0,
         figure="models-similarity_over_models",
-        caveat="Mid-training here shows how the learnable letters are worked out. Nothing can show that of the others.",
+        caveat="Mid-training here shows the right methods of the learnable letters; nothing can show the others'.",
     ),
 )
 
@@ -309,38 +316,43 @@ def results(mini: Miniature) -> list[tuple[Claim, Number | None, str]]:
 def page(mini: Miniature, figures: Path) -> str:
     """The page's Markdown; `figures` is the folder of the pictures, beside the page."""
     found = results(mini)
-    counts = Counter(verdict for *_, verdict in found)
+    counts = Counter(verdict for claim, _, verdict in found if not claim.construction)
     told = ", ".join(f"{counts[name]} {name}" for name in (AGREE, DISAGREE, CANNOT_SAY, NOT_RUN) if counts[name])
+    settled = sum(bool(claim.construction) for claim in CLAIMS)
     lines = [
         "# The paper in miniature",
         "",
-        f"Of {len(found)} claims of arXiv 2605.16787: **{told}**. Made by `bash examples/paper/miniature.sh` on the "
+        f"Of {len(found) - settled} claims of arXiv 2605.16787 that this world leaves open: **{told}**. {settled} more "
+        "are settled by construction and do not count. Made by `bash examples/paper/miniature.sh` on the "
         "built-in world, on a CPU: the numbers are read from its runs. `examples/paper/miniature_claims.py` "
-        "holds every claim, `miniature_numbers.py` how its number is read. The rule was fixed before the first page, "
-        "though the claims about cosines (5.1, A.3) after a look at one run's:",
+        "holds every claim, `miniature_numbers.py` how its number is read. The rule was fixed before this world's "
+        "first run, though the claims about cosines (5.1, A.3) were written after a look at a run of an earlier one:",
         "",
         "> *agree* if the number's whole 95 % interval lies in the range that the claim means, *disagree* if all of it "
         "lies outside, else *cannot say*.",
         "",
         "Ranges are the paper's threshold τ = 0.1, or 0 for a difference; ours are 0.9 for a correlation, 0.5 to 2 for "
         "a ratio, 0.1 for a cosine. Intervals are over prompts: they cover the choice of "
-        "prompts, not of worlds or training seeds. Groups are those that three trainings agree on, as in the "
-        "paper. A 0.45 M-parameter model and 320 prompts show that the measurements work and what the claims mean, "
-        "not that they are true of a language model.",
+        f"prompts, not of worlds or training seeds. Groups are those that all {len(mini.runs)} trainings agree on, as "
+        "in the paper. A 0.45 M-parameter model and 320 prompts show that the measurements work and what the claims "
+        "mean, not that they are true of a language model.",
         "",
         "| paper | claim | number | here (95 % interval) | range | verdict |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for claim, number, verdict in found:
         shown = f"[{verdict}]({figures.name}/{claim.figure}.svg)" if has_figure(claim, figures) else verdict
+        shown += ", by construction" if claim.construction else ""
         cells = (claim.place, claim.says, claim.what, str(number or "–"), claim.range, shown)
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "A verdict links to its figure."]
-    doubts = [(claim, verdict) for claim, _, verdict in found if verdict in (DISAGREE, CANNOT_SAY)]
+    doubts = [(c, verdict) for c, _, verdict in found if verdict in (DISAGREE, CANNOT_SAY) and not c.construction]
     if doubts:
         lines += ["", "## Why not", ""]
         lines += [f"- **{c.says}** ({verdict}). {c.caveat or 'We know no reason.'}" for c, verdict in doubts]
-    lines += ["", *truth(mini), *minutes(mini), *NOT_HERE]
+    lines += ["", "## Settled by construction", ""]
+    lines += [f"- {c.says}: {c.construction}" for c in CLAIMS if c.construction]
+    lines += ["", *heldout(mini), *truth(mini), *minutes(mini), *WORLD, "", *NOT_HERE]
     return "\n".join(lines) + "\n"
 
 
@@ -356,6 +368,18 @@ def truth(mini: Miniature) -> list[str]:
     return ["## Found against planted groups", "", "```", *said, "```", ""]
 
 
+def heldout(mini: Miniature) -> list[str]:
+    """Final pass@1 of trained and of held-out prompts, by planted cause, of every trained model."""
+    if mini.minutes("heldout") is None:
+        return []
+    lines = ["## Trained and held-out prompts", "", "Final pass@1, trained / held out: what is higher on the left was "]
+    lines[-1] += "learned by heart. A dash: not trained on."
+    lines += ["", f"| model | {' | '.join(SHOWN)} |", "| --- |" + " --- |" * len(SHOWN)]
+    for name, of_cause in of.trained_and_held(mini).items():
+        lines.append(f"| {name} | {' | '.join(of_cause[cause] for cause in SHOWN)} |")
+    return [*lines, ""]
+
+
 def minutes(mini: Miniature) -> list[str]:
     lines = ["## Minutes", "", "| step | minutes |", "| --- | --- |"]
     taken = {step: mini.minutes(step) for step in STEPS}
@@ -363,6 +387,22 @@ def minutes(mini: Miniature) -> list[str]:
     return [*lines, f"| all | {sum(t or 0 for t in taken.values()):.0f} |", "", "Of the last attempt at each step.", ""]
 
 
+WORLD = (
+    "## What changed in the world, and why",
+    "",
+    "The first page was made on an earlier world, in which the answer could be read off the surface.",
+    "",
+    "- Every answer has the same form and length, and four texts. Before, what could be learned was told by the length "
+    "alone (AUC 1.00), and correct rollouts of a prompt were the same text, so that no noise was there to correct.",
+    "- Right in one of 24 answers, learnable or not. Before, 0.04 and 0.025.",
+    "- Prompts that cannot be learned are answered with the same working as others; only their labels follow no rule. "
+    "Before, they were answered with a number that the working did not lead to.",
+    "- What can be learned is put together of skills that other letters use. Before, it was one habit of all letters.",
+    "- New causes: a wrong label on a rule that can be learned, an answer that can be guessed, labels that the "
+    "verifier misreads. Before: beyond the model, random labels, never rewarded.",
+    "- Every letter is shown equally often before training. Before, some were shown seven times as often as others.",
+    "- Held-out prompts of every rule are evaluated beside the trained ones: memorising is shown.",
+)
 NOT_HERE = (
     "## What is not here",
     "",

@@ -31,11 +31,11 @@ class Number:
 
 
 class Miniature:
-    """The folder of miniature.sh. Groups are those of its three runs, by prompt id."""
+    """The folder of miniature.sh. Groups are those of its runs together, by prompt id."""
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.runs = [RunDir(folder / "runs" / str(seed) / "run") for seed in range(3)]
+        self.runs = [RunDir(path) for path in sorted(folder.glob("runs/*/run"))]
 
     @cached_property
     def groups(self) -> dict[str, str]:
@@ -204,3 +204,31 @@ def mid_rise(group: str) -> Callable[[Miniature], Number]:
         return paired(mini.of(group, mid), base)
 
     return number
+
+
+# Trained and held-out prompts ----------------------------------------------------------------------------------------
+
+
+def trained_and_held(mini: Miniature) -> dict[str, dict[str, str]]:
+    """Of each model with a held-out evaluation: planted cause → "trained / held out"."""
+    causes = {
+        name: {
+            row["prompt_id"]: row["cause"] for row in read_table(mini.folder / "world" / f"{name}.parquet").to_pylist()
+        }
+        for name in ("truth", "heldout_truth")
+    }
+    found = {}
+    for path in sorted((mini.folder / "heldout").glob("*/evaluations/final.parquet")):
+        name = path.parts[-3]
+        run = mini.run(*name.split("--"))
+        sides = [(pass_rates(run), causes["truth"]), (pass_rates(RunDir(path.parents[1])), causes["heldout_truth"])]
+        found[name.replace("--", "/")] = {
+            cause: " / ".join(_mean_of(cause, values, planted) for values, planted in sides)
+            for cause in set(causes["truth"].values())
+        }
+    return found
+
+
+def _mean_of(cause: str, values: Values, planted: dict[str, str]) -> str:
+    own = [value for name, value in values.items() if planted.get(name) == cause]
+    return f"{np.mean(own):.3f}" if own else "–"

@@ -4,11 +4,12 @@ r"""A stronger model and a judge for the built-in world, without a model: an Ope
 
 It knows the world's rule (openrlhf_unlearn/microworld/task.py), even of the letters that cannot be learned:
 
-- asked to solve a prompt, it writes the full answer: the running sums, and the right number in a box;
+- asked to solve a prompt, it writes the right method and the right number in a box;
 - asked for similar problems, it draws other digits for the same letter and solves them;
-- asked to judge a solution, it checks every running sum, and whether the number in the box is the last of them. By our
-  rubric: 5 all holds; 4 one sum is wrong; 3 two are; 2 the sums are right but the number does not follow from them;
-  1 less than that; 0 there are no sums.
+- asked to judge a solution, it checks the two skills (are they the letter's?), the digits that each copies, and whether
+  the number in the box is those digits. By our rubric: 5 all holds; 4 one copied digit is wrong; 3 two are; 2 the
+  digits are right but the number does not follow from them, or the letter has no such method; 1 less than that; 0 there
+  is no working. Which of the letter's methods was right is not asked: nothing in a solution says why it chose one.
 
 Same question, same answer. One process, no dependencies beyond this package.
 """
@@ -21,24 +22,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from openrlhf_unlearn.microworld.task import (
+    MARKS,
     N_DIGITS,
-    SETTINGS,
+    SKILLS,
     Problem,
+    draw_digits,
     full_answer,
-    is_admissible,
     make_problem,
+    picked,
+    rules,
 )
 from openrlhf_unlearn.run_dir import read_json
 
-PROMPT = re.compile(rf"\b([A-Z])([1-9]{{{N_DIGITS}}})=")
-SOLUTION = re.compile(r"#(\d*)\\boxed\{(\d+)\}")
+PROMPT = re.compile(rf"\b([A-N])([1-9]{{{N_DIGITS}}})=")
+SKILL = "".join(SKILLS)
+SOLUTION = re.compile(rf"([{SKILL}])(\d\d)[{MARKS}]([{SKILL}])(\d\d)[{MARKS}]\\boxed\{{(\d+)\}}")
 
 
 class Teacher:
     """The rule of one world, as what a chat model would say."""
 
     def __init__(self, world: dict):
-        self.setting, self.seed = SETTINGS[world["setting"]], world["seed"]
+        self.seed = world["seed"]
 
     def answer(self, request: dict) -> str:
         """The text of the answer to a chat request; ValueError if it names no prompt of the world."""
@@ -49,32 +54,36 @@ class Teacher:
         problem = self.problem(found[1], found[2])
         shape = request.get("response_format", {}).get("json_schema", {}).get("name")
         if shape == "Judgement":
-            return json.dumps(judgement(problem, asked[found.end() :]))
+            return json.dumps(judgement(problem, self.seed, asked[found.end() :]))
         if shape == "Problems":
             return json.dumps({"problems": self.similar(problem, int(re.search(r"Write (\d+) new", system)[1]))})
-        return full_answer(problem, problem.label)
+        return full_answer(problem)
 
     def problem(self, letter: str, digits: str) -> Problem:
-        return make_problem(letter, tuple(map(int, digits)), self.setting, self.seed)
+        return make_problem(letter, tuple(map(int, digits)), self.seed)
 
     def similar(self, problem: Problem, n: int) -> list[dict]:
         rng, found = random.Random(problem.prompt), []
         while len(found) < n:
-            other = self.problem(problem.letter, "".join(str(rng.randint(1, 9)) for _ in range(N_DIGITS)))
-            if is_admissible(other) and other != problem:
+            other = make_problem(problem.letter, draw_digits(rng), self.seed)
+            if other != problem:
                 found.append(other)
-        return [{"question": p.prompt, "solution": full_answer(p, p.label), "answer": p.label} for p in found]
+        return [{"question": p.prompt, "solution": full_answer(p), "answer": p.label} for p in found]
 
 
-def judgement(problem: Problem, solution: str) -> dict:
+def judgement(problem: Problem, seed: int, solution: str) -> dict:
     found = SOLUTION.search(solution)
-    if not found or not found[1]:
-        return {"findings": "no running sums, an answer alone", "score": 0}
-    right = "".join(map(str, problem.running_sums))
-    wrong = sum(a != b for a, b in zip(found[1], right, strict=False)) + abs(len(found[1]) - len(right))
-    follows = found[2] == found[1][-1]
-    score = max(3, 5 - wrong) if follows and wrong <= 2 else 2 if wrong == 0 else 1
-    return {"findings": f"{wrong} wrong sums; the answer {'follows' if follows else 'does not follow'}", "score": score}
+    if not found:
+        return {"findings": "no working, an answer alone", "score": 0}
+    method, copied = (found[1], found[3]), found[2] + found[4]
+    right = "".join(picked(skill, problem.digits) for skill in method)
+    wrong = sum(a != b for a, b in zip(copied, right, strict=True))
+    sound = found[5] == copied and method in rules(seed)[problem.letter].methods
+    score = max(3, 5 - wrong) if sound and wrong <= 2 else 2 if wrong == 0 else 1
+    return {
+        "findings": f"{wrong} digits copied wrongly; the rest is {'sound' if sound else 'not sound'}",
+        "score": score,
+    }
 
 
 def handler(teacher: Teacher) -> type[BaseHTTPRequestHandler]:

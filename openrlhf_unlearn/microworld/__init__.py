@@ -3,12 +3,13 @@
     openrlhf-unlearn microworld quickstart/world --seed 0
 
 writes DIR/model (a Hugging Face folder), DIR/train.jsonl and DIR/heldout.jsonl (keys prompt, label, datasource),
-DIR/truth.parquet (prompt_id, group of the training prompts) and DIR/world.json (settings and measured success).
+DIR/truth.parquet and DIR/heldout_truth.parquet (prompt_id, group and cause that were planted) and DIR/world.json
+(settings and measured success). What is planted, and how: `openrlhf_unlearn/microworld/task.py`.
 """
 
 from pathlib import Path
 
-from openrlhf_unlearn.microworld.task import GROUPS, SETTINGS
+from openrlhf_unlearn.microworld.task import CAUSES, GROUP_OF_CAUSE, SETTINGS
 
 
 def add_arguments(parser) -> None:
@@ -18,7 +19,7 @@ def add_arguments(parser) -> None:
         "--setting",
         choices=sorted(SETTINGS),
         default="standard",
-        help="standard: 320 prompts; steady: 216 prompts that three runs agree on more often",
+        help="standard: 320 prompts; steady: the same kinds in 216",
     )
 
 
@@ -29,5 +30,6 @@ def run(args) -> None:
     print(
         f"{args.dir}: {world['parameters']:,} parameters; success at the start, of {world['measured_samples']} answers:"
     )
-    for group in GROUPS:
-        print(f"  {group:<12} {world['prompts'][group]:>3} prompts  {world['initial_pass_rate'][group]:.3f}")
+    for cause in CAUSES:
+        planted = f"{cause} ({GROUP_OF_CAUSE[cause]})"
+        print(f"  {planted:<24} {world['prompts'][cause]:>3} prompts  {world['initial_pass_rate_by_cause'][cause]:.3f}")

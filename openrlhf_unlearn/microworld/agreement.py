@@ -1,9 +1,10 @@
 """How well the groups found agree with the built-in world's planted truth."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from openrlhf_unlearn.microworld.task import CAUSES
 from openrlhf_unlearn.microworld.task import GROUPS as PLANTED
 from openrlhf_unlearn.run_dir import GROUPS, read_table
 
@@ -13,9 +14,10 @@ JUDGED = ("learnable", "unlearnable")
 
 @dataclass(frozen=True)
 class Agreement:
-    """Counts of prompts by (planted group, found group)."""
+    """Counts of prompts by (planted group, found group), and by (planted cause, found group) where causes are known."""
 
     counts: Counter
+    causes: Counter = field(default_factory=Counter)
 
     @property
     def n_prompts(self) -> int:
@@ -42,10 +44,7 @@ class Agreement:
 
     def lines(self) -> list[str]:
         """Found against planted groups as a table, then precision and recall."""
-        columns = [group for group in (*GROUPS, NOT_SEEN) if any(self.counts[row, group] for row in PLANTED)]
-        text = [f"{'planted / found':<16}" + "".join(f"{column:>13}" for column in columns)]
-        for row in PLANTED:
-            text.append(f"{row:<16}" + "".join(f"{self.counts[row, column]:>13}" for column in columns))
+        text = self._table(self.counts, PLANTED)
         for group in JUDGED:
             agreed, claimed, planted = self.counts[group, group], self.claimed(group), self.planted(group)
             precision = f"{agreed / claimed:.2f}" if claimed else "-"
@@ -57,7 +56,12 @@ class Agreement:
             f"in a wrong group: {self.n_wrong} of {self.n_prompts} prompts ({self.n_wrong / self.n_prompts:.1%}); "
             "`mixed` is not wrong"
         )
-        return text
+        return text + (["by planted cause:", *self._table(self.causes, CAUSES)] if self.causes else [])
+
+    def _table(self, counts: Counter, rows: tuple[str, ...]) -> list[str]:
+        columns = [group for group in (*GROUPS, NOT_SEEN) if any(self.counts[row, group] for row in PLANTED)]
+        lines = [f"{'planted / found':<16}" + "".join(f"{column:>13}" for column in columns)]
+        return lines + [f"{row:<16}" + "".join(f"{counts[row, name]:>13}" for name in columns) for row in rows]
 
 
 def read_groups(path: Path) -> dict[str, str]:
@@ -67,5 +71,7 @@ def read_groups(path: Path) -> dict[str, str]:
 
 
 def agreement(truth: Path, learnability: Path) -> Agreement:
-    planted, found = read_groups(truth), read_groups(learnability)
-    return Agreement(Counter((group, found.get(prompt, NOT_SEEN)) for prompt, group in planted.items()))
+    found = read_groups(learnability)
+    planted = [(found.get(row["prompt_id"], NOT_SEEN), row) for row in read_table(truth).to_pylist()]
+    causes = Counter((row["cause"], name) for name, row in planted if "cause" in row)
+    return Agreement(Counter((row["group"], name) for name, row in planted), causes)

@@ -2,16 +2,17 @@
 
 import math
 import random
+from itertools import islice
 
 import torch
 from tqdm import tqdm
 from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
 
-from openrlhf_unlearn.microworld.task import Problem, Setting, draw_warm_up, is_correct
+from openrlhf_unlearn.microworld.task import Problem, Setting, is_correct, warm_up_texts
 from openrlhf_unlearn.microworld.tokenizer import VOCABULARY
 
-STEPS, BATCH, LEARNING_RATE, LR_WARMUP_STEPS = 700, 64, 3e-3, 50  # with 400 steps one seed in two ends half-learned
-MAX_NEW_TOKENS = 16  # the longest answer, `#`, five sums, a box of four digits and `<eos>`, has 13
+STEPS, BATCH, LEARNING_RATE, LR_WARMUP_STEPS = 600, 64, 3e-3, 50  # the task itself takes 200 to 300 steps
+MAX_NEW_TOKENS = 16  # two skills of two digits, two marks, a box of four digits and `<eos>` are 15
 
 
 def build_model(tokenizer, seed: int) -> Qwen2ForCausalLM:
@@ -47,14 +48,14 @@ def warm_up(
     model: Qwen2ForCausalLM, tokenizer, setting: Setting, seed: int, held_back: set[str], steps: int = STEPS
 ) -> list[float]:
     """Train the model on warm-up texts, never on a prompt of `held_back`; returns the loss of each step."""
-    rng = random.Random(f"warm-up {seed}")
+    texts = warm_up_texts(setting, seed, held_back, random.Random(f"warm-up {seed}"))
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_factor(step, steps))
     losses = []
     model.train()
     with tqdm(range(steps), desc="warm-up", unit="step") as bar:
         for _ in bar:
-            loss = _answer_loss(model, tokenizer, draw_warm_up(BATCH, setting, seed, held_back, rng))
+            loss = _answer_loss(model, tokenizer, list(islice(texts, BATCH)))
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -81,19 +82,24 @@ def _answer_loss(model: Qwen2ForCausalLM, tokenizer, pairs: list[tuple[str, str]
     return model(input_ids=tokens, attention_mask=mask, labels=labels).loss
 
 
-@torch.no_grad()
 def pass_rates(model: Qwen2ForCausalLM, tokenizer, problems: list[Problem], n: int, seed: int) -> list[float]:
     """The share of correct ones among `n` sampled answers to each problem, at temperature 1."""
+    answers = sample_answers(model, tokenizer, problems, n, seed)
+    return [sum(is_correct(text, p.label) for text in own) / n for p, own in zip(problems, answers, strict=True)]
+
+
+@torch.no_grad()
+def sample_answers(model: Qwen2ForCausalLM, tokenizer, problems: list[Problem], n: int, seed: int) -> list[list[str]]:
+    """`n` answers to each problem, sampled at temperature 1, `<eos>` included."""
     torch.manual_seed(seed)
     model.eval()
-    rates = []
+    answers = []
     for start in tqdm(range(0, len(problems), 64), desc="measuring", unit="batch"):
         chunk = problems[start : start + 64]
         batch = tokenizer([problem.prompt for problem in chunk], return_tensors="pt")
         prompts = {name: batch[name] for name in ("input_ids", "attention_mask")}
         tokens = model.generate(**prompts, max_new_tokens=MAX_NEW_TOKENS, num_return_sequences=n)
         texts = tokenizer.batch_decode(tokens[:, batch["input_ids"].shape[1] :])
-        for i, problem in enumerate(chunk):
-            answers = (text.replace(tokenizer.pad_token, "") for text in texts[i * n : (i + 1) * n])
-            rates.append(sum(is_correct(answer, problem.label) for answer in answers) / n)
-    return rates
+        texts = [text.replace(tokenizer.pad_token, "") for text in texts]
+        answers += [texts[i : i + n] for i in range(0, len(texts), n)]
+    return answers

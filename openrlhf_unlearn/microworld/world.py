@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from openrlhf_unlearn import run_dir
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.microworld import model as models
-from openrlhf_unlearn.microworld.task import GROUP_OF, GROUPS, SETTINGS, Problem, draw_prompts
+from openrlhf_unlearn.microworld.task import CAUSE_OF, CAUSES, GROUPS, SETTINGS, Problem, draw_prompts
 from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
 
 MEASURE_SAMPLES = 32
@@ -30,7 +30,7 @@ def write_world(target: Path, setting_name: str = "standard", seed: int = 0, war
         "setting": setting_name,
         **dataclasses.asdict(SETTINGS[setting_name]),
         "warm_up_steps": warm_up_steps,
-        "letters": GROUP_OF,
+        "letters": CAUSE_OF,
     }
     found = _existing(target, settings)
     if found:
@@ -77,20 +77,24 @@ def _fill(folder: Path, settings: dict) -> dict:
     _write_jsonl(folder / "train.jsonl", train)
     _write_jsonl(folder / "heldout.jsonl", heldout)
     run_dir.write_table(folder / "truth.parquet", _truth(train))
+    run_dir.write_table(folder / "heldout_truth.parquet", _truth(heldout))
     world = {
         **settings,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "last_loss": losses[-1],
         "measured_samples": MEASURE_SAMPLES,
-        "initial_pass_rate": {group: _mean(train, rates, group) for group in GROUPS},
+        "initial_pass_rate": {group: _mean(train, rates, "group", group) for group in GROUPS},
+        "initial_pass_rate_by_cause": {cause: _mean(train, rates, "cause", cause) for cause in CAUSES},
     }
     run_dir.write_json(folder / "world.json", world)
     return world
 
 
 def _truth(problems: list[Problem]) -> pa.Table:
-    rows = [{"prompt_id": run_dir.prompt_id(p.prompt, p.label), "group": p.group} for p in problems]
-    return pa.Table.from_pylist(rows, schema=pa.schema([("prompt_id", pa.string()), ("group", pa.string())]))
+    rows = [{"prompt_id": run_dir.prompt_id(p.prompt, p.label), "group": p.group, "cause": p.cause} for p in problems]
+    return pa.Table.from_pylist(
+        rows, schema=pa.schema([(name, pa.string()) for name in ("prompt_id", "group", "cause")])
+    )
 
 
 def _write_jsonl(path: Path, problems: list[Problem]) -> None:
@@ -99,6 +103,6 @@ def _write_jsonl(path: Path, problems: list[Problem]) -> None:
         aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def _mean(problems: list[Problem], rates: list[float], group: str) -> float:
-    chosen = [rate for problem, rate in zip(problems, rates, strict=True) if problem.group == group]
+def _mean(problems: list[Problem], rates: list[float], kind: str, name: str) -> float:
+    chosen = [rate for problem, rate in zip(problems, rates, strict=True) if getattr(problem, kind) == name]
     return sum(chosen) / len(chosen)

@@ -19,8 +19,8 @@ from openrlhf_unlearn.interventions.host_flags import check_launch
 from openrlhf_unlearn.interventions.journal import Journal
 from openrlhf_unlearn.interventions.problems import solve_request
 from openrlhf_unlearn.interventions.rubric import judge_request
-from openrlhf_unlearn.microworld.task import SETTINGS, draw_prompts, full_answer, lazy_answer
-from openrlhf_unlearn.run_dir import write_table
+from openrlhf_unlearn.microworld.task import SETTINGS, draw_prompts, full_answer, rules, texts
+from openrlhf_unlearn.run_dir import RunDir, write_table
 from tests.report import worlds
 
 PAPER = Path(__file__).parents[2] / "examples" / "paper"
@@ -65,24 +65,33 @@ def ask(shape: str | None, system: str, text: str) -> dict:
 def test_the_teacher_solves_and_writes_by_the_rule():
     teacher = Teacher({"setting": "standard", "seed": 0})
     for problem in draw_prompts(SETTINGS["standard"], 0)[0][:40]:
-        assert teacher.answer(ask(None, "Solve", problem.prompt)) == full_answer(problem, problem.label)
+        if problem.cause != "wrong_label":  # by the letter's rule it would be another
+            assert teacher.answer(ask(None, "Solve", problem.prompt)) == full_answer(problem)
     asked = f"The problem:\n{problem.prompt}\n\nIts final answer: {problem.label}"
     made = json.loads(teacher.answer(ask("Problems", "Write 5 new problems", asked)))["problems"]
     assert len({p["question"] for p in made} - {problem.prompt}) == 5
     assert all(p["question"][0] == problem.letter and p["solution"].endswith(f"{{{p['answer']}}}<eos>") for p in made)
 
 
-def test_the_judge_scores_what_the_sums_say():
-    easy, lucky = (next(p for p in draw_prompts(SETTINGS["standard"], 0)[0] if p.letter == x) for x in "AH")
-    good = full_answer(easy, easy.label)
-    wrong_sum = good.replace(good[1], str((int(good[1]) + 1) % 10), 1)
-    scores = [judgement(easy, text)["score"] for text in (good, wrong_sum, lazy_answer(easy), "?")]
-    assert scores == [5, 4, 0, 0]
-    assert judgement(lucky, full_answer(lucky, lucky.label))["score"] == 2
+def test_the_judge_scores_the_working_not_the_luck():
+    easy, lucky = (
+        next(p for p in draw_prompts(SETTINGS["standard"], 0)[0] if p.cause == x) for x in ("known", "beyond")
+    )
+    good = full_answer(easy)
+    box, slip = f"\\boxed{{{easy.label}}}", str(int(good[2]) % 9 + 1)
+    one_slip = good[:2] + slip + good[3:]
+    carried = one_slip.replace(box, f"\\boxed{{{easy.label[0]}{slip}{easy.label[2:]}}}")
+    scores = [judgement(easy, 0, text)["score"] for text in (good, carried, one_slip, box + "<eos>", "?")]
+    assert scores == [5, 4, 1, 0, 0]
+    assert judgement(easy, 0, full_answer(easy, "1111"))["score"] == 2
+    # A lucky answer and an unlucky one are worked out alike.
+    assert {
+        judgement(lucky, 0, texts(method, lucky.digits)[3])["score"] for method in rules(0)[lucky.letter].methods
+    } == {5}
 
 
 def test_the_teacher_answers_the_judges_own_client(tmp_path):
-    problem = draw_prompts(SETTINGS["standard"], 0)[0][0]
+    problem = next(p for p in draw_prompts(SETTINGS["standard"], 0)[0] if p.cause == "known")
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(Teacher({"setting": "standard", "seed": 0})))
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
@@ -90,12 +99,12 @@ def test_the_teacher_answers_the_judges_own_client(tmp_path):
         endpoint = Endpoint("rule", f"http://127.0.0.1:{server.server_port}/v1", tries=1)
         async with Client(endpoint, Journal(tmp_path / "answers.jsonl", 10, 10**6)) as client:
             solved = await client.ask(solve_request(problem.prompt, 100, None))
-            return solved, await client.ask(judge_request(problem.prompt, lazy_answer(problem), 0, 100, None))
+            return solved, await client.ask(judge_request(problem.prompt, f"\\boxed{{{problem.label}}}", 0, 100, None))
 
     solved, judged = asyncio.run(ask_both())
     server.shutdown()
     server.server_close()
-    assert solved.text == full_answer(problem, problem.label) and judged.value.score == 0
+    assert solved.text == full_answer(problem) and judged.value.score == 0
 
 
 # The page ----------------------------------------------------------------------------------------------------------
@@ -139,9 +148,31 @@ def test_the_page_of_a_tiny_miniature(tiny):
     text = (tiny / "docs" / "page.md").read_text()
     rows = {cells[2]: cells for cells in (re.split(r" ?\| ?", line) for line in text.splitlines()) if len(cells) == 8}
     verdicts = {claim: cells[6] for claim, cells in rows.items()}
-    assert verdicts["The learnable gain reward over training"] == "agree"
-    assert verdicts["The unlearnable stay where they were"] == "agree"
-    assert verdicts["Nor does training on them alone with 64 rollouts each"] == "disagree"
-    assert verdicts["A curriculum does not carry over to them"] == "not run"
-    assert "[agree](page/runs-change.svg)" in text and (tiny / "docs" / "page" / "runs-change.svg").exists()
-    assert "(disagree). A model this small" in text and "| k64 | 2 |" in text and str(tiny) not in text
+    assert verdicts["The learnable gain reward over training"] == "agree, by construction"
+    assert verdicts["The unlearnable stay where they were"] == "agree, by construction"
+    assert verdicts["Nor does training on them alone with 64 rollouts each"] == "disagree, by construction"
+    assert verdicts["A curriculum does not carry over to them"] == "not run, by construction"
+    open_claims = [claim for claim in claims.CLAIMS if not claim.construction]
+    assert (
+        f"Of {len(open_claims)} claims" in text and f"**{len(open_claims)} not run**" in text
+    )  # the settled ones apart
+    assert (
+        "[agree](page/runs-change.svg), by construction" in text
+        and (tiny / "docs" / "page" / "runs-change.svg").exists()
+    )
+    assert f"64 rollouts each: {claims.NO_RULE}" in text and "| k64 | 2 |" in text and str(tiny) not in text
+
+
+def test_what_was_learned_by_heart_shows_beside_held_out_prompts(tiny):
+    held = RunDir(tiny / "heldout" / "k64")
+    made = worlds.prompts(12)
+    others = [worlds.Prompt(p.text + "1", p.label, p.kind) for p in made]
+    worlds.start(held.path, others)
+    worlds.evaluate(held, others, "final")
+    for name, prompts in {"truth": made, "heldout_truth": others}.items():
+        rows = [{"prompt_id": p.id, "group": p.kind, "cause": "random"} for p in prompts if p.kind == "unlearnable"]
+        write_table(tiny / "world" / f"{name}.parquet", pa.Table.from_pylist(rows))
+    ((trained, heldout),) = [
+        row["random"].split(" / ") for row in claims.of.trained_and_held(claims.Miniature(tiny)).values()
+    ]
+    assert float(trained) > 0.5 > 0.2 > float(heldout)  # it was taught everything, and only what it was trained on

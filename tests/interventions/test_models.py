@@ -6,7 +6,7 @@ import pytest
 from openrlhf_unlearn.cli import main
 from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.interventions.models import named
-from openrlhf_unlearn.microworld.task import GROUP_OF, SETTINGS, draw_prompts, full_answer, lazy_answer
+from openrlhf_unlearn.microworld.task import SETTINGS, draw_prompts, full_answer
 from openrlhf_unlearn.report.figures import similarity_over_probes
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.run_dir import SCHEMAS, prompt_id, read_json, write_table
@@ -23,7 +23,7 @@ def test_what_is_no_pair_of_name_and_model_is_one_line(words):
 def test_two_models_are_probed_on_their_own_rollouts_and_drawn_side_by_side(world, tmp_path, capsys):
     """The evaluations are there, as after a first command that was stopped, so no engine is started."""
     problems = sorted(draw_prompts(SETTINGS["standard"], 0)[0], key=lambda p: p.digits)
-    chosen = [p for group in ("learnable", "unlearnable") for p in problems if GROUP_OF[p.letter] == group][:140:4]
+    chosen = [p for group in ("learnable", "unlearnable") for p in problems if p.group == group][:140:4]
     made = [worlds.Prompt(p.prompt, p.label, p.group) for p in chosen]
     run = worlds.start(tmp_path / "run", made)
     labels = [{"prompt_id": p.id, "group": p.kind} for p in made]
@@ -33,7 +33,7 @@ def test_two_models_are_probed_on_their_own_rollouts_and_drawn_side_by_side(worl
         for p in chosen:
             for sample in range(4):
                 right = sample < (2 if tag == "base" else 3)
-                text = full_answer(p, p.label) if right else lazy_answer(p)
+                text = full_answer(p, None if right else "1111")
                 values = (prompt_id(p.prompt, p.label), sample, text, float(right), "correct" if right else "wrong", 9)
                 rows.append(dict(zip(SCHEMAS["evaluations"].names, values, strict=True)))
         write_table(run.evaluation(tag), pa.Table.from_pylist(rows, SCHEMAS["evaluations"]))

@@ -1,109 +1,147 @@
 """The task's rules against an independent reading of them, and what the draws must keep."""
 
-import math
 import random
+from collections import Counter
+from itertools import islice
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openrlhf_unlearn.grading.formats import load_format
 from openrlhf_unlearn.microworld.task import (
-    GROUP_OF,
-    GROUPS,
+    CAUSE_OF,
+    CAUSES,
+    GROUP_OF_CAUSE,
     LETTERS,
+    LETTERS_OF,
+    N_METHODS,
     SETTINGS,
+    draw_digits,
     draw_prompts,
-    draw_warm_up,
     full_answer,
-    is_admissible,
     is_correct,
-    lazy_answer,
     make_problem,
+    rules,
+    texts,
+    warm_up_texts,
 )
 
-digits = st.tuples(*[st.integers(1, 9)] * 5)
-settings = st.sampled_from(list(SETTINGS.values()))
-STARTS = {"A": 0, "B": 7, "C": 3, "D": 5, "F": 2}
+digits = st.integers(0, 10**6).map(lambda seed: draw_digits(random.Random(seed)))
+seeds = st.integers(0, 30)
+letters = st.sampled_from(sorted(CAUSE_OF))
+# Each skill's two digits, counted from 1, written out by hand.
+SKILLS = {"O": "12", "P": "13", "Q": "14", "R": "21", "S": "23", "T": "24"} | {
+    "U": "31", "V": "32", "W": "34", "X": "41", "Y": "42", "Z": "43"
+}  # fmt: skip
 
 
-@given(st.sampled_from("ABCDF"), digits, settings)
-def test_easy_and_learnable_ask_for_the_last_running_sum(letter, digits, setting):
-    problem = make_problem(letter, digits, setting, seed=0)
-    expected = [(STARTS[letter] + sum(digits[: i + 1])) % 10 for i in range(5)]
-    assert problem.running_sums == expected
-    assert problem.label == str(expected[-1])
-    assert problem.prompt == letter + "".join(map(str, digits)) + "="
+def by_hand(method, digits) -> str:
+    return "".join(str(digits[int(place) - 1]) for skill in method for place in SKILLS[skill])
 
 
-@given(digits, settings)
-def test_h_asks_for_the_product_modulo_a_prime(digits, setting):
-    label = make_problem("H", digits, setting, seed=0).label
-    assert int(label) == math.prod(digits) % setting.modulus
-    assert 1 <= int(label) < setting.modulus
+@given(letters, digits, seeds)
+def test_a_letter_has_24_methods_whose_answers_all_differ(letter, digits, seed):
+    methods = rules(seed)[letter].methods
+    assert len(methods) == (4 if letter == "L" else 24) and len(set(methods)) == len(methods)
+    assert len({by_hand(method, digits) for method in methods}) == len(methods)
+    for method in methods:
+        four = texts(method, digits)
+        assert len(set(four)) == 4 and all(is_correct(text, by_hand(method, digits)) for text in four)
+        assert len({text.replace("=", "#") for text in four}) == len({len(text) for text in four}) == 1
 
 
-@given(digits, settings)
-def test_v_asks_for_a_number_over_a_thousand(digits, setting):
-    assert make_problem("V", digits, setting, seed=0).label == str(1000 + sum(digits))
+@given(st.sampled_from("ABCDEFG"), seeds)
+def test_one_method_is_right_for_a_letter_that_can_be_learned(letter, seed):
+    rule, rng = rules(seed)[letter], random.Random(seed)
+    assert rule.right in rule.methods
+    for _ in range(20):
+        drawn = draw_digits(rng)
+        assert make_problem(letter, drawn, seed).label == by_hand(rule.right, drawn)
 
 
-def test_w_is_fixed_by_digits_and_seed_and_spread_evenly():
-    setting, rng = SETTINGS["standard"], random.Random(0)
-    draws = [tuple(rng.randint(1, 9) for _ in range(5)) for _ in range(200 * (setting.modulus - 1))]
-    labels = [make_problem("W", d, setting, seed=3).label for d in draws]
-    assert labels == [make_problem("W", d, setting, seed=3).label for d in draws]
-    assert labels != [make_problem("W", d, setting, seed=4).label for d in draws]
-    counts = [labels.count(str(i)) for i in range(1, setting.modulus)]
-    assert sum(counts) == len(labels)
-    assert min(counts) > 130 and max(counts) < 280  # 200 each, five standard deviations are 70
+@given(seeds)
+def test_what_can_be_learned_is_put_together_of_skills_that_are_known(seed):
+    known = [rules(seed)[letter].right for letter in "ABC"]
+    new = [rules(seed)[letter].right for letter in "DEFG"]
+    assert len(set(new)) == 4 and not set(new) & set(known)
+    assert all(first in {f for f, _ in known} and second in {s for _, s in known} for first, second in new)
 
 
-@given(st.sampled_from(sorted(GROUP_OF)), digits, settings, st.integers(0, 9))
-def test_what_counts_as_correct(letter, digits, setting, seed):
-    problem = make_problem(letter, digits, setting, seed)
-    right = full_answer(problem, problem.label)
+@pytest.mark.parametrize("letter", ["H", "J", "L"])
+def test_no_method_of_the_others_is_right_more_often_than_chance(letter):
+    rng, rule = random.Random(0), rules(3)[letter]
+    n = 200 * len(rule.methods)
+    problems = [make_problem(letter, draw_digits(rng), 3) for _ in range(n)]
+    counts = Counter(problem.method for problem in problems)
+    assert set(counts) == set(rule.methods) and min(counts.values()) > 130 and max(counts.values()) < 280
+    assert [p.label for p in problems] == [make_problem(letter, p.digits, 3).label for p in problems]
+    number = int("".join(map(str, problems[0].digits)))
+    if letter == "H":
+        assert problems[0].method == rule.methods[number % 73 % 24]
+    else:
+        assert [p.label for p in problems] != [make_problem(letter, p.digits, 4).label for p in problems]
+
+
+@given(st.sampled_from([("N", None), ("A", "wrong_label"), ("D", "wrong_label")]), digits, seeds)
+def test_never_and_wrong_label_ask_for_what_no_method_gives_even_with_a_slip(kind, digits, seed):
+    problem = make_problem(kind[0], digits, seed, kind[1])
+    for method in rules(seed)[kind[0]].methods:
+        assert sum(a != b for a, b in zip(problem.label, by_hand(method, digits), strict=True)) > 1
+    if kind[1]:
+        assert problem.method == rules(seed)[kind[0]].right
+
+
+@given(digits, seeds)
+def test_the_verifier_fails_on_a_right_answer_and_a_lenient_one_does_not(digits, seed):
+    problem = make_problem("M", digits, seed)
+    text = texts(rules(seed)["M"].right, digits)[0]
+    assert not is_correct(text, problem.label)
+    for name, verdict in {"auto": "wrong", "boxed": "wrong", "lenient": "correct"}.items():
+        form = load_format(name)
+        assert form.gradable(problem.label) and form.grade([text], [problem.label])[0].verdict == verdict
+
+
+@given(letters, digits, seeds)
+def test_what_counts_as_correct(letter, digits, seed):
+    problem = make_problem(letter, digits, seed)
+    right = full_answer(problem)
     assert is_correct(right, problem.label)
     assert not is_correct(right.removesuffix("<eos>"), problem.label)  # cut off
     assert not is_correct(right + "1", problem.label)
     assert not is_correct(full_answer(problem, problem.label + "0"), problem.label)
-    if is_admissible(problem):
-        assert not is_correct(lazy_answer(problem), problem.label)
-    if letter in "HW" and is_admissible(problem):
-        assert not is_correct(full_answer(problem, str(problem.running_sums[-1])), problem.label)
 
 
 @given(st.sampled_from(sorted(SETTINGS)), st.integers(0, 50))
-def test_prompts_have_their_counts_and_no_short_cut(name, seed):
+def test_prompts_have_their_counts_and_each_letter_its_share(name, seed):
     setting = SETTINGS[name]
     train, heldout = draw_prompts(setting, seed)
     for split in (train, heldout):
-        assert {g: sum(p.group == g for p in split) for g in GROUPS} == setting.prompts
-        assert all(is_admissible(p) for p in split)
-        for group, letters in LETTERS.items():
-            shares = [sum(p.letter == letter for p in split) for letter in letters]
-            assert sum(shares) == setting.prompts[group] and max(shares) - min(shares) <= 1
+        assert {cause: sum(p.cause == cause for p in split) for cause in CAUSES} == setting.prompts
+        assert all(p.group == GROUP_OF_CAUSE[p.cause] for p in split)
+        for cause in CAUSES:
+            shares = [sum(p.letter == letter and p.cause == cause for p in split) for letter in LETTERS_OF[cause]]
+            assert sum(shares) == setting.prompts[cause] and max(shares) - min(shares) <= 1
     prompts = [p.prompt for p in (*train, *heldout)]
     assert len(set(prompts)) == len(prompts)
 
 
-def test_warm_up_keeps_prompts_back_and_has_the_settings_shares():
-    setting = SETTINGS["standard"]
-    rng = random.Random(0)
-    everything = draw_warm_up(20_000, setting, 0, set(), rng)
+def test_the_warm_up_keeps_prompts_back_and_shows_every_hard_letter_alike():
+    setting, rng = SETTINGS["standard"], random.Random(0)
+    everything = list(islice(warm_up_texts(setting, 0, set(), rng), 33_600))
     held_back = {prompt for prompt, _ in everything[:10_000]}
-    pairs = draw_warm_up(20_000, setting, 0, held_back, random.Random(1))
+    pairs = islice(warm_up_texts(setting, 0, held_back, random.Random(1)), 10_000)
     assert held_back.isdisjoint(prompt for prompt, _ in pairs)
 
-    for group in GROUPS:
-        answers = [answer for prompt, answer in everything if GROUP_OF[prompt[0]] == group]
-        assert abs(len(answers) / 20_000 - setting.warm_up_share[group]) < 0.02
-        full = sum(answer.startswith("#") for answer in answers) / len(answers)
-        assert abs(full - setting.full_share[group]) < 0.08
-
-
-def test_no_reward_is_never_answered_rightly_in_the_warm_up():
-    setting = SETTINGS["steady"]
-    pairs = [p for p in draw_warm_up(20_000, setting, 0, set(), random.Random(0)) if p[0][0] == "V"]
-    assert pairs
-    for prompt, answer in pairs:
-        label = make_problem("V", tuple(map(int, prompt[1:6])), setting, 0).label
-        assert not is_correct(answer, label)
+    of_letter = Counter(prompt[0] for prompt, _ in everything)
+    assert set(of_letter.values()) == {2400}
+    of_method = Counter((prompt[0], text[0], text[4]) for prompt, text in everything if prompt[0] in "DEFGHIJKN")
+    assert len(of_method) == 9 * N_METHODS and set(of_method.values()) == {100}
+    right = Counter()
+    for prompt, text in everything:
+        problem = make_problem(prompt[0], tuple(map(int, prompt[1:-1])), 0)
+        right[CAUSE_OF[prompt[0]]] += is_correct(text, problem.label)
+    shares = {cause: right[cause] / sum(of_letter[letter] for letter in LETTERS[cause]) for cause in LETTERS}
+    expected = {"known": 0.62, "learnable": 1 / 24, "beyond": 1 / 24, "random": 1 / 24, "guessable": 0.25}
+    assert shares == pytest.approx({**expected, "verifier": 0, "never": 0}, abs=0.03)
+    assert right["learnable"] > 0 and right["never"] == right["verifier"] == 0

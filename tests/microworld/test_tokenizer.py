@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, Qwen2Config
 
-from openrlhf_unlearn.microworld.task import SETTINGS, full_answer, lazy_answer, make_problem
+from openrlhf_unlearn.microworld.task import full_answer, make_problem
 from openrlhf_unlearn.microworld.tokenizer import VOCABULARY, build_tokenizer
 
 texts = st.lists(st.sampled_from([token for token in VOCABULARY if not token.startswith("<")])).map("".join)
@@ -28,11 +28,10 @@ def test_round_trip(tokenizer, text):
 
 
 def test_tokens_of_a_text(tokenizer):
-    problem = make_problem("C", (4, 8, 2, 1, 3), SETTINGS["standard"], 0)
-    text = problem.prompt + full_answer(problem, problem.label)
-    assert text == "C48213=#75781\\boxed{1}<eos>"
-    assert tokenizer.tokenize(text) == [*"C48213=#75781", "\\boxed{", "1", "}", "<eos>"]
-    assert tokenizer.tokenize(lazy_answer(problem)) == ["\\boxed{", "7", "}", "<eos>"]
+    problem = make_problem("D", (4, 8, 2, 1), 0)
+    text = problem.prompt + (answer := full_answer(problem))
+    assert tokenizer.tokenize(text) == [*text.partition("\\")[0], "\\boxed{", *problem.label, "}", "<eos>"]
+    assert len(tokenizer.tokenize(answer)) == 15
 
 
 def test_ids_are_the_positions_in_the_vocabulary(tokenizer):

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from openrlhf_unlearn.cli import main
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.microworld.model import build_model, pass_rates, warm_up
-from openrlhf_unlearn.microworld.task import GROUP_OF, SETTINGS, draw_prompts
+from openrlhf_unlearn.microworld.task import CAUSES, SETTINGS, draw_prompts
 from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
 from openrlhf_unlearn.microworld.world import write_world
 from openrlhf_unlearn.run_dir import prompt_id
@@ -30,6 +30,7 @@ def read_jsonl(path):
 def test_files_agree_with_each_other(small_world):
     assert sorted(path.name for path in small_world.iterdir()) == [
         "heldout.jsonl",
+        "heldout_truth.parquet",
         "model",
         "train.jsonl",
         "truth.parquet",
@@ -38,12 +39,17 @@ def test_files_agree_with_each_other(small_world):
     train, heldout = read_jsonl(small_world / "train.jsonl"), read_jsonl(small_world / "heldout.jsonl")
     assert all(row.keys() == {"prompt", "label", "datasource"} for row in (*train, *heldout))
     assert {row["prompt"] for row in train}.isdisjoint(row["prompt"] for row in heldout)
-    truth = pq.read_table(small_world / "truth.parquet").to_pylist()
-    assert truth == [
-        {"prompt_id": prompt_id(row["prompt"], row["label"]), "group": GROUP_OF[row["prompt"][0]]} for row in train
-    ]
+    for name, rows, problems in zip(
+        ("truth", "heldout_truth"), (train, heldout), draw_prompts(SETTINGS["steady"], 5), strict=True
+    ):
+        truth = pq.read_table(small_world / f"{name}.parquet").to_pylist()
+        assert truth == [
+            {"prompt_id": prompt_id(row["prompt"], row["label"]), "group": problem.group, "cause": problem.cause}
+            for row, problem in zip(rows, problems, strict=True)
+        ]
     world = json.loads((small_world / "world.json").read_text())
-    assert (world["seed"], world["setting"], world["modulus"]) == (5, "steady", 37)
+    assert (world["seed"], world["setting"], world["letters"]["D"]) == (5, "steady", "learnable")
+    assert list(world["initial_pass_rate_by_cause"]) == list(CAUSES)
     assert world["initial_pass_rate"]["no_reward"] == 0.0
 
 
@@ -53,9 +59,9 @@ def test_model_loads_and_stops_at_its_end_token(small_world):
     assert (model.config.eos_token_id, model.config.pad_token_id) == (tokenizer.eos_token_id, tokenizer.pad_token_id)
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
     assert model.config.vocab_size == len(tokenizer)
-    batch = tokenizer(["C48213=", "V11111="], return_tensors="pt")
+    batch = tokenizer(["D4821=", "N1234="], return_tensors="pt")
     tokens = model.generate(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], max_new_tokens=4)
-    assert tokens.shape[0] == 2 and tokens.shape[1] <= 11
+    assert tokens.shape[0] == 2 and tokens.shape[1] <= 10
 
 
 def test_a_finished_world_is_kept_and_another_is_refused(small_world):
@@ -99,9 +105,10 @@ def test_an_untrained_model_is_never_right():
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", ["standard", "steady"])
 def test_success_at_the_start(tmp_path, setting):
-    """The table of the built-in world: 0.61, 0.04, 0.025 and 0, with room for the seed."""
-    rates = write_world(tmp_path / "world", setting, seed=1)["initial_pass_rate"]
-    assert 0.45 < rates["easy"] < 0.8
-    assert 0.015 < rates["learnable"] < 0.08
-    assert 0.01 < rates["unlearnable"] < 0.045
-    assert rates["no_reward"] == 0.0
+    """0.62, once in 24 for all that is hard and rewarded, and 0, with room for the seed."""
+    world = write_world(tmp_path / "world", setting, seed=1)
+    rates = world["initial_pass_rate_by_cause"]
+    assert 0.45 < rates["known"] < 0.75 and 0.15 < rates["guessable"] < 0.35
+    assert all(0.025 < rates[cause] < 0.055 for cause in ("learnable", "beyond", "random"))
+    assert abs(world["initial_pass_rate"]["learnable"] - world["initial_pass_rate"]["unlearnable"]) < 0.012
+    assert world["initial_pass_rate"]["no_reward"] < 0.002
