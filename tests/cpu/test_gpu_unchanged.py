@@ -118,5 +118,6 @@ def test_with_a_gpu_ray_is_left_to_the_host(monkeypatch):
     from openrlhf_unlearn.cpu import prepare_cpu
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.delenv("DS_ACCELERATOR", raising=False)  # on a machine with a GPU it would be refused
     prepare_cpu(None)  # touches no flag
     assert not ray.is_initialized()
