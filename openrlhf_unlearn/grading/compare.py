@@ -202,7 +202,8 @@ def _names(first, value) -> bool:
     if isinstance(first, Joined):
         return all(isinstance(part, Quantity) and algebra.is_name(part.nodes) for part in first.parts)
     if isinstance(first, Row):
-        return all(isinstance(item, Quantity) and algebra.is_name(item.nodes) for item in first.items)
+        names = all(isinstance(item, Quantity) and algebra.is_name(item.nodes) for item in first.items)
+        return names and first.brackets == "()"  # (x, y] names no point
     if not isinstance(first, Quantity) or first.unit:
         return False
     if algebra.is_name(first.nodes):

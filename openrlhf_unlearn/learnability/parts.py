@@ -15,7 +15,11 @@ from openrlhf_unlearn.learnability.settings import Settings, check_same
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, SCHEMAS, RunDir, atomic_path, read_json, read_table, write_json
 
 # The tokens exactly as sampled, the end-of-text token included where there was one; the probe needs them.
-SCHEMA = SCHEMAS["evaluations"].append(pa.field("response_tokens", pa.list_(pa.int32())))
+SCHEMA = (
+    SCHEMAS["evaluations"]
+    .append(pa.field("response_tokens", pa.list_(pa.int32())))
+    .append(pa.field("reason", pa.string()))  # the grader's rule that gave the verdict
+)
 
 # The engines' seed moves with the number of the next part, so what grows starts at a number that no resume had.
 _GROWN = 10_000
@@ -64,8 +68,8 @@ class Parts:
             self.counts[name] = n + 1, positive + (reward > POSITIVE_THRESHOLD)
 
     def write(self, rows: list[tuple]) -> None:
-        """Write rows (prompt_id, response, reward, verdict, tokens) as the next part."""
-        names, texts, rewards, verdicts, tokens = zip(*rows, strict=True)
+        """Write rows (prompt_id, response, tokens, reward, verdict, reason) as the next part."""
+        names, texts, tokens, rewards, verdicts, reasons = zip(*rows, strict=True)
         samples, seen = [], Counter()
         for name in names:
             samples.append(self.counts[name][0] + seen[name])
@@ -80,6 +84,7 @@ class Parts:
                 "verdict": verdicts,
                 "n_tokens": [len(ids) for ids in tokens],
                 "response_tokens": tokens if keep else [None] * len(rows),
+                "reason": reasons,
             },
             schema=SCHEMA,
         )
@@ -103,7 +108,7 @@ class Parts:
             pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer,
         ):
             for path in self._files():
-                table = read_table(path)
+                table = _whole(read_table(path))
                 writer.write_table(table)
                 for row in pc.value_counts(table.column("verdict")).to_pylist():
                     verdicts[row["values"]] += row["counts"]
@@ -125,3 +130,12 @@ class Parts:
                 f"were counted, {finished} are finished: something else changed its files; {target} stays as it was. "
                 "Delete that folder and evaluate again"
             )
+
+
+def _whole(table: pa.Table) -> pa.Table:
+    """A part of an earlier version with the columns that it lacks, empty."""
+    columns = [
+        table.column(field.name) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in SCHEMA
+    ]
+    return pa.table(columns, schema=SCHEMA)

@@ -8,13 +8,22 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from openrlhf_unlearn.collect.judgement import judge
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir
 from openrlhf_unlearn.training.data_check import uses_our_grader
 
-Graded = tuple[float, str]  # score (or reward, where there is none), verdict
+
+class Graded(NamedTuple):
+    """`score`: the reward where there is no score. `reason`: the grader's rule, None for a user's own function."""
+
+    score: float
+    verdict: str
+    reason: str | None = None
+
+
 Grade = Callable[[list[str], list[str], list], list[Graded]]  # prompts, responses, labels → one a response
 
 
@@ -39,7 +48,8 @@ def reward_grader(reward: str | None, answer_format: str, workers: int = 2) -> I
     with load_grader(answer_format, workers=workers) as grader:
 
         def grade(prompts: list[str], responses: list[str], labels: list) -> list[Graded]:
-            return [(grade.reward, str(grade.verdict)) for grade in grader.grade(responses, list(map(str, labels)))]
+            grades = grader.grade(responses, list(map(str, labels)))
+            return [Graded(grade.reward, str(grade.verdict), grade.reason or None) for grade in grades]
 
         yield grade
 
@@ -67,6 +77,6 @@ def _calling(reward_func: Callable, path: str) -> Grade:
                 f"--reward {path} failed: {type(error).__name__}: {error} (prompt {prompt[:80]!r})"
             ) from error
         judgement = judge(answer, POSITIVE_THRESHOLD)
-        return judgement.signal, judgement.verdict
+        return Graded(judgement.signal, judgement.verdict)
 
     return grade

@@ -24,14 +24,15 @@ class Rollout:
     verdict: str
     response: str
     correct: bool
+    reason: str = ""  # the grader's rule, where the evaluation kept it
 
     def shown(self) -> list:
-        """What the page holds: source, file, sample, reward, verdict, start, end, characters left out between."""
+        """What the page holds: source, file, sample, reward, verdict, start, end, characters left out between, reason."""
         text = self.response
         cut = max(0, len(text) - HEAD - TAIL)
         head, tail = (text[:HEAD], text[-TAIL:]) if cut else (text, "")
         reward = self.reward if isfinite(self.reward) else None
-        return [self.source, self.file, self.sample, reward, self.verdict, head, tail, cut]
+        return [self.source, self.file, self.sample, reward, self.verdict, head, tail, cut, self.reason]
 
 
 def hardest(material, most: int = PROMPTS) -> np.ndarray:
@@ -54,13 +55,13 @@ def read_rollouts(material, rows: np.ndarray) -> tuple[dict[int, list[Rollout]],
     final = []
     wanted = material.ids.take(pa.array(rows))
     for source, path, relative in _sources(material):
-        for row, sample, response, reward, verdict, correct, step in _rows(path, wanted, material):
+        for row, sample, response, reward, verdict, correct, step, reason in _rows(path, wanted, material):
             if source == material.final:
                 final.append((row, response, verdict))
             name = source or f"step {step}"
             kept = found.setdefault(row, ([], []))[correct]
             if len(kept) < EACH and response:
-                kept.append(Rollout(name, relative, sample, reward, verdict, response, correct))
+                kept.append(Rollout(name, relative, sample, reward, verdict, response, correct, reason))
     return {row: _balanced(*both) for row, both in found.items()}, final
 
 
@@ -84,23 +85,25 @@ def _sources(material) -> Iterator[tuple[str, Path, str]]:
 
 
 def _rows(path: Path, wanted: pa.Array, material) -> Iterator[tuple]:
-    """(row, sample, response, reward, verdict, positive, step) of the wanted prompts in one file."""
+    """(row, sample, response, reward, verdict, positive, step, reason) of the wanted prompts in one file."""
     data = ds.dataset(path, format="parquet")
     if "response" not in data.schema.names:
         return
     columns = ["prompt_id", "sample", "response", "reward", "verdict"]
-    columns += [name for name in ("step", "positive") if name in data.schema.names]
+    columns += [name for name in ("step", "positive", "reason") if name in data.schema.names]
     scanner = data.scanner(columns, filter=pc.field("prompt_id").isin(wanted), batch_size=8192)
     for batch in scanner.to_batches():
         if not len(batch):
             continue
         rows = material.rows_of(batch.column("prompt_id")).tolist()
         values = [batch.column(name).to_pylist() for name in columns[1:5]]
-        steps = batch.column("step").to_pylist() if "step" in columns else [None] * len(rows)
+        steps, reasons = (
+            batch.column(name).to_pylist() if name in columns else [None] * len(rows) for name in ("step", "reason")
+        )
         positive = positive_rollouts(pa.Table.from_batches([batch])).tolist()
         yield from (
-            (row, sample, response or "", reward, verdict or "", correct, step)
-            for row, sample, response, reward, verdict, correct, step in zip(
-                rows, *values, positive, steps, strict=True
+            (row, sample, response or "", reward, verdict or "", correct, step, reason or "")
+            for row, sample, response, reward, verdict, correct, step, reason in zip(
+                rows, *values, positive, steps, reasons, strict=True
             )
         )

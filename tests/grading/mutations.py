@@ -67,7 +67,7 @@ def _brackets(text: str):
         for match in re.finditer(r"(?<!\\left)(?<!\\right)[()\[\]]", text):
             i = match.start()
             yield "bracket", text[:i] + _OTHER_BRACKET[text[i]] + text[i + 1 :]
-    for match in re.finditer(r"\(([^()]*[0-9a-z]\s*[+-]\s*[^()]*)\)", text):
+    for match in re.finditer(r"\(([^(),]*[0-9a-z]\s*[+-]\s*[^(),]*)\)", text):
         yield "bracket", text[: match.start()] + match[1] + text[match.end() :]
 
 

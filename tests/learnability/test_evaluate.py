@@ -23,7 +23,7 @@ from openrlhf_unlearn.learnability.engines import EngineConfig, room
 from openrlhf_unlearn.learnability.evaluate import Sampling, _chunks, add_arguments
 from openrlhf_unlearn.learnability.parts import Parts, grow
 from openrlhf_unlearn.learnability.prompts import DataConfig, Prompt, load_prompts, settle_prompts
-from openrlhf_unlearn.learnability.rewards import reward_grader
+from openrlhf_unlearn.learnability.rewards import Graded, reward_grader
 from openrlhf_unlearn.learnability.settings import resolve, start_run
 from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
 from openrlhf_unlearn.run_dir import RunDir, prompt_id, read_json, read_table, write_json
@@ -162,7 +162,7 @@ def test_the_users_reward_file(tmp_path):
     path.write_text(REWARD)
     with reward_grader(str(path), "auto") as grade:
         graded = grade(["A=", "B="], ["\\boxed{1}<eos>", "\\boxed{1}"], ["1", "1"])
-    assert graded == [(1.0, "correct"), (0.0, "wrong")]
+    assert graded == [(1.0, "correct", None), (0.0, "wrong", None)]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_rewards_are_read_as_in_training_and_scores_judge(tmp_path, result, grad
     path = tmp_path / "reward.py"
     path.write_text(f"def reward_func(queries, prompts, labels):\n    return {result}\n")
     with reward_grader(str(path), "auto") as grade:
-        assert grade(["p"], ["r"], ["x"]) == [graded]
+        assert grade(["p"], ["r"], ["x"]) == [(*graded, None)]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,8 @@ def test_bad_reward_files(tmp_path, text, message):
 def test_our_grader_by_default():
     with reward_grader(None, "boxed", workers=1) as grade:
         graded = grade(["p"] * 3, ["\\boxed{1/2}", "\\boxed{3}", "nothing"], ["0.5"] * 3)
-    assert graded == [(1.0, "correct"), (0.0, "wrong"), (0.0, "no_answer")]
+    assert [item[:2] for item in graded] == [(1.0, "correct"), (0.0, "wrong"), (0.0, "no_answer")]
+    assert [item.reason.split(";")[0] for item in graded][:2] == ["box", "box"] and graded[2].reason
 
 
 def test_a_reward_that_is_not_here_is_told_before_anything_is_written(tmp_path, data, capsys):
@@ -235,7 +236,7 @@ class Coins:
 
 
 def graded(prompts, responses, labels):
-    return [(float(text == "1"), "correct" if text == "1" else "wrong") for text in responses]
+    return [Graded(float(text == "1"), "correct" if text == "1" else "wrong") for text in responses]
 
 
 def sample_all(run, settings, plan, coins, chunk=16):
@@ -272,7 +273,7 @@ def test_a_stopped_evaluation_ends_with_the_same_sizes(tmp_path, data, adaptive)
 
 def test_other_settings_are_refused_on_resume(tmp_path, data):
     run = RunDir(tmp_path)
-    Parts(run, "initial", settings_of(run, data)).write([("a", "text", 1.0, "correct", [1])])
+    Parts(run, "initial", settings_of(run, data)).write([("a", "text", [1], 1.0, "correct", None)])
     with pytest.raises(UserError, match=r"made with --temperature 1.0, not 0.7; bring the same, or delete"):
         Parts(run, "initial", settings_of(run, data, "--temperature", 0.7))
 

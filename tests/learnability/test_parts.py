@@ -7,7 +7,7 @@ import pytest
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.learnability.parts import Parts
 from openrlhf_unlearn.learnability.settings import Settings
-from openrlhf_unlearn.run_dir import RunDir, read_table
+from openrlhf_unlearn.run_dir import RunDir, read_table, write_table
 from openrlhf_unlearn.trust import check_run, own
 
 SETTINGS = Settings(
@@ -21,7 +21,7 @@ def parts_of(run: RunDir, *rounds: str) -> Parts:
     """Each round names the prompts that get a sample in it; each round is a part."""
     parts = Parts(run, "initial", SETTINGS)
     for names in rounds:
-        parts.write([(name, f"answer of {name}", float(name == "a"), "correct", [1, 2]) for name in names])
+        parts.write([(name, f"answer of {name}", [1, 2], float(name == "a"), "correct", "box; number") for name in names])
     return parts
 
 
@@ -69,6 +69,16 @@ def test_a_finished_evaluation_is_not_replaced_by_a_smaller_one(tmp_path):
     with pytest.raises(UserError, match="3 were counted, 6 are finished"):
         parts_of(run, "abc").merge()
     assert run.evaluation("initial").read_bytes() == before
+
+
+def test_a_part_of_an_earlier_version_has_no_reasons(tmp_path):
+    run = RunDir(tmp_path)
+    parts = parts_of(run, "ab")
+    (old,) = parts.folder.glob("part-*.parquet")
+    write_table(old, read_table(old).drop_columns(["reason"]))
+    parts.write([("c", "text", [1], 1.0, "correct", "box; number")])
+    parts.merge()
+    assert read_table(run.evaluation("initial")).column("reason").to_pylist() == [None, None, "box; number"]
 
 
 def test_no_sample_at_all_is_no_evaluation(tmp_path):

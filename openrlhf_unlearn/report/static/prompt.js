@@ -128,11 +128,11 @@ class Prompt {
     return [make("div", { class: "sides" }, side("Correct", right), side("Incorrect", wrong))];
   }
 
-  rollout([source, file, sample, reward, verdict, head, tail, cut], right) {
+  rollout([source, file, sample, reward, verdict, head, tail, cut, reason], right) {
     const text = make("div", { class: "said", dir: "auto", tabIndex: 0, role: "region" }, typeset(head));
     text.setAttribute("aria-label", `Rollout ${sample}, ${source}`);
     if (cut) text.append(leftOut(cut, file), typeset(tail));
-    const about = [source, `sample ${sample}`, verdict.replace("_", " "), `reward ${reward ?? "–"}`];
+    const about = [source, `sample ${sample}`, verdict.replace("_", " "), `reward ${reward ?? "–"}`, ...(reason ? [reason] : [])];
     const header = make("header", {}, ...about.map((word) => make("span", {}, word)));
     return make("article", { class: right ? "rollout right" : "rollout" }, header, text);
   }
