@@ -180,8 +180,7 @@ class Sampling:
         texts = [self.tokenizer.decode(tokens, skip_special_tokens=False) for _, tokens in flat]
         graded = self.grade([p.text for p, _ in flat], texts, [p.label for p, _ in flat])
         rows = [
-            (prompt.id, text, tokens, *grade)
-            for (prompt, tokens), text, grade in zip(flat, texts, graded, strict=True)
+            (prompt.id, text, tokens, *grade) for (prompt, tokens), text, grade in zip(flat, texts, graded, strict=True)
         ]
         self.parts.write(rows)
 

@@ -27,7 +27,7 @@ class Rollout:
     reason: str = ""  # the grader's rule, where the evaluation kept it
 
     def shown(self) -> list:
-        """What the page holds: source, file, sample, reward, verdict, start, end, characters left out between, reason."""
+        """What the page holds: source, file, sample, reward, verdict, start, end, characters left out, reason."""
         text = self.response
         cut = max(0, len(text) - HEAD - TAIL)
         head, tail = (text[:HEAD], text[-TAIL:]) if cut else (text, "")

@@ -21,7 +21,7 @@ def parts_of(run: RunDir, *rounds: str) -> Parts:
     """Each round names the prompts that get a sample in it; each round is a part."""
     parts = Parts(run, "initial", SETTINGS)
     for names in rounds:
-        parts.write([(name, f"answer of {name}", [1, 2], float(name == "a"), "correct", "box; number") for name in names])
+        parts.write([(name, f"answer of {name}", [1], float(name == "a"), "correct", "box; number") for name in names])
     return parts
 
 
