@@ -119,6 +119,8 @@ def _json_list(path: Path, text: str) -> Iterator[Row]:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: line {error.lineno} is not JSON ({error.msg}); fix it") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply to be read") from None
     del text
     for number, row in enumerate(rows, 1):
         yield f"row {number}", row

@@ -19,6 +19,7 @@ before anything is written. docs/other_frameworks.md says, for each framework, w
 
 import argparse
 import statistics
+import sys
 from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
@@ -152,7 +153,7 @@ def _rollouts(files: list[Path], reader: Reader):
     """Every rollout of the files, in order; work that takes longer than seconds shows how far it is."""
     from tqdm import tqdm
 
-    with tqdm(desc="reading", unit=" rollouts", delay=5, mininterval=1) as bar:
+    with tqdm(desc="reading", unit=" rollouts", delay=5, mininterval=1 if sys.stderr.isatty() else 30) as bar:
         for number, path in enumerate(files, 1):
             bar.set_postfix_str(f"file {number} of {len(files)}: {path.name}", refresh=False)
             for rollout in reader.read(path):

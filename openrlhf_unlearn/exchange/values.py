@@ -59,7 +59,11 @@ def as_step(value) -> int:
 
 def as_text(value) -> str | None:
     """Text as it is, a whole number without its `.0`; a single chat message by its content, more of them as JSON."""
-    if value is None or isinstance(value, str):
+    if isinstance(value, str):
+        # Half a character, as a cut token leaves it, can stand in JSON but in no table.
+        whole = value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+        return value if whole else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if value is None:
         return value
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
