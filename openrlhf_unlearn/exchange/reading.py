@@ -14,11 +14,10 @@ from openrlhf_unlearn.exchange.values import (
     as_step,
     as_text,
     as_truth,
-    get,
-    has,
     is_messages,
     untyped,
 )
+from openrlhf_unlearn.nested import get, has
 
 
 class Reader:
@@ -29,7 +28,7 @@ class Reader:
         self.form, self.columns, self.evaluation, self.decode = form, columns, evaluation, decode
         self.left_out = Counter()
         self.first_left_out = None
-        self.repeated: list[int] = []  # steps whose file only repeats the one before
+        self.repeated = 0  # rows that a file repeats of the one before
         self.logged: list[int] = []
         self._last = self._sample = None
 
@@ -68,11 +67,10 @@ class Reader:
         step = self.form.step_of(path)
         self.logged.append(step)
         content = [{k: v for k, v in row.items() if k != "step"} for _, row in rows if isinstance(row, dict)]
-        if content and content == self._last:
-            self.repeated.append(step)
-            return []
+        again = _overlap(self._last or [], content)
+        self.repeated += again
         self._last = self._sample = content
-        return rows
+        return rows[again:]
 
     def _wanted(self, path: Path, where: str, row: dict) -> dict[str, str]:
         """Which column is what, by a file's first row."""
@@ -120,6 +118,11 @@ class Reader:
         try:
             reward = as_number(reward)
         except (TypeError, ValueError):
+            if isinstance(reward, dict):
+                names = ", ".join(map(str, reward))
+                raise _Wrong(
+                    f"an object as reward, with the keys {names}; name the one: --columns reward={wanted['reward']}.KEY"
+                ) from None
             raise _Wrong(f"the reward {reward!r}, which is no number (it must be finite); fix or remove it") from None
         label, name, step = (get(row, wanted.get(what)) for what in ("label", "id", "step"))
         if is_csv:
@@ -164,7 +167,7 @@ class Reader:
         for why, n in self.left_out.items():
             yield f"rollouts {why}, left out: {n}" + (f" (first: {self.first_left_out})" if "reward" in why else "")
         if self.repeated:
-            yield f"logs that only repeat the log before them, and count once with it: {len(self.repeated)}"
+            yield f"rows that a log repeats of the log before it, counted once: {self.repeated}"
         steps = {step for step in self.logged if step}
         if steps and not self.evaluation and len(steps) < max(steps):
             yield (
@@ -175,6 +178,20 @@ class Reader:
 
 class _Wrong(Exception):
     """What is wrong with a row; its place is added where it is known."""
+
+
+def _overlap(before: list[dict], now: list[dict]) -> int:
+    """How many rows `now` begins with that `before` ended with: all of `before`, or at least half of it.
+
+    The half begins and ends with whole groups of at least two prompts: fewer rows are alike by chance.
+    """
+
+    def whole_groups(n: int) -> bool:
+        asked, then = [row.get("prompt") for row in now[: n + 1]], before[-n - 1].get("prompt")
+        return asked[0] != then and asked[0] != asked[n - 1] and (n == len(now) or asked[n] != asked[n - 1])
+
+    longest = range(min(len(before), len(now)), (len(before) - 1) // 2, -1)
+    return next((n for n in longest if before[-n:] == now[:n] and (n == len(before) or whole_groups(n))), 0)
 
 
 def _is_tokens(value) -> bool:

@@ -7,25 +7,6 @@ NOTHING = (None, "", "null", "None", "nan", "NaN")
 _WORDS = {"true": 1.0, "false": 0.0}
 
 
-def get(row, name: str | None):
-    """`row[name]`, where a dot goes into a nested object or list; None where it is not there."""
-    if not name:
-        return None
-    if isinstance(row, dict) and name in row:
-        return row[name]
-    head, dot, rest = name.partition(".")
-    if isinstance(row, list) and head.isdigit() and int(head) < len(row):
-        return get(row[int(head)], rest) if dot else row[int(head)]
-    return get(row[head], rest) if dot and isinstance(row, dict) and head in row else None
-
-
-def has(row, name: str) -> bool:
-    """Whether the row has the column, be its value null."""
-    head, _, last = name.rpartition(".")
-    parent = get(row, head) if head else row
-    return (isinstance(row, dict) and name in row) or (isinstance(parent, dict) and last in parent)
-
-
 def as_number(value) -> float | None:
     """A reward as a number; None where there is none: null, nan, nothing. Raises ValueError for anything else."""
     if isinstance(value, str):

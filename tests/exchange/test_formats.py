@@ -281,12 +281,26 @@ def write_logs(folder: Path, logs: dict[int, list]) -> None:
         ({1: [1.0, 0.0], 2: [1.0, 0.0], 3: [1.0, 0.0]}, {1: (1, 2, 1)}),  # one generation, three updates
         ({1: [1.0, 0.0], 2: [0.0, 1.0], 3: [1.0, 0.0]}, {1: (1, 2, 1), 2: (1, 2, 1), 3: (1, 2, 1)}),  # three
         ({1: [1.0, None], 2: [1.0, None]}, {1: (1, 1, 1)}),
+        ({1: [1.0, 0.0, 1.0], 2: [1.0, 0.0, 1.0, 0.0, 0.0]}, {1: (1, 3, 2), 2: (1, 2, 0)}),  # a log of two generations
+        ({1: [0.0, 0.0, 0.0, 1.0], 2: [1.0, 0.0, 1.0, 1.0]}, {1: (1, 4, 1), 2: (1, 4, 3)}),  # one row alike is chance
     ],
 )
 def test_trl_logs_that_repeat_the_last_one_count_once(tmp_path, logs, expected):
     write_logs(tmp_path / "completions", logs)
     assert imported("trl", tmp_path, tmp_path / "run") == 0
     assert counts(tmp_path / "run") == expected
+
+
+def test_trl_logs_that_slide_over_the_generations(tmp_path):
+    """Each log holds two generations of two prompts, the second of which the next log begins with."""
+    (tmp_path / "completions").mkdir()
+    made = [[(f"q{2 * i + j}", float(k)) for j in (0, 1) for k in (0, 1)] for i in range(4)]
+    for step in (1, 2, 3):
+        asked, rewards = zip(*made[step - 1], *made[step], strict=True)
+        frame = {"step": step, "prompt": asked, "completion": "c", "right": rewards, "advantage": 0.0}
+        pd.DataFrame(frame).to_parquet(tmp_path / "completions" / f"completions_{step:05d}.parquet")
+    assert imported("trl", tmp_path, tmp_path / "run") == 0
+    assert counts(tmp_path / "run") == {1: (4, 8, 4), 2: (2, 4, 2), 3: (2, 4, 2)}
 
 
 @pytest.mark.parametrize(("steps", "says"), [((5, 10), "2 of 10 steps (20%)"), ((1, 2), None)])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.exchange.files import Row, rows_of
 from openrlhf_unlearn.exchange.formats.base import Format
-from openrlhf_unlearn.exchange.values import get
+from openrlhf_unlearn.nested import get
 
 _NO_METRIC = frozenset({"doc_id", "arguments", "resps", "filtered_resps", "target", "doc", "filter"})
 
