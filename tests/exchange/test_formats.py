@@ -314,6 +314,7 @@ def test_trl_says_what_share_of_the_steps_was_logged(tmp_path, capsys, steps, sa
 def test_lm_eval_counts_a_document_once_however_many_filters(tmp_path):
     row = {"doc": {"q": "question"}, "target": "1", "resps": [["a", "b"]], "arguments": [["question", {}]]}
     rows = [{**row, "filter": name, "exact_match": score} for name, score in (("strict", 0.0), ("flexible", 1.0))]
+    rows[0]["metrics"] = ["exact_match"]
     write_lines(tmp_path / "samples_gsm8k.jsonl", rows)
     assert imported("lm-eval", tmp_path, tmp_path / "run", "--tag", "final") == 0
     assert [(row["response"], row["reward"]) for row in evaluated(tmp_path / "run", "final")] == [("a", 0.0)]

@@ -18,24 +18,29 @@ _NO_METRIC = frozenset({"doc_id", "arguments", "resps", "filtered_resps", "targe
 def _rows(path: Path) -> Iterator[Row]:
     kept = None
     for where, row in rows_of(path):
-        if isinstance(row, dict) and "resps" in row:
+        if isinstance(row, dict) and "target" in row:
             kept = row.get("filter") if kept is None else kept
             if row.get("filter") != kept:
                 continue
             asked = get(row, "arguments.gen_args_0.arg_0") or get(row, "arguments.0.0")
-            response = row["resps"]
-            while isinstance(response, list) and response:
-                response = response[0]
-            row = {**row, "prompt": asked, "response": response}
+            response = _first(row.get("resps") or row.get("filtered_resps"))
+            row = {**row, "prompt": _first(asked), "response": response}
             if row.get("metrics") and isinstance(row["metrics"], list) and len(row["metrics"]) == 1:
                 row["reward"] = row.get(row["metrics"][0])
                 row = {key: value for key, value in row.items() if key not in row["metrics"]}
         yield where, row
 
 
+def _first(value):
+    """The first text in nested lists. Of choices that were only scored there are numbers, and no response."""
+    while isinstance(value, list) and value:
+        value = value[0]
+    return value if isinstance(value, str) else None
+
+
 LM_EVAL = Format(
     "lm-eval",
-    "EvaluationTracker.save_results_samples of lm-evaluation-harness 0.4",
+    "rows that lm-evaluation-harness 0.4 logged, as others publish and read them",
     {"prompt": "prompt", "response": "response", "label": "target"},
     evaluation=("**/samples_*.jsonl",),
     training=("**/samples_*.jsonl",),
