@@ -40,8 +40,8 @@ def find_files(source: str, patterns: tuple[str, ...]) -> list[Path]:
         return found
     for pattern in patterns:
         found = {p for end in ("", *COMPRESSED) for p in path.glob(pattern + end) if p.is_file()}
-        if found:
-            return sorted(found)
+        if found:  # a file that is being compressed is there twice
+            return sorted(path for path in found if path.suffix not in COMPRESSED or path.with_suffix("") not in found)
     raise UserError(f"{source}: no file {' or '.join(patterns)} there; give the file, its folder or a glob")
 
 

@@ -67,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("source", help="file, folder or glob; ** in a glob is any depth")
     add("--run", required=True, metavar="RUN", help="run directory to write into; made if it is not there")
     add("--tag", help="the files are the evaluation of this name, not training rollouts")
+    add("--step", type=int, help="with --tag: only the rollouts of this step, where the files hold several")
     add("--columns", default="", help=f"NAME=COLUMN,… for {', '.join(COLUMNS)}; a dot goes into an object")
     add(
         "--threshold",
@@ -104,6 +105,8 @@ def import_files(run_dir: RunDir, columns: dict, args: argparse.Namespace) -> No
         if form.evaluations_only and not args.tag:
             raise UsageError(f"{form.name} writes evaluations, not training rollouts: give --tag initial, final, …")
         files = _files(args.source, form, bool(args.tag))
+        if args.tag and args.step is None and form.name == "jsonl":
+            columns = {"step": "", **columns}  # such a file may count the steps of something else
         reader = Reader(form, columns, bool(args.tag), _decoder(args.tokenizer))
         write = import_evaluation if args.tag else import_training
         written = write(run_dir, args, _rollouts(files, reader), reader, prompts)
@@ -239,7 +242,7 @@ def import_evaluation(run_dir: RunDir, args, rollouts, reader: Reader, prompts: 
     rule, steps = Rule(run_dir, args.threshold, FORMATS[args.format].binary), set()
     with Spool(run_dir.path.absolute(), SAMPLED) as kept:
         for _, rollout in rollouts:
-            if rollout.processed:
+            if rollout.processed or (args.step is not None and rollout.step != args.step):
                 continue
             name = prompts.add(rollout, args.format)
             _keep(kept, args.tag, name, drawn[name], rollout)
@@ -249,7 +252,9 @@ def import_evaluation(run_dir: RunDir, args, rollouts, reader: Reader, prompts: 
         if not drawn:
             raise UserError(f"{args.source} has no rollouts{_why_none(reader)}")
         if len(steps) > 1:
-            raise UserError(f"{args.source} holds {len(steps)} steps; an evaluation is of one: give its file alone")
+            raise UserError(
+                f"{args.source} holds {len(steps)} steps; an evaluation is of one: give its file alone, or --step"
+            )
         rule.settle(args.source)
         _finish(run_dir, args, prompts, rule)
         tables = (_judged(table, rule, EVALUATION) for table in kept.tables(args.tag))

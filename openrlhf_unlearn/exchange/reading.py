@@ -75,8 +75,6 @@ class Reader:
     def _wanted(self, path: Path, where: str, row: dict) -> dict[str, str]:
         """Which column is what, by a file's first row."""
         wanted = {**self.form.columns, **self.columns}
-        if self.form.name == "jsonl" and self.evaluation and "step" not in self.columns:
-            del wanted["step"]  # such a file may count the steps of something else
         for name, column in wanted.items():
             if "|" in column:
                 choices = column.split("|")
@@ -85,7 +83,8 @@ class Reader:
             wanted["reward"] = (
                 "reward" if "reward" in row else _only_reward(path, self._sample or [row], self.form, wanted)
             )
-        for name in ("prompt", "reward", *self.columns):
+        wanted = {name: column for name, column in wanted.items() if column}
+        for name in ("prompt", "reward", *filter(wanted.get, self.columns)):
             if not (name == "prompt" and "id" in wanted) and not has(row, wanted[name]):
                 raise UserError(
                     f"{path}: {where} has no column {wanted[name]!r}; it has {', '.join(map(str, row))}; name it: "

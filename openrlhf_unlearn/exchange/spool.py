@@ -43,7 +43,7 @@ class Spool:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix=".import-", dir=self._place)
         for key, rows in self._rows.items():
-            path = Path(self._folder.name, f"{next(self._names)}.parquet")
+            path = Path(self._folder.name, f".{next(self._names)}.parquet")
             pq.write_table(self._table(rows), path, compression="zstd", compression_level=1)
             self._parts[key].append(path)
         self._rows.clear()

@@ -108,5 +108,7 @@ def test_files_are_found_in_folders_and_by_globs_at_any_depth(tmp_path):
     assert find_files(str(tmp_path / "**" / "*.jsonl*"), ()) == sorted(paths)
     assert find_files(str(tmp_path), ("*.csv", "**/*.jsonl")) == sorted(paths)
     assert find_files(str(tmp_path), ("*.jsonl",)) == [tmp_path / "3.jsonl"]
+    write_lines(tmp_path / "3.jsonl.zst", ROWS, "zstd")  # is just being compressed
+    assert find_files(str(tmp_path), ("*.jsonl",)) == [tmp_path / "3.jsonl"]
     with pytest.raises(UserError, match=r"no file \*.csv there"):
         find_files(str(tmp_path), ("*.csv",))

@@ -186,7 +186,13 @@ def test_evaluations(tmp_path, name):
 @pytest.mark.parametrize("archive", [True, False])
 def test_inspect_logs(tmp_path, archive):
     samples = [
-        {"id": q, "epoch": e, "input": user(q), "target": [str(q)], "output": {"completion": "c"}}
+        {
+            "id": q,
+            "epoch": e,
+            "input": [{"role": "system", "content": "s"}, {**user(q)[0], "id": f"m{e}"}],
+            "target": [str(q)],
+            "output": {"completion": "c"},
+        }
         | {"scores": {"match": {"value": "CI"[1 - r], "answer": "c"}}}
         for e, (q, r) in enumerate(SAMPLES)
     ]
@@ -227,7 +233,7 @@ def test_prime_rl_stream_and_its_annotations(tmp_path, chunked):
     """Every episode stands there once; beside it stands in which step it trained, if it did."""
     traces = tmp_path / "monitors" / "file" / "traces"
     rows = [episode(q, r, step=3, name=f"e{i}") for i, (q, r) in enumerate(SAMPLES)]
-    rows.append(episode(9, 1.0, step=3, kind="eval"))
+    rows += [episode(9, float(step == 3), step=step, kind="eval") for step in (0, 3)]
     if chunked:
         write_lines(traces / "stream" / "00000.jsonl.zst", rows[:5], "zstd")
         write_lines(traces / "stream" / "00001.jsonl", rows[5:])
@@ -241,7 +247,9 @@ def test_prime_rl_stream_and_its_annotations(tmp_path, chunked):
     assert imported("prime-rl", tmp_path, tmp_path / "run") == 0
     assert counts(tmp_path / "run") == {3: EXPECTED}
     assert counts(tmp_path / "run", processed=True) == {3: (1, 4, 2)}
-    assert imported("prime-rl", tmp_path, tmp_path / "run", "--tag", "late") == 0
+    assert guess(str(tmp_path)) == "prime-rl"
+    assert imported("prime-rl", tmp_path, tmp_path / "run", "--tag", "late") == 1  # of which step?
+    assert imported("prime-rl", tmp_path, tmp_path / "run", "--tag", "late", "--step", 3) == 0
     assert [row["reward"] for row in evaluated(tmp_path / "run", "late")] == [1.0]
 
 

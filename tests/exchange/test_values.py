@@ -220,3 +220,11 @@ def test_a_reward_that_is_an_object_asks_for_its_key(tmp_path, capsys):
     assert imported("jsonl", path, tmp_path / "run") == 1
     assert "with the keys right, form; name the one: --columns reward=reward.KEY" in capsys.readouterr().err
     assert imported("jsonl", path, tmp_path / "run", "--columns", "reward=reward.right") == 0
+
+
+@pytest.mark.parametrize(("words", "n"), [((), 3), (("--step", 2), 1)])
+def test_an_evaluation_of_one_step(tmp_path, words, n):
+    """A column `step` of any file may count something else; where it is asked for, it is read."""
+    path = write_lines(tmp_path / "a.jsonl", [*rows(1, 0), *rows(1, step=2)])
+    assert imported("jsonl", path, tmp_path / "run", "--tag", "late", *words) == 0
+    assert len(evaluated(tmp_path / "run", "late")) == n

@@ -43,19 +43,23 @@ def guess(source: str) -> str:
     """The name of the format that the files at `source` are of, by their first row. Raises UserError if of none."""
     path = Path(source)
     everything = tuple(f"**/*.{end}" for end in ("jsonl", "parquet", "pt", "eval", "json"))
-    first = path if path.is_file() else find_files(source, everything)[0]
-    if Path(plain_name(first)).suffix == ".pt":
-        return "slime"
-    if Path(plain_name(first)).suffix == ".eval":
-        return "inspect"
-    row = next((row for _, row in rows_of(first)), None)
-    if isinstance(row, dict):
-        if isinstance(row.get("traces"), list) or ("example_id" in row and "completion" in row):
-            return "prime-rl"
-        for name, keys in _KEYS.items():
-            if all(key in row for key in keys):
-                return name
-        if "prompt" in row and "reward" in row:
-            return "jsonl"
-    keys = f"; its first row has {', '.join(map(str, row))}" if isinstance(row, dict) else ""
-    raise UserError(f"{first} is of no format that is known{keys}; name the columns: import jsonl … --columns")
+    files = [path] if path.is_file() else find_files(source, everything)
+    first = None
+    for file in files[:50]:  # metrics and indexes may stand beside the rollouts
+        by_end = {".pt": "slime", ".eval": "inspect"}.get(Path(plain_name(file)).suffix)
+        row = None if by_end else next((row for _, row in rows_of(file)), None)
+        if found := by_end or _of_row(row):
+            return found
+        first = row if first is None else first
+    keys = f"; its first row has {', '.join(map(str, first))}" if isinstance(first, dict) else ""
+    raise UserError(f"{files[0]} is of no format that is known{keys}; name the columns: import jsonl … --columns")
+
+
+def _of_row(row) -> str | None:
+    if not isinstance(row, dict):
+        return None
+    if isinstance(row.get("traces"), list) or ("example_id" in row and "completion" in row):
+        return "prime-rl"
+    if found := next((name for name, keys in _KEYS.items() if all(key in row for key in keys)), None):
+        return found
+    return "jsonl" if "prompt" in row and "reward" in row else None

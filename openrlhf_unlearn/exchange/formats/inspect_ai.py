@@ -9,6 +9,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.exchange.files import Row, rows_of
 from openrlhf_unlearn.exchange.formats.base import Format
+from openrlhf_unlearn.exchange.values import is_messages
 from openrlhf_unlearn.nested import get
 
 _GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
@@ -33,9 +34,11 @@ def _sample(sample: dict) -> dict:
     for name, score in scores.items():
         value = score.get("value") if isinstance(score, dict) else score
         graded[name] = {"value": _GRADES.get(value, value) if isinstance(value, str) else value}
-    target = sample.get("target")
+    target, asked = sample.get("target"), sample.get("input")
+    if is_messages(asked):  # without their ids, which differ from log to log
+        asked = [{"role": message.get("role"), "content": message["content"]} for message in asked]
     row = {
-        "prompt": sample.get("input"),
+        "prompt": asked,
         "response": get(sample, "output.completion"),
         "target": target[0] if isinstance(target, list) and len(target) == 1 else target,
         "scores": graded,
@@ -50,7 +53,7 @@ def _sample(sample: dict) -> dict:
 
 INSPECT = Format(
     "inspect",
-    "EvalLog of inspect_ai 0.3",
+    "log/_recorders/eval.py of inspect_ai 0.3, and its log format 2",
     {"prompt": "prompt", "response": "response", "label": "target"},
     evaluation=("**/*.eval", "**/*.json"),
     training=("**/*.eval", "**/*.json"),
