@@ -36,7 +36,7 @@ def find_files(source: str, patterns: tuple[str, ...]) -> list[Path]:
     if not path.is_dir():
         found = sorted(p for p in map(Path, glob.glob(source, recursive=True)) if p.is_file())
         if not found:
-            raise UserError(f"{source}: no such file, folder or glob")
+            raise UserError(f"{source}: no file {patterns[0]} there; give the file, its folder or a glob")
         return found
     for pattern in patterns:
         found = {p for end in ("", *COMPRESSED) for p in path.glob(pattern + end) if p.is_file()}

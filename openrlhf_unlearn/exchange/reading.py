@@ -122,7 +122,9 @@ class Reader:
                 raise _Wrong(
                     f"an object as reward, with the keys {names}; name the one: --columns reward={wanted['reward']}.KEY"
                 ) from None
-            raise _Wrong(f"the reward {reward!r}, which is no number (it must be finite); fix or remove it") from None
+            raise _Wrong(
+                f"the reward {reward!r}, which is no number; rewards must be finite: fix or remove it"
+            ) from None
         label, name, step = (get(row, wanted.get(what)) for what in ("label", "id", "step"))
         if is_csv:
             label, name = untyped(label), untyped(name)

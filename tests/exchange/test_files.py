@@ -105,7 +105,7 @@ def test_files_are_found_in_folders_and_by_globs_at_any_depth(tmp_path):
     paths = [tmp_path / "a" / "b" / "1.jsonl", tmp_path / "a" / "2.jsonl.zst", tmp_path / "3.jsonl"]
     for path in paths:
         write_lines(path, ROWS)
-    assert find_files(str(tmp_path / "**" / "*.jsonl*"), ()) == sorted(paths)
+    assert find_files(str(tmp_path / "**" / "*.jsonl*"), ("*",)) == sorted(paths)
     assert find_files(str(tmp_path), ("*.csv", "**/*.jsonl")) == sorted(paths)
     assert find_files(str(tmp_path), ("*.jsonl",)) == [tmp_path / "3.jsonl"]
     write_lines(tmp_path / "3.jsonl.zst", ROWS, "zstd")  # is just being compressed
