@@ -114,7 +114,17 @@ def _files(source: str, form: Format, evaluation: bool) -> list[Path]:
     files = find_files(source, form.evaluation if evaluation else form.training)
     if Path(source).is_dir():
         files = form.select(files, evaluation)
+        _check_one_run(source, files, form)
     return sorted(files, key=lambda path: (form.step_of(path) or 0, str(path)))
+
+
+def _check_one_run(source: str, files: list[Path], form: Format) -> None:
+    """Raise UserError where a folder holds one step, or one evaluation, twice: it is of several runs."""
+    seen: dict[tuple, Path] = {}
+    for path in files:
+        unit = (form.step_of(path), form.processed(path), form.of(path))
+        if (other := seen.setdefault(unit, path)) != path:
+            raise UserError(f"{source} holds several runs: {other} and {path}; give the folder of one, or a glob")
 
 
 def _decoder(model: str | None):

@@ -19,7 +19,7 @@ class Rule:
         self.given = given
         self._binary = (*BINARY, *binary)
         known = (run.config().get("positive") or {}) if run.run_json.exists() else {}
-        self._known = known.get("threshold") if known.get("given") else None
+        self._known = known.get("threshold") if known.get("given", True) else None
         self._values: set[float] = set()  # the first few
         self._silent = 0  # rollouts without the framework's own word
         self._n = 0
@@ -50,6 +50,9 @@ class Rule:
 
     def positive(self, reward: float, said: bool | None) -> bool:
         return said if self.by == "framework" else reward > self.threshold
+
+    def __str__(self) -> str:
+        return "what the framework says" if self.by == "framework" else f"reward above {self.threshold:g}"
 
     def as_json(self) -> dict:
         return {"by": self.by, "threshold": self.threshold, "given": self.given is not None}

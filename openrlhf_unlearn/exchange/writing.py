@@ -63,7 +63,7 @@ def import_training(run_dir: RunDir, args, rollouts, reader: Reader, prompts: Pr
                 _write(run_dir.step_file("rollouts", step), tables, SCHEMAS["rollouts"])
     if not sampled:
         print("note: the files hold what trained, not all that was sampled: `no_reward` cannot be told by them")
-    return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts"
+    return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts, positive by {rule}"
 
 
 def _keep(spool: Spool, key, name: str, sample: int, rollout: Rollout) -> None:
@@ -139,7 +139,7 @@ def import_evaluation(run_dir: RunDir, args, rollouts, reader: Reader, prompts: 
             "created": now(),
         },
     )
-    return f"evaluation {args.tag}: {sum(drawn.values())} samples of {len(drawn)} prompts"
+    return f"evaluation {args.tag}: {sum(drawn.values())} samples of {len(drawn)} prompts, positive by {rule}"
 
 
 def _why_none(reader: Reader) -> str:

@@ -348,3 +348,40 @@ def test_unknown_files_are_told_with_their_columns(tmp_path, capsys):
     write_lines(tmp_path / "a.jsonl", [{"colour": "red"}])
     assert imported("auto", tmp_path, tmp_path / "run") == 1
     assert "is of no format that is known; its first row has colour" in capsys.readouterr().err
+
+
+NEMO_ROW = {"content": [["q", "a"]], "rewards": [1.0]}
+TWO_RUNS = {
+    "nemo-rl": ("exp_001/train_data_step1.jsonl", "exp_002/train_data_step1.jsonl", NEMO_ROW),
+    "areal": ("a/rollout/0/1.jsonl", "b/rollout/0/1.jsonl", {"prompt": "q", "completion": "c", "reward": 1.0}),
+    "open-instruct": (
+        "a_rollouts_000000.jsonl",
+        "b_rollouts_000000.jsonl",
+        {"prompt_tokens": [1], "response_tokens": [1], "reward": 10.0, "step": 1},
+    ),
+    "lm-eval": (
+        "samples_gsm8k_2026-01-01T00-00-00.jsonl",
+        "samples_gsm8k_2026-01-02T00-00-00.jsonl",
+        {"arguments": [["q", {}]], "target": "1", "resps": [["a"]], "exact_match": 1.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TWO_RUNS)
+def test_a_folder_of_two_runs_is_told_apart_from_one(tmp_path, capsys, name):
+    *paths, row = TWO_RUNS[name]
+    tag = ("--tag", "final") if FORMATS[name].evaluations_only else ()
+    for path in paths:
+        write_lines(tmp_path / "in" / path, [row])
+    assert imported(name, tmp_path / "in", tmp_path / "run", *tag) == 1
+    assert "holds several runs" in (error := capsys.readouterr().err) or "holds runs a, b" in error
+    (tmp_path / "in" / paths[1]).unlink()
+    assert imported(name, tmp_path / "in", tmp_path / "run", *tag) == 0
+
+
+def test_verls_validation_is_no_training(tmp_path, capsys):
+    """Both lie below one folder: only what is named is read."""
+    for name in ("rollouts", "validation"):
+        TRAINING["verl"](tmp_path / name)
+    assert imported("verl", tmp_path, tmp_path / "run") == 1
+    assert "no file *.jsonl there" in capsys.readouterr().err

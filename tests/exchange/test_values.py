@@ -122,7 +122,7 @@ def test_an_id_with_several_texts_is_told(tmp_path, capsys, other, told):
     assert ("come with several texts" in capsys.readouterr().out) == told
 
 
-def test_a_threshold_is_remembered(tmp_path):
+def test_a_threshold_is_remembered(tmp_path, capsys):
     """Neither a later import nor classify asks again."""
     run = tmp_path / "run"
     graded = [{"prompt": f"q{q}", "reward": (0.2, 0.9)[i < 4 * q], "response": "r"} for q in (0, 1) for i in range(8)]
@@ -130,6 +130,7 @@ def test_a_threshold_is_remembered(tmp_path):
     assert imported("jsonl", path, run, "--tag", "initial") == 1  # 0.2 and 0.9: it must be said
     assert imported("jsonl", path, run, "--tag", "initial", "--threshold", 0.8) == 0
     assert imported("jsonl", path, run, "--tag", "final") == 0
+    assert "positive by reward above 0.8" in capsys.readouterr().out
     assert cli.main(["classify", str(run)]) == 0
     assert read_json(RunDir(run).run_json)["positive"] == {"by": "reward", "threshold": 0.8, "given": True}
     for tag in ("initial", "final"):

@@ -5,13 +5,13 @@ The step is the policy's version, which names the folder. A task's number names 
 
 from openrlhf_unlearn.exchange.formats.base import Format
 
-_ANYWHERE = ("**/rollout/*/*.jsonl", "*/*.jsonl", "*.jsonl")
+_BELOW = ("*/*.jsonl", "*.jsonl")
 AREAL = Format(
     "areal",
     "the trajectory dump in AReaL's documentation, mid-2026",
     {"prompt": "prompt", "response": "completion", "reward": "reward"},
-    training=_ANYWHERE,
-    evaluation=("**/eval-rollout/*/*.jsonl", *_ANYWHERE),
+    training=("**/rollout/*/*.jsonl", *_BELOW),
+    evaluation=("**/eval-rollout/*/*.jsonl", *_BELOW),
     step=r"(?:^|/)(\d+)/[^/]+\.jsonl$",
     notes=("AReaL's files hold no labels: prompts are told apart by their text alone",),
 )

@@ -43,6 +43,7 @@ class Format:
     not_rewards: frozenset[str] = frozenset()  # columns that are no reward, where the format does not name the one
     rows: Callable[[Path], Iterator[Row]] = one_row
     select: Callable[[list[Path], bool], list[Path]] = lambda files, evaluation: files  # of those found in a folder
+    of: Callable[[Path], str] = plain_name  # what a file is of, its step apart: two alike are of two runs
     processed: Callable[[Path], bool] = lambda path: False
     token_rewards: bool = False  # a list of rewards is one rollout's, token by token
     notes: tuple[str, ...] = ()  # what its files do not say, told at every import

@@ -7,7 +7,7 @@ none. With several scorers, name one: --columns reward=scores.NAME.value
 from collections.abc import Iterator
 from pathlib import Path
 
-from openrlhf_unlearn.exchange.files import Row, rows_of
+from openrlhf_unlearn.exchange.files import Row, plain_name, rows_of
 from openrlhf_unlearn.exchange.formats.base import Format
 from openrlhf_unlearn.exchange.values import is_messages
 from openrlhf_unlearn.nested import get
@@ -58,5 +58,6 @@ INSPECT = Format(
     evaluation=("**/*.eval", "**/*.json"),
     training=("**/*.eval", "**/*.json"),
     rows=_rows,
+    of=lambda path: "_".join(plain_name(path).split("_")[1:-1]),  # TIME_TASK_ID.eval
     evaluations_only=True,
 )

@@ -5,10 +5,11 @@ Where a task has several filters (gsm8k's strict-match and flexible-extract), ea
 the first filter's are read.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from openrlhf_unlearn.exchange.files import Row, rows_of
+from openrlhf_unlearn.exchange.files import Row, plain_name, rows_of
 from openrlhf_unlearn.exchange.formats.base import Format
 from openrlhf_unlearn.nested import get
 
@@ -46,5 +47,6 @@ LM_EVAL = Format(
     training=("**/samples_*.jsonl",),
     not_rewards=_NO_METRIC,
     rows=_rows,
+    of=lambda path: re.sub(r"_\d{4}-\d\d-\d\dT.*", "", plain_name(path)),
     evaluations_only=True,
 )

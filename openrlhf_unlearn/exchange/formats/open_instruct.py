@@ -4,7 +4,19 @@
 `--tokenizer MODEL` both prompt and response become text. A right answer earns 10 there (`--verification_reward`).
 """
 
+from pathlib import Path
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.exchange.files import plain_name
 from openrlhf_unlearn.exchange.formats.base import Format
+
+
+def _of_one_run(files: list[Path], evaluation: bool) -> list[Path]:
+    runs = sorted({plain_name(path).rpartition("_rollouts_")[0] for path in files})
+    if len(runs) > 1:
+        raise UserError(f"{files[0].parent} holds runs {', '.join(runs)}; give a glob: '…/{runs[0]}_rollouts_*.jsonl'")
+    return files
+
 
 OPEN_INSTRUCT = Format(
     "open-instruct",
@@ -18,5 +30,6 @@ OPEN_INSTRUCT = Format(
     },
     training=("*_rollouts_*.jsonl", "**/*_rollouts_*.jsonl"),
     evaluation=("*_rollouts_*.jsonl", "**/*_rollouts_*.jsonl"),
+    select=_of_one_run,
     binary=(frozenset({0.0, 10.0}),),
 )

@@ -1,6 +1,6 @@
-"""slime: `--save-debug-rollout-data data_{rollout_id}.pt`; evaluations have `eval_` before the number.
+"""slime: `--save-debug-rollout-data data_{rollout_id}.pt`, or `--dump-details DIR`.
 
-A torch file of samples as dicts. It is loaded without running code from it; samples with multimodal objects cannot be.
+Evaluations have `eval_` before the number. A torch file of samples as dicts. It is loaded without running code from it; samples with multimodal objects cannot be.
 A reward that is an object is read by `--columns reward=reward.KEY`.
 """
 
@@ -32,8 +32,8 @@ SLIME = Format(
     "slime",
     "save_debug_rollout_data of slime, August 2026",
     {"prompt": "prompt", "response": "response", "reward": "reward", "label": "label", "step": "rollout_id"},
-    training=("*.pt", "**/*.pt"),
-    evaluation=("*.pt", "**/*.pt"),
+    training=("*.pt", "rollout_data/*.pt"),
+    evaluation=("*.pt", "rollout_data/*.pt"),
     step=r"(\d+)\.pt$",
     rows=_rows,
     select=_select,

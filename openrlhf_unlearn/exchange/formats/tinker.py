@@ -48,7 +48,7 @@ TINKER = Format(
         "positive": "correct",
     },
     training=("**/train_rollout_summaries.jsonl",),
-    evaluation=("**/eval*_rollout_summaries.jsonl", "**/*_rollout_summaries.jsonl"),
+    evaluation=("**/eval*_rollout_summaries.jsonl",),
     step=r"iteration_(\d+)/",
     rows=_rows,
 )

@@ -19,8 +19,6 @@ VERL = Format(
     "verl",
     "RayPPOTrainer._write_generations of verl 0.9.1",
     {"prompt": "input", "response": "output", "reward": "score", "label": "gts", "step": "step", "positive": "acc"},
-    training=("*.jsonl", "**/*.jsonl"),
-    evaluation=("*.jsonl", "**/*.jsonl"),
     step=r"(\d+)\.jsonl$",
     select=_steps_only,
 )
