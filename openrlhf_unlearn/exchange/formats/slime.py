@@ -1,7 +1,7 @@
 """slime: `--save-debug-rollout-data data_{rollout_id}.pt`, or `--dump-details DIR`.
 
-Evaluations have `eval_` before the number. A torch file of samples as dicts. It is loaded without running code from it; samples with multimodal objects cannot be.
-A reward that is an object is read by `--columns reward=reward.KEY`.
+Evaluations have `eval_` before the number. A torch file of samples as dicts, loaded without running code from it;
+samples with multimodal objects cannot be. A reward that is an object is read by `--columns reward=reward.KEY`.
 """
 
 from collections.abc import Iterator
