@@ -3,10 +3,10 @@
 
 def get(row, name: str | None):
     """`row[name]`, where a dot goes into a nested object or list; None where it is not there."""
+    if type(row) is dict and name in row:
+        return row[name]
     if not name:
         return None
-    if isinstance(row, dict) and name in row:
-        return row[name]
     head, dot, rest = name.partition(".")
     if isinstance(row, list) and head.isdigit() and int(head) < len(row):
         return get(row[int(head)], rest) if dot else row[int(head)]

@@ -125,7 +125,7 @@ class Reader:
             raise _Wrong(
                 f"the reward {reward!r}, which is no number; rewards must be finite: fix or remove it"
             ) from None
-        label, name, step = (get(row, wanted.get(what)) for what in ("label", "id", "step"))
+        label, name = get(row, wanted.get("label")), get(row, wanted.get("id"))
         if is_csv:
             label, name = untyped(label), untyped(name)
         try:
@@ -145,7 +145,7 @@ class Reader:
             self._text(row, wanted.get("response")),
             reward,
             label,
-            self._step(step, step_of_file),
+            self._step(get(row, wanted.get("step")), step_of_file),
             as_text(name),
             positive=as_truth(get(row, wanted.get("positive"))) if wanted.get("positive") else None,
         )

@@ -9,6 +9,8 @@ _WORDS = {"true": 1.0, "false": 0.0}
 
 def as_number(value) -> float | None:
     """A reward as a number; None where there is none: null, nan, nothing. Raises ValueError for anything else."""
+    if type(value) is float and math.isfinite(value):
+        return value
     if isinstance(value, str):
         value = _WORDS.get(value.strip().lower(), value)
     if isinstance(value, float) and math.isnan(value) or isinstance(value, (str, type(None))) and value in NOTHING:
