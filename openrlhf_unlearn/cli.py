@@ -27,7 +27,7 @@ VERBS = {
     "train": ("openrlhf_unlearn.launcher", "train with OpenRLHF and the plugin, without patching the launcher in"),
     "evaluate": ("openrlhf_unlearn.learnability.evaluate", "sample N rollouts a prompt and grade them: pass@1"),
     "classify": ("openrlhf_unlearn.learnability.classify", "easy, learnable, unlearnable: label every prompt"),
-    "import": ("openrlhf_unlearn.learnability.importing", "other frameworks' rollouts become a run directory"),
+    "import": ("openrlhf_unlearn.exchange.importing", "other frameworks' rollouts become a run directory"),
     "export": ("openrlhf_unlearn.learnability.exporting", "labels for others: id lists, data sets, the paper's files"),
     "forecast": ("openrlhf_unlearn.learnability.forecast", "risk of being unlearnable, from before training"),
     "augment": ("openrlhf_unlearn.interventions.augment", "new problems for prompts that were not learned"),

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.learnability.adaptive import Plan, plan_of
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
+from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, positive_rollouts, read_json, read_table
 
 
 @dataclass
@@ -203,7 +203,8 @@ def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -
     for column in ("prompt_id", "sample", "reward", "verdict"):
         if path.exists() and column not in _columns(path):
             raise UserError(f"{path} has no column {column!r}; it has {', '.join(_columns(path))}")
-    table = read_table(path, ["prompt_id", "sample", "reward", "verdict"])
+    said = ["positive"] if threshold is None and "positive" in _columns(path) else []  # by the rule of the run
+    table = read_table(path, ["prompt_id", "sample", "reward", "verdict", *said])
     if table.num_rows == 0:
         raise UserError(f"{path} has no samples; delete it and evaluate again")
     row = _rows(table.column("prompt_id"), ids)
@@ -211,7 +212,7 @@ def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -
     if not known.any():
         raise UserError(f"no prompt of {path} is in prompts.parquet; was it made with other data or another template?")
     reward = table.column("reward").to_numpy()
-    hit = positives(reward, threshold, path)
+    hit = positive_rollouts(table) if said else positives(reward, threshold, path)
     bad = pc.equal(table.column("verdict"), "bad_label").to_numpy(zero_copy_only=False)
     bad = np.asarray(bad, dtype=object) == True  # noqa: E712  (null verdicts are no bad label)
     sample = table.column("sample").to_numpy()

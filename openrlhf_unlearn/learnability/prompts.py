@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.locks import SHORT_S, hold
+from openrlhf_unlearn.nested import get, has
 from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, prompt_id, read_table, write_table
 from openrlhf_unlearn.trust import remote_code, why_not_loaded
 
@@ -50,7 +51,8 @@ def load_prompts(config: DataConfig, tokenizer) -> list[Prompt]:
     template = tokenizer.apply_chat_template if config.apply_chat_template else None
     found: dict[str, Prompt] = {}
     for row in _rows(config):
-        text, label = preprocess_data(row, config.input_template, config.input_key, config.label_key, template)
+        flat = _flat(row, config)
+        text, label = preprocess_data(flat, config.input_template, config.input_key, config.label_key, template)
         name = prompt_id(text, label)
         found.setdefault(name, Prompt(name, text, label, row.get("datasource", "default")))
     if not found:
@@ -68,16 +70,22 @@ def _rows(config: DataConfig):
         if Path(source).suffix in LOCAL_FILES:
             if not Path(source).exists():
                 raise UserError(f"--data {source}: no such file")
-            check_data_file(Path(source), config.input_key, config.label_key)
+            check_data_file(Path(source), config.input_key, config.label_key, nested=True)
     try:
         rows = host_rows(config.data, config.prompt_split)
     except (DatasetNotFoundError, FileNotFoundError, ConnectionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--data {config.data} cannot be loaded ({reason}); give a local file or a hub id") from None
     for key in filter(None, (config.input_key, config.label_key)):
-        if key not in rows.column_names:
+        if key not in rows.column_names and not (len(rows) and has(rows[0], key)):
             raise UserError(f"--data {config.data} has no column {key!r}; it has {', '.join(rows.column_names)}")
     return rows
+
+
+def _flat(row: dict, config: DataConfig) -> dict:
+    """The row with its nested keys (`reward_model.ground_truth`) as columns, where the host looks for them."""
+    nested = [key for key in (config.input_key, config.label_key) if key and key not in row]
+    return {**row, **{key: get(row, key) for key in nested}} if nested else row
 
 
 def settle_prompts(run: RunDir, prompts: list[Prompt]) -> list[Prompt]:

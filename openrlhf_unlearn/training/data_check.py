@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.nested import get, has
 from openrlhf_unlearn.run_dir import read_table
 
 LOCAL_FILES = (".json", ".jsonl", ".csv", ".parquet")
@@ -67,11 +68,13 @@ def _rows_of_json(path: Path, text: str) -> Iterator[tuple[str, dict]]:
 
 
 def check_data_file(
-    path: Path, input_key: str, label_key: str | None, image_key: str | None = None
+    path: Path, input_key: str, label_key: str | None, image_key: str | None = None, nested: bool = False
 ) -> dict[tuple[str, str], str]:
     """Where each (prompt, label), as text, stands in the file, every one usable. Tells of repeated rows.
 
-    Rows with different images are no repetitions. Raises UserError for what is not usable.
+    `nested`: a dot in a key goes into an object. Rows with different images are no repetitions.
+
+    Raises UserError for what is not usable.
     """
     if not path.exists():
         raise UserError(f"--data.prompt_dataset {path}: no such file")
@@ -83,11 +86,11 @@ def check_data_file(
         for flag, key in (("--data.input_key", input_key), ("--data.label_key", label_key)):
             if key is None:
                 continue
-            if key not in row:
+            if key not in row and not (nested and has(row, key)):  # the host itself reads plain keys only
                 raise UserError(f"{path}: {where} has no key {key!r} ({flag}); it has {', '.join(map(repr, row))}")
-            if row[key] is None or row[key] == "":
+            if get(row, key) is None or get(row, key) == "":
                 raise UserError(f"{path}: {where} has an empty {key!r} ({flag}); fill it in or remove the row")
-        pair = (json.dumps(row[input_key], ensure_ascii=False), str(row.get(label_key, "")))
+        pair = (json.dumps(get(row, input_key), ensure_ascii=False), str(get(row, label_key) if label_key else ""))
         whole = hash((pair, repr(row.get(image_key))))
         if whole in rows:
             repeated.append(where)

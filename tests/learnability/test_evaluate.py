@@ -14,6 +14,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from openrlhf_unlearn import cli
@@ -27,6 +29,7 @@ from openrlhf_unlearn.learnability.rewards import Graded, reward_grader
 from openrlhf_unlearn.learnability.settings import resolve, start_run
 from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
 from openrlhf_unlearn.run_dir import RunDir, prompt_id, read_json, read_table, write_json
+from openrlhf_unlearn.training.data_check import check_data_file
 from openrlhf_unlearn.trust import own
 
 REWARD = """
@@ -84,6 +87,22 @@ def test_chat_template_and_csv(tmp_path):
     prompts = load_prompts(DataConfig(str(tmp_path / "d.csv"), "question", "gold", None, True), tokenizer)
     assert [(p.text, p.label) for p in prompts] == [("A11111=#", 5), ("A11112=#", 6)]
     assert prompts[0].id == prompt_id("A11111=#", "5")
+
+
+def test_nested_keys(tmp_path):
+    """The layout of verl's data sets, DAPO's for one; training refuses such keys, which the host cannot read."""
+    rows = [{"prompt": f"q{i}", "reward_model": {"ground_truth": str(i)}} for i in (1, 2)]
+    for name in ("d.jsonl", "d.parquet"):
+        if name == "d.jsonl":
+            (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+        else:
+            pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+        config = DataConfig(str(tmp_path / name), "prompt", "reward_model.ground_truth")
+        assert [prompt.label for prompt in load_prompts(config, None)] == ["1", "2"]
+    with pytest.raises(UserError, match="has no key 'reward_model.ground_truth'"):
+        check_data_file(tmp_path / "d.jsonl", "prompt", "reward_model.ground_truth")
+    with pytest.raises(UserError, match="has no key 'reward_model.truth'"):
+        load_prompts(DataConfig(str(tmp_path / "d.jsonl"), "prompt", "reward_model.truth"), None)
 
 
 @pytest.mark.parametrize(

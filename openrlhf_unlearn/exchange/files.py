@@ -1,0 +1,180 @@
+"""Rows of any file that people have: JSON lines, JSON lists, CSV, Parquet, torch's `.pt`, plain, gzipped or zstd.
+
+What a file is stands in its name and its first bytes. Lines end at a line feed only: U+2028 and U+0085 may stand in
+JSON strings. Rows come one by one, so that a file may be larger than the memory, unless it is a JSON list or a `.pt`.
+"""
+
+import csv
+import glob
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.table_size import check_size
+
+COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_BATCH = 4096
+
+Row = tuple[str, object]  # where it stands, for messages; what stands there
+
+
+def find_files(source: str, patterns: tuple[str, ...]) -> list[Path]:
+    """The files that `source`, a file, a folder or a glob (`**`: any depth), stands for; a folder is searched by
+    `patterns`, the names of the first that finds any. Compressed files are found by their plain names."""
+    path = Path(source)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        found = sorted(p for p in map(Path, glob.glob(source, recursive=True)) if p.is_file())
+        if not found:
+            raise UserError(f"{source}: no file {patterns[0]} there; give the file, its folder or a glob")
+        return found
+    for pattern in patterns:
+        found = {p for end in ("", *COMPRESSED) for p in path.glob(pattern + end) if p.is_file()}
+        if found:  # a file that is being compressed is there twice
+            return sorted(path for path in found if path.suffix not in COMPRESSED or path.with_suffix("") not in found)
+    raise UserError(f"{source}: no file {' or '.join(patterns)} there; give the file, its folder or a glob")
+
+
+def plain_name(path: Path) -> str:
+    """The file's name without the ending of its compression."""
+    return path.stem if path.suffix in COMPRESSED else path.name
+
+
+def rows_of(path: Path) -> Iterator[Row]:
+    """Every row of a file. Raises UserError that names the file and the row which cannot be read."""
+    suffix = Path(plain_name(path)).suffix
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start == b"PAR1":
+            yield from _parquet(path)
+        elif suffix in (".pt", ".pth"):
+            yield from _torch(path)
+        elif suffix == ".eval":
+            yield from _zip_of_json(path)
+        else:
+            with _text(path, start) as lines:
+                yield from (_csv if suffix in (".csv", ".tsv") else _json)(path, lines)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no UTF-8 text ({error.reason}); convert it") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error}); is it cut off?") from None
+
+
+@contextmanager
+def _text(path: Path, start: bytes) -> Iterator[io.TextIOWrapper]:
+    """The file's text, decompressed, without a byte order mark."""
+    compression = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
+    if compression:
+        raw = io.BufferedReader(pa.input_stream(str(path), compression=compression), 1 << 20)
+    else:
+        raw = path.open("rb", buffering=1 << 20)
+    with raw:
+        encoding = _ENCODINGS.get(raw.peek(2)[:2], "utf-8-sig")
+        yield io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+
+
+def _json(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
+    for number, line in enumerate(lines, 1):
+        if number == 1 and _begins_list(line):
+            yield from _json_list(path, line + lines.read())
+        elif line.strip():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                if number > 1 or not (rest := lines.read()):
+                    raise UserError(f"{path}: line {number} is not JSON ({error.msg}); fix or remove it") from None
+                row = _document(path, line + rest, error)
+            except RecursionError:
+                raise UserError(f"{path}: line {number} is nested too deeply to be read; remove it") from None
+            yield f"line {number}", row
+
+
+def _begins_list(line: str) -> bool:
+    return line.lstrip().startswith("[")
+
+
+def _document(path: Path, text: str, first: json.JSONDecodeError):
+    """The one object that a file holds over many lines."""
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        raise UserError(f"{path}: line {first.lineno} is not JSON ({first.msg}); fix or remove it") from None
+
+
+def _json_list(path: Path, text: str) -> Iterator[Row]:
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: line {error.lineno} is not JSON ({error.msg}); fix it") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply to be read") from None
+    del text
+    for number, row in enumerate(rows, 1):
+        yield f"row {number}", row
+
+
+def _csv(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
+    csv.field_size_limit(2**31 - 1)  # the module's limit of 131,072 characters is less than a long response
+    reader = csv.DictReader(lines, delimiter="\t" if Path(plain_name(path)).suffix == ".tsv" else ",")
+    try:
+        for row in reader:
+            yield f"line {reader.line_num}", row
+    except csv.Error as error:
+        raise UserError(f"{path}: line {reader.line_num} cannot be read ({error}); fix or remove it") from None
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    try:
+        check_size(path)
+        with pq.ParquetFile(path) as file:
+            number = 0
+            for batch in file.iter_batches(_BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"row {number}", row
+    except (pa.ArrowException, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({str(error).splitlines()[0]}); it was cut off") from None
+
+
+def _torch(path: Path) -> Iterator[Row]:
+    """What torch.save wrote, without running any code that the file may bring."""
+    try:
+        import numpy as np
+        import torch
+    except ModuleNotFoundError:
+        raise UserError(f"{path} is a file of torch, which is not installed here: pip install torch") from None
+    arrays = [np._core.multiarray._reconstruct, np._core.multiarray.scalar, np.ndarray, np.dtype]
+    arrays += [type(np.dtype(name)) for name in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "bool")]
+    try:
+        with torch.serialization.safe_globals(arrays):
+            value = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a broken archive, or one whose objects only their own program can make
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{path} cannot be loaded without running code from it ({reason[:120]}); save plain dicts and lists"
+        ) from None
+    yield "the file", value
+
+
+def _zip_of_json(path: Path) -> Iterator[Row]:
+    """Every JSON file of an archive, as inspect's `.eval` logs are; where a row stands is the file's name there."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                if name.endswith(".json"):
+                    yield name, json.loads(archive.read(name))
+    except (zipfile.BadZipFile, json.JSONDecodeError, NotImplementedError) as error:
+        raise UserError(f"{path} cannot be read ({error}); it was cut off, or is no log of inspect") from None

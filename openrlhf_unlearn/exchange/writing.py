@@ -1,0 +1,183 @@
+"""What rollouts become in a run directory: rewards by step and prompt, some of their texts, or one evaluation."""
+
+import argparse
+import statistics
+from collections import defaultdict
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.exchange.formats import FORMATS, Rollout
+from openrlhf_unlearn.exchange.paper_csv import read_stats
+from openrlhf_unlearn.exchange.prompts import Prompts
+from openrlhf_unlearn.exchange.reading import Reader
+from openrlhf_unlearn.exchange.rule import Rule
+from openrlhf_unlearn.exchange.spool import Spool
+from openrlhf_unlearn.learnability.settings import now
+from openrlhf_unlearn.locks import SHORT_S, hold
+from openrlhf_unlearn.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, atomic_path, write_json
+
+# As it was sampled; whether it is positive is known once all is read.
+SAMPLED = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("sample", pa.int32()),
+        ("response", pa.string()),
+        ("reward", pa.float64()),
+        ("said", pa.bool_()),
+    ]
+)
+EVALUATION = SCHEMAS["evaluations"].append(pa.field("positive", pa.bool_()))
+
+
+def import_training(run_dir: RunDir, args, rollouts, reader: Reader, prompts: Prompts) -> str:
+    """Rewards (and some rollouts) of every step, from training rollouts; says what was written."""
+    groups: dict[tuple[int, str, bool], list[tuple[float, bool | None]]] = defaultdict(list)
+    rule = Rule(run_dir, args.threshold, FORMATS[args.format].binary)
+    with Spool(run_dir.path.absolute(), SAMPLED) as kept:
+        for path, rollout in rollouts:
+            if rollout.step is None:
+                raise UserError(f"{path} does not say its step; name the column: --columns step=COLUMN, or give --tag")
+            name = prompts.add(rollout, args.format)
+            group = groups[rollout.step, name, rollout.processed]
+            if len(group) < args.save_rollouts and not rollout.processed:
+                _keep(kept, rollout.step, name, len(group), rollout)
+            group.append((rollout.reward, rollout.positive))
+            rule.see(rollout)
+        if not groups:
+            raise UserError(f"{args.source} has no rollouts{_why_none(reader)}")
+        rule.settle(args.source)
+        steps: dict[int, list[dict]] = defaultdict(list)
+        for (step, name, processed), group in groups.items():
+            rewards = [reward for reward, _ in group]
+            n_positive = sum(rule.positive(*one) for one in group)
+            steps[step].append(_reward_row(name, rewards, n_positive, processed))
+        sampled = sum(len(group) for (_, _, processed), group in groups.items() if not processed)
+        _finish(run_dir, args, prompts, rule)
+        for step, rows in sorted(steps.items()):
+            run_dir.write_step("rewards", step, rows)
+            if args.save_rollouts:
+                tables = (_judged(table, rule, SCHEMAS["rollouts"], step=step) for table in kept.tables(step))
+                _write(run_dir.step_file("rollouts", step), tables, SCHEMAS["rollouts"])
+    if not sampled:
+        print("note: the files hold what trained, not all that was sampled: `no_reward` cannot be told by them")
+    return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts, positive by {rule}"
+
+
+def _keep(spool: Spool, key, name: str, sample: int, rollout: Rollout) -> None:
+    size = len(rollout.response or "")
+    spool.add(key, (name, sample, rollout.response, rollout.reward, rollout.positive), size)
+
+
+def _reward_row(name: str, rewards: list[float], n_positive: int, processed: bool) -> dict:
+    return {
+        "prompt_id": name,
+        "processed": processed,
+        "n": len(rewards),
+        "n_positive": n_positive,
+        "pass_rate": n_positive / len(rewards),
+        "mean_reward": statistics.fmean(rewards),
+        "std_reward": statistics.pstdev(rewards),
+    }
+
+
+def _judged(table: pa.Table, rule: Rule, schema: pa.Schema, step: int | None = None) -> pa.Table:
+    """The table as the run directory has it: with verdicts, and whether each rollout is positive."""
+    positive = list(map(rule.positive, table.column("reward").to_pylist(), table.column("said").to_pylist()))
+    known = {
+        "step": pa.repeat(pa.scalar(step, pa.int32()), len(positive)),
+        "verdict": pa.array(["correct" if right else "wrong" for right in positive]),
+        "positive": pa.array(positive, pa.bool_()),
+        "n_tokens": pa.nulls(len(positive), pa.int32()),
+    }
+    columns = {name: known[name] if name in known else table.column(name) for name in schema.names}
+    return pa.table(columns, schema=schema)
+
+
+def _write(path: Path, tables, schema: pa.Schema) -> None:
+    with atomic_path(path) as aside, pq.ParquetWriter(aside, schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+
+
+def import_evaluation(run_dir: RunDir, args, rollouts, reader: Reader, prompts: Prompts) -> str:
+    """evaluations/TAG from files of sampled responses; says what was written."""
+    if run_dir.evaluation(args.tag).exists():
+        raise UserError(f"{run_dir.evaluation(args.tag)} is there already; choose another --tag, or delete it")
+    drawn: dict[str, int] = defaultdict(int)
+    rule, steps = Rule(run_dir, args.threshold, FORMATS[args.format].binary), set()
+    with Spool(run_dir.path.absolute(), SAMPLED) as kept:
+        for _, rollout in rollouts:
+            if rollout.processed or (args.step is not None and rollout.step != args.step):
+                continue
+            name = prompts.add(rollout, args.format)
+            _keep(kept, args.tag, name, drawn[name], rollout)
+            drawn[name] += 1
+            steps.add(rollout.step)
+            rule.see(rollout)
+        if not drawn:
+            raise UserError(f"{args.source} has no rollouts{_why_none(reader)}")
+        if len(steps) > 1:
+            raise UserError(
+                f"{args.source} holds {len(steps)} steps; an evaluation is of one: give its file alone, or --step"
+            )
+        rule.settle(args.source)
+        _finish(run_dir, args, prompts, rule)
+        tables = (_judged(table, rule, EVALUATION) for table in kept.tables(args.tag))
+        _write(run_dir.evaluation(args.tag), tables, EVALUATION)
+    about = {"model": args.model if args.tag == "initial" else None, "data": str(args.source), "n": max(drawn.values())}
+    write_json(
+        run_dir.evaluation_json(args.tag),
+        {
+            **about,
+            "temperature": None,
+            "adaptive": None,
+            "positive": rule.as_json(),
+            "imported_from": args.format,
+            "created": now(),
+        },
+    )
+    return f"evaluation {args.tag}: {sum(drawn.values())} samples of {len(drawn)} prompts, positive by {rule}"
+
+
+def _why_none(reader: Reader) -> str:
+    return (
+        f": {reader.first_left_out}, and no other row has one; rewards must be finite numbers"
+        if reader.first_left_out
+        else ""
+    )
+
+
+def import_csv(run_dir: RunDir, path: Path, prompts: Prompts) -> str:
+    """The paper's prompt_reward_stats.csv as rewards/."""
+    steps: dict[int, list[dict]] = defaultdict(list)
+    rows = read_stats(path)
+    for row in rows:
+        name = prompts.add(Rollout(None, None, row["mean_reward"], id=row["prompt_id"]), "paper")
+        steps[row["step"]].append({**row, "prompt_id": name})
+    _finish(run_dir, argparse.Namespace(format="paper", source=str(path), model=None), prompts, Rule(run_dir, None))
+    for step, of_step in sorted(steps.items()):
+        run_dir.write_step("rewards", step, of_step)
+    return f"{len(steps)} steps, {len(rows)} rows"
+
+
+def _finish(run_dir: RunDir, args, prompts: Prompts, rule: Rule) -> None:
+    """Write run.json, where there is none, and the prompts."""
+    about = {
+        "schema_version": SCHEMA_VERSION,
+        "created_by": f"import {args.format}",
+        "created": now(),
+        "model": args.model,
+        "data": str(args.source),
+        "seed": None,
+        "positive": rule.as_json(),
+        "args": {},
+    }
+    with hold(run_dir.run_json, "import", wait_s=SHORT_S):
+        if not run_dir.run_json.exists():
+            write_json(run_dir.run_json, about)
+        elif rule.given is not None and "positive" not in (known := run_dir.config()):
+            write_json(run_dir.run_json, {**known, "positive": rule.as_json()})
+    prompts.save()
