@@ -16,9 +16,12 @@ settings.load_profile("shared machines")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The base installation has neither torch nor the host: there the tests of what needs them are left out, and no others.
+collect_ignore_glob = []
+if importlib.util.find_spec("torch") is None:
+    collect_ignore_glob += ["microworld/*", "probe/*"]
 if importlib.util.find_spec("openrlhf") is None:
-    collect_ignore_glob = [
-        "cpu/*", "examples/*", "integration/*", "microworld/*", "probe/*", "training/*", "grading/test_reward.py",
+    collect_ignore_glob += [
+        "cpu/*", "examples/*", "integration/*", "training/*", "grading/test_reward.py",
         "interventions/test_augment.py", "interventions/test_curriculum.py", "interventions/test_docs.py",
         "interventions/test_sft_set.py", "learnability/test_evaluate.py",
         "test_hosts.py", "test_launcher.py", "test_patching.py",
