@@ -14,7 +14,11 @@ import pytest
 from openrlhf_unlearn.cpu import environment
 from tests.integration.stack import NO_REFERENCE, Training, check_run
 
-pytestmark = pytest.mark.slow
+ASKED = "OPENRLHF_UNLEARN_TWO_NODES"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not os.environ.get(ASKED), reason=f"many minutes on two cores: {ASKED}=1 runs it"),
+]
 
 
 @pytest.fixture
