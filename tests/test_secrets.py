@@ -132,14 +132,15 @@ def test_augment_writes_no_secret(place, capsys):
 def test_training_writes_no_secret_and_follows_the_umask(tmp_path, monkeypatch):
     """The plugin's own start, with the host's namespace as its parser makes it."""
     from openrlhf_unlearn.interventions.host_flags import check_launch
-    from openrlhf_unlearn.training.start import start_run
+    from openrlhf_unlearn.training.start import choose_run_dir, start_run
 
     monkeypatch.chdir(tmp_path)
     words = shlex.split(LAUNCH)[3:] + ["--reward.remote_url", URL, "--unlearn.run_dir", "run"]
     args = check_launch("train_ppo", words)
     before = os.umask(0o027)
     try:
-        run = start_run(args, words)
+        run = choose_run_dir(args)
+        start_run(args, words, run)
     finally:
         os.umask(before)
     text = run.run_json.read_text()
@@ -147,7 +148,7 @@ def test_training_writes_no_secret_and_follows_the_umask(tmp_path, monkeypatch):
     assert json.loads(text)["args"]["logger"]["wandb"]["key"] == masking.MASK
     assert stat.S_IMODE(run.run_json.stat().st_mode) == 0o640
     args.ckpt.load_enable = True
-    start_run(args, words)  # a resume sees that it is the same run
+    start_run(args, words, run)  # a resume sees that it is the same run
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

@@ -41,6 +41,7 @@ class Journal:
         self.changed = asyncio.Condition()  # something settled
         self.stopped: UserError | None = None  # why no further request may go out
         self._number = 0
+        self._made_folder = not path.parent.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+b")
         try:
@@ -125,8 +126,9 @@ class Journal:
             self._file.close()
         if not self._number:  # nothing was asked
             self.path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                self.path.parent.rmdir()
+            if self._made_folder:
+                with contextlib.suppress(OSError):  # something else was put there
+                    self.path.parent.rmdir()
 
     def __enter__(self) -> "Journal":
         return self
