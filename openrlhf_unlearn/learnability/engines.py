@@ -130,7 +130,9 @@ def engine_pool(config: EngineConfig, n_engines: int | None = None) -> Iterator[
     started = not ray.is_initialized()
     threads = 1 if has_gpu() or cluster else choose_threads(config.model, n_engines or 1)
     if started:
-        ray.init(log_to_driver=False, **({} if has_gpu() or cluster else ray_init_kwargs(threads)))
+        # Of its own, also where some `ray start` runs on this machine: that Ray does not take these arguments.
+        own = {} if has_gpu() or cluster else {"address": "local", **ray_init_kwargs(threads)}
+        ray.init(log_to_driver=False, **own)
     hear_sigterm()
     actors = []
     try:
