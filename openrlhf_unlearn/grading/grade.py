@@ -47,11 +47,7 @@ def quick_grade(response: str, label: str) -> Grade | None:
     if answer is None:
         return Grade.of("no_answer", None, "the last box is empty or open")
     if _INTEGER.fullmatch(answer):
-        return Grade.of(
-            *(
-                ("correct", answer, "box; number")
-                if int(answer) == int(gold)
-                else ("wrong", answer, "box; another number")
-            )
-        )
+        if int(answer) == int(gold):
+            return Grade.of("correct", answer, "box; number")
+        return Grade.of("wrong", answer, "box; another number")
     return None

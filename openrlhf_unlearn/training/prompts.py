@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from openrlhf_unlearn.collect.prompts import Prompt, distinct
+from openrlhf_unlearn.collect.prompts import Prompt
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.run_dir import prompt_id
 
@@ -18,11 +18,6 @@ def prompt_rows(dataset) -> list[Prompt]:
         Prompt(prompt_id(text, label, image_digests(images)), text, label, images, source)
         for text, label, images, source in columns
     ]
-
-
-def distinct_prompts(dataset) -> list[Prompt]:
-    """The host's PromptDataset without repetitions, in its order."""
-    return distinct(prompt_rows(dataset))
 
 
 def image_digests(images: Any) -> tuple[bytes, ...]:

@@ -68,13 +68,14 @@ def test_prompts_are_those_of_the_hosts_dataset(data, template):
     from datasets import load_dataset
     from openrlhf.datasets.prompts_dataset import PromptDataset
 
-    from openrlhf_unlearn.training.prompts import distinct_prompts
+    from openrlhf_unlearn.collect.prompts import distinct
+    from openrlhf_unlearn.training.prompts import prompt_rows
 
     tokenizer = build_tokenizer()
     names = SimpleNamespace(input_key="prompt", label_key="label", apply_chat_template=False)
     strategy = SimpleNamespace(args=SimpleNamespace(data=names), is_rank_0=lambda: False)
     rows = load_dataset("json", data_files=str(data))["train"]
-    theirs = distinct_prompts(PromptDataset(rows, tokenizer, strategy, input_template=template))
+    theirs = distinct(prompt_rows(PromptDataset(rows, tokenizer, strategy, input_template=template)))
     ours = load_prompts(DataConfig(str(data), "prompt", "label", template), tokenizer)
     assert [(p.id, p.text, p.label) for p in ours] == [(p.id, p.text, p.label) for p in theirs]
     assert len(ours) == 6
