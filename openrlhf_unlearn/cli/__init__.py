@@ -3,8 +3,9 @@
 See which prompts a run of reinforcement learning on verifiable rewards could not learn, why, and what to do about it.
 `openrlhf-unlearn VERB --help` explains a verb. Exit codes: 0 done, 1 could not be done (one line says why), 2 bad use.
 
-A verb's module has `add_arguments(parser)` and `run(args)`; it is imported only when its verb is called, so that
-`--help` is quick and a missing GPU package troubles nobody who does not need it.
+A verb's module has OPTIONS, a dataclass that its flags are made from (options.py), and `run(options)`, which calls the
+verb's function and prints; where the flags are another's, `add_arguments(parser)` and `run(args)`. It is imported only
+when its verb is called, so that `--help` is quick and a missing GPU package troubles nobody.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from openrlhf_unlearn.cli.verbs import VERBS
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.machine.surroundings import settle
 from openrlhf_unlearn.masking import mask_text
+from openrlhf_unlearn.options import add_options, read_options
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,7 +35,9 @@ def main(argv: list[str] | None = None) -> int:
     verb = next((word for word in argv if not word.startswith("-")), None)
     try:
         args = _parse(argv, verb)
-        return importlib.import_module(VERBS[args.verb][0]).run(args) or 0
+        module = importlib.import_module(VERBS[args.verb][0])
+        given = read_options(module.OPTIONS, args) if hasattr(module, "OPTIONS") else args
+        return module.run(given) or 0
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -62,5 +66,8 @@ def _parse(argv: list[str], chosen: str | None) -> argparse.Namespace:
         if verb == chosen:
             described = importlib.import_module(module)
             sub.description = described.__doc__
-            described.add_arguments(sub)
+            if hasattr(described, "OPTIONS"):
+                add_options(sub, described.OPTIONS)
+            else:
+                described.add_arguments(sub)
     return parser.parse_args(argv)
