@@ -12,6 +12,7 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any, TypeAlias, cast
 
 from tqdm import tqdm
 
@@ -20,6 +21,7 @@ from openrlhf_unlearn.grading.grade import VERDICTS, Grade
 from openrlhf_unlearn.grading.pool import load_grader
 
 CHUNK, WIDTH = 256, 44
+Row: TypeAlias = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,16 +45,17 @@ def run(args: argparse.Namespace) -> None:
     print(report(rows, grades, args))
 
 
-def read_rows(args: argparse.Namespace) -> list[dict]:
+def read_rows(args: argparse.Namespace) -> list[Row]:
     """The file's rows. Raises UserError for what lacks a response, a label or a known expectation."""
     from openrlhf_unlearn.training.data_check import rows_of
 
     path = Path(args.file)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    rows = []
-    for where, row in rows_of(path):
-        missing = [k for k in (args.response_key, args.label_key) if not isinstance(row, dict) or k not in row]
+    rows: list[Row] = []
+    for where, found in rows_of(path):
+        row = cast(Row, found) if isinstance(found, dict) else {}  # a line of JSON may hold anything
+        missing = [key for key in (args.response_key, args.label_key) if key not in row]
         if missing:
             raise UserError(f"{path}: {where} has no {missing[0]!r}; name the column with --response-key, --label-key")
         expected = row.get(args.expected_key)
@@ -65,7 +68,7 @@ def read_rows(args: argparse.Namespace) -> list[dict]:
     return rows
 
 
-def grade_rows(rows: list[dict], args: argparse.Namespace) -> list[Grade]:
+def grade_rows(rows: list[Row], args: argparse.Namespace) -> list[Grade]:
     grades: list[Grade] = []
     with load_grader(args.answer_format, workers=args.workers, timeout_s=args.timeout_s) as grader:
         for start in tqdm(range(0, len(rows), CHUNK), "grading", leave=False, disable=None):
@@ -74,7 +77,7 @@ def grade_rows(rows: list[dict], args: argparse.Namespace) -> list[Grade]:
     return grades
 
 
-def write_rows(path: Path, rows: list[dict], grades: list[Grade]) -> None:
+def write_rows(path: Path, rows: list[Row], grades: list[Grade]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8") as lines:
@@ -90,12 +93,12 @@ def as_expected(grade: Grade, expected: str | None) -> bool:
     return expected is None or grade.verdict == expected
 
 
-def report(rows: list[dict], grades: list[Grade], args: argparse.Namespace) -> str:
+def report(rows: list[Row], grades: list[Grade], args: argparse.Namespace) -> str:
     """The table of verdicts, of those that were not expected where something is, and the counts."""
     expected = [row.get(args.expected_key) for row in rows]
     known = any(value is not None for value in expected)
     shown = [i for i, grade in enumerate(grades) if not known or not as_expected(grade, expected[i])]
-    lines = []
+    lines: list[str] = []
     if shown:
         lines.append(f"{'row':>6}  {'verdict':<10} {'answer':<{WIDTH}} {'label':<{WIDTH // 2}} reason")
     for i in shown[: args.show]:

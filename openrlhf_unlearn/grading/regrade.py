@@ -11,20 +11,25 @@ The training rewards count every rollout, the texts only those saved: a saved on
 Writes "regrade" into summary.json; with --out, a run directory with the new verdicts, which every command can read.
 """
 
+# pyright: basic
+# Tables of pyarrow, which has no types.
+
 import argparse
 import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from tqdm import tqdm
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.grading.pool import load_grader
+from openrlhf_unlearn.grading.pool import MathGrader, load_grader
 from openrlhf_unlearn.run_dir import RunDir, read_table, update_summary, write_json, write_table
 
 CHUNK = 512
+Row: TypeAlias = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"written: {args.out}")
 
 
-def regrade(run_dir: RunDir, shadow: RunDir, args: argparse.Namespace) -> dict:
+def regrade(run_dir: RunDir, shadow: RunDir, args: argparse.Namespace) -> dict[str, Any]:
     """Write `shadow`, the run with new verdicts, and return what changes (the summary's "regrade")."""
     labels = dict(zip(*(read_table(run_dir.prompts)[name].to_pylist() for name in ("prompt_id", "label")), strict=True))
     _copy_rest(run_dir, shadow)
@@ -70,7 +75,7 @@ def regrade(run_dir: RunDir, shadow: RunDir, args: argparse.Namespace) -> dict:
     with load_grader(args.answer_format, **options) as grader, load_grader("lenient", **options) as lenient:
         tables = {f"evaluations/{tag}": run_dir.evaluation(tag) for tag in run_dir.evaluation_tags()}
         tables |= {f"rollouts/{step}": run_dir.step_file("rollouts", step) for step in run_dir.steps("rollouts")}
-        seen: list[dict] = []
+        seen: list[Row] = []
         for name, path in tables.items():
             rows = _graded(name, read_table(path).to_pylist(), labels, grader, lenient)
             seen += rows
@@ -94,12 +99,12 @@ def _copy_rest(run_dir: RunDir, shadow: RunDir) -> None:
             shutil.copy(run_dir.evaluation_json(tag), shadow.evaluation_json(tag))
 
 
-def _graded(name: str, rows: list[dict], labels: dict, grader, lenient) -> list[dict]:
+def _graded(name: str, rows: list[Row], labels: dict[str, Any], grader: MathGrader, lenient: MathGrader) -> list[Row]:
     """The rows with `new` (a Grade) and `look_alike`: called wrong by both, or before, and right to a lenient eye."""
     for start in tqdm(range(0, len(rows), CHUNK), name, leave=False, disable=None):
         chunk = rows[start : start + CHUNK]
         responses, gold = [row["response"] or "" for row in chunk], [labels.get(row["prompt_id"]) for row in chunk]
-        doubtful = []
+        doubtful: list[Row] = []
         for row, grade in zip(chunk, grader.grade(responses, gold), strict=True):
             row["new"] = grade
             row["look_alike"] = row["verdict"] != "correct" and grade.verdict == "correct"
@@ -113,8 +118,8 @@ def _graded(name: str, rows: list[dict], labels: dict, grader, lenient) -> list[
     return rows
 
 
-def _write(name: str, path: Path, rows: list[dict], run_dir: RunDir, shadow: RunDir) -> None:
-    table = read_table(path)
+def _write(name: str, path: Path, rows: list[Row], run_dir: RunDir, shadow: RunDir) -> None:
+    table: Any = read_table(path)
     grades = [row["new"] for row in rows]
     columns = {"reward": [g.reward for g in grades], "verdict": [g.verdict for g in grades]}
     columns["positive"] = [verdict == "correct" for verdict in columns["verdict"]]
@@ -127,13 +132,13 @@ def _write(name: str, path: Path, rows: list[dict], run_dir: RunDir, shadow: Run
         _correct_rewards(shadow.step_file("rewards", int(step)), rows)
 
 
-def _correct_rewards(path: Path, rows: list[dict]) -> None:
+def _correct_rewards(path: Path, rows: list[Row]) -> None:
     """Add what the saved rollouts gained or lost to the counts of the step as sampled."""
-    gained: Counter = Counter()
+    gained: Counter[str] = Counter()
     for row in rows:
         gained[row["prompt_id"]] += (row["new"].verdict == "correct") - (row["verdict"] == "correct")
-    table = read_table(path)
-    fixed = []
+    table: Any = read_table(path)
+    fixed: list[Row] = []
     for reward in table.to_pylist():
         change = gained[reward["prompt_id"]] if not reward["processed"] else 0
         if change:
@@ -155,7 +160,7 @@ def _groups(run_dir: RunDir, args: argparse.Namespace) -> dict[str, str] | None:
     return dict(zip(table["prompt_id"].to_pylist(), table["group"].to_pylist(), strict=True))
 
 
-def _summary(rows: list[dict], groups: dict, answer_format: str, labels: dict) -> dict:
+def _summary(rows: list[Row], groups: dict[str, Any], answer_format: str, labels: dict[str, Any]) -> dict[str, Any]:
     changes = Counter(f"{row['verdict']} -> {row['new'].verdict}" for row in rows)
     before, after = groups["before"] or {}, groups["after"] or {}
     moved = [
@@ -181,7 +186,7 @@ def _summary(rows: list[dict], groups: dict, answer_format: str, labels: dict) -
     }
 
 
-def _disputed(rows: list[dict], groups: dict, labels: dict) -> list[dict]:
+def _disputed(rows: list[Row], groups: dict[str, Any], labels: dict[str, Any]) -> list[Row]:
     """One item a prompt, most disputed answers first, with one answer as an example."""
     count = Counter(row["prompt_id"] for row in rows)
     example = {row["prompt_id"]: row["new"].answer or (row["response"] or "")[-60:] for row in rows}
@@ -191,7 +196,7 @@ def _disputed(rows: list[dict], groups: dict, labels: dict) -> list[dict]:
     ]
 
 
-def report(summary: dict, show: int = 10) -> str:
+def report(summary: dict[str, Any], show: int = 10) -> str:
     """The summary as the tables that the command prints."""
     lines = [f"{summary['responses']} responses graded again with {summary['answer_format']}"]
     for change, n in summary["verdicts"].items():
