@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrlhf_unlearn.grading import shapes
-from openrlhf_unlearn.grading.classify import shape
+from openrlhf_unlearn.grading.classify import shape, shapes
 from openrlhf_unlearn.grading.formula.clean import cleaned
 from openrlhf_unlearn.grading.formula.nodes import Unreadable, writing_of
 from openrlhf_unlearn.grading.formula.reader import nodes

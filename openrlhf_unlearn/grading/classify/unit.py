@@ -19,15 +19,14 @@ def unit(found: Nodes) -> tuple[Nodes, str | None]:
     return (found, None) if name is None or of_function else (found[:first], name)
 
 
-_RATES = {"m / s", "m / s ^{2}", "k m / h", "f t / s", "g / L", "m / h"}
+_RATES = {"m / s": "m/s", "m / s ^{2}": "m/s^2", "k m / h": "km/h", "f t / s": "ft/s", "g / L": "g/l", "m / h": "m/h"}
 
 
 def _rate(found: Nodes) -> tuple[Nodes, str] | None:
     """3 m/s, whose letters could be variables, too: only a few are taken for units."""
     first = next((i for i, node in enumerate(found) if node.kind == "let"), None)
-    if first and found[first - 1].kind == "num" and writing_of(found[first:]) in _RATES:
-        return found[:first], writing_of(found[first:]).replace(" ", "").replace("{", "").replace("}", "")
-    return None
+    rate = _RATES.get(writing_of(found[first:])) if first and found[first - 1].kind == "num" else None
+    return (found[:first], rate) if rate else None
 
 
 def unit_word(node: Node) -> str | None:

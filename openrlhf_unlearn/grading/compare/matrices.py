@@ -10,6 +10,10 @@ from openrlhf_unlearn.grading.compare.rows import in_order
 
 def matrices(a: Shape, b: Shape, rule: Same) -> str | None:
     """Cell by cell, whatever the brackets; a column or row for a vector."""
+    if isinstance(a, Row) and isinstance(b, Matrix):
+        a = _of_rows(a) or a
+    if isinstance(b, Row) and isinstance(a, Matrix):
+        b = _of_rows(b) or b
     if isinstance(a, Matrix) and isinstance(b, Matrix):
         return "matrix" if _same_matrix(a, b, rule) else None
     if isinstance(a, Matrix) and isinstance(b, Row):
@@ -17,6 +21,12 @@ def matrices(a: Shape, b: Shape, rule: Same) -> str | None:
     if isinstance(a, Row) and isinstance(b, Matrix):
         return "matrix" if (line := _line(b, a)) and in_order(a.items, line, rule) else None
     return None
+
+
+def _of_rows(row: Row) -> Matrix | None:
+    """[[1,2],[3,4]] of plain text."""
+    rows = [item.items for item in row.items if isinstance(item, Row) and item.brackets == "[]"]
+    return Matrix(tuple(rows)) if row.brackets == "[]" and len(rows) == len(row.items) else None
 
 
 def _same_matrix(a: Matrix, b: Matrix, rule: Same) -> bool:

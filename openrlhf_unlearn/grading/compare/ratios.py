@@ -30,10 +30,20 @@ def _same_ratio(a: Ratio, b: Ratio) -> bool:
 
 
 def times(a: Shape, b: Shape, rule: Same) -> str | None:
-    """The same hour and minute; a half of the day that only one side names is not compared."""
+    """The same hour and minute; 15:05 is 3:05 pm, and a half of the day that only one side names is not compared."""
     if not (isinstance(a, Clock) and isinstance(b, Clock)):
         return None
-    return "time" if a.parts == b.parts and (a.half == b.half or not (a.half and b.half)) else None
+    known = _of_the_day(a), _of_the_day(b)
+    same = known[0] == known[1] if None not in known else a.parts == b.parts
+    return "time" if same else None
+
+
+def _of_the_day(clock: Clock) -> tuple[int, ...] | None:
+    """The time with its hour from 0 to 23; None where it may be of either half."""
+    hour, *rest = clock.parts
+    if clock.half and 1 <= hour <= 12:
+        return (hour % 12 + 12 * (clock.half == "pm"), *rest)
+    return clock.parts if hour == 0 or hour > 12 else None
 
 
 def remainders(a: Shape, b: Shape, rule: Same) -> str | None:

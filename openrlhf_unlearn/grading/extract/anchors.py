@@ -4,7 +4,7 @@ import re
 
 from openrlhf_unlearn.grading.extract.formulas import first_formulas
 from openrlhf_unlearn.grading.extract.found import MAX_ANSWER
-from openrlhf_unlearn.grading.extract.prose import SENTENCE_END, plain
+from openrlhf_unlearn.grading.extract.prose import SENTENCE_END, plain, without_bullet
 
 _ANSWER_WORDS = r"answers?|ans|(?:correct|right|best) (?:option|choice)s?|final (?:result|value|solution)s?"
 _ANCHOR = re.compile(
@@ -22,6 +22,12 @@ _OTHER = re.compile(
     r"\s{0,3},?\s{0,3}(?:/|\b(?:or|and|perhaps|maybe|possibly|but|unless|if|is not|is wrong)\b)",
     re.IGNORECASE,
 )
+# What says, before an anchor and in its own clause, that the answer is not claimed.
+_DOUBT = re.compile(
+    r"(?:(?:\bnot|n't)\s+(?:sure|certain|think|believe|know|say|claim)|\b(?:unsure|uncertain|unclear|doubt|whether|if|suppose"
+    r"|assume|assuming|imagine|unlikely|impossible))\b[^.,;:!?\n]*\Z",
+    re.IGNORECASE,
+)
 
 
 def anchored_answer(text: str) -> str | None:
@@ -33,7 +39,9 @@ def anchored_answer(text: str) -> str | None:
     start = hashes + 4 if hashes >= 0 else max(last.end() if last else -1, heading)
     if start < 0:
         return None
-    rest = text[start:].lstrip(" \t*_:：`\r\n")
+    if last and start == last.end() and _DOUBT.search(text[max(last.start() - 100, 0) : last.start()]):
+        return None
+    rest = without_bullet(text[start:].lstrip(" \t_:：`\r\n*"))
     return _answer_at(rest, hashes >= 0)
 
 

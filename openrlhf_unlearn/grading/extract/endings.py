@@ -2,7 +2,7 @@
 
 import re
 
-from openrlhf_unlearn.grading.extract.formulas import last_formulas
+from openrlhf_unlearn.grading.extract.formulas import ENDS, last_formulas
 from openrlhf_unlearn.grading.extract.found import MAX_ANSWER, Found
 from openrlhf_unlearn.grading.extract.prose import HEDGE, NUMBER, SENTENCE_END, count_words
 from openrlhf_unlearn.grading.extract.short import short_answer
@@ -12,9 +12,7 @@ _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 
 def last_formula(text: str) -> Found | None:
     """The formula, or what stands in bold, that ends the last line; none that a hedge precedes."""
-    line = text.rpartition("\n\n")[2] if text.endswith(("\\]", "$$")) else text.rpartition("\n")[2]
-    if text.endswith(("\\]", "$$", "\\].", "$$.")):
-        line = text[-MAX_ANSWER:]
+    line = text[-MAX_ANSWER:] if ENDS.search(text[-30:]) else text.rpartition("\n")[2]
     found, rule = last_formulas(line), "last formula"
     if not found and (bold := list(_BOLD.finditer(line))):
         found, rule = (bold[-1].start(), bold[-1].end(), bold[-1][1]), "bold"

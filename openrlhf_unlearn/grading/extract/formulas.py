@@ -1,16 +1,19 @@
-r"""The formulas of a text: $…$, $$…$$, \[…\] and \(…\)."""
+r"""The formulas of a text: $…$, $$…$$, \[…\], \(…\) and LaTeX's environments for display."""
 
 import re
 
 from openrlhf_unlearn.grading.extract.joints import joined, joint
 
-_OPENING = re.compile(r"\\.|\$\$|\$(?!\s)|\$(?=\s*\n)", re.DOTALL)
+_OPENING = re.compile(r"\\begin\{(?:align|equation|gather|eqnarray)\*?\}|\\.|\$\$|\$(?!\s)|\$(?=\s*\n)", re.DOTALL)
 _CLOSINGS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
+ENDS = re.compile(
+    r"(?:\$\$|\\\]|\\end\{(?:align|equation|gather|eqnarray)\*?\})\.?\Z"
+)  # of a display at the text's end
 _DOLLARS = re.compile(r"((?:\\.|[^$\\\n])+)\$")
 
 
 def formulas(text: str) -> list[tuple[int, int, str]]:
-    r"""(start, end, inside) of each $…$, $$…$$, \[…\] and \(…\), in time linear in the text."""
+    """(start, end, inside) of each formula, in time linear in the text; an environment's rows stay rows."""
     found: list[tuple[int, int, str]] = []
     never: set[str] = set()  # marks that nothing closes any more
     at = 0
@@ -19,13 +22,16 @@ def formulas(text: str) -> list[tuple[int, int, str]]:
         if mark == "$" and (dollars := _DOLLARS.match(text, at)):
             found.append((opening.start(), dollars.end(), dollars[1].strip()))
             at = dollars.end()
-        elif mark in _CLOSINGS and mark not in never:
-            end = text.find(_CLOSINGS[mark], at + 1)
+        elif (mark in _CLOSINGS or len(mark) > 2) and mark not in never:
+            closing = _CLOSINGS.get(mark) or mark.replace("begin", "end")
+            end = text.find(closing, at + 1)
             if end < 0:
                 never.add(mark)
                 continue
-            found.append((opening.start(), end + 2, text[at:end].strip()))
-            at = end + 2
+            inside = text[at:end].strip()
+            inside = rf"\begin{{aligned}}{inside}\end{{aligned}}" if len(mark) > 2 else inside
+            at = end + len(closing)
+            found.append((opening.start(), at, inside))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+_BULLET = re.compile(r"(?:[-+•]\s+(?=[$\\*`A-Za-z])|•\s*|\*\s+)")  # "- 5" may be minus five
 _MARKUP = re.compile(r"\*\*|__|`+|^[#\s]+|^[*_](?=\S)|(?<=\S)[*_]$")
 SENTENCE_END = re.compile(r"[.。](?=\s|\Z)")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z']{3,}|\bI\b")
@@ -14,6 +15,12 @@ HEDGE = re.compile(
     r"more than|less than|fewer than)\b|n't\b|\?",
     re.IGNORECASE,
 )
+
+
+def without_bullet(text: str) -> str:
+    """Without the sign before an item of a Markdown list."""
+    bullet = _BULLET.match(text)
+    return text[bullet.end() :] if bullet else text
 
 
 def plain(text: str) -> str:

@@ -11,16 +11,19 @@ from functools import lru_cache
 
 from openrlhf_unlearn.grading.formula.clean import cleaned
 from openrlhf_unlearn.grading.formula.commands import command
-from openrlhf_unlearn.grading.formula.finish import finished
+from openrlhf_unlearn.grading.formula.finish import finished, parts_at
 from openrlhf_unlearn.grading.formula.letters import RUN, letters
 from openrlhf_unlearn.grading.formula.nodes import Node, Nodes, Unreadable
 from openrlhf_unlearn.grading.formula.numerals import PLAIN, number_at
 from openrlhf_unlearn.grading.formula.signs import sign_at
+from openrlhf_unlearn.grading.formula.units import UNITS
 
 _TEN = re.compile(r"\s{0,3}10\s{0,3}(?:\^|\*\*)")
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _NUMERAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _ROOT_OR_PI = re.compile(r"(?:sqrt|pi)(?![a-z])")
+_CALLS = ("factorial", "binomial", "comb")
+_GOES_ON = re.compile(r"\s{0,3}[A-Za-z0-9({\\^_]")  # a variable's or function's name does
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0400-\u04ff\u0590-\u06ff]+")
 _MAX_TEXTS = 20  # \text within \text: each is read again
 _SPACE = Node("space", " ")
@@ -123,16 +126,27 @@ class Reader:
         last = next((node.kind for node in reversed(before) if node.kind != "space"), "")
         if run == "x" and last == "num" and _TEN.match(self.text, self.at):
             return [Node("op", "*")]  # 1.5 x 10^3
-        return self.plain_call(run) if run in ("sqrt", "abs") else letters(run, last)
+        if run in ("sqrt", "abs") or run in _CALLS and self.text.startswith("(", self.at):
+            return self.plain_call(run)
+        if run in UNITS and last == "num" and not _GOES_ON.match(self.text, self.at):
+            return [Node("word", run)]  # 5 min, 3 sec
+        return letters(run, last)
 
     def plain_call(self, name: str) -> list[Node]:
-        """sqrt(3), sqrt 3, abs(x) of plain text."""
+        """sqrt(3), sqrt 3, abs(x), factorial(5), comb(5,2) of plain text."""
         while self.text.startswith(" ", self.at):
             self.at += 1
         if self.at >= len(self.text) or name == "abs" and self.text[self.at] != "(":
             return [Node("word", name)]
         inner = self.argument(script=True)
-        return [Node("bar", "|"), *inner, Node("bar", "|")] if name == "abs" else [Node("sqrt", "sqrt", ((), inner))]
+        if name == "abs":
+            return [Node("bar", "|"), *inner, Node("bar", "|")]
+        if name == "factorial":
+            return [Node("open", "("), *inner, Node("close", ")"), Node("op", "!")]
+        if name == "sqrt":
+            return [Node("sqrt", "sqrt", ((), inner))]
+        parts = parts_at("sep", inner)
+        return [Node("binom", "binom", tuple(parts))] if len(parts) == 2 else [Node("word", name), *inner]
 
     def argument(self, script: bool = False) -> Nodes:
         """What TeX takes for a command's argument; for a script or root also (…), -1 and 10 of plain text."""
