@@ -7,8 +7,8 @@ from numbers import Number
 from typing import Any
 
 from openrlhf_unlearn.grading.extract import boxed_answer, said
+from openrlhf_unlearn.store.verdicts import VERDICTS as VERDICTS
 
-VERDICTS = ("correct", "wrong", "no_answer", "timeout", "error", "bad_label")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
 
 
