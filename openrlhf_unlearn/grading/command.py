@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias, cast
 
 from tqdm import tqdm
 
@@ -21,6 +22,7 @@ from openrlhf_unlearn.grading.pool import load_grader
 from openrlhf_unlearn.options import option
 
 CHUNK, WIDTH = 256, 44
+Row: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,17 @@ def run(options: GradeOptions) -> None:
     print(report(rows, grades, options))
 
 
-def read_rows(options: GradeOptions) -> list[dict]:
+def read_rows(options: GradeOptions) -> list[Row]:
     """The file's rows. Raises UserError for what lacks a response, a label or a known expectation."""
     from openrlhf_unlearn.grading.data_check import rows_of
 
     path = Path(options.file)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    rows = []
-    for where, row in rows_of(path):
-        missing = [k for k in (options.response_key, options.label_key) if not isinstance(row, dict) or k not in row]
+    rows: list[Row] = []
+    for where, found in rows_of(path):
+        row = cast(Row, found) if isinstance(found, dict) else {}  # a line of JSON may hold anything
+        missing = [key for key in (options.response_key, options.label_key) if key not in row]
         if missing:
             raise UserError(f"{path}: {where} has no {missing[0]!r}; name the column with --response-key, --label-key")
         expected = row.get(options.expected_key)
@@ -71,7 +74,7 @@ def read_rows(options: GradeOptions) -> list[dict]:
     return rows
 
 
-def grade_rows(rows: list[dict], options: GradeOptions) -> list[Grade]:
+def grade_rows(rows: list[Row], options: GradeOptions) -> list[Grade]:
     grades: list[Grade] = []
     with load_grader(options.answer_format, workers=options.workers, timeout_s=options.timeout_s) as grader:
         for start in tqdm(range(0, len(rows), CHUNK), "grading", leave=False, disable=None):
@@ -82,7 +85,7 @@ def grade_rows(rows: list[dict], options: GradeOptions) -> list[Grade]:
     return grades
 
 
-def write_rows(path: Path, rows: list[dict], grades: list[Grade]) -> None:
+def write_rows(path: Path, rows: list[Row], grades: list[Grade]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8") as lines:
@@ -98,12 +101,12 @@ def as_expected(grade: Grade, expected: str | None) -> bool:
     return expected is None or grade.verdict == expected
 
 
-def report(rows: list[dict], grades: list[Grade], options: GradeOptions) -> str:
+def report(rows: list[Row], grades: list[Grade], options: GradeOptions) -> str:
     """The table of verdicts, of those that were not expected where something is, and the counts."""
     expected = [row.get(options.expected_key) for row in rows]
     known = any(value is not None for value in expected)
     shown = [i for i, grade in enumerate(grades) if not known or not as_expected(grade, expected[i])]
-    lines = []
+    lines: list[str] = []
     if shown:
         lines.append(f"{'row':>6}  {'verdict':<10} {'answer':<{WIDTH}} {'label':<{WIDTH // 2}} reason")
     for i in shown[: options.show]:

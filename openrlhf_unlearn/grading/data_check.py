@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.nested import get, has
@@ -31,7 +32,7 @@ def check_model(path: str) -> None:
         )
 
 
-def rows_of(path: Path) -> Iterator[tuple[str, dict]]:
+def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
     """(where, row) for each row of a local .json, .jsonl, .csv or .parquet file. Raises UserError at a broken row."""
     suffix = path.suffix
     if suffix == ".parquet":
@@ -42,11 +43,11 @@ def rows_of(path: Path) -> Iterator[tuple[str, dict]]:
             for number, row in enumerate(csv.DictReader(lines), 2):
                 yield f"line {number}", row
     else:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("["):
             yield from _rows_of_json(path, text)
         else:
-            for number, line in enumerate(text.splitlines(), 1):
+            for number, line in enumerate(text.split("\n"), 1):  # a text may hold U+2028, a line to splitlines
                 if line.strip():
                     yield f"line {number}", _parsed(path, line, f"line {number}")
 
@@ -58,7 +59,7 @@ def _parsed(path: Path, text: str, where: str):
         raise UserError(f"{path}: {where} is not JSON ({error.msg}); mend or remove it") from None
 
 
-def _rows_of_json(path: Path, text: str) -> Iterator[tuple[str, dict]]:
+def _rows_of_json(path: Path, text: str) -> Iterator[tuple[str, Any]]:
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:

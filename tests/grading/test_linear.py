@@ -10,7 +10,7 @@ import pytest
 
 from openrlhf_unlearn.grading import choices, extract, labelling
 from openrlhf_unlearn.grading.classify import shape
-from openrlhf_unlearn.grading.nodes import Unreadable
+from openrlhf_unlearn.grading.formula.nodes import Unreadable
 
 LENGTH, READ, FLOOR_S = 20_000, 4_000, 0.1  # characters of a response, and of a formula
 PIECES = r"""

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from fractions import Fraction
 
-from openrlhf_unlearn.grading.symbols import CHARACTERS, SUBSCRIPTS, SUPERSCRIPTS
+from openrlhf_unlearn.grading.formula.symbols import CHARACTERS, SUBSCRIPTS, SUPERSCRIPTS
 
 _REPEATING = re.compile(
     r"(?<![0-9.])([0-9]*)\.([0-9]*)(?:\\(?:overline|bar|dot)\s*(?:\{([0-9]+)\}|([0-9]))|\(([0-9]+)\))"
@@ -33,7 +33,7 @@ def _repeating(whole: str, fixed: str, repeated: str) -> str:
     return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
-def _going_on(found: re.Match) -> str:
+def _going_on(found: re.Match[str]) -> str:
     r"""0.1666\ldots as 1/6: a digit that stands there three times, or a group twice, goes on."""
     whole, digits = found[1], found[2]
     for n in range(1, len(digits) // 2 + 1):
@@ -50,7 +50,8 @@ def _going_on(found: re.Match) -> str:
 def _in_ascii(text: str) -> str:
     if text.isascii():
         return text
-    out, i = [], 0
+    out: list[str] = []
+    i = 0
     while i < len(text):
         char = text[i]
         for table, mark in ((SUPERSCRIPTS, "^"), (SUBSCRIPTS, "_")):

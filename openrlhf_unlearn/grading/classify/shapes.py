@@ -1,10 +1,12 @@
-"""The kinds of answers: what an answer is, so that only like is compared with like. classify.py finds them."""
+"""The kinds of answers: what an answer is, so that only like is compared with like. order.py finds them."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from openrlhf_unlearn.grading.nodes import Node
-
-Nodes = tuple[Node, ...]
+from openrlhf_unlearn.grading.formula.nodes import Nodes
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Words:
 class Relation:
     """sides[0] ops[0] sides[1] ops[1] …: an equation, a chain of inequalities, a membership."""
 
-    sides: tuple
+    sides: tuple[Shape, ...]
     ops: tuple[str, ...]
 
 
@@ -35,7 +37,7 @@ class Relation:
 class Many:
     """Several answers in any order. kind: "list", "or" (alternatives, named as such), "set" (braces), "system"."""
 
-    items: tuple
+    items: tuple[Shape, ...]
     kind: str
 
 
@@ -43,7 +45,7 @@ class Many:
 class Row:
     """Items in an order, within brackets: a point, a vector or an interval."""
 
-    items: tuple
+    items: tuple[Shape, ...]
     brackets: str
 
 
@@ -51,7 +53,7 @@ class Row:
 class Joined:
     """Sets joined by "cup", "cap" or "minus"."""
 
-    parts: tuple
+    parts: tuple[Shape, ...]
     ops: tuple[str, ...]
 
 
@@ -59,7 +61,7 @@ class Joined:
 class Matrix:
     """rows of cells, times `factor` (nodes, empty for 1)."""
 
-    rows: tuple[tuple, ...]
+    rows: tuple[tuple[Shape, ...], ...]
     factor: Nodes = ()
 
 
@@ -67,22 +69,28 @@ class Matrix:
 class Determinant:
     """A square of cells between bars."""
 
-    rows: tuple[tuple, ...]
+    rows: tuple[tuple[Shape, ...], ...]
 
 
 @dataclass(frozen=True)
 class Cases:
     """A function by cases: pairs of a value and its condition."""
 
-    rows: tuple[tuple, ...]
+    rows: tuple[tuple[Shape, ...], ...]
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """3:4; a clock, too, if the second part has two digits (10:30, with "am" or "pm" as half)."""
+    """3:4."""
 
-    parts: tuple
-    clock: bool = False
+    parts: tuple[Shape, ...]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """10:30, hour and minute and perhaps second. half: "am", "pm" or "" where it is not said."""
+
+    parts: tuple[int, ...]
     half: str = ""
 
 
@@ -98,8 +106,8 @@ class Based:
 class Residue:
     """A remainder: value mod modulus."""
 
-    value: object
-    modulus: object
+    value: Shape
+    modulus: Shape
 
 
 @dataclass(frozen=True)
@@ -107,4 +115,13 @@ class Builder:
     """{x : condition}."""
 
     variable: str
-    conditions: tuple
+    conditions: tuple[Shape, ...]
+
+
+Shape: TypeAlias = (
+    Quantity | Words | Relation | Many | Row | Joined | Matrix | Determinant | Cases | Ratio | Clock | Based | Residue
+    | Builder
+)  # fmt: skip
+Of: TypeAlias = Callable[[Nodes], Shape]  # the shape of nodes within
+Classifier: TypeAlias = Callable[[Nodes, Of], Shape | None]  # None: of another kind
+Same: TypeAlias = Callable[[Shape, Shape], "str | None"]  # the rule by which an answer is a label

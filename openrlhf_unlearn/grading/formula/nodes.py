@@ -1,6 +1,12 @@
 """The parts of a formula, and one canonical writing of them."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Nodes: TypeAlias = tuple["Node", ...]
 
 
 @dataclass(frozen=True)
@@ -13,16 +19,16 @@ class Node:
 
     kind: str
     text: str
-    args: tuple = ()
+    args: tuple[Any, ...] = ()  # tuples of nodes; of an env, its rows: tuples of cells, tuples of nodes
 
 
 class Unreadable(ValueError):
     """The text is no well-formed formula."""
 
 
-def writing_of(found) -> str:
+def writing_of(found: Iterable[Node]) -> str:
     """One text for the nodes: equal writings are equal answers. Words count without regard to case."""
-    parts = []
+    parts: list[str] = []
     for node in found:
         if node.args:
             inner = "}{".join(
@@ -32,3 +38,11 @@ def writing_of(found) -> str:
         else:
             parts.append(node.text.casefold() if node.kind == "word" else node.text)
     return " ".join(parts)
+
+
+def within(found: Iterable[Node]) -> Iterator[Node]:
+    """The nodes at every depth, but for what stands in an environment."""
+    for node in found:
+        yield node
+        for arg in node.args if node.kind != "env" else ():
+            yield from within(arg)

@@ -89,7 +89,7 @@ _ENVIRONMENT_NAMES = """
 pmatrix bmatrix matrix vmatrix Bmatrix Vmatrix smallmatrix array cases aligned align gathered split align* rcases dcases
 """
 ENVIRONMENTS = set(_ENVIRONMENT_NAMES.split())
-_SHORT_WORDS = "is in to of if no as at by we be an it on so do yes the and not its dne"
+_SHORT_WORDS = "is in to of if no as at by we be an it on so do yes the and not its dne cent deg"
 WORDS = set(_SHORT_WORDS.split())
 _SHORT_UNITS = "mm cm dm km mg kg lb oz ml mL dl cl ft yd mi hr kW kw Hz ms kN pm am"
 UNITS_2 = set(_SHORT_UNITS.split())
