@@ -12,6 +12,7 @@ Writes "regrade" into summary.json; with --out, a run directory with the new ver
 """
 
 import argparse
+import errno
 import shutil
 import tempfile
 from collections import Counter
@@ -55,11 +56,21 @@ def run(args: argparse.Namespace) -> None:
         shadow = RunDir(Path(scratch) / "run")
         summary = regrade(run_dir, shadow, args)
         if args.out:
-            shadow.path.rename(args.out)  # whole, or not there
+            _appear(shadow.path, Path(args.out))
     update_summary(run_dir, "regrade", summary)
     print(report(summary, args.show))
     if args.out:
         print(f"written: {args.out}")
+
+
+def _appear(made: Path, out: Path) -> None:
+    """Whole, or not there; another command may have put its own there meanwhile."""
+    try:
+        made.rename(out)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise UserError(f"--out {out} exists; choose another folder or remove it") from None
 
 
 def regrade(run_dir: RunDir, shadow: RunDir, args: argparse.Namespace) -> dict:
