@@ -18,7 +18,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # The base installation has neither torch nor the host: there the tests of what needs them are left out, and no others.
 collect_ignore_glob = []
 if importlib.util.find_spec("torch") is None:
-    collect_ignore_glob += ["microworld/*", "probe/*"]
+    collect_ignore_glob += ["gpu/*", "microworld/*", "probe/*"]
 if importlib.util.find_spec("openrlhf") is None:
     collect_ignore_glob += [
         "cpu/*", "examples/*", "integration/*", "training/*", "grading/test_reward.py",
