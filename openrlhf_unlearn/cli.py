@@ -8,6 +8,7 @@ A verb's module has `add_arguments(parser)` and `run(args)`; it is imported only
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -16,7 +17,7 @@ from openrlhf_unlearn import __version__
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.help_text import Formatter
 from openrlhf_unlearn.masking import mask_text
-from openrlhf_unlearn.surroundings import settle
+from openrlhf_unlearn.surroundings import Plain, settle
 
 VERBS = {
     "demo": ("openrlhf_unlearn.demo", "a run that is in the package, classified and reported: what you would get"),
@@ -41,6 +42,8 @@ VERBS = {
     "analyze": ("openrlhf_unlearn.report.analyze", "everything that is missing, then the report"),
 }
 
+MAY_BE_EMPTY = ("--input-template", "--columns")
+
 
 class Parser(argparse.ArgumentParser):
     """Tells what is wrong with a command line in one line, without the secrets in it."""
@@ -51,11 +54,10 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
-    settle()
     verb = next((word for word in argv if not word.startswith("-")), None)
     try:
-        args = _parse(argv, verb)
-        return importlib.import_module(VERBS[args.verb][0]).run(args) or 0
+        settle()
+        return _run(argv, verb)
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -67,6 +69,17 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(f"openrlhf-unlearn {verb}: {one_line(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+
+
+def _run(argv: list[str], verb: str | None) -> int:
+    args = _parse(argv, verb)
+    run = importlib.import_module(VERBS[args.verb][0]).run
+    if verb == "train" or sys.stdout is None:  # the host's own log, in its own colours; or nobody reads
+        return run(args) or 0
+    with contextlib.redirect_stdout(Plain(sys.stdout)) as stdout:
+        code = run(args) or 0
+        stdout.flush()  # here, where a pipe or a disk that takes no more is told in a line
+        return code
 
 
 def _parse(argv: list[str], chosen: str | None) -> argparse.Namespace:
@@ -85,6 +98,9 @@ def _parse(argv: list[str], chosen: str | None) -> argparse.Namespace:
             described = importlib.import_module(module)
             sub.description = described.__doc__
             described.add_arguments(sub)
+    for before, word in zip(["", *argv], argv, strict=False):
+        if not word and chosen != "train" and before not in MAY_BE_EMPTY:
+            parser.error(f"an empty argument after {before or 'the program'!r}; is a variable of the shell not set?")
     return parser.parse_args(argv)
 
 

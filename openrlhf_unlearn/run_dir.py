@@ -161,7 +161,18 @@ SCHEMAS = {
     ),
 }
 
-_CORE = {"prompts.parquet": ("prompt_id", "prompt", "label"), "learnability.parquet": ("prompt_id", "group")}
+# What no table of ours is without: by its file, or by the folder that it is in. Other columns came with later versions.
+_CORE = {
+    "prompts.parquet": ("prompt_id", "prompt", "label"),
+    "learnability.parquet": ("prompt_id", "group"),
+    "similarity.parquet": ("prompt_id", "group", "n_correct", "mean_cosine"),
+    "rewards": ("step", "prompt_id", "processed", "n", "n_positive", "mean_reward"),
+    "clipping": tuple(SCHEMAS["clipping"].names),
+    "likelihood": ("step", "prompt_id", "n_positive", "reference_log_likelihood"),
+    "rollouts": ("step", "prompt_id", "sample", "response", "reward", "verdict"),
+    "evaluations": ("prompt_id", "sample", "response", "reward", "verdict"),
+    "judgements": tuple(SCHEMAS["judgements"].names),
+}
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
 
 
@@ -246,10 +257,31 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read ({reason}); it was cut off or is of another kind") from None
-    lacking = [] if columns else [name for name in _CORE.get(path.name, ()) if name not in table.column_names]
+    core = _CORE.get(path.name) or _CORE.get(path.parent.name, ())
+    lacking = [name for name in core if name not in table.column_names and (columns is None or name in columns)]
     if lacking:
         raise UserError(f"{path} has no column {lacking[0]!r}; it is of another kind, or was edited")
+    for field in table.schema:
+        if _KINDS.get(field.name, _kind(field.type)) != _kind(field.type) != "null":
+            raise UserError(
+                f"{path}: its column {field.name!r} holds {field.type}, not {_KINDS[field.name]}; it is of another "
+                "kind, or was edited"
+            )
     return table
+
+
+def _kind(type: pa.DataType) -> str:
+    if pa.types.is_dictionary(type):
+        type = type.value_type
+    if pa.types.is_string(type) or pa.types.is_large_string(type) or pa.types.is_string_view(type):
+        return "text"
+    if pa.types.is_integer(type) or pa.types.is_floating(type):
+        return "numbers"
+    return str(type).partition("<")[0]
+
+
+# A column of one name holds the same kind of values in all tables.
+_KINDS = {field.name: _kind(field.type) for schema in SCHEMAS.values() for field in schema}
 
 
 def holds_files(folder: Path) -> bool:

@@ -7,10 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from openrlhf_unlearn.errors import UserError, plain
+
 
 def settle() -> None:
-    """Once, before a command starts."""
+    """Once, before a command starts. Raises UserError where it cannot start at all."""
     _print_any_text()
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UserError("the current folder was removed or moved; cd into one that is there") from None
     if not sys.stderr.isatty():  # in a log, bars of loading a file of a few rows are noise
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     _settle_caches()
@@ -23,12 +29,33 @@ def _print_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+class Plain:
+    """A stream on which no text of the data can steer the terminal: control characters are shown as escapes."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        return self.stream.write(plain(text))
+
+    def __getattr__(self, name: str):
+        return getattr(self.stream, name)
+
+
+def home() -> Path:
+    """The user's home; a folder that is not there for a user whom this machine does not know, as in a container."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
+
+
 def _settle_caches() -> None:
     """Matplotlib, Hugging Face and vLLM keep caches at home; without one that can be written, in a folder of our own
     for as long as this process lives."""
     if os.environ.get("XDG_CACHE_HOME"):
         return
-    cache = Path.home() / ".cache"
+    cache = home() / ".cache"
     try:
         cache.mkdir(parents=True, exist_ok=True)
         writable = os.access(cache, os.W_OK)

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.surroundings import home
 
 _REMOTE_CODE = "OPENRLHF_UNLEARN_TRUST_REMOTE_CODE"
 
@@ -55,7 +56,7 @@ def check_run(run_json: Path, code: str, trusted: bool, instead: str = "") -> No
 
 
 def _note(run_json: Path) -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    state = os.environ.get("XDG_STATE_HOME") or home() / ".local" / "state"
     digest = hashlib.blake2b(run_json.read_bytes(), digest_size=16).hexdigest()
     return Path(state) / "openrlhf-unlearn" / "own-runs" / digest
 

@@ -12,7 +12,15 @@ import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.learnability.settings import Settings, check_same
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, SCHEMAS, RunDir, atomic_path, read_json, read_table, write_json
+from openrlhf_unlearn.run_dir import (
+    POSITIVE_THRESHOLD,
+    SCHEMAS,
+    RunDir,
+    atomic_path,
+    read_object,
+    read_table,
+    write_json,
+)
 
 # The tokens exactly as sampled, the end-of-text token included where there was one; the probe needs them.
 SCHEMA = (
@@ -52,7 +60,7 @@ class Parts:
         self.drawn = 0  # by this process
         state = self.folder / "settings.json"
         if state.exists():
-            check_same(read_json(state), settings, self.folder, "bring the same, or delete that folder to start anew")
+            check_same(read_object(state), settings, self.folder, "bring the same, or delete that folder to start anew")
         files = self._files()
         self.number = int(files[-1].stem.removeprefix("part-")) + 1 if files else 0
         for path in files:

@@ -71,6 +71,8 @@ def check(args: argparse.Namespace) -> None:
             raise UsageError(f"--{name} {getattr(args, name)}: a pass rate above 0 and at most 1")
     if args.compare and len(args.runs) < 2:
         raise UsageError("--compare needs at least two runs: openrlhf-unlearn analyze RUN_A RUN_B --compare")
+    if len({Path(run).resolve() for run in args.runs}) < len(args.runs):
+        raise UsageError("a run is given twice; give each once")
     if args.every < 1:
         raise UsageError(f"--every {args.every}: at least 1 second")
     if args.watch and args.compare:
