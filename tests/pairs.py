@@ -22,10 +22,10 @@ import sys
 from pathlib import Path
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.run_dir import RunDir, read_json, read_table, write_json
-from openrlhf_unlearn.trust import own
-from tests.learnability.coins import Coins
-from tests.learnability.runs import ids, make_run
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json
+from openrlhf_unlearn.store.trust import own
+from tests.evaluation.coins import Coins
+from tests.labels.runs import ids, make_run
 
 SIZE, SAMPLES = 44, 8
 EVALUATE = "--model model --data data.jsonl --input-key prompt --label-key label --max-len 64 --reward reward.py -n 4"
@@ -61,8 +61,8 @@ EVALUATIONS = {"initial": SIZE * SAMPLES, "final": SIZE * SAMPLES, "extra": 300,
                "sampled": SIZE * 4, "sampled-2": SIZE * 4}  # fmt: skip
 MODULES = (
     "datasets torch transformers peft matplotlib.pyplot sklearn.linear_model sklearn.impute sklearn.preprocessing "
-    "sklearn.model_selection openrlhf_unlearn.learnability.classify openrlhf_unlearn.report.build "
-    "openrlhf_unlearn.report.page openrlhf_unlearn.learnability.prompts openrlhf_unlearn.interventions.judged "
+    "sklearn.model_selection openrlhf_unlearn.labels.classify openrlhf_unlearn.report.build "
+    "openrlhf_unlearn.report.page openrlhf_unlearn.evaluation.prompts openrlhf_unlearn.interventions.judged "
     "openrlhf_unlearn.report.figures openrlhf_unlearn.probe.gather openrlhf_unlearn.probe.work"
 )
 
@@ -75,7 +75,7 @@ def prepare() -> None:
     if "probe" in VERBS:
         importlib.import_module("torch").set_num_threads(1)  # a fork cannot use the threads of its parent
     if "evaluate" in VERBS:
-        engines = importlib.import_module("openrlhf_unlearn.learnability.engines")
+        engines = importlib.import_module("openrlhf_unlearn.evaluation.engines")
         engines.engine_pool = lambda config, number: contextlib.nullcontext(Coins([0.5] * SIZE))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.run_dir import GROUPS, RunDir, read_json, read_table
+from openrlhf_unlearn.store.run_dir import GROUPS, RunDir, read_json, read_table
 
 EARLIER = RunDir(Path(__file__).parent / "data" / "run_of_2026_11_26")
 OF_THE_PROBE = tuple(f"report.figures.{name}" for name in ("interference", "similarity", "spectrum"))
