@@ -10,6 +10,7 @@ A verb's module has `add_arguments(parser)` and `run(args)`; it is imported only
 import argparse
 import contextlib
 import importlib
+import math
 import os
 import sys
 
@@ -76,7 +77,25 @@ def _parse(argv: list[str], chosen: str | None) -> argparse.Namespace:
             described = importlib.import_module(module)
             sub.description = described.__doc__
             described.add_arguments(sub)
+    args = parser.parse_args(argv)
+    if chosen != "train":
+        _check_words(argv)
+        _check_numbers(args)
+    return args
+
+
+def _check_words(argv: list[str]) -> None:
+    """Raise UsageError at an empty argument: `--run "$RUN"` without RUN would mean the current folder."""
     for before, word in zip(["", *argv], argv, strict=False):
-        if not word and chosen != "train" and before not in MAY_BE_EMPTY:
-            parser.error(f"an empty argument after {before or 'the program'!r}; is a variable of the shell not set?")
-    return parser.parse_args(argv)
+        if not word and before not in MAY_BE_EMPTY:
+            raise UsageError(f"an empty argument after {before}; is a variable of the shell not set?")
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    """Raise UsageError at nan, inf and negative counts, which mean nothing to any flag of ours."""
+    for name, value in vars(args).items():
+        flag = f"--{name.replace('_', '-')}" if len(name) > 1 else f"-{name}"
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{flag} {value}: give a finite number")
+        if isinstance(value, int) and value < 0:
+            raise UsageError(f"{flag} {value}: must not be negative")

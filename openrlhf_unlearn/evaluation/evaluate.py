@@ -22,6 +22,8 @@ from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, write_json
 from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
 
+DTYPES = ("auto", "bfloat16", "float16", "float32")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -57,7 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="of the sampling")
     add("--engines", type=int, help="vLLM engines; default: one a GPU, or one without")
     add("--tensor-parallel", type=int, default=1, help="GPUs an engine")
-    add("--dtype", default="bfloat16", help="of the weights; as training's by default")
+    add(
+        "--dtype",
+        default="bfloat16",
+        choices=("auto", "bfloat16", "float16", "float32"),
+        help="of the weights; as training's by default",
+    )
     add("--chunk", type=int, default=2048, help="responses between two saved parts")
     add("--grading-workers", type=int, default=2, help="processes that grade")
     add(
@@ -70,10 +77,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_remote_code(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    if args.n < 1 or args.chunk < 1:
-        raise UsageError("-n and --chunk must be at least 1")
+def check(args: argparse.Namespace) -> None:
+    """Raise UsageError for values that make no sense."""
     check_name(args.tag, "--tag")
+    for name in ("n", "chunk", "max_len", "max_new_tokens", "engines", "tensor_parallel", "grading_workers"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise UsageError(f"{'-n' if name == 'n' else '--' + name.replace('_', '-')} {value}: must be at least 1")
+    for name in ("error_rate", "settle", "top_p"):
+        if (value := getattr(args, name)) is not None and not 0 < value <= 1:
+            raise UsageError(f"--{name.replace('_', '-')} {value}: must be above 0 and at most 1")
+    if args.temperature is not None and args.temperature < 0:
+        raise UsageError(f"--temperature {args.temperature}: must not be negative")
+
+
+def run(args: argparse.Namespace) -> int:
+    check(args)
     run_dir = RunDir.open(args.run) if RunDir(args.run).run_json.exists() else RunDir(args.run)
     from openrlhf_unlearn.evaluation.checkpoints import resolve_model
 

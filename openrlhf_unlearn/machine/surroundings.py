@@ -1,6 +1,7 @@
 """What a command needs of its surroundings, where they have less to give: a locale, a home for caches."""
 
 import atexit
+import csv
 import os
 import shutil
 import sys
@@ -19,6 +20,7 @@ def settle() -> None:
         raise UserError("the current folder was removed or moved; cd into one that is there") from None
     if not sys.stderr.isatty():  # in a log, bars of loading a file of a few rows are noise
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    csv.field_size_limit(2**31 - 1)  # the module's limit of 131,072 characters is less than a long response
     _settle_caches()
 
 
@@ -42,24 +44,17 @@ class Plain:
         return getattr(self.stream, name)
 
 
-def home() -> Path:
-    """The user's home; a folder that is not there for a user whom this machine does not know, as in a container."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return Path("/nonexistent")
-
-
 def _settle_caches() -> None:
     """Matplotlib, Hugging Face and vLLM keep caches at home; without one that can be written, in a folder of our own
     for as long as this process lives."""
     if os.environ.get("XDG_CACHE_HOME"):
         return
-    cache = home() / ".cache"
+    cache = Path("~/.cache")
     try:
+        cache = cache.expanduser()
         cache.mkdir(parents=True, exist_ok=True)
         writable = os.access(cache, os.W_OK)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: a user whom this machine does not know, as in a container
         writable = False
     if writable:
         return

@@ -173,6 +173,8 @@ _CORE = {
     "evaluations": ("prompt_id", "sample", "response", "reward", "verdict"),
     "judgements": tuple(SCHEMAS["judgements"].names),
 }
+_TEXT, _OBJECT = (str, "text"), (dict, "JSON object")
+_CONFIG = {"args": _OBJECT, "versions": _OBJECT} | dict.fromkeys(("command", "created", "model", "recorded"), _TEXT)
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
 
 
@@ -190,6 +192,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it becomes `path` if the block succeeds and is removed if not."""
     aside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
+        if path.exists() and not path.is_file():  # /dev/stdout, say: it would be replaced, and not written to
+            raise UserError(f"cannot write {path}: it is there and no file; give the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(aside, os.O_CREAT | os.O_EXCL, 0o666))  # readable to whom the user's umask lets read it
         yield aside
@@ -386,8 +390,9 @@ class RunDir:
 
     def config(self) -> dict:
         config = read_object(self.run_json)
-        if not isinstance(config.get("args") or {}, dict):
-            raise UserError(f"{self.run_json}: its args are no JSON object; it is of another kind")
+        for name, (kind, words) in _CONFIG.items():
+            if not isinstance(config.get(name) or kind(), kind):
+                raise UserError(f"{self.run_json}: its {name} is no {words}; it is of another kind, or was edited")
         return config
 
     def evaluation_tags(self) -> list[str]:

@@ -11,7 +11,6 @@ import os
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.machine.surroundings import home
 
 _REMOTE_CODE = "OPENRLHF_UNLEARN_TRUST_REMOTE_CODE"
 
@@ -30,14 +29,14 @@ def own(run_json: Path) -> None:
         note = _note(run_json)
         note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         note.touch()
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home
         return
 
 
 def is_own(run_json: Path) -> bool:
     try:
         return _note(run_json).exists()
-    except OSError:
+    except (OSError, RuntimeError):
         return False
 
 
@@ -56,7 +55,7 @@ def check_run(run_json: Path, code: str, trusted: bool, instead: str = "") -> No
 
 
 def _note(run_json: Path) -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or home() / ".local" / "state"
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     digest = hashlib.blake2b(run_json.read_bytes(), digest_size=16).hexdigest()
     return Path(state) / "openrlhf-unlearn" / "own-runs" / digest
 
