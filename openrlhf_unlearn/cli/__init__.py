@@ -18,6 +18,7 @@ from openrlhf_unlearn import __version__
 from openrlhf_unlearn.cli.help_text import Formatter
 from openrlhf_unlearn.cli.verbs import VERBS
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
+from openrlhf_unlearn.evaluation.leaving import Terminated, nothing_outlives
 from openrlhf_unlearn.machine.surroundings import Plain, settle
 from openrlhf_unlearn.masking import mask_text
 
@@ -40,9 +41,10 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print(f"openrlhf-unlearn {verb}: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    except (KeyboardInterrupt, Terminated) as stopped:
+        by, code = (" by SIGTERM", 143) if isinstance(stopped, Terminated) else ("", 130)
+        print(f"openrlhf-unlearn {verb}: stopped{by}; the same command goes on from here", file=sys.stderr)
+        return code
     except Exception as error:
         if os.environ.get("OPENRLHF_UNLEARN_TRACE") and not isinstance(error, UserError):
             raise
@@ -55,7 +57,9 @@ def _run(argv: list[str], verb: str | None) -> int:
     run = importlib.import_module(VERBS[args.verb][0]).run
     if verb == "train" or sys.stdout is None:  # the host's own log, in its own colours; or nobody reads
         return run(args) or 0
-    with contextlib.redirect_stdout(Plain(sys.stdout)) as stdout:
+    # What the demo starts is the user's browser; a launch sees to its own processes.
+    alone = contextlib.nullcontext() if verb == "demo" else nothing_outlives()
+    with alone, contextlib.redirect_stdout(Plain(sys.stdout)) as stdout:
         code = run(args) or 0
         stdout.flush()  # here, where a pipe or a disk that takes no more is told in a line
         return code

@@ -118,7 +118,6 @@ def evaluate(run_dir: RunDir, tag: str, settings: Settings, args: argparse.Names
     """Sample, grade and save what is still missing of `tag`, then merge its parts."""
     from openrlhf_unlearn.evaluation.adaptive import Plan
     from openrlhf_unlearn.evaluation.engines import EngineConfig, engine_pool
-    from openrlhf_unlearn.evaluation.leaving import nothing_outlives
     from openrlhf_unlearn.evaluation.parts import Parts
     from openrlhf_unlearn.evaluation.prompts import DataConfig, load_prompts, load_tokenizer, settle_prompts
     from openrlhf_unlearn.evaluation.rewards import reward_grader
@@ -143,7 +142,6 @@ def evaluate(run_dir: RunDir, tag: str, settings: Settings, args: argparse.Names
             tensor_parallel=args.tensor_parallel,
         )
         with (
-            nothing_outlives(),
             reward_grader(settings.reward, settings.answer_format, args.grading_workers) as grade,
             engine_pool(config, args.engines) as pool,
         ):
