@@ -23,6 +23,8 @@ from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, write_json
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
+DTYPES = ("auto", "bfloat16", "float16", "float32")
+
 
 @dataclass(frozen=True)
 class EvaluateOptions:
@@ -52,7 +54,7 @@ class EvaluateOptions:
     seed: int = option("of the sampling", 0)
     engines: int | None = option("vLLM engines; default: one a GPU, or one without", None)
     tensor_parallel: int = option("GPUs an engine", 1)
-    dtype: str = option("of the weights; as training's by default", "bfloat16")
+    dtype: str = option("of the weights; as training's by default", "bfloat16", choices=DTYPES)
     chunk: int = option("responses between two saved parts", 2048)
     grading_workers: int = option("processes that grade", 2)
     save_responses: bool = option("keep text and tokens; probe and regrade need them", True)
@@ -60,9 +62,17 @@ class EvaluateOptions:
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
     def __post_init__(self) -> None:
-        if self.n < 1 or self.chunk < 1:
-            raise UsageError("-n and --chunk must be at least 1")
         check_name(self.tag, "--tag")
+        for name in ("n", "chunk", "max_len", "max_new_tokens", "engines", "tensor_parallel", "grading_workers"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise UsageError(
+                    f"{'-n' if name == 'n' else '--' + name.replace('_', '-')} {value}: must be at least 1"
+                )
+        for name in ("error_rate", "settle", "top_p"):
+            if (value := getattr(self, name)) is not None and not 0 < value <= 1:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: must be above 0 and at most 1")
+        if self.temperature is not None and self.temperature < 0:
+            raise UsageError(f"--temperature {self.temperature}: must not be negative")
 
 
 OPTIONS = EvaluateOptions
@@ -125,7 +135,6 @@ def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Ev
     """Sample, grade and save what is still missing, then merge its parts."""
     from openrlhf_unlearn.evaluation.adaptive import Plan
     from openrlhf_unlearn.evaluation.engines import EngineConfig, engine_pool
-    from openrlhf_unlearn.evaluation.leaving import nothing_outlives
     from openrlhf_unlearn.evaluation.parts import Parts
     from openrlhf_unlearn.evaluation.prompts import DataConfig, load_prompts, load_tokenizer, settle_prompts
     from openrlhf_unlearn.evaluation.rewards import reward_grader
@@ -150,7 +159,6 @@ def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Ev
             tensor_parallel=options.tensor_parallel,
         )
         with (
-            nothing_outlives(),
             reward_grader(settings.reward, settings.answer_format, options.grading_workers) as grade,
             engine_pool(config, options.engines) as pool,
         ):

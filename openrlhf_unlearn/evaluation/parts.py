@@ -17,7 +17,7 @@ from openrlhf_unlearn.store.run_dir import (
     SCHEMAS,
     RunDir,
     atomic_path,
-    read_json,
+    read_object,
     read_table,
     write_json,
 )
@@ -60,7 +60,7 @@ class Parts:
         self.drawn = 0  # by this process
         state = self.folder / "settings.json"
         if state.exists():
-            check_same(read_json(state), settings, self.folder, "bring the same, or delete that folder to start anew")
+            check_same(read_object(state), settings, self.folder, "bring the same, or delete that folder to start anew")
         files = self._files()
         self.number = int(files[-1].stem.removeprefix("part-")) + 1 if files else 0
         for path in files:

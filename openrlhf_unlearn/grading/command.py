@@ -20,6 +20,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.grade import VERDICTS, Grade
 from openrlhf_unlearn.grading.pool import load_grader
 from openrlhf_unlearn.options import option
+from openrlhf_unlearn.store.run_dir import atomic_path
 
 CHUNK, WIDTH = 256, 44
 Row: TypeAlias = dict[str, Any]
@@ -86,12 +87,9 @@ def grade_rows(rows: list[Row], options: GradeOptions) -> list[Grade]:
 
 
 def write_rows(path: Path, rows: list[Row], grades: list[Grade]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as lines:
+    with atomic_path(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as lines:
         for row, grade in zip(rows, grades, strict=True):
             lines.write(json.dumps({**row, **vars(grade)}, ensure_ascii=False, default=str) + "\n")
-    partial.replace(path)  # whole, or not there
 
 
 def as_expected(grade: Grade, expected: str | None) -> bool:

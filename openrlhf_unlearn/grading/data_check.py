@@ -34,6 +34,13 @@ def check_model(path: str) -> None:
 
 def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
     """(where, row) for each row of a local .json, .jsonl, .csv or .parquet file. Raises UserError at a broken row."""
+    try:
+        yield from _rows_of(path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read ({error}); save it as text in UTF-8") from None
+
+
+def _rows_of(path: Path) -> Iterator[tuple[str, dict]]:
     suffix = path.suffix
     if suffix == ".parquet":
         for number, row in enumerate(read_table(path).to_pylist(), 1):
@@ -55,8 +62,8 @@ def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
 def _parsed(path: Path, text: str, where: str):
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: {where} is not JSON ({error.msg}); mend or remove it") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {where} is not JSON ({error}); mend or remove it") from None
 
 
 def _rows_of_json(path: Path, text: str) -> Iterator[tuple[str, Any]]:

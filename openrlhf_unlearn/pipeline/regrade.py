@@ -11,6 +11,7 @@ The training rewards count every rollout, the texts only those saved: a saved on
 Writes "regrade" into summary.json; with --out, a run directory with the new verdicts, which every command can read.
 """
 
+import errno
 import shutil
 import tempfile
 from collections import Counter
@@ -79,9 +80,19 @@ def regrade(options: RegradeOptions) -> Regrading:
         shadow = RunDir(Path(scratch) / "run")
         summary = regrade_into(shadow, run_dir, options)
         if options.out:
-            shadow.path.rename(options.out)  # whole, or not there
+            _appear(shadow.path, Path(options.out))
     update_summary(run_dir, "regrade", summary)
     return Regrading(summary)
+
+
+def _appear(made: Path, out: Path) -> None:
+    """Whole, or not there; another command may have put its own there meanwhile."""
+    try:
+        made.rename(out)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise UserError(f"--out {out} exists; choose another folder or remove it") from None
 
 
 def regrade_into(shadow: RunDir, run_dir: RunDir, options: RegradeOptions) -> dict:

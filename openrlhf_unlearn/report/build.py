@@ -21,7 +21,7 @@ from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.probes import outliers, separation
 from openrlhf_unlearn.report.rollouts import HEAD, TAIL
-from openrlhf_unlearn.store.run_dir import read_json, read_object
+from openrlhf_unlearn.store.run_dir import read_object
 
 
 @dataclass
@@ -125,7 +125,7 @@ def _flags(args) -> list[str]:
 def _evaluation(material: Material, tag: str) -> dict:
     tally = material.tally(tag)
     run = next(run for run in material.runs if run.evaluation(tag).exists())
-    about = read_json(run.evaluation_json(tag)) if run.evaluation_json(tag).exists() else {}
+    about = read_object(run.evaluation_json(tag)) if run.evaluation_json(tag).exists() else {}
     return {
         "prompts": int((tally.n > 0).sum()),
         "samples": int(tally.n.sum()),

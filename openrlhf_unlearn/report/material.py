@@ -12,7 +12,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_summary, read_table
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_object, read_summary, read_table
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ class Material:
             mine = np.bincount(rows[known], minlength=self.size), np.bincount(rows[hit], minlength=self.size)
             n, positive = n + mine[0], positive + mine[1]
             about = path.with_suffix(".json")
-            plan = plan_of(read_json(about)) if about.exists() else None
+            plan = plan_of(read_object(about)) if about.exists() else None
             rates.append((plan or Plan(0)).rates(*mine))
             adaptive |= plan is not None
             verdict = np.array(table.column("verdict").fill_null("wrong").to_pylist(), dtype=object)

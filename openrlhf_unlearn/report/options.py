@@ -39,6 +39,8 @@ class AnalyzeOptions:
                 raise UsageError(f"--{name} {getattr(self, name)}: a pass rate above 0 and at most 1")
         if self.compare and len(self.runs) < 2:
             raise UsageError("--compare needs at least two runs: openrlhf-unlearn analyze RUN_A RUN_B --compare")
+        if len({Path(run).resolve() for run in self.runs}) < len(self.runs):
+            raise UsageError("a run is given twice; give each once")
         if self.every < 1:
             raise UsageError(f"--every {self.every}: at least 1 second")
         if self.watch and self.compare:

@@ -161,7 +161,20 @@ SCHEMAS = {
     ),
 }
 
-_CORE = {"prompts.parquet": ("prompt_id", "prompt", "label"), "learnability.parquet": ("prompt_id", "group")}
+# What no table of ours is without: by its file, or by the folder that it is in. Other columns came with later versions.
+_CORE = {
+    "prompts.parquet": ("prompt_id", "prompt", "label"),
+    "learnability.parquet": ("prompt_id", "group"),
+    "similarity.parquet": ("prompt_id", "group", "n_correct", "mean_cosine"),
+    "rewards": ("step", "prompt_id", "processed", "n", "n_positive", "mean_reward"),
+    "clipping": tuple(SCHEMAS["clipping"].names),
+    "likelihood": ("step", "prompt_id", "n_positive", "reference_log_likelihood"),
+    "rollouts": ("step", "prompt_id", "sample", "response", "reward", "verdict"),
+    "evaluations": ("prompt_id", "sample", "response", "reward", "verdict"),
+    "judgements": tuple(SCHEMAS["judgements"].names),
+}
+_TEXT, _OBJECT = (str, "text"), (dict, "JSON object")
+_CONFIG = {"args": _OBJECT, "versions": _OBJECT} | dict.fromkeys(("command", "created", "model", "recorded"), _TEXT)
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
 
 
@@ -179,6 +192,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it becomes `path` if the block succeeds and is removed if not."""
     aside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
+        if path.exists() and not path.is_file():  # /dev/stdout, say: it would be replaced, and not written to
+            raise UserError(f"cannot write {path}: it is there and no file; give the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(aside, os.O_CREAT | os.O_EXCL, 0o666))  # readable to whom the user's umask lets read it
         yield aside
@@ -246,10 +261,31 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read ({reason}); it was cut off or is of another kind") from None
-    lacking = [] if columns else [name for name in _CORE.get(path.name, ()) if name not in table.column_names]
+    core = _CORE.get(path.name) or _CORE.get(path.parent.name, ())
+    lacking = [name for name in core if name not in table.column_names and (columns is None or name in columns)]
     if lacking:
         raise UserError(f"{path} has no column {lacking[0]!r}; it is of another kind, or was edited")
+    for field in table.schema:
+        if _KINDS.get(field.name, _kind(field.type)) != _kind(field.type) != "null":
+            raise UserError(
+                f"{path}: its column {field.name!r} holds {field.type}, not {_KINDS[field.name]}; it is of another "
+                "kind, or was edited"
+            )
     return table
+
+
+def _kind(type: pa.DataType) -> str:
+    if pa.types.is_dictionary(type):
+        type = type.value_type
+    if pa.types.is_string(type) or pa.types.is_large_string(type) or pa.types.is_string_view(type):
+        return "text"
+    if pa.types.is_integer(type) or pa.types.is_floating(type):
+        return "numbers"
+    return str(type).partition("<")[0]
+
+
+# A column of one name holds the same kind of values in all tables.
+_KINDS = {field.name: _kind(field.type) for schema in SCHEMAS.values() for field in schema}
 
 
 def holds_files(folder: Path) -> bool:
@@ -354,8 +390,9 @@ class RunDir:
 
     def config(self) -> dict:
         config = read_object(self.run_json)
-        if not isinstance(config.get("args") or {}, dict):
-            raise UserError(f"{self.run_json}: its args are no JSON object; it is of another kind")
+        for name, (kind, words) in _CONFIG.items():
+            if not isinstance(config.get(name) or kind(), kind):
+                raise UserError(f"{self.run_json}: its {name} is no {words}; it is of another kind, or was edited")
         return config
 
     def evaluation_tags(self) -> list[str]:

@@ -34,14 +34,14 @@ def own(run_json: Path) -> None:
         note = _note(run_json)
         note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         note.touch()
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home
         return
 
 
 def is_own(run_json: Path) -> bool:
     try:
         return _note(run_json).exists()
-    except OSError:
+    except (OSError, RuntimeError):
         return False
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import re
 import signal
 import subprocess
@@ -31,6 +30,7 @@ from openrlhf_unlearn.grading.data_check import check_data_file
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table, write_json
 from openrlhf_unlearn.store.trust import own
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
+from tests.evaluation.coins import Coins
 from tests.words import parsed
 
 REWARD = """
@@ -242,23 +242,6 @@ def test_a_reward_that_is_not_here_is_told_before_anything_is_written(tmp_path, 
 
 
 # Parts and rounds, with a pool that tosses coins instead of a model ---
-
-
-class Coins:
-    """A pool whose "model" is right with the given probability for each prompt; it stops after `chunks` chunks."""
-
-    size = 1
-
-    def __init__(self, rates, seed=0, chunks=10**9):
-        self.rates, self.random, self.chunks = rates, random.Random(seed), chunks
-
-    def sample(self, chunks, progress):
-        for chunk in chunks:
-            if not self.chunks:
-                raise KeyboardInterrupt
-            self.chunks -= 1
-            progress(sum(request.n for request in chunk))
-            yield chunk, [[[int(self.random.random() < self.rates[r.key]) + 2] for _ in range(r.n)] for r in chunk]
 
 
 def graded(prompts, responses, labels):
