@@ -19,7 +19,7 @@ from dataclasses import asdict
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.learnability.settings import Settings, check_same, now, resolve, start_run, versions
 from openrlhf_unlearn.locks import hold
-from openrlhf_unlearn.run_dir import RunDir, check_name, read_object, write_json
+from openrlhf_unlearn.run_dir import RunDir, check_name, read_object, read_table, write_json
 from openrlhf_unlearn.trust import add_remote_code, add_trust_run
 
 
@@ -50,9 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--input-key", help="default: the run's")
     add("--label-key", help="default: the run's")
     add("--input-template", help="default: the run's")
+    add("--image-key", help="column with a prompt's images; default: the run's, else images")
     add("--apply-chat-template", action=argparse.BooleanOptionalAction, help="default: the run's")
     add("--prompt-split", help="split of the data set; default: the run's")
     add("--reward", help="Python file with reward_func; default: the run's, else our grader")
+    add(
+        "--positive-above",
+        type=float,
+        help="a sample is correct if its score, or else its reward, is above this; default: the run's, else 0.5",
+    )
     add("--answer-format", help="how our grader finds answers; default: the run's, else auto")
     add("--seed", type=int, default=0, help="of the sampling")
     add("--engines", type=int, help="vLLM engines; default: one a GPU, or one without")
@@ -102,12 +108,19 @@ def evaluate(run_dir: RunDir, tag: str, settings: Settings, args: argparse.Names
     from openrlhf_unlearn.learnability.engines import EngineConfig, engine_pool
     from openrlhf_unlearn.learnability.leaving import nothing_outlives
     from openrlhf_unlearn.learnability.parts import Parts
-    from openrlhf_unlearn.learnability.prompts import DataConfig, load_prompts, load_tokenizer, settle_prompts
+    from openrlhf_unlearn.learnability.prompts import (
+        DataConfig,
+        check_no_images,
+        load_prompts,
+        load_tokenizer,
+        settle_prompts,
+    )
     from openrlhf_unlearn.learnability.rewards import reward_grader
 
     tokenizer = load_tokenizer(settings.model)
     fields = {name: getattr(settings, name) for name in DataConfig.__dataclass_fields__}
     prompts = load_prompts(DataConfig(**fields), tokenizer)
+    check_no_images(prompts, settings.image_key)
     start_run(run_dir, settings)
     prompts = settle_prompts(run_dir, prompts)
     parts = Parts(run_dir, tag, settings)
@@ -126,7 +139,9 @@ def evaluate(run_dir: RunDir, tag: str, settings: Settings, args: argparse.Names
         )
         with (
             nothing_outlives(),
-            reward_grader(settings.reward, settings.answer_format, args.grading_workers) as grade,
+            reward_grader(
+                settings.reward, settings.answer_format, args.grading_workers, settings.positive_above
+            ) as grade,
             engine_pool(config, args.engines) as pool,
         ):
             sampling = Sampling(prompts, tokenizer, grade, parts, plan, config.max_len)
@@ -235,5 +250,11 @@ def finish(run_dir: RunDir, tag: str, settings: Settings, parts, seconds: float)
         f"({samples / len(counts):.1f} a prompt), mean pass@1 {mean:.3f}; "
         f"{drawn} samples in {seconds:.0f} s"
     )
+    rewards = read_table(run_dir.evaluation(tag), ["reward"]).column("reward").unique().to_pylist()
+    if not set(rewards) <= {0.0, 1.0}:
+        print(
+            f"note: rewards (scores, where there are any) run from {min(rewards):g} to {max(rewards):g}; those above "
+            f"--positive-above {settings.positive_above:g} count as correct"
+        )
     if verdicts["bad_label"]:
         print(f"note: {verdicts['bad_label']} samples belong to labels that cannot be graded (verdict bad_label)")

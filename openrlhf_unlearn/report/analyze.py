@@ -106,7 +106,7 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], args: argparse.Namespace,
 
     check_same_prompts(runs, args.compare)
     missing, labels = complete(runs, args)
-    material = Material(pooled, args.tau, args.easy, compared=runs if args.compare else ())
+    material = Material(pooled, args.tau, args.easy, compared=runs if args.compare else (), threshold=args.threshold)
     if args.output and labels:
         material.learnability = labels.table
         material.summary = {**material.summary, "classify": labels.summary}
