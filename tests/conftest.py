@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
-    """The built-in world, seed 0, made once for all test processes; OPENRLHF_UNLEARN_WORLD names a ready one instead."""
+    """The built-in world, seed 0, made once for all processes; OPENRLHF_UNLEARN_WORLD names a ready one instead."""
     from openrlhf_unlearn import cli
 
     if ready := os.environ.get("OPENRLHF_UNLEARN_WORLD"):
