@@ -20,7 +20,7 @@ from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.evaluation.settings import Settings, check_same, now, resolve, start_run, versions
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, read_table, write_json
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
@@ -47,9 +47,13 @@ class EvaluateOptions:
     input_key: str | None = option("default: the run's", None)
     label_key: str | None = option("default: the run's", None)
     input_template: str | None = option("default: the run's", None)
+    image_key: str | None = option("column with a prompt's images; default: the run's, else images", None)
     apply_chat_template: bool | None = option("default: the run's", None)
     prompt_split: str | None = option("split of the data set; default: the run's", None)
     reward: str | None = option("Python file with reward_func; default: the run's, else our grader", None)
+    positive_above: float | None = option(
+        "a sample is correct if its score, or else its reward, is above this; default: the run's, else 0.5", None
+    )
     answer_format: str | None = option("how our grader finds answers; default: the run's, else auto", None)
     seed: int = option("of the sampling", 0)
     engines: int | None = option("vLLM engines; default: one a GPU, or one without", None)
@@ -97,6 +101,12 @@ def run(options: EvaluateOptions) -> None:
         f"{found.path}: {prompts} prompts, {samples} samples ({samples / prompts:.1f} a prompt), mean pass@1 "
         f"{found.about['mean_pass_rate']:.3f}; {found.drawn} samples in {found.about['seconds']:.0f} s"
     )
+    rewards = read_table(found.path, ["reward"]).column("reward").unique().to_pylist()
+    if not set(rewards) <= {0.0, 1.0}:
+        print(
+            f"note: rewards (scores, where there are any) run from {min(rewards):g} to {max(rewards):g}; those above "
+            f"--positive-above {found.about['settings']['positive_above']:g} count as correct"
+        )
     if bad := found.about["verdicts"].get("bad_label"):
         print(f"note: {bad} samples belong to labels that cannot be graded (verdict bad_label)")
 
@@ -136,12 +146,20 @@ def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Ev
     from openrlhf_unlearn.evaluation.adaptive import Plan
     from openrlhf_unlearn.evaluation.engines import EngineConfig, engine_pool
     from openrlhf_unlearn.evaluation.parts import Parts
-    from openrlhf_unlearn.evaluation.prompts import DataConfig, load_prompts, load_tokenizer, settle_prompts
+    from openrlhf_unlearn.evaluation.prompts import (
+        DataConfig,
+        check_no_images,
+        load_prompts,
+        load_tokenizer,
+        settle_prompts,
+    )
     from openrlhf_unlearn.evaluation.rewards import reward_grader
 
     tokenizer = load_tokenizer(settings.model)
     fields = {name: getattr(settings, name) for name in DataConfig.__dataclass_fields__}
     prompts = load_prompts(DataConfig(**fields), tokenizer)
+    check_no_images(prompts, settings.image_key)
+    check_no_images(prompts, settings.image_key)
     start_run(run_dir, settings)
     prompts = settle_prompts(run_dir, prompts)
     parts = Parts(run_dir, options.tag, settings)
@@ -159,7 +177,9 @@ def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Ev
             tensor_parallel=options.tensor_parallel,
         )
         with (
-            reward_grader(settings.reward, settings.answer_format, options.grading_workers) as grade,
+            reward_grader(
+                settings.reward, settings.answer_format, options.grading_workers, settings.positive_above
+            ) as grade,
             engine_pool(config, options.engines) as pool,
         ):
             sampling = Sampling(prompts, tokenizer, grade, parts, plan, config.max_len)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_object, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_samples, read_table
 
 HARD_ENOUGH = 0.3  # initial pass rate up to which answers are read; labels of hard prompts have a lower one
 _PROBE = ("mean_cosine", "n_correct")
@@ -47,8 +47,8 @@ def read_features(run: RunDir, tag: str) -> Features:
     path = run.evaluation(tag)
     if not path.exists():
         raise UserError(f"{path} is missing; make it: openrlhf-unlearn evaluate --run {run} --tag {tag} --model MODEL")
-    table = read_table(path, ["prompt_id", "reward", "verdict", "n_tokens"])
-    table = table.append_column("hit", pc.greater(table.column("reward"), POSITIVE_THRESHOLD).cast(pa.float64()))
+    table, positive = read_samples(path, ["prompt_id", "reward", "verdict", "n_tokens"])
+    table = table.append_column("hit", pa.array(positive.astype(float)))
     table = table.append_column("silent", pc.equal(table.column("verdict"), "no_answer").cast(pa.float64()))
     by_prompt = table.group_by("prompt_id", use_threads=False).aggregate(
         [("hit", "sum"), ("hit", "count"), ("silent", "mean"), ("n_tokens", "mean"), ("n_tokens", "stddev")]

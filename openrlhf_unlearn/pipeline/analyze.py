@@ -82,7 +82,8 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
 
     check_same_prompts(runs, options.compare)
     missing, labels = complete(runs, options)
-    material = Material(pooled, options.tau, options.easy, compared=runs if options.compare else ())
+    compared = runs if options.compare else ()
+    material = Material(pooled, options.tau, options.easy, compared=compared, threshold=options.threshold)
     if options.output and labels:
         material.learnability = labels.table
         material.summary = {**material.summary, "classify": labels.summary}

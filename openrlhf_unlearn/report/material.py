@@ -12,7 +12,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_object, read_summary, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_samples, read_summary, read_table
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,14 @@ class Material:
         initial: str = "initial",
         final: str = "final",
         compared: Sequence[RunDir] = (),
+        threshold: float | None = None,
     ):
-        """`runs` are repetitions and are pooled; `compared` are interventions to set side by side, the first first."""
+        """`runs` are repetitions and are pooled; `compared` are interventions to set side by side, the first first.
+
+        threshold: the reward above which a sample of an evaluation is positive; None: as the evaluation says.
+        """
         self.runs, self.tau, self.easy, self.initial, self.final = list(runs), tau, easy, initial, final
-        self.compared = list(compared)
+        self.compared, self.threshold = list(compared), threshold
 
     @property
     def first(self) -> RunDir:
@@ -110,7 +114,8 @@ class Material:
     @cached_property
     def interventions(self) -> list["Material"]:
         """Each compared run alone, its prompts in this material's order, so that its rows pair with these."""
-        singles = [Material([run], self.tau, self.easy, self.initial, self.final) for run in self.compared]
+        settings = self.tau, self.easy, self.initial, self.final, (), self.threshold
+        singles = [Material([run], *settings) for run in self.compared]
         for single in singles:
             single.prompts = self.prompts
         return singles
@@ -242,10 +247,10 @@ class Material:
             return None
         n, positive, verdicts, rates, adaptive = np.zeros(self.size, int), np.zeros(self.size, int), {}, [], False
         for path in paths:
-            table = read_table(path, ["prompt_id", "reward", "verdict"])
+            table, positives = read_samples(path, ["prompt_id", "reward", "verdict"], self.threshold)
             rows = self.rows_of(table.column("prompt_id"))
             known = rows >= 0
-            hit = known & (table.column("reward").to_numpy() > POSITIVE_THRESHOLD)
+            hit = known & positives
             mine = np.bincount(rows[known], minlength=self.size), np.bincount(rows[hit], minlength=self.size)
             n, positive = n + mine[0], positive + mine[1]
             about = path.with_suffix(".json")

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -438,6 +438,17 @@ def positive_rollouts(table: pa.Table) -> np.ndarray:
         return by_reward
     said = table.column("positive")
     return np.where(said.is_null().to_numpy(), by_reward, said.fill_null(False).to_numpy())
+
+
+def read_samples(path: Path, columns: Sequence[str], threshold: float | None = None) -> tuple[pa.Table, np.ndarray]:
+    """Columns of an evaluation, `reward` among them, and which samples are positive, (rows,): above `threshold`, else
+    as it says."""
+    read_table(path, [])  # says in one line what is wrong with the file
+    said = ["positive"] if "positive" in pq.read_schema(path).names else []
+    table = read_table(path, [*columns, *said])
+    if threshold is None:
+        return table, positive_rollouts(table)
+    return table, table.column("reward").fill_null(float("nan")).to_numpy() > threshold
 
 
 def _inside(name: str) -> str:

@@ -23,11 +23,19 @@ from openrlhf_unlearn.evaluation.adaptive import Plan
 from openrlhf_unlearn.evaluation.engines import EngineConfig, room
 from openrlhf_unlearn.evaluation.evaluate import EvaluateOptions, Sampling, _chunks
 from openrlhf_unlearn.evaluation.parts import Parts, grow
-from openrlhf_unlearn.evaluation.prompts import DataConfig, Prompt, load_prompts, settle_prompts
+from openrlhf_unlearn.evaluation.prompts import (
+    DataConfig,
+    Prompt,
+    check_no_images,
+    identified_rows,
+    load_prompts,
+    settle_prompts,
+)
 from openrlhf_unlearn.evaluation.rewards import Graded, reward_grader
 from openrlhf_unlearn.evaluation.settings import resolve, start_run
 from openrlhf_unlearn.grading.data_check import check_data_file
-from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table, write_json
+from openrlhf_unlearn.labels.counts import read_evaluation
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_samples, read_table, write_json
 from openrlhf_unlearn.store.trust import own
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 from tests.evaluation.coins import Coins
@@ -85,6 +93,34 @@ def test_prompts_are_those_of_the_hosts_dataset(data, template):
     ours = load_prompts(DataConfig(str(data), "prompt", "label", template), tokenizer)
     assert [(p.id, p.text, p.label) for p in ours] == [(p.id, p.text, p.label) for p in theirs]
     assert len(ours) == 6
+
+
+def test_prompts_with_images_are_training_s_and_are_not_asked_without_them(tmp_path):
+    """Their ids name what is in the images, as in training; answers to the text alone would be of another task."""
+    from openrlhf.datasets.prompts_dataset import PromptDataset
+
+    from openrlhf_unlearn.grading.data_check import host_rows
+    from openrlhf_unlearn.host.training.prompts import prompt_rows
+
+    rows = []
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(name.encode())
+        rows.append({"prompt": "what?", "label": "x", "shown": [str(tmp_path / name)]})
+    path = tmp_path / "d.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    names = SimpleNamespace(input_key="prompt", label_key="label", image_key="shown", apply_chat_template=False)
+    strategy = SimpleNamespace(args=SimpleNamespace(data=names), is_rank_0=lambda: False)
+    theirs = prompt_rows(PromptDataset(host_rows(str(path), "train"), build_tokenizer(), strategy))
+    ours = load_prompts(DataConfig(str(path), "prompt", "label", image_key="shown"), build_tokenizer())
+    assert [p.id for p in ours] == [p.id for p in theirs] and len(ours) == 2
+    with pytest.raises(UserError, match="2 of 2 prompts have images .column 'shown'."):
+        check_no_images(ours, "shown")
+    check_no_images(load_prompts(DataConfig(str(path), "prompt", "label"), build_tokenizer()), "images")
+
+    run = RunDir(tmp_path / "run")
+    data = {"prompt_dataset": str(path), "input_key": "prompt", "label_key": "label", "image_key": "shown"}
+    write_json(run.run_json, {"schema_version": 1, "args": {"data": data}})
+    assert [name for name, _ in identified_rows(run, None)] == [p.id for p in ours]
 
 
 def test_chat_template_and_csv(tmp_path):
@@ -163,6 +199,41 @@ def test_a_new_run_hands_its_settings_to_the_next_evaluation(tmp_path, data):
     start_run(run, first)
     options = parsed(EvaluateOptions, "--model", "m", "--run", run.path, "--tag", "final")
     assert resolve(options, "m", RunDir.open(run.path)) == first
+
+
+def test_what_is_positive_is_what_the_run_says_unless_told(tmp_path, data):
+    """And our grader, which gives 0 and 1, is not asked with a threshold by which all its answers are alike."""
+    run = RunDir(tmp_path)
+    reward = tmp_path / "reward.py"
+    reward.write_text(REWARD)
+    write_json(run.run_json, {"schema_version": 1, "positive": {"threshold": 2.5}, "args": {}})
+    words = ("--reward", reward)
+    assert settings_of(run, data, *words).positive_above == 2.5
+    assert settings_of(run, data, *words, "--positive-above", -1).positive_above == -1
+    assert settings_of(RunDir(tmp_path / "new"), data, *words).positive_above == 0.5
+    with pytest.raises(UserError, match="counts as positive what is above 2.5: our grader gives 0 and 1"):
+        settings_of(run, data)
+    with pytest.raises(UserError, match="--positive-above 1: our grader"):
+        settings_of(run, data, "--positive-above", 1)
+
+
+def test_rewards_of_another_scale_are_counted_by_the_threshold(tmp_path, data):
+    """In the table, for adaptive sampling, and by what reads the table; verdicts agree."""
+    reward = tmp_path / "reward.py"
+    reward.write_text("def reward_func(queries, prompts, labels):\n    return {'rewards': 3.0 - ('}' in queries[0])}\n")
+    run = RunDir(tmp_path / "run")
+    settings = settings_of(run, data, "--reward", reward, "--positive-above", 2.5)
+    with reward_grader(str(reward), "auto", positive_above=2.5) as grade:
+        found = grade(["p"] * 2, ["1", "1}"], ["1"] * 2)
+    assert [tuple(item[:2]) for item in found] == [(3.0, "correct"), (2.0, "wrong")]
+    parts = Parts(run, "initial", settings)
+    parts.write([("a", "1", [1], *found[0]), ("a", "1}", [1], *found[1])])
+    assert parts.counts["a"] == Parts(run, "initial", settings).counts["a"] == (2, 1)
+    parts.merge()
+    assert read_samples(run.evaluation("initial"), ["reward"])[1].tolist() == [True, False]
+    assert read_evaluation(run.evaluation("initial"), pa.array(["a"])).hit.tolist() == [True, False]
+    with pytest.raises(UserError, match="made with --positive-above 2.5, not 0.5"):
+        Parts(run, "initial", settings_of(run, data, "--reward", reward))
 
 
 def test_missing_label_key_and_data(tmp_path, data):

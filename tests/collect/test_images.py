@@ -6,9 +6,9 @@ import io
 import pytest
 from PIL import Image
 
+from openrlhf_unlearn.collect.images import image_digests
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.training.marks import id_number, marked_ids
-from openrlhf_unlearn.host.training.prompts import image_digests
 from openrlhf_unlearn.store.run_dir import prompt_id
 
 
