@@ -60,7 +60,7 @@ SCHEMAS = {
             ("n_error", pa.int32()),
             ("accepted", pa.bool_()),
             ("reason", pa.string()),
-            ("wrong_answers", pa.list_(pa.string())),  # keys (causes/answers.py) of its commonest wrong answers
+            ("wrong_answers", pa.list_(pa.string())),  # keys (grading/answer_key.py) of its commonest wrong answers
             ("wrong_counts", pa.list_(pa.int32())),  # and how often each was given
         ]
     ),

@@ -1,9 +1,9 @@
 """`openrlhf-unlearn diagnose`: why each hard prompt was not learned, how sure that is, and the remedy that fits.
 
-    openrlhf-unlearn diagnose RUN [RUN …]                       causes, from what is there: evaluations, rollouts, rewards
-    openrlhf-unlearn diagnose RUN --second OTHER_RUN MODEL      with other models: tells "beyond" from "label is wrong"
-    openrlhf-unlearn diagnose RUN --export review.csv           suspicious labels, for a person to decide
-    openrlhf-unlearn diagnose RUN --decisions review.csv --output mended.jsonl     the data set as decided
+    openrlhf-unlearn diagnose RUN [RUN …]                    causes, by what is there: evaluations, rollouts, rewards
+    openrlhf-unlearn diagnose RUN --second OTHER_RUN MODEL   with other models: tells "beyond" from "no rule"
+    openrlhf-unlearn diagnose RUN --export review.csv        suspicious labels, for a person to decide
+    openrlhf-unlearn diagnose RUN --decisions review.csv --output mended.jsonl   the data set as decided
     openrlhf-unlearn diagnose --data D.jsonl --input-key prompt --label-key label --model M [M …]   a label audit
 
 Causes: right answers graded wrong; the label is wrong; rewarded by guessing; never rewarded; still rising; solved and
@@ -122,8 +122,9 @@ def audit_data(args: argparse.Namespace) -> int:
 
     run = RunDir(args.output or f"{Path(args.data).stem}_audit")
     words = ["--data", args.data, "--input-key", args.input_key, "--label-key", args.label_key, "-n", str(args.n)]
-    given = {"--input-template": args.input_template, "--max-new-tokens": args.max_new_tokens, "--answer-format": args.answer_format}  # fmt: skip
-    words += [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+    for name in ("input_template", "max_new_tokens", "answer_format"):
+        if (value := getattr(args, name)) is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
     words += ["--apply-chat-template"] if args.apply_chat_template else []
     tags = [sampled(run, model, words)[0] for model in args.model]
     result, counts = audit(run, tags)
@@ -197,7 +198,7 @@ def audit_report(result, counts: dict, show: int) -> str:
     unread = [row for row in rows if row["cause"] == "verifier"]
     expected = sum(row["p_wrong_label"] for row in rows)
     lines = [
-        f"{counts['rows']} rows; {counts['rows'] - counts['doubted']} labels are what {counts['ablest']} answers often, "
+        f"{counts['rows']} rows; {counts['rows'] - counts['doubted']} labels are what {counts['ablest']} often answers, "
         f"{counts['doubted']} are not:",
         f"  {len(wrong):>6} probably wrong (about {expected:.1f} of all expected to be)",
         f"  {len(unread):>6} right answers that the grader refuses",

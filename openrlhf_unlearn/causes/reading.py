@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from openrlhf_unlearn.causes.answers import answer_of, key, number_of
+from openrlhf_unlearn.grading.answer_key import answer_of, key, number_of
 from openrlhf_unlearn.causes.evidence import SOLVES
 from openrlhf_unlearn.causes.kin import nearest, solved_share
 from openrlhf_unlearn.causes.observed import Observed, Samples, Visits

@@ -1,8 +1,8 @@
 """A person's word on labels: a list to read, their decisions back, and the data set mended by them.
 
-The list is a CSV, a row a prompt, the most suspicious first. The person fills in `decision`: label_wrong (with the right
-answer in `new_label`, which holds the proposed one), drop or keep; an empty one changes nothing. The report's page writes
-the same decisions as JSON ("Download decisions").
+The list is a CSV, a row a prompt, the most suspicious first. The person fills in `decision`: label_wrong (with the
+right answer in `new_label`, which holds the proposed one), drop or keep; an empty one changes nothing. The report's
+page writes the same decisions as JSON ("Download decisions").
 """
 
 import csv
