@@ -34,7 +34,8 @@ def bins_of(planted: Planted) -> dict[str, np.ndarray]:
 
 
 def numbers_of(planted: Planted) -> np.ndarray:
-    return np.array([CAUSES.index(cause) for cause in planted.cause])
+    """The planted causes as numbers, -1 where none was planted."""
+    return np.array([CAUSES.index(cause) if cause else -1 for cause in planted.cause])
 
 
 def counted(runs: list[Planted]) -> dict[str, np.ndarray]:
@@ -43,7 +44,7 @@ def counted(runs: list[Planted]) -> dict[str, np.ndarray]:
     for run in runs:
         cause = numbers_of(run)
         for name, mine in bins_of(run).items():
-            there = mine >= 0
+            there = (mine >= 0) & (cause >= 0)
             np.add.at(table[name], (cause[there], mine[there]), run.weight)
     return {name: counts / counts.sum(axis=1, keepdims=True) for name, counts in table.items()}
 
@@ -58,8 +59,8 @@ def exponents(runs: list[Planted], table: dict[str, np.ndarray], prior: np.ndarr
     def cost(exponent: np.ndarray) -> float:
         total = 0.0
         for run, log, cause in zip(runs, stacked, truth, strict=True):
-            p = with_own_shares(np.tensordot(exponent, log, 1), prior, iterations=20)
-            total -= run.weight * np.log(p[np.arange(len(cause)), cause] + 1e-9).sum()
+            p = with_own_shares(np.tensordot(exponent, log, 1), prior, iterations=20)[cause >= 0]
+            total -= run.weight * np.log(p[np.arange(len(p)), cause[cause >= 0]] + 1e-9).sum()
         return total
 
     start = np.full(len(EVIDENCE), 0.7)
@@ -75,8 +76,8 @@ def main() -> None:
     args = parser.parse_args()
     real = [run for run in trained(args.worlds) if run.world in FIT_WORLDS]
     runs = real + [simulated(seed) for seed in SEEDS[: args.simulated]]
-    shares = [np.bincount(numbers_of(run), minlength=len(CAUSES)) / max(1, len(run.cause)) for run in runs]
-    prior = np.mean(shares, axis=0)
+    shares = [np.bincount(1 + numbers_of(run), minlength=1 + len(CAUSES))[1:] + 0.1 for run in runs]
+    prior = np.mean([share / share.sum() for share in shares], axis=0)
     odd, even = runs[1::2], runs[::2]
     exponent = exponents(even, counted(odd), prior)
     table = counted(runs)

@@ -135,8 +135,8 @@ def start(run: RunDir, problems: list[task.Problem]) -> None:
 
 def train(run: RunDir, policy: Policy, problems: list[task.Problem], seed: int) -> None:
     from openrlhf_unlearn.collect.judgement import Judgement
-    from openrlhf_unlearn.grading.answer_key import answer_of, key
     from openrlhf_unlearn.collect.tracker import Sampled, Tracker
+    from openrlhf_unlearn.grading.answer_key import answer_of, key
 
     tracker, rng, waiting = Tracker(run), random.Random(seed), []
     for step in range(1, STEPS + 1):

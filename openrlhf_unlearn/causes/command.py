@@ -198,7 +198,7 @@ def audit_report(result, counts: dict, show: int) -> str:
     unread = [row for row in rows if row["cause"] == "verifier"]
     expected = sum(row["p_wrong_label"] for row in rows)
     lines = [
-        f"{counts['rows']} rows; {counts['rows'] - counts['doubted']} labels are what {counts['ablest']} often answers, "
+        f"{counts['rows']} rows; {counts['rows'] - counts['doubted']} labels are what {counts['ablest']} often says, "
         f"{counts['doubted']} are not:",
         f"  {len(wrong):>6} probably wrong (about {expected:.1f} of all expected to be)",
         f"  {len(unread):>6} right answers that the grader refuses",

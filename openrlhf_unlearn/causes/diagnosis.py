@@ -43,7 +43,7 @@ def diagnose(
     as classify would give them. Raises UserError for runs that cannot be used.
     """
     opened = [RunDir.open(path) for path in runs]
-    return of_cases(read_cases(opened, _groups(opened, tau, easy), seconds, initial, final))
+    return of_cases(read_cases(opened, groups_of(opened, tau, easy), seconds, initial, final))
 
 
 def of_cases(cases: Cases) -> Diagnosis:
@@ -67,7 +67,7 @@ def save(result: Diagnosis, runs: Sequence[str | Path]) -> None:
         write_json(run.causes_json, result.summary)
 
 
-def _groups(runs: list[RunDir], tau: float, easy: float) -> dict[str, str]:
+def groups_of(runs: list[RunDir], tau: float = 0.1, easy: float = 0.1) -> dict[str, str]:
     if runs[0].learnability.exists():
         table = read_table(runs[0].learnability, ["prompt_id", "group"])
     else:

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from openrlhf_unlearn.grading.answer_key import answer_of, key, number_of
 from openrlhf_unlearn.causes.evidence import SOLVES
 from openrlhf_unlearn.causes.kin import nearest, solved_share
 from openrlhf_unlearn.causes.observed import Observed, Samples, Visits
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.grading.answer_key import answer_of, key, number_of
 from openrlhf_unlearn.run_dir import RunDir, positive_rollouts, read_table
 
 DIAGNOSED = ("unlearnable", "no_reward")

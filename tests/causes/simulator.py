@@ -30,11 +30,22 @@ CAUSE = {  # planted kind → cause of those of its prompts that were not learne
 
 @dataclass(frozen=True)
 class Simulated:
-    """observed: of the hard prompts that were not learned; cause, correct_label: (prompts,) as planted."""
+    """observed: of the hard prompts that were not learned; cause: (prompts,) as planted; course: of all hard ones."""
 
     observed: Observed
     cause: np.ndarray
-    correct_label: np.ndarray
+    course: "Course"
+
+
+@dataclass(frozen=True)
+class Course:
+    """Training of all prompts: their visits, the pass rate that each ends with, (prompts,), which were hard before it,
+    (prompts,) bool, and the rows of each one's kin."""
+
+    visits: Visits
+    final: np.ndarray
+    hard: np.ndarray
+    near: list[np.ndarray]
 
 
 @dataclass
@@ -58,16 +69,16 @@ def simulate(
     rng = np.random.default_rng(seed)
     kinds = rng.choice(KINDS, int(rng.integers(14, 26)), p=[0.14, 0.28, 0.07, 0.05, 0.14, 0.12, 0.06, 0.07, 0.07])
     habit_of = [rng.beta(4, 2) if rng.random() < 0.35 else 0.0 for _ in kinds]
+    pace = rng.uniform(0.15, 0.75, len(kinds))  # when a kind is learned
     steps = int(rng.integers(8, 30))
     made = []
     for number, kind in enumerate(kinds):
         for _ in range(int(rng.integers(8, 2 * prompts // len(kinds) - 8))):
-            made.append(_prompt(kind, number, habit_of[number], steps, wrong, systematic, rng))
-    kin = _kin(made, np.array([p.label_hit >= 0.5 for p in made]), rng)
-    return _observe(made, kin, kinds, steps, second, text, rng)
+            made.append(_prompt(kind, number, habit_of[number], steps, wrong, systematic, pace[number], rng))
+    return _observe(made, _near(made, rng), kinds, steps, second, text, rng)
 
 
-def _prompt(kind, number, habit, steps, wrong, systematic, rng) -> _Prompt:
+def _prompt(kind, number, habit, steps, wrong, systematic, pace, rng) -> _Prompt:
     spread, base = int(rng.integers(8, 40)), rng.beta(1, 24)
     times = np.linspace(0, 1, steps)
     other = {"habit": habit * rng.beta(8, 1.5) if rng.random() < 0.9 else 0.0, "spread": spread}
@@ -77,7 +88,7 @@ def _prompt(kind, number, habit, steps, wrong, systematic, rng) -> _Prompt:
         start, end = (rng.beta(6, 4) if kind == "known" else base), rng.beta(9, 1.0)
         if kind == "learnable" and rng.random() < 0.06:
             end = base  # one that its kind did not carry along
-        path = start + (end - start) / (1 + np.exp(-12 * (times - rng.uniform(0.2, 0.6))))
+        path = start + (end - start) / (1 + np.exp(-rng.uniform(8, 25) * (times - pace - rng.normal(0, 0.08))))
         if rng.random() < wrong:
             hit = rng.beta(1, 30) * (rng.random() < (0.5 if systematic else 0.25))
             return _Prompt(
@@ -109,10 +120,9 @@ def _prompt(kind, number, habit, steps, wrong, systematic, rng) -> _Prompt:
     return _Prompt(right=rate, start=base, path=np.full(steps, rate), label_hit=rate, **made)
 
 
-def _kin(made, solved, rng) -> np.ndarray:
-    """Share solved among 16 neighbours, most of them of the prompt's own kind."""
-    kinds = np.array([p.kind for p in made])
-    found = np.full(len(made), np.nan)
+def _near(made, rng) -> list[np.ndarray]:
+    """Rows of 16 neighbours of each prompt, most of them of its own kind."""
+    kinds, found = np.array([p.kind for p in made]), []
     for i, prompt in enumerate(made):
         own, rest = (
             np.flatnonzero((kinds == prompt.kind) & (np.arange(len(made)) != i)),
@@ -123,8 +133,12 @@ def _kin(made, solved, rng) -> np.ndarray:
         near = np.concatenate(
             [rng.choice(own, n, replace=False), rng.choice(rest, min(len(rest), 16 - n), replace=False)]
         )
-        found[i] = solved[near].mean()
+        found.append(near)
     return found
+
+
+def _solved(near, rates) -> np.ndarray:
+    return np.array([(rates[rows] >= 0.5).mean() for rows in near])
 
 
 def _answers(prompt: _Prompt, n: int, positive: int, right: float, habit: float, rng) -> Counter:
@@ -152,7 +166,7 @@ def _samples(made, n, right, hit, habit, text, rng, lenient=True) -> Samples:
     return Samples(size, positive, failed, answers if text else None, disputed if text and lenient else None)
 
 
-def _observe(made, kin, kinds, steps, second, text, rng) -> Simulated:
+def _observe(made, near, kinds, steps, second, text, rng) -> Simulated:
     n, k = int(rng.choice([16, 32, 64])), 8
     hit, right = np.array([p.label_hit for p in made]), np.array([p.right for p in made])
     habit, start = np.array([p.habit for p in made]), np.array([p.start for p in made])
@@ -163,17 +177,23 @@ def _observe(made, kin, kinds, steps, second, text, rng) -> Simulated:
     )
     chosen = np.flatnonzero((final.rate < 0.1) & (early.rate < 0.1))
     visits = _visits(made, chosen, steps, k, rng)
-    seconds, near = ([], None)
+    seconds, kin_second = [], None
     if second:
-        other, near = _second(made, kinds, n, text, rng)
-        seconds = [_take(other, chosen)]
-        near = near[chosen]
+        other = _second(made, kinds, n, text, rng)
+        seconds, kin_second = [_take(other, chosen)], _solved(near, other.rate)[chosen]
     guess = np.array([1 / p.spread if kinds[p.kind] == "guess" else rng.beta(1, 400) for p in made])
     observed = Observed(
-        _take(final, chosen), _take(early, chosen), seconds, visits, kin[chosen], near, guess[chosen] if text else None
+        _take(final, chosen),
+        _take(early, chosen),
+        seconds,
+        visits,
+        _solved(near, hit)[chosen],
+        kin_second,
+        guess[chosen] if text else None,
     )
     cause = np.array([made[i].cause for i in chosen])
-    return Simulated(observed, cause, cause != "wrong_label")
+    course = Course(_visits(made, range(len(made)), steps, k, rng), hit, early.rate < 0.1, near)
+    return Simulated(observed, cause, course)
 
 
 def _visits(made, chosen, steps, k, rng) -> Visits:
@@ -187,7 +207,7 @@ def _visits(made, chosen, steps, k, rng) -> Visits:
     return Visits(*(np.array(column)[order] for column in (row, step, np.full(len(row), k), positive)))
 
 
-def _second(made, kinds, n, text, rng) -> tuple[Samples, np.ndarray]:
+def _second(made, kinds, n, text, rng) -> Samples:
     """Another model: able on most of what the first cannot do, with habits of its own, some of them shared."""
     able = np.where(kinds == "beyond", rng.random(len(kinds)) < rng.uniform(0.6, 1.0), rng.random(len(kinds)) < 0.9)
     right, hit, habit = [], [], []
@@ -199,8 +219,7 @@ def _second(made, kinds, n, text, rng) -> tuple[Samples, np.ndarray]:
         hit.append(does if honest else p.label_hit)
         habit.append(p.habit * (rng.random() < 0.25))
     right, hit = np.array(right), np.array(hit)
-    samples = _samples(made, n, right, hit, np.array(habit), text, rng, False)
-    return samples, _kin(made, samples.rate >= 0.5, rng)
+    return _samples(made, n, right, hit, np.array(habit), text, rng, False)
 
 
 def _take(samples: Samples, rows: np.ndarray) -> Samples:
