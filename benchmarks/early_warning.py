@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.planted import FIT_WORLDS, WRONG, courses
 from openrlhf_unlearn.causes.early import ALONE, FILE, OF_KIN, features, histories, not_learned, weights
-from openrlhf_unlearn.run_dir import write_json
+from openrlhf_unlearn.store.run_dir import write_json
 from tests.causes.simulator import Course, simulate
 
 POINTS, TAU, SURE, FIRST_SEED = (1 / 6, 1 / 3, 1 / 2, 2 / 3), 0.1, 0.95, 10_000

@@ -22,7 +22,7 @@ from benchmarks.planted import FIT_WORLDS, Planted, simulated, trained
 from openrlhf_unlearn.causes import CAUSES
 from openrlhf_unlearn.causes.evidence import EVIDENCE, values
 from openrlhf_unlearn.causes.posterior import FILE, Likelihoods, with_own_shares
-from openrlhf_unlearn.run_dir import write_json
+from openrlhf_unlearn.store.run_dir import write_json
 
 PSEUDO = 1.0  # prompts in each bin of each cause before any was counted
 SEEDS = range(0, 10_000)  # of simulated runs; benchmarks/diagnose.py and the tests take later ones

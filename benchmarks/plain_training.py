@@ -22,10 +22,18 @@ from transformers import AutoModelForCausalLM
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from openrlhf_unlearn.microworld import model as models
-from openrlhf_unlearn.microworld import task
-from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
-from openrlhf_unlearn.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, read_table, write_json, write_table
+from openrlhf_unlearn.store.run_dir import (
+    SCHEMA_VERSION,
+    SCHEMAS,
+    RunDir,
+    prompt_id,
+    read_table,
+    write_json,
+    write_table,
+)
+from openrlhf_unlearn.worlds import model as models
+from openrlhf_unlearn.worlds import task
+from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 
 STEPS, BATCH, K, MINI_BATCHES = 75, 64, 8, 2
 LEARNING_RATE, BETAS, CLIP, KL = 3e-5, (0.9, 0.99), 0.2, 3e-3

@@ -14,7 +14,7 @@ from openrlhf_unlearn.causes.diagnosis import groups_of
 from openrlhf_unlearn.causes.kin import nearest
 from openrlhf_unlearn.causes.observed import Observed
 from openrlhf_unlearn.causes.reading import pass_rates, read_cases, read_visits
-from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
 from tests.causes.simulator import Course, simulate
 
 FIT_WORLDS = (0, 1, 2)

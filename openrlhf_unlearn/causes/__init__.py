@@ -31,7 +31,7 @@ The same tables serve a label audit without training (audit.py); early.py says, 
 is not to be learned by its end.
 """
 
-from openrlhf_unlearn.run_dir import CAUSES as CAUSES
+from openrlhf_unlearn.store.run_dir import CAUSES as CAUSES
 
 UNDECIDED = "undecided"
 SURE = 0.7  # posterior from which a cause is said

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.causes.diagnosis import Diagnosis, of_cases
 from openrlhf_unlearn.causes.reading import pass_rates, read_cases
-from openrlhf_unlearn.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_table
 
 AGREED = 0.3  # pass rate of the ablest model from which a label is not doubted
 

@@ -14,7 +14,7 @@ from openrlhf_unlearn.causes.posterior import Posterior, fitted, posterior
 from openrlhf_unlearn.causes.reading import Cases, read_cases
 from openrlhf_unlearn.causes.remedies import Remedy, remedies
 from openrlhf_unlearn.causes.words import Words, decided
-from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, read_table, write_json, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, read_table, write_json, write_table
 
 VERSION = 1  # of causes.json
 
@@ -71,7 +71,7 @@ def groups_of(runs: list[RunDir], tau: float = 0.1, easy: float = 0.1) -> dict[s
     if runs[0].learnability.exists():
         table = read_table(runs[0].learnability, ["prompt_id", "group"])
     else:
-        from openrlhf_unlearn.learnability.classify import classify
+        from openrlhf_unlearn.labels.classify import classify
 
         table = classify([run.path for run in runs], tau, easy).table
     return dict(zip(table["prompt_id"].to_pylist(), table["group"].to_pylist(), strict=True))

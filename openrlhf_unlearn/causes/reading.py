@@ -20,7 +20,7 @@ from openrlhf_unlearn.causes.kin import nearest, solved_share
 from openrlhf_unlearn.causes.observed import Observed, Samples, Visits
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.answer_key import answer_of, key, number_of
-from openrlhf_unlearn.run_dir import RunDir, positive_rollouts, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts, read_table
 
 DIAGNOSED = ("unlearnable", "no_reward")
 FAILED = ("no_answer", "timeout", "error")

@@ -1,8 +1,7 @@
 """A person's word on labels: a list to read, their decisions back, and the data set mended by them.
 
 The list is a CSV, a row a prompt, the most suspicious first. The person fills in `decision`: label_wrong (with the
-right answer in `new_label`, which holds the proposed one), drop or keep; an empty one changes nothing. The report's
-page writes the same decisions as JSON ("Download decisions").
+right answer in `new_label`, which holds the proposed one), drop or keep; an empty one changes nothing.
 """
 
 import csv
@@ -15,9 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.nested import get
-from openrlhf_unlearn.run_dir import atomic_path
-from openrlhf_unlearn.spreadsheet import write_rows
+from openrlhf_unlearn.store.nested import get
+from openrlhf_unlearn.store.run_dir import atomic_path
+from openrlhf_unlearn.store.spreadsheet import write_rows
 
 DECISIONS = ("label_wrong", "drop", "keep")
 COLUMNS = (
@@ -51,11 +50,7 @@ def write_review(path: Path, table: pa.Table, prompts: Mapping[str, str], labels
 
 
 def read_decisions(path: Path) -> dict[str, Decided]:
-    """Prompt id → what was decided, of a list for review (CSV) or of the page's file (JSON)."""
-    if path.suffix == ".json":
-        from openrlhf_unlearn.report.decisions import read_decisions as of_page
-
-        return {name: Decided(one.decision, one.label) for name, one in of_page(path).items() if one.decision}
+    """Prompt id → what was decided, of a list for review."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
