@@ -4,7 +4,8 @@
 
 Each verb runs once undisturbed. Then, in a copy of the same folder, it is stopped by Ctrl-C at a third of that time,
 its whole process group as a terminal does it; started again and stopped by SIGTERM at two thirds, the process alone as
-a scheduler does it; and started a third time. Processes are forked, as in tests/pairs.py, and the verbs go side by side.
+a scheduler does it; and started a third time. Processes are forked, as in tests/pairs.py, and the verbs go side by
+side.
 """
 
 import json

@@ -54,6 +54,7 @@ class Visit:
     payloads: list = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)
     responses: list[str] = field(default_factory=list)
+    answers: list[str | None] = field(default_factory=list)
 
     @property
     def group(self) -> Group:
@@ -185,7 +186,7 @@ class Collector(ABC):
         """Ask the filter, tell the tracker, keep what was accepted."""
         decision = self.filter.decide(visit.group)
         decision.check(self.filter.config.k, self.filter_name, visit.prompt.id)
-        sampled = Sampled(visit.prompt.id, visit.judgements, visit.responses)
+        sampled = Sampled(visit.prompt.id, visit.judgements, visit.responses, visit.answers)
         self.tracker.observe(sampled, decision.accepted, decision.reason)
         if decision.accepted:
             self.rejected_in_a_row = self.solved_in_a_row = 0

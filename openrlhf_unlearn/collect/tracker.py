@@ -16,6 +16,7 @@ from openrlhf_unlearn.store.run_dir import RunDir
 
 logger = logging.getLogger(__name__)
 EASY_AT_FIRST_SIGHT = 0.1  # pass rate of the first visit from which a prompt's curve counts as easy
+WRONG_ANSWERS = 4  # commonest wrong answers of a visit that are counted
 LITTLE_REWARD = 0.1  # share of prompts ever rewarded below which something may be wrong with the set-up
 
 
@@ -26,6 +27,7 @@ class Sampled:
     prompt_id: str
     judgements: list[Judgement]
     responses: list[str] = field(default_factory=list)
+    answers: list[str | None] = field(default_factory=list)  # key of each rollout's answer, where it was looked for
 
 
 def reward_row(prompt_id: str, rewards: list[float], positive: list[bool], processed: bool, **columns) -> dict:
@@ -44,6 +46,20 @@ def reward_row(prompt_id: str, rewards: list[float], positive: list[bool], proce
         "n_error": 0,
         **columns,
     }
+
+
+def wrong_answers(sampled: Sampled) -> dict[str, list]:
+    """Keys of the commonest answers that were not positive, and how often each was given; nothing where none was read.
+
+    A diagnosis sees by them whether samples came to agree on another answer, in runs that keep no text.
+    """
+    if not sampled.answers:
+        return {}
+    judged = zip(sampled.answers, sampled.judgements, strict=True)
+    top = Counter(answer for answer, judgement in judged if answer and not judgement.positive).most_common(
+        WRONG_ANSWERS
+    )
+    return {"wrong_answers": [name for name, _ in top], "wrong_counts": [times for _, times in top]}
 
 
 class Tracker:
@@ -87,6 +103,7 @@ class Tracker:
             n_error=verdicts["error"],
             accepted=accepted,
             reason=reason,
+            **wrong_answers(sampled),
         )
         self._rewards.append(row)
         self._reasons[reason] += 1

@@ -159,7 +159,6 @@ def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Ev
     fields = {name: getattr(settings, name) for name in DataConfig.__dataclass_fields__}
     prompts = load_prompts(DataConfig(**fields), tokenizer)
     check_no_images(prompts, settings.image_key)
-    check_no_images(prompts, settings.image_key)
     start_run(run_dir, settings)
     prompts = settle_prompts(run_dir, prompts)
     parts = Parts(run_dir, options.tag, settings)

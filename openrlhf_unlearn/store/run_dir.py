@@ -27,6 +27,16 @@ from openrlhf_unlearn.store.verdicts import VERDICTS as VERDICTS
 
 SCHEMA_VERSION = 1
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward", "mixed", "ungradable")
+CAUSES = (  # why a hard prompt was not learned; openrlhf_unlearn/causes says what each means
+    "verifier",
+    "wrong_label",
+    "guessable",
+    "never_rewarded",
+    "rising",
+    "forgotten",
+    "beyond",
+    "random_label",
+)
 STEP_TABLES = ("rewards", "clipping", "likelihood", "rollouts")
 POSITIVE_THRESHOLD = 0.5  # a rollout is positive if its score, or else its reward, before any shaping, is above this
 
@@ -50,6 +60,8 @@ SCHEMAS = {
             ("n_error", pa.int32()),
             ("accepted", pa.bool_()),
             ("reason", pa.string()),
+            ("wrong_answers", pa.list_(pa.string())),  # keys (grading/answer_key.py) of its commonest wrong answers
+            ("wrong_counts", pa.list_(pa.int32())),  # and how often each was given
         ]
     ),
     "clipping": pa.schema(
@@ -102,6 +114,20 @@ SCHEMAS = {
             ("final_pass_rate", pa.float64()),  # the same, over all runs
             ("ever_positive", pa.bool_()),  # in training, in every run that visited it; null: none did
             ("p_below_tau", pa.float64()),  # posterior P(final pass rate < tau)
+        ]
+    ),
+    "causes": pa.schema(
+        [
+            ("prompt_id", pa.string()),  # of the hard prompts that were not learned
+            ("group", pa.string()),
+            ("cause", pa.string()),  # of CAUSES, or "undecided"
+            ("probability", pa.float64()),  # of the likeliest cause
+            *((f"p_{cause}", pa.float64()) for cause in CAUSES),  # posterior; they add up to 1
+            ("evidence", pa.list_(pa.string())),  # sentences, the most telling first
+            ("settle", pa.string()),  # what would settle or confirm it
+            ("command", pa.string()),
+            ("proposed", pa.string()),  # the answer that samples agree on, where the label may be wrong
+            ("proposed_share", pa.float64()),  # of the samples after training
         ]
     ),
     "similarity": pa.schema(
@@ -341,6 +367,17 @@ class RunDir:
     @property
     def learnability(self) -> Path:
         return self.path / "learnability.parquet"
+
+    @property
+    def causes(self) -> Path:
+        return self.path / "causes.parquet"
+
+    @property
+    def causes_json(self) -> Path:
+        return self.path / "causes.json"
+
+    def cause_list(self, cause: str) -> Path:
+        return self.path / "causes" / f"{_inside(cause)}.json"
 
     @property
     def summary(self) -> Path:

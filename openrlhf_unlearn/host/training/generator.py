@@ -19,12 +19,15 @@ from openrlhf_unlearn.collect.selection import select_prompts, write_prompts
 from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, load_filter
+from openrlhf_unlearn.grading.answer_key import answer_of, key
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
 from openrlhf_unlearn.host.training.marks import ID, POSITIVE, REPLAYED, id_number
 from openrlhf_unlearn.host.training.packing import HeldGroup, packer
 from openrlhf_unlearn.host.training.prompts import prompt_rows
 from openrlhf_unlearn.host.training.state import StateTypeError, check_state
 from openrlhf_unlearn.store.run_dir import RunDir
+
+ANSWER_TOKENS = 200  # at the end of a response, in which its answer is looked for
 
 init_logger("openrlhf_unlearn.collect")  # the collector's own logger passes its lines up to this one
 
@@ -162,6 +165,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         for response in responses:
             visit.payloads.append(self._process_response_into_experience(response, **self._generate_kwargs))
             visit.judgements.append(response["judgement"])
+            visit.answers.append(None if response["judgement"].positive else self._answer_key(response))
             if len(visit.responses) < self.tracker.save_rollouts:
                 visit.responses.append(self._response_text(response))
 
@@ -170,6 +174,13 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         judgement = judge(response, self.args.unlearn.positive_above)
         response.update(judgement=judgement, reward=judgement.reward, scores=judgement.score, extra_logs=judgement.logs)
         return super()._process_response_into_experience(response, **generate_kwargs)
+
+    def _answer_key(self, response: dict) -> str | None:
+        """Of the answer, by the response's last tokens alone: decoding all of a long one would cost more than it."""
+        start, end = response["action_ranges"][-1] if response["action_ranges"] else (0, 0)
+        tokens = response["observation_tokens"][max(start, end - ANSWER_TOKENS) : end]
+        answer = answer_of(self.tokenizer.decode(tokens, skip_special_tokens=False))
+        return key(answer) if answer else None
 
     def _response_text(self, response: dict) -> str:
         tokens = response["observation_tokens"]
