@@ -138,4 +138,3 @@ def _curves(material) -> dict[int, list]:
         int(row): [[int(r), int(s), int(n), int(p), round(float(m), 4) if m == m else None] for r, s, n, p, m in part]
         for row, part in zip(rows, parts, strict=True)
     }
-

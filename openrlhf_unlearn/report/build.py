@@ -42,7 +42,7 @@ class Report:
 
 
 def build(material: Material, args, missing: list[Missing], formats, folder: Path) -> Report:
-    """`folder`: where figures, lists and prompts.csv go. Each part is made of the material and of the parts it names."""
+    """`folder`: where figures, lists and prompts.csv go. A part is made of the material and of the parts it names."""
     changes = all_changes(material)
     moved = np.any([np.isin(change.kind, MOVED) for change in changes], axis=0) if changes else None
     shown, samples = shown_rollouts(material, moved)

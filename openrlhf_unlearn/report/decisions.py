@@ -1,7 +1,7 @@
 """What a person decided in the page: marks and notes of prompts, as the file that the page lets them download.
 
-    {"kind": "decisions", "version": 1, "runs": [RUN, …],
-     "decisions": [{"prompt_id": ID, "decision": "drop" | "label_wrong" | "keep" | "", "label": "", "note": ""}, …]}
+{"kind": "decisions", "version": 1, "runs": [RUN, …],
+ "decisions": [{"prompt_id": ID, "decision": "drop" | "label_wrong" | "keep" | "", "label": "", "note": ""}, …]}
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,6 @@ def read_decisions(path: Path) -> dict[str, Decision]:
             raise UserError(f"{path}: decision {number} names no prompt_id; download the file again")
         decision = Decision(*(str(row.get(name) or "") for name in ("prompt_id", "decision", "label", "note")))
         if decision.decision and decision.decision not in DECISIONS:
-            raise UserError(
-                f"{path}: {decision.decision!r} is no decision; choose of {', '.join(DECISIONS)} for {decision.prompt_id}"
-            )
+            raise UserError(f"{path}: {decision.decision!r} of {decision.prompt_id}: choose of {', '.join(DECISIONS)}")
         found[decision.prompt_id] = decision
     return found

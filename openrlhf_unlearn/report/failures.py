@@ -29,8 +29,8 @@ KINDS = {
     "no_answer": ("No answer", "nothing that could be graded was found"),
     "grader": ("Not graded", "the grader ran out of time or failed, or the label cannot be graded"),
     "unit": ("Wrong unit", "the label's number with another unit"),
-    "same_answer": ("Same wrong answer", "one answer, given by at least {share:percent} of the prompt's samples"),
-    "guess": ("Perhaps lucky guesses", "right, but no oftener than other prompts' answers would hit the label"),
+    "same_answer": ("Same wrong answer", "one answer, given by most of the prompt's samples"),
+    "guess": ("Perhaps lucky guesses", "right, but no more often than answers to other prompts would hit the label"),
 }
 _REFUSAL = re.compile(
     r"\b(?:I(?:['’]m| am) (?:sorry|unable|not able)|I (?:cannot|can['’]t) (?:help|assist|answer|provide|solve)|"
@@ -80,7 +80,9 @@ def failures(
     kinds = [_kind(*one, agreed, labels, limit) for one in zip(samples, answers, strict=True)]
     lucky = guesses(samples, answers, labels)
     kinds = ["guess" if kind == "right" and s.row in lucky else kind for kind, s in zip(kinds, samples, strict=True)]
-    found = [_collect(key, *KINDS[key], [s.row for s, k in zip(samples, kinds, strict=True) if k == key]) for key in KINDS]
+    found = [
+        _collect(key, *KINDS[key], [s.row for s, k in zip(samples, kinds, strict=True) if k == key]) for key in KINDS
+    ]
     others = [sample for sample, kind in zip(samples, kinds, strict=True) if kind == "other"]
     for words, members in wordings([sample.response for sample in others]):
         said = ", ".join(f"“{word}”" for word in words)

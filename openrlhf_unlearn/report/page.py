@@ -26,10 +26,8 @@ from openrlhf_unlearn.run_dir import GROUPS, atomic_path
 from openrlhf_unlearn.spreadsheet import write_rows
 
 HERE = Path(__file__).parent
-SCRIPTS = (  # one script, in this order: each uses what stands above it
-    "text.js", "state.js", "corpus.js", "decisions.js", "filters.js", "table.js", "curve.js", "rollouts.js", "prompt.js",
-    "main.js",
-)  # fmt: skip
+# One script, in this order: each file uses what stands above it.
+SCRIPTS = ["text", "state", "corpus", "decisions", "filters", "table", "curve", "rollouts", "prompt", "main"]
 MATH = re.compile(r"\\(?:boxed|frac|sqrt|begin|\(|\[)|\$[^$\n]+\$")
 
 
@@ -38,7 +36,7 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
     numbers = report.numbers
     math = has_math(report)
     scripts = [f"/*!\n{_read('vendor/KATEX-LICENSE.txt')}*/\n{_read('vendor/katex.min.js')}"] if math else []
-    scripts.append("\n".join(_read(f"static/{name}") for name in SCRIPTS))
+    scripts.append("\n".join(_read(f"static/{name}.js") for name in SCRIPTS))
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

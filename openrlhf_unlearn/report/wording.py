@@ -1,6 +1,7 @@
 """Groups of texts that say the same words: TF-IDF and HDBSCAN of scikit-learn, and the words that name each group.
 
-A group without words of its own has no name, and is none: most of it must hold a word that little else holds.
+A group without words of its own has no name, and is none: most of it must hold two words that little else holds, and
+that stand together at least TOGETHER times as often as two words do by chance.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,9 @@ import numpy as np
 MOST_TEXTS = 3000  # texts that groups are looked for in; members are then counted in all
 SMALLEST, SMALLEST_SHARE = 10, 0.02  # texts of a group, and their share of all
 INSIDE, OUTSIDE = 0.8, 0.2  # share of the group that holds a naming word; of all other texts
+TOGETHER = 2.0
 WORDS, CHARACTERS = 3, 2000  # words that name a group; of a text that are read
+MOST_GROUPS = 8
 
 
 def wordings(texts: Sequence[str]) -> list[tuple[tuple[str, ...], list[int]]]:
@@ -32,7 +35,7 @@ def wordings(texts: Sequence[str]) -> list[tuple[tuple[str, ...], list[int]]]:
         if len(members) >= max(SMALLEST, SMALLEST_SHARE * len(texts)):
             found.append((words, members))
             taken.update(members)
-    return sorted(found, key=lambda group: -len(group[1]))
+    return sorted(found, key=lambda group: -len(group[1]))[:MOST_GROUPS]
 
 
 def _groups(holds) -> list[np.ndarray]:
@@ -44,7 +47,7 @@ def _groups(holds) -> list[np.ndarray]:
 
     size = max(SMALLEST, int(SMALLEST_SHARE * holds.shape[0]))
     places = min(16, holds.shape[1] - 1, holds.shape[0] - 1)
-    if places < 1:
+    if places < 1 or holds.mean(axis=0).min() == 1:  # one word, or the same words in all
         return []
     weighed = TfidfTransformer().fit_transform(holds.astype(float))
     near = normalize(TruncatedSVD(places, random_state=0).fit_transform(weighed))
@@ -57,7 +60,10 @@ def _name(holds, words: np.ndarray, members: np.ndarray) -> tuple[str, ...]:
     outside = np.asarray(holds[~members].mean(axis=0)).ravel() if not members.all() else np.ones(len(words))
     telling = np.flatnonzero((inside >= INSIDE) & (outside <= OUTSIDE))
     best = telling[np.lexsort((words[telling], outside[telling] - inside[telling]))][:WORDS]
-    return tuple(words[best])
+    if len(best) < 2:
+        return ()
+    alone, both = holds[:, best].mean(axis=0), (holds[:, best].sum(axis=1) == len(best)).mean()
+    return tuple(words[best]) if both >= TOGETHER * np.prod(alone) else ()
 
 
 def _holding(counter, texts: Sequence[str], words: tuple[str, ...]) -> list[int]:

@@ -4,7 +4,7 @@ const CONTROLS = {
   q: "#search", in: "#search-in", advice: "#by-advice", cause: "#by-cause", failure: "#by-failure", run: "#by-run",
   change: "#by-change", verdict: "#by-verdict", step: "#by-source", mark: "#by-mark", rollouts: "#with-rollouts",
   failed: "#with-failures", "before-from": "#initial-from", "before-to": "#initial-to", "after-from": "#final-from",
-  "after-to": "#final-to", "cosine-from": "#cosine-from", "cosine-to": "#cosine-to",
+  "after-to": "#final-to", "cosine-from": "#cosine-from", "cosine-to": "#cosine-to", "change-from": "#difference-from", "change-to": "#difference-to",
 };
 
 class Filters {
@@ -24,6 +24,7 @@ class Filters {
     this.fill("#by-run", settings.compared.slice(2).map((name, i) => [i + 2, name]));
     if (settings.compared.length > 2) $("#by-run option").textContent = settings.compared[1];
     this.fill("#by-mark", [...Object.entries(settings.decisions), ["any", "any mark or note"], ["none", "undecided"]]);
+    $("#by-difference").hidden = settings.compared.length < 2;
     $("#by-cosine").hidden = !data.cosine.some((value) => value !== null);
     for (const id of ["#search-in", "#with-rollouts"]) $(id).closest("label").hidden = !data.shown.some(Boolean);
   }
@@ -101,7 +102,8 @@ class Filters {
     if (values.mark) tests.push(this.marked(values.mark));
     bit(data.advice, values.advice);
     bit(data.failures, values.failure);
-    for (const [name, key] of [["before", "initial"], ["after", "final"], ["cosine", "cosine"]]) {
+    const ranges = { before: "initial", after: "final", cosine: "cosine", change: `difference_${this.run}` };
+    for (const [name, key] of Object.entries(ranges)) {
       const test = this.within(data[key], values[`${name}-from`], values[`${name}-to`]);
       if (test) tests.push(test);
     }

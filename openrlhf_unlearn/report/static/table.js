@@ -12,7 +12,7 @@ const COLUMNS = [
   { key: "reasoning", name: "Reasoning", class: "number extra", title: "judged quality of the reasoning of its correct rollouts, 0 to 5", optional: true },
   { key: "confidence", name: "Sure", class: "number extra", title: "probability that the label is right", optional: true },
 ];
-const CHANGE = { key: "difference", name: "Change", class: "number", title: "pass@1 after: the other run's minus the first's" };
+const CHANGE = { key: "difference", name: "Change", class: "moved", title: "pass@1 after: the other run's minus the first's" };
 
 class Browser {
   constructor(data, settings, corpus, decisions) {
