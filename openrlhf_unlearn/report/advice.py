@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.probe.outliers import RATE, SHARE
+from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE
 from openrlhf_unlearn.report.failures import CONSENSUS
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.reasoning import reasoning
-from openrlhf_unlearn.run_dir import RunDir, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, write_json
 
 BROKEN = 0.2  # share of a prompt's training rollouts without a verdict from which its verifier is suspect
 POOR, BEST = 3.0, 5  # judged quality of reasoning: below the first a correct answer was not earned

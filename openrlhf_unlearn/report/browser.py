@@ -17,7 +17,7 @@ from openrlhf_unlearn.report.failures import Failures
 from openrlhf_unlearn.report.reasoning import reasoning
 from openrlhf_unlearn.report.rollouts import Rollout
 from openrlhf_unlearn.report.turns import readable, turns_of
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 BLOCK = 64
 TEXT_BUDGET = 12_000_000  # characters of prompts in the table; with many prompts each is cut shorter

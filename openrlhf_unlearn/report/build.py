@@ -9,6 +9,7 @@ import numpy as np
 
 from openrlhf_unlearn.grading.extract import find_answer
 from openrlhf_unlearn.masking import masked
+from openrlhf_unlearn.pipeline.missing import Missing
 from openrlhf_unlearn.report.advice import advise, save_lists, say
 from openrlhf_unlearn.report.answer import answer
 from openrlhf_unlearn.report.browser import details, number_columns, pack_blocks, plain, table
@@ -19,11 +20,10 @@ from openrlhf_unlearn.report.failures import consensus, failures
 from openrlhf_unlearn.report.figures.base import write_csv
 from openrlhf_unlearn.report.groups import HARD, group_table
 from openrlhf_unlearn.report.material import Material
-from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.probes import outliers, separation
 from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Rollout, Sample, shown_rollouts, token_limit
-from openrlhf_unlearn.run_dir import read_json, read_object
+from openrlhf_unlearn.store.run_dir import read_json, read_object
 
 MOVED = (KINDS.index("fixed"), KINDS.index("broken"))
 

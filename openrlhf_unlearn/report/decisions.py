@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import read_object
+from openrlhf_unlearn.store.run_dir import read_object
 
 VERSION = 1
 DECISIONS = {"drop": "Drop", "label_wrong": "Label wrong", "keep": "Keep"}

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from openrlhf_unlearn.report.turns import Turns, shorten, turns_of
-from openrlhf_unlearn.run_dir import positive_rollouts, read_object
+from openrlhf_unlearn.store.run_dir import positive_rollouts, read_object
 
 PROMPTS, EACH, HEAD, TAIL = 2000, 8, 650, 350  # prompts with rollouts, rollouts a prompt, characters of start and end
 
