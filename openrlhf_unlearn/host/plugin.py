@@ -153,7 +153,7 @@ def engine_log_probs_flag(args: SimpleNamespace) -> str | None:
 def reward_file(remote_url: str | None) -> str | None:
     """`--reward.remote_url` as the host takes it: our reward module by its file, everything else as it is."""
     if remote_url == "openrlhf_unlearn.reward_math":
-        return str(Path(__file__).with_name("reward_math.py"))
+        return str(Path(__file__).parents[1] / "reward_math.py")
     return remote_url
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

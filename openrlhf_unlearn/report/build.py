@@ -9,7 +9,7 @@ import numpy as np
 
 from openrlhf_unlearn.grading.extract import find_answer
 from openrlhf_unlearn.masking import masked
-from openrlhf_unlearn.pipeline.missing import Missing
+from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.advice import advise, save_lists, say
 from openrlhf_unlearn.report.answer import answer
 from openrlhf_unlearn.report.browser import details, number_columns, pack_blocks, plain, table
