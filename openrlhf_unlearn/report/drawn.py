@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.figures.base import Figure, remove, render
 from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.numbers import Say
 
 
