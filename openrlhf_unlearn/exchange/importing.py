@@ -7,6 +7,7 @@
     openrlhf-unlearn import paper prompt_reward_stats.csv --run RUN
     openrlhf-unlearn import paper 'results/*.json' --run RUN --tag final
     openrlhf-unlearn import jsonl 'dumps/**/*.jsonl.zst' --run RUN --tag final --columns prompt=q,reward=ok,id=qid
+    openrlhf-unlearn import verl rollouts/ --run RUN --follow                while it trains: files as they appear
     openrlhf-unlearn import auto OUTPUT_DIR/ --run RUN                       by what the first file looks like
 
 Without --tag the files are training rollouts, which tell `no_reward` from `unlearnable`; with --tag one evaluation.
@@ -49,10 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--save-rollouts", type=int, default=0, help="rollouts a prompt and step kept with their text")
     add("--model", help="the model that training started from, if known: runs of different ones never mix")
+    add(
+        "--follow",
+        nargs="?",
+        const=5.0,
+        type=float,
+        metavar="SECONDS",
+        help="record files as they appear while training runs, until Ctrl-C; looks every 5 seconds",
+    )
     add("--tokenizer", metavar="MODEL", help="makes text of token ids, where the files hold these")
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int | None:
     columns = _columns(args.columns)
     run_dir = RunDir(args.run)
     if args.tag:
@@ -60,10 +69,20 @@ def run(args: argparse.Namespace) -> None:
     if args.format == "auto":
         args.format = guess(args.source)
         print(f"{args.source}: taken for {args.format} ({FORMATS[args.format].checked})")
+    if args.follow is not None:
+        return _follow(run_dir, columns, args)
     with ExitStack() as locks:  # of what is written: steps or an evaluation, and the prompts
         locks.enter_context(hold(run_dir.evaluation(args.tag) if args.tag else run_dir.path, "import"))
         locks.enter_context(hold(run_dir.prompts, "import", wait_s=SHORT_S))
         import_files(_open(run_dir, args), columns, args)
+
+
+def _follow(run_dir: RunDir, columns: dict, args: argparse.Namespace) -> int:
+    from openrlhf_unlearn.exchange.live.follow import follow
+
+    if args.tag or args.follow <= 0:
+        raise UsageError("--follow SECONDS takes training rollouts, every so many seconds above 0; leave --tag out")
+    return follow(run_dir, FORMATS[args.format], columns, args)
 
 
 def import_files(run_dir: RunDir, columns: dict, args: argparse.Namespace) -> None:
