@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from openrlhf_unlearn.report.markdown import as_markdown
 
-    print(as_markdown(report))
+    print(as_markdown(report.numbers))
     if args.format == "html":
         print(f"\nreport: {page(args)}")
     return 0
