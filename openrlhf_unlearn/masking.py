@@ -49,6 +49,11 @@ def mask_values(text: str) -> str:
     return _without(text, known())
 
 
+def mask_shapes(text: str) -> str:
+    """`text` without what has the shape of a key, and without the secrets that this process was given."""
+    return _SHAPES.sub(MASK, mask_values(text))
+
+
 def mask_text(text: str) -> str:
     """`text` without secrets: commands, URLs, headers, error messages."""
     return _mask_text(text, known())

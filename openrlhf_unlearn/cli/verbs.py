@@ -25,4 +25,5 @@ VERBS = {
     "grade": ("openrlhf_unlearn.grading.command", "grade a file of responses: each verdict with its reason"),
     "regrade": ("openrlhf_unlearn.pipeline.regrade", "grade saved responses again: what another verdict changes"),
     "analyze": ("openrlhf_unlearn.pipeline.analyze", "everything that is missing, then the report"),
+    "publish": ("openrlhf_unlearn.pipeline.publish", "a report to share: a folder, a static Space, or Markdown"),
 }

@@ -7,6 +7,7 @@
     openrlhf-unlearn import paper prompt_reward_stats.csv --run RUN
     openrlhf-unlearn import paper 'results/*.json' --run RUN --tag final
     openrlhf-unlearn import jsonl 'dumps/**/*.jsonl.zst' --run RUN --tag final --columns prompt=q,reward=ok,id=qid
+    openrlhf-unlearn import verl rollouts/ --run RUN --follow                while it trains: files as they appear
     openrlhf-unlearn import auto OUTPUT_DIR/ --run RUN                       by what the first file looks like
 
 Without --tag the files are training rollouts, which tell `no_reward` from `unlearnable`; with --tag one evaluation.
@@ -51,6 +52,11 @@ def run(options: ImportOptions) -> None:
     if options.format == "auto":
         options = replace(options, format=guess(options.source))
         print(f"{options.source}: taken for {options.format} ({FORMATS[options.format].checked})")
+    if options.follow is not None:
+        from openrlhf_unlearn.exchange.live.follow import follow
+
+        follow(RunDir(options.run), FORMATS[options.format], options)
+        return
     found = import_runs(options)
     print(f"{found.run}: {found.written}; {found.prompts} prompts known")
     for note in found.notes:

@@ -27,12 +27,21 @@ class ImportOptions:
     )
     save_rollouts: int = option("rollouts a prompt and step kept with their text", 0)
     model: str | None = option("the model that training started from, if known: runs of different ones never mix", None)
+    follow: float | None = option(
+        "record files as they appear while training runs, until Ctrl-C; looks every 5 seconds",
+        None,
+        metavar="SECONDS",
+        nargs="?",
+        const=5.0,
+    )
     tokenizer: str | None = option("makes text of token ids, where the files hold these", None, metavar="MODEL")
 
     def __post_init__(self) -> None:
         if self.tag:
             check_name(self.tag, "--tag")
         self.named_columns()
+        if self.follow is not None and (self.tag or self.follow <= 0):
+            raise UsageError("--follow SECONDS takes training rollouts, every so many seconds above 0; leave --tag out")
 
     def named_columns(self) -> dict[str, str]:
         """Name → column, of --columns. Raises UsageError for what is no such pair."""

@@ -40,7 +40,7 @@ def run(options: AnalyzeOptions) -> None:
         return
     from openrlhf_unlearn.report.markdown import as_markdown
 
-    print(as_markdown(report))
+    print(as_markdown(report.numbers))
     if options.format == "html":
         print(f"\nreport: {page(options)}")
 
