@@ -28,6 +28,12 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
         "oversample_replay (paper, Algorithm 1), review, or path.py:Name of your own SampleFilter",
     )
     add(
+        "--unlearn.sampler",
+        default="uniform",
+        help="which prompts are sampled at all: uniform (each once an episode), posterior (in proportion to the chance "
+        "of a gradient by past visits; each in at least one of four passes), or path.py:Name of your own Sampler",
+    )
+    add(
         "--unlearn.oversample_factor",
         type=int,
         default=4,
@@ -106,6 +112,8 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("the plugin filters vLLM's rollouts: give --vllm.num_engines of at least 1")
     if own.filter != "none" and k < 2:
         raise UsageError(f"--unlearn.filter {own.filter} compares rollouts: give --rollout.n_samples_per_prompt > 1")
+    if own.sampler == "posterior" and k < 2:
+        raise UsageError("--unlearn.sampler posterior selects groups: give --rollout.n_samples_per_prompt > 1")
     if not 0 < own.positives_per_group < max(k, 2):
         raise UsageError(f"--unlearn.positives_per_group must be from 1 to {k - 1}")
     for name in ("oversample_factor", "replay_limit", "max_filtered_batches"):
@@ -164,6 +172,7 @@ _FILES = (
     "reward.remote_url",
     "train.agent_func_path",
     "unlearn.filter",
+    "unlearn.sampler",
     "unlearn.only_prompts",
     "unlearn.skip_prompts",
     "unlearn.answer_format",
@@ -204,6 +213,7 @@ class UnlearnPlugin:
 
         from openrlhf_unlearn.cpu import check_accelerator
         from openrlhf_unlearn.filters import load_filter
+        from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
         from openrlhf_unlearn.training.generator import filter_config
         from openrlhf_unlearn.training.job_folder import check_job_folder
 
@@ -212,7 +222,8 @@ class UnlearnPlugin:
         check_job_folder(args, Path.cwd())
         check_flags(args)
         preset = apply_loss(args, given)
-        load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
+        filter = load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
+        load_sampler(args.unlearn.sampler, SamplerConfig([], filter.samples_per_wave, args.train.seed))
         if preset:
             shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
             print(f"--unlearn.loss {args.unlearn.loss}: {shown}", flush=True)

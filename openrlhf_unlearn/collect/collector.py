@@ -187,6 +187,8 @@ class Collector(ABC):
         decision.check(self.filter.config.k, self.filter_name, visit.prompt.id)
         sampled = Sampled(visit.prompt.id, visit.judgements, visit.responses)
         self.tracker.observe(sampled, decision.accepted, decision.reason)
+        first = visit.judgements[: self.tracker.first_wave or None]
+        self.stream.sampler.observe(visit.prompt.id, sum(judgement.positive for judgement in first), len(first))
         if decision.accepted:
             self.rejected_in_a_row = self.solved_in_a_row = 0
             self.buffer.append(self.group_type(visit.prompt.id, decision.rollouts))

@@ -19,6 +19,7 @@ from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, load_filter
 from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
 from openrlhf_unlearn.training.checkpoint import StateFiles
 from openrlhf_unlearn.training.marks import ID, POSITIVE, REPLAYED, id_number
 from openrlhf_unlearn.training.packing import HeldGroup, packer
@@ -78,11 +79,13 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         chosen = select_prompts(rows, args.unlearn)
         self.chosen_share = len(chosen) / len(rows)
         first_wave = args.rollout.n_samples_per_prompt if args.unlearn.adaptive else 0
+        filter = load_filter(args.unlearn.filter, filter_config(args))
+        visited = SamplerConfig([row.id for row in chosen], filter.samples_per_wave, args.train.seed)
         Collector.__init__(
             self,
             sizes(args),
-            PromptStream(chosen, args.train.seed, args.train.num_episodes),
-            load_filter(args.unlearn.filter, filter_config(args)),
+            PromptStream(chosen, load_sampler(args.unlearn.sampler, visited), args.train.num_episodes),
+            filter,
             Tracker(self.run, args.unlearn.save_rollouts, first_wave),
         )
         self.filter_name = args.unlearn.filter
@@ -129,7 +132,8 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             self.tracker.trained(group.prompt_id, group.rollouts, rewards)
         if groups:
             self.step += 1
-            batch.metrics = {**self.tracker.finish_step(self.step), **self.filter.metrics()}
+            own = {**self.filter.metrics(), **self.stream.sampler.metrics()}
+            batch.metrics = {**self.tracker.finish_step(self.step), **own}
         return batch
 
     # Sampling ------------------------------------------------------------------------------------------------------
@@ -223,8 +227,9 @@ class ResumableLoader:
 
     def state_dict(self) -> dict:
         step, args = self.generator.step, self.generator.args
-        if not self._checked:  # a filter that cannot be saved should fail at once, not at the first checkpoint
-            self._naming_the_filter(check_state, self.generator.filter.state_dict())
+        if not self._checked:  # what cannot be saved should fail at once, not at the first checkpoint
+            self._naming("filter", check_state, self.generator.filter.state_dict())
+            self._naming("sampler", check_state, self.generator.stream.sampler.state_dict())
             self._checked = True
         if step % args.ckpt.save_steps == 0:
             self.write()
@@ -233,13 +238,14 @@ class ResumableLoader:
     def write(self) -> None:
         """Write the state as of the last batch handed out, for a checkpoint that will be saved or may be."""
         if not self.generator.args.ckpt.disable_ds:
-            self._naming_the_filter(self.files.write, self.generator.state_dict(), self.generator.step)
+            self._naming("filter", self.files.write, self.generator.state_dict(), self.generator.step)
 
-    def _naming_the_filter(self, function, *arguments) -> None:
+    def _naming(self, flag: str, function, *arguments) -> None:
         try:
             function(*arguments)
-        except StateTypeError as error:  # only a user's filter brings objects of its own
-            raise UserError(f"--unlearn.filter {self.generator.args.unlearn.filter}: state_dict(): {error}") from None
+        except StateTypeError as error:  # only a user's filter or sampler brings objects of its own
+            spec = getattr(self.generator.args.unlearn, flag)
+            raise UserError(f"--unlearn.{flag} {spec}: state_dict(): {error}") from None
 
     def load_state_dict(self, state: dict) -> None:
         if "unlearn" not in state:

@@ -50,6 +50,7 @@ IDENTITY = (
     "train.max_epochs",
     "train.seed",
     "unlearn.filter",
+    "unlearn.sampler",
     "unlearn.oversample_factor",
     "unlearn.positives_per_group",
     "unlearn.replay_limit",

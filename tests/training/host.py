@@ -23,6 +23,7 @@ FLAGS = {
     "ckpt": {"save_steps": 1, "disable_ds": False},
     "unlearn": {
         "filter": "dynamic",
+        "sampler": "uniform",
         "oversample_factor": 4,
         "positives_per_group": 1,
         "replay_limit": 2,
