@@ -32,8 +32,8 @@ from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.collect.prompts import Prompt, PromptStream
 from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.filters import FilterConfig, load_filter
-from openrlhf_unlearn.run_dir import RunDir
 from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
+from openrlhf_unlearn.store.run_dir import RunDir
 
 BAR = 0.5
 TAU = 0.1

@@ -21,7 +21,7 @@ from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.probes import outliers, separation
 from openrlhf_unlearn.report.rollouts import HEAD, TAIL
-from openrlhf_unlearn.run_dir import read_json, read_object
+from openrlhf_unlearn.store.run_dir import read_json, read_object
 
 
 @dataclass
