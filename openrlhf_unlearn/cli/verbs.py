@@ -18,6 +18,7 @@ VERBS = {
     "sft-set": ("openrlhf_unlearn.interventions.sft_set", "a stronger model's right responses, to fine-tune on"),
     "curriculum": ("openrlhf_unlearn.pipeline.curriculum", "two stages: without the unlearnable, then with them"),
     "models": ("openrlhf_unlearn.pipeline.models", "base models side by side: pass@1 and gradients by group"),
+    "compare": ("openrlhf_unlearn.pipeline.compare", "what a remedy did to the prompts that a run had not learned"),
     "grade": ("openrlhf_unlearn.grading.command", "grade a file of responses: each verdict with its reason"),
     "regrade": ("openrlhf_unlearn.pipeline.regrade", "grade saved responses again: what another verdict changes"),
     "analyze": ("openrlhf_unlearn.pipeline.analyze", "everything that is missing, then the report"),
