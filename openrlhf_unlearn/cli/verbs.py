@@ -13,6 +13,7 @@ VERBS = {
     "export": ("openrlhf_unlearn.exchange.exporting", "labels for others: id lists, data sets, the paper's files"),
     "forecast": ("openrlhf_unlearn.labels.forecast", "risk of being unlearnable, from before training"),
     "augment": ("openrlhf_unlearn.interventions.augment", "new problems for prompts that were not learned"),
+    "hints": ("openrlhf_unlearn.interventions.hints", "prompts with a part of their solution, in annealed stages"),
     "probe": ("openrlhf_unlearn.probe.command", "gradients by prompt: who is an outlier, without the noise"),
     "judge": ("openrlhf_unlearn.interventions.judge", "how good the reasoning of correct rollouts is, from 0 to 5"),
     "sft-set": ("openrlhf_unlearn.interventions.sft_set", "a stronger model's right responses, to fine-tune on"),
