@@ -1,4 +1,4 @@
-"""`--unlearn.filter`: names to classes, `path.py:Name` for a user's own, `review+` before either."""
+"""`--unlearn.filter`: names to classes, `path.py:Name` for a user's own, `review+` and `hinted+` before either."""
 
 import importlib.util
 import sys
@@ -9,6 +9,7 @@ from typing import TypeVar
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters.base import FilterConfig, SampleFilter
 from openrlhf_unlearn.filters.dynamic import DynamicFilter
+from openrlhf_unlearn.filters.hinted import HintedFilter
 from openrlhf_unlearn.filters.none import NoFilter
 from openrlhf_unlearn.filters.oversample_replay import OversampleReplayFilter
 from openrlhf_unlearn.filters.review import ReviewFilter
@@ -19,14 +20,17 @@ FILTERS: dict[str, type[SampleFilter]] = {
     "dynamic": DynamicFilter,
     "oversample_replay": OversampleReplayFilter,
     "review": ReviewFilter,
+    "hinted": HintedFilter,
 }
-REVIEW = "review+"  # the one filter that composes: it only adds prompts, and lets another decide
+# What composes with another filter, which decides: one only adds prompts, the other asks where that one cannot decide.
+AROUND = {"review": ReviewFilter, "hinted": HintedFilter}
 
 
 def load_filter(spec: str, config: FilterConfig) -> SampleFilter:
     """The filter called `spec`. Raises UserError, one line, if it cannot be found or made."""
-    if spec.startswith(REVIEW):
-        return ReviewFilter(config, load_filter(spec.removeprefix(REVIEW), config))
+    outer, plus, inner = spec.partition("+")
+    if plus and outer in AROUND:
+        return AROUND[outer](config, load_filter(inner, config))
     return load_named("--unlearn.filter", spec, FILTERS, SampleFilter, config)
 
 

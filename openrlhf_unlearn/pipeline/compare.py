@@ -118,12 +118,15 @@ def hinted_cosines(material: Material, after: RunDir, hints: Path) -> dict[str, 
 
 def spent(run: RunDir) -> dict:
     """Rollouts that training sampled, those of hinted prompts included, and hours where the step files tell them."""
-    table = run.read_steps("rewards", ["processed", "n"])
+    table = run.read_steps("rewards")
     sampled = ~table.column("processed").to_numpy()
+    rollouts = table.column("n").to_numpy()
+    if "n_hinted" in table.column_names:  # not in runs of earlier versions
+        rollouts = rollouts + table.column("n_hinted").fill_null(0).to_numpy()
     return {
         "run": str(run),
         "steps": len(run.steps()),
-        "rollouts": int(table.column("n").to_numpy()[sampled].sum()),
+        "rollouts": int(rollouts[sampled].sum()),
         "hours": sampling_hours(Material([run])),
     }
 

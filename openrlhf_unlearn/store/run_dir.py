@@ -50,6 +50,8 @@ SCHEMAS = {
             ("n_error", pa.int32()),
             ("accepted", pa.bool_()),
             ("reason", pa.string()),
+            ("n_hinted", pa.int32()),  # rollouts with a hint, besides n; null: of a version without hints
+            ("n_hinted_positive", pa.int32()),
         ]
     ),
     "clipping": pa.schema(

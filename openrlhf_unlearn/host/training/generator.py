@@ -5,6 +5,7 @@ and come back as its experiences.
 """
 
 import math
+from dataclasses import replace
 
 import ray
 import torch
@@ -20,6 +21,7 @@ from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, load_filter
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
+from openrlhf_unlearn.host.training.hints import behind, load_hints, prompt_tokens
 from openrlhf_unlearn.host.training.marks import ID, POSITIVE, REPLAYED, id_number
 from openrlhf_unlearn.host.training.packing import HeldGroup, packer
 from openrlhf_unlearn.host.training.prompts import prompt_rows
@@ -49,6 +51,7 @@ def filter_config(args) -> FilterConfig:
         give_up_below=own.give_up_below,
         buffer_bytes=own.replay_memory * 1e9,
         pack=packer(agent=bool(args.train.agent_func_path)),
+        hint_trains=own.hint_trains,
     )
 
 
@@ -79,8 +82,10 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         chosen = select_prompts(rows, args.unlearn)
         self.chosen_share = len(chosen) / len(rows)
         first_wave = args.rollout.n_samples_per_prompt if args.unlearn.adaptive else 0
-        filter = load_filter(args.unlearn.filter, filter_config(args))
-        visited = SamplerConfig([row.id for row in chosen], filter.samples_per_wave, args.train.seed)
+        ids = [row.id for row in chosen]
+        hints = load_hints(args, tokenizer, set(ids)) if args.unlearn.hints else {}
+        filter = load_filter(args.unlearn.filter, replace(filter_config(args), hints=hints))
+        visited = SamplerConfig(ids, filter.samples_per_wave, args.train.seed)
         Collector.__init__(
             self,
             sizes(args),
@@ -147,7 +152,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         return consumed
 
     def dispatch(self, visits: list[Visit], n_samples: int) -> dict:
-        prompts = [visit.prompt for visit in visits]
+        prompts = [visit.asked for visit in visits]
         refs = self._dispatch_prompts_to_vllm(
             [p.text for p in prompts],
             [p.label for p in prompts],
@@ -164,9 +169,11 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
 
     def add_responses(self, visit: Visit, responses: list[dict]) -> None:
         for response in responses:
+            if visit.hint is not None and self.args.unlearn.hint_trains == "one":
+                response = behind(response, prompt_tokens(visit.payloads[0]))
             visit.payloads.append(self._process_response_into_experience(response, **self._generate_kwargs))
             visit.judgements.append(response["judgement"])
-            if len(visit.responses) < self.tracker.save_rollouts:
+            if visit.hint is None and len(visit.responses) < self.tracker.save_rollouts:
                 visit.responses.append(self._response_text(response))
 
     def _process_response_into_experience(self, response, **generate_kwargs):
