@@ -38,6 +38,9 @@ class OversampleReplayFilter(SampleFilter):
         negatives = len(group.rollouts) - group.n_positive
         return next_wave(self.config, group.n_positive, negatives, self.dry.get(group.prompt_id, 0))
 
+    def stuck(self, group: Group) -> bool:
+        return not group.n_positive and self.buffer.available(group.prompt_id) < self.config.positives_per_group
+
     def decide(self, group: Group) -> Decision:
         name, wanted = group.prompt_id, self.config.positives_per_group
         positives = [rollout for rollout in group.rollouts if rollout.positive]

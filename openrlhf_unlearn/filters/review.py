@@ -26,6 +26,12 @@ class ReviewFilter(SampleFilter):
     def wants_more(self, group: Group) -> int:
         return self.inner.wants_more(group)
 
+    def hint(self, group: Group) -> str | None:
+        return self.inner.hint(group)
+
+    def stuck(self, group: Group) -> bool:
+        return self.inner.stuck(group)
+
     def decide(self, group: Group) -> Decision:
         first = group.rollouts[: self.samples_per_wave]  # later waves were sampled because of what the first one gave
         self.forgetting.visit(group.prompt_id, sum(rollout.positive for rollout in first) / len(first))

@@ -50,6 +50,9 @@ IDENTITY = (
     "train.max_epochs",
     "train.seed",
     "unlearn.filter",
+    "unlearn.sampler",
+    "unlearn.hints",
+    "unlearn.hint_trains",
     "unlearn.oversample_factor",
     "unlearn.positives_per_group",
     "unlearn.replay_limit",
@@ -89,7 +92,7 @@ def whole_path(spec):
     """A spec that names a file that is there (`PATH`, `PATH:NAME`, `review+PATH:NAME`), with its whole path."""
     if not spec or not isinstance(spec, str):
         return spec
-    before, plus, rest = spec.rpartition("+") if spec.startswith("review+") else ("", "", spec)
+    before, plus, rest = spec.rpartition("+") if spec.startswith(("review+", "hinted+")) else ("", "", spec)
     path, colon, name = (rest, "", "") if Path(rest).exists() else rest.rpartition(":")
     return f"{before}{plus}{Path(path).absolute()}{colon}{name}" if path and Path(path).exists() else spec
 

@@ -16,6 +16,7 @@ READ = (
     "eval.dataset",
     "reward.remote_url",
     "unlearn.filter",
+    "unlearn.sampler",
     "unlearn.only_prompts",
     "unlearn.skip_prompts",
     "unlearn.answer_format",

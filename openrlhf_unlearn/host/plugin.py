@@ -13,6 +13,7 @@ from openrlhf_unlearn.host.hooks import check_hooks
 from openrlhf_unlearn.host.identity import whole_path
 from openrlhf_unlearn.host.losses import LOSSES, apply_loss, leaf
 from openrlhf_unlearn.host.start import choose_run_dir, start_run
+from openrlhf_unlearn.host.training.hints import hint_rows
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD
 
@@ -25,7 +26,22 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
         "--unlearn.filter",
         default="dynamic",
         help="which groups train: none, dynamic (zero reward variance does not train; others refill the batch), "
-        "oversample_replay (paper, Algorithm 1), review, or path.py:Name of your own SampleFilter",
+        "oversample_replay (paper, Algorithm 1), review, hinted, or path.py:Name of your own SampleFilter; review+NAME "
+        "and hinted+NAME compose",
+    )
+    add(
+        "--unlearn.sampler",
+        default="uniform",
+        help="which prompts are sampled at all: uniform (each once an episode), posterior (where past visits promise a "
+        "gradient, and each once in four episodes), or path.py:Name of your own Sampler",
+    )
+    add("--unlearn.hints", default=None, help="hinted: files of `openrlhf-unlearn hints` (hint_25.jsonl,hint_50.jsonl)")
+    add(
+        "--unlearn.hint_trains",
+        choices=["group", "one"],
+        default="group",
+        help="hinted: what trains of a group without a positive: the rollouts of the hinted prompt, or one positive of "
+        "these behind the plain prompt, weighted as --unlearn.replay_log_probs says",
     )
     add(
         "--unlearn.oversample_factor",
@@ -106,6 +122,12 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("the plugin filters vLLM's rollouts: give --vllm.num_engines of at least 1")
     if own.filter != "none" and k < 2:
         raise UsageError(f"--unlearn.filter {own.filter} compares rollouts: give --rollout.n_samples_per_prompt > 1")
+    if ("hinted" in own.filter.split("+")) != bool(own.hints):
+        raise UsageError("--unlearn.filter hinted and --unlearn.hints FILES go together: give both or neither")
+    if own.hints:
+        hint_rows(own.hints)
+    if own.sampler == "posterior" and k < 2:
+        raise UsageError("--unlearn.sampler posterior selects groups: give --rollout.n_samples_per_prompt > 1")
     if not 0 < own.positives_per_group < max(k, 2):
         raise UsageError(f"--unlearn.positives_per_group must be from 1 to {k - 1}")
     for name in ("oversample_factor", "replay_limit", "max_filtered_batches"):
@@ -164,6 +186,7 @@ _FILES = (
     "reward.remote_url",
     "train.agent_func_path",
     "unlearn.filter",
+    "unlearn.sampler",
     "unlearn.only_prompts",
     "unlearn.skip_prompts",
     "unlearn.answer_format",
@@ -174,7 +197,7 @@ def _make_absolute(args: SimpleNamespace) -> None:
     """Local files by their whole path, whether or not a name follows; folders that are written to as well."""
     for node, name in map(partial(leaf, args), _FILES):
         setattr(node, name, whole_path(getattr(node, name)))
-    for node, name in ((args.data, "prompt_dataset"), (args.eval, "dataset")):
+    for node, name in ((args.data, "prompt_dataset"), (args.eval, "dataset"), (args.unlearn, "hints")):
         if sources := getattr(node, name):
             setattr(node, name, ",".join(whole_path(source.strip()) for source in sources.split(",")))
     for name in ("path", "output_dir"):
@@ -206,13 +229,15 @@ class UnlearnPlugin:
         from openrlhf_unlearn.host.cpu.ray_cpu import check_accelerator
         from openrlhf_unlearn.host.job_folder import check_job_folder
         from openrlhf_unlearn.host.training.generator import filter_config
+        from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
 
         args.reward.remote_url = reward_file(args.reward.remote_url)
         check_accelerator(torch.cuda.is_available())
         check_job_folder(args, Path.cwd())
         check_flags(args)
         preset = apply_loss(args, given)
-        load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
+        filter = load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
+        load_sampler(args.unlearn.sampler, SamplerConfig([], filter.samples_per_wave, args.train.seed))
         if preset:
             shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
             print(f"--unlearn.loss {args.unlearn.loss}: {shown}", flush=True)

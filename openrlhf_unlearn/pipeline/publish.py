@@ -96,7 +96,8 @@ def write_site(report: Path, numbers: dict, site: Path) -> None:
         if path.is_file():
             shutil.copyfile(path, site / path.relative_to(report))
     front = "---\ntitle: What a run learned, and what it did not\nsdk: static\npinned: false\n---\n\n"
-    made = "\n\n*Made by [openrlhf-unlearn](https://github.com/openrlhf-unlearn/openrlhf-unlearn); the page is `index.html`.*\n"
+    site_of_tool = "https://github.com/openrlhf-unlearn/openrlhf-unlearn"
+    made = f"\n\n*Made by [openrlhf-unlearn]({site_of_tool}); the page is `index.html`.*\n"
     (site / "README.md").write_text(front + as_markdown(numbers) + made, encoding="utf-8")
 
 

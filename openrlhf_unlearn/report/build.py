@@ -19,6 +19,7 @@ from openrlhf_unlearn.report.failures import consensus, failures
 from openrlhf_unlearn.report.figures.base import write_csv
 from openrlhf_unlearn.report.groups import HARD, group_table
 from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.probes import outliers, separation
 from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Rollout, Sample, shown_rollouts, token_limit

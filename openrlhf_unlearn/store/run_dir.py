@@ -62,6 +62,8 @@ SCHEMAS = {
             ("reason", pa.string()),
             ("wrong_answers", pa.list_(pa.string())),  # keys (grading/answer_key.py) of its commonest wrong answers
             ("wrong_counts", pa.list_(pa.int32())),  # and how often each was given
+            ("n_hinted", pa.int32()),  # rollouts with a hint, besides n; null: of a version without hints
+            ("n_hinted_positive", pa.int32()),
         ]
     ),
     "clipping": pa.schema(

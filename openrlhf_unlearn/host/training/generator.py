@@ -5,6 +5,7 @@ and come back as its experiences.
 """
 
 import math
+from dataclasses import replace
 
 import ray
 import torch
@@ -21,10 +22,12 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, load_filter
 from openrlhf_unlearn.grading.answer_key import answer_of, key
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
+from openrlhf_unlearn.host.training.hints import behind, load_hints, prompt_tokens
 from openrlhf_unlearn.host.training.marks import ID, POSITIVE, REPLAYED, id_number
 from openrlhf_unlearn.host.training.packing import HeldGroup, packer
 from openrlhf_unlearn.host.training.prompts import prompt_rows
 from openrlhf_unlearn.host.training.state import StateTypeError, check_state
+from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
 from openrlhf_unlearn.store.run_dir import RunDir
 
 ANSWER_TOKENS = 200  # at the end of a response, in which its answer is looked for
@@ -51,6 +54,7 @@ def filter_config(args) -> FilterConfig:
         give_up_below=own.give_up_below,
         buffer_bytes=own.replay_memory * 1e9,
         pack=packer(agent=bool(args.train.agent_func_path)),
+        hint_trains=own.hint_trains,
     )
 
 
@@ -81,11 +85,15 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         chosen = select_prompts(rows, args.unlearn)
         self.chosen_share = len(chosen) / len(rows)
         first_wave = args.rollout.n_samples_per_prompt if args.unlearn.adaptive else 0
+        ids = [row.id for row in chosen]
+        hints = load_hints(args, tokenizer, set(ids)) if args.unlearn.hints else {}
+        filter = load_filter(args.unlearn.filter, replace(filter_config(args), hints=hints))
+        visited = SamplerConfig(ids, filter.samples_per_wave, args.train.seed)
         Collector.__init__(
             self,
             sizes(args),
-            PromptStream(chosen, args.train.seed, args.train.num_episodes),
-            load_filter(args.unlearn.filter, filter_config(args)),
+            PromptStream(chosen, load_sampler(args.unlearn.sampler, visited), args.train.num_episodes),
+            filter,
             Tracker(self.run, args.unlearn.save_rollouts, first_wave),
         )
         self.filter_name = args.unlearn.filter
@@ -132,7 +140,8 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             self.tracker.trained(group.prompt_id, group.rollouts, rewards)
         if groups:
             self.step += 1
-            batch.metrics = {**self.tracker.finish_step(self.step), **self.filter.metrics()}
+            own = {**self.filter.metrics(), **self.stream.sampler.metrics()}
+            batch.metrics = {**self.tracker.finish_step(self.step), **own}
         return batch
 
     # Sampling ------------------------------------------------------------------------------------------------------
@@ -146,7 +155,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         return consumed
 
     def dispatch(self, visits: list[Visit], n_samples: int) -> dict:
-        prompts = [visit.prompt for visit in visits]
+        prompts = [visit.asked for visit in visits]
         refs = self._dispatch_prompts_to_vllm(
             [p.text for p in prompts],
             [p.label for p in prompts],
@@ -163,10 +172,12 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
 
     def add_responses(self, visit: Visit, responses: list[dict]) -> None:
         for response in responses:
+            if visit.hint is not None and self.args.unlearn.hint_trains == "one":
+                response = behind(response, prompt_tokens(visit.payloads[0]))
             visit.payloads.append(self._process_response_into_experience(response, **self._generate_kwargs))
             visit.judgements.append(response["judgement"])
             visit.answers.append(None if response["judgement"].positive else self._answer_key(response))
-            if len(visit.responses) < self.tracker.save_rollouts:
+            if visit.hint is None and len(visit.responses) < self.tracker.save_rollouts:
                 visit.responses.append(self._response_text(response))
 
     def _process_response_into_experience(self, response, **generate_kwargs):
@@ -234,8 +245,9 @@ class ResumableLoader:
 
     def state_dict(self) -> dict:
         step, args = self.generator.step, self.generator.args
-        if not self._checked:  # a filter that cannot be saved should fail at once, not at the first checkpoint
-            self._naming_the_filter(check_state, self.generator.filter.state_dict())
+        if not self._checked:  # what cannot be saved should fail at once, not at the first checkpoint
+            self._naming("filter", check_state, self.generator.filter.state_dict())
+            self._naming("sampler", check_state, self.generator.stream.sampler.state_dict())
             self._checked = True
         if step % args.ckpt.save_steps == 0:
             self.write()
@@ -244,13 +256,14 @@ class ResumableLoader:
     def write(self) -> None:
         """Write the state as of the last batch handed out, for a checkpoint that will be saved or may be."""
         if not self.generator.args.ckpt.disable_ds:
-            self._naming_the_filter(self.files.write, self.generator.state_dict(), self.generator.step)
+            self._naming("filter", self.files.write, self.generator.state_dict(), self.generator.step)
 
-    def _naming_the_filter(self, function, *arguments) -> None:
+    def _naming(self, flag: str, function, *arguments) -> None:
         try:
             function(*arguments)
-        except StateTypeError as error:  # only a user's filter brings objects of its own
-            raise UserError(f"--unlearn.filter {self.generator.args.unlearn.filter}: state_dict(): {error}") from None
+        except StateTypeError as error:  # only a user's filter or sampler brings objects of its own
+            spec = getattr(self.generator.args.unlearn, flag)
+            raise UserError(f"--unlearn.{flag} {spec}: state_dict(): {error}") from None
 
     def load_state_dict(self, state: dict) -> None:
         if "unlearn" not in state:
