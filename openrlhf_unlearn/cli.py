@@ -24,6 +24,7 @@ VERBS = {
     "doctor": ("openrlhf_unlearn.doctor", "check versions, hooks, device and patches, and say how to mend them"),
     "patch": ("openrlhf_unlearn.patching", "apply, revert or show our changes to the installed OpenRLHF"),
     "microworld": ("openrlhf_unlearn.microworld", "write the built-in model and data set with planted truth"),
+    "tasks": ("openrlhf_unlearn.worlds.tasks", "verifiable prompts of reasoning-gym as a data set, with its scorers"),
     "train": ("openrlhf_unlearn.launcher", "train with OpenRLHF and the plugin, without patching the launcher in"),
     "evaluate": ("openrlhf_unlearn.learnability.evaluate", "sample N rollouts a prompt and grade them: pass@1"),
     "classify": ("openrlhf_unlearn.learnability.classify", "easy, learnable, unlearnable: label every prompt"),
