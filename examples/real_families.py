@@ -1,9 +1,9 @@
-"""Which families of tasks to train on: `python examples/real_families.py RUN --keep 8` prints their names, a line each.
+"""Which families of tasks to train on: `python examples/real_families.py RUN --keep 8` prints their names.
 
-By an evaluation `initial` of a few prompts of each family: families are sorted by their mean pass rate, and of the sorted
-list as many are kept as wanted, evenly spaced, first and last among them. So what the model can do, can hardly do and
-never does all occur, whatever the model. Families that it solves four times in five are left out first: nothing is
-left to learn in them.
+By an evaluation `initial` of a few prompts of each family: families are sorted by their mean pass rate, and of the
+sorted list as many are kept as wanted, evenly spaced, first and last among them. So what the model can do,
+can hardly do and never does all occur, whatever the model. Families that it solves four times in five are left out
+first: nothing is left to learn in them.
 """
 
 import argparse

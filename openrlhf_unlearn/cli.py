@@ -33,6 +33,7 @@ VERBS = {
     "forecast": ("openrlhf_unlearn.learnability.forecast", "risk of being unlearnable, from before training"),
     "augment": ("openrlhf_unlearn.interventions.augment", "new problems for prompts that were not learned"),
     "probe": ("openrlhf_unlearn.probe.command", "gradients by prompt: who is an outlier, without the noise"),
+    "transfer": ("openrlhf_unlearn.transfer.command", "what training on some prompts does to others, and is it so"),
     "judge": ("openrlhf_unlearn.interventions.judge", "how good the reasoning of correct rollouts is, from 0 to 5"),
     "sft-set": ("openrlhf_unlearn.interventions.sft_set", "a stronger model's right responses, to fine-tune on"),
     "curriculum": ("openrlhf_unlearn.interventions.curriculum", "two stages: without the unlearnable, then with them"),

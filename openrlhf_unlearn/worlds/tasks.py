@@ -1,13 +1,13 @@
 """`openrlhf-unlearn tasks`: verifiable prompts of reasoning-gym's hundred tasks as a data set, without a network.
 
     openrlhf-unlearn tasks chain_sum gcd lcm --size 500 --seed 1 --output train.jsonl
-    openrlhf-unlearn tasks easy=chain_sum:max_terms=2,max_digits=1 hard=chain_sum:min_terms=5,max_terms=6 --output d.jsonl
-    openrlhf-unlearn tasks gcd products --shots 3 --output completion.jsonl        for base models
+    openrlhf-unlearn tasks easy=chain_sum:max_terms=2,max_digits=1 hard=chain_sum:min_terms=5 --output train.jsonl
+    openrlhf-unlearn tasks gcd products --shots 3 --output train.jsonl    for base models
     openrlhf-unlearn tasks --list
 
 A task is NAME=TASK:OPTION=VALUE,… where NAME, its `datasource`, is the task's own name unless given. Every row has
-`prompt`, `label` and `datasource`; the label is the task's entry, with which `--answer-format reasoning_gym` (of evaluate
-and grade) and `--unlearn.answer_format reasoning_gym` (of a training) grade by the task's own scorer.
+`prompt`, `label` and `datasource`; the label is the task's entry, with which the answer format reasoning_gym grades by
+the task's own scorer: `--answer-format` of evaluate and grade, `--unlearn.answer_format` of a training.
 
 With --shots N a prompt is N solved examples of its task, a line each, and a question to complete; the words that all
 questions of a task share are left out of it, and the answer is the response's first line.
