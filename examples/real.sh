@@ -55,8 +55,10 @@ fi
 RUNS=${RUNS:-3} FAMILIES=${FAMILIES:-8} PROMPTS=${PROMPTS:-192} EPISODES=${EPISODES:-2} SAMPLES=${SAMPLES:-32}
 PROBED=${PROBED:-120} SCREENED=${SCREENED:-10} BATCH=${BATCH:-16} ROLLOUTS=${ROLLOUTS:-8}
 PER_FAMILY=$((PROMPTS / FAMILIES)) STEPS=$((PROMPTS * EPISODES / BATCH))
-HALF=$((STEPS / 2))
-MODEL=$REAL/start DATA=$REAL/train.jsonl FILTER=none MORE=()
+HALF=$((STEPS / 2)) MINI_BATCH=$((BATCH * ROLLOUTS / 2))
+MODEL=$REAL/start
+if [ -n "${DRY_RUN:-}" ]; then MODEL=$START; fi
+DATA=$REAL/train.jsonl FILTER=none MORE=()
 KEYS=(--input-key prompt --label-key label --answer-format reasoning_gym --max-len 192 --max-new-tokens 8)
 
 # 128 rollouts in mini-batches of 64. Logits are rows x tokens x 49,152 numbers, several times over: micro-batches of 32
@@ -66,8 +68,9 @@ flags=(
     --reward.remote_url "$ROOT/examples/reward_math.py" --unlearn.answer_format reasoning_gym
     --data.max_len 192 --rollout.max_new_tokens 8 --train.num_episodes "$EPISODES"
     --rollout.batch_size "$BATCH" --rollout.n_samples_per_prompt "$ROLLOUTS" --rollout.micro_batch_size 32
-    --train.batch_size $((BATCH * ROLLOUTS / 2)) --train.micro_batch_size $((BATCH * ROLLOUTS / 2 < 32 ? BATCH * ROLLOUTS / 2 : 32))
-    --algo.advantage.estimator group_norm --actor.loss_agg_mode token-mean --unlearn.save_rollouts 4
+    --train.batch_size "$MINI_BATCH" --train.micro_batch_size $((MINI_BATCH < 32 ? MINI_BATCH : 32))
+    --algo.advantage.estimator group_norm --actor.loss_agg_mode token-mean --algo.kl.init_coef 0
+    --unlearn.save_rollouts 4
     --actor.adam.lr 1e-5 --actor.lr_scheduler constant --actor.num_gpus_per_node 1 --ref.num_gpus_per_node 1
     --vllm.num_engines 1 --ds.zero_stage 0 --ckpt.save_steps $((STEPS < 4 ? 1 : STEPS / 4)) --ckpt.max_num 4
 )

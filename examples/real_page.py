@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.run_dir import GROUPS, RunDir, read_json, read_object, read_table
-from openrlhf_unlearn.stats.means import rate_interval, wilson
+from openrlhf_unlearn.stats.means import rate_interval
 
 FIGURES = {"reward_by_group": "Reward", "similarity": "Similarity of gradients", "transfer": "What teaches what"}
 READ = 10  # prompts that are shown
@@ -80,7 +80,8 @@ def label_of(run: RunDir) -> dict[str, str]:
 
 def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     report, args = read_object(runs[0].summary)["report"], runs[0].config()["args"]
-    rollout, evaluations = args["rollout"], report["evaluations"]
+    rollout, evaluations, model = args["rollout"], report["evaluations"], read_json(folder / "source.json")["model"]
+    a_step = f"{rollout['batch_size']} prompts x {rollout['n_samples_per_prompt']} rollouts a step"
     steps = [len(run.steps()) for run in runs]
     return [
         "# A real language model",
@@ -88,10 +89,9 @@ def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
         "What openrlhf-unlearn finds on a model that nobody built for it, from one command: `bash examples/real.sh`.",
         "This page is written by `examples/real_page.py`; every number is read from the run's files.",
         "",
-        f"Model: {Path(read_json(folder / 'source.json')['model']).name}. {report['prompts']} prompts of reasoning-gym, "
-        f"as completions of three solved examples. {len(runs)} training{'s' * (len(runs) > 1)} of "
-        f"{', '.join(map(str, steps))} steps, {rollout['batch_size']} prompts x {rollout['n_samples_per_prompt']} rollouts "
-        f"a step, learning rate {args['actor']['adam']['lr']:g}, no KL, no filter. Evaluated: "
+        f"Model: {Path(model).name}. {report['prompts']} prompts of reasoning-gym, as completions of three solved "
+        f"examples. {len(runs)} training{'s' * (len(runs) > 1)} of {', '.join(map(str, steps))} steps, {a_step}, "
+        f"learning rate {args['actor']['adam']['lr']:g}, no KL, no filter. Evaluated: "
         + ", ".join(f"{tag} ({e['samples'] / e['prompts']:.0f} samples a prompt)" for tag, e in evaluations.items())
         + ".",
         *([] if len(runs) > 2 else ["", f"**Only {len(runs)} of the script's three trainings ran** for this page."]),
@@ -165,16 +165,10 @@ def gradients(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
         if not found["separation"]:
             lines += ["Fewer than ten prompts of one of both groups: no AUC of learnable against unlearnable."]
         if full := found.get("against_full"):
-            inside = (full.get("within") or {}).get("all", {})
-            lines += [
-                "",
-                f"LoRA against all parameters, mean cosines of {full['prompts']} prompts: r = {shown(full['correlation'])}"
-                + (
-                    f", within groups {shown(inside['correlation'])}."
-                    if inside
-                    else "; too few a group to say within them."
-                ),
-            ]
+            inside = (full.get("within") or {}).get("all")
+            within = f"within groups {shown(inside['correlation'])}" if inside else "too few a group to say within them"
+            text = f"LoRA against all parameters, mean cosines of {full['prompts']} prompts: "
+            lines += ["", f"{text}r = {shown(full['correlation'])}, {within}."]
     return lines + figure(runs[0], "similarity", page)
 
 

@@ -19,11 +19,13 @@ def map_sentences(found: Map) -> list[str]:
         f"{len(teach)} of {len(names)} clusters are predicted to teach their own other prompts"
         + (f": {', '.join(names[i] for i in teach)}." if 0 < len(teach) < len(names) else ".")
     ]
-    apart = [(i, j) for i, j in zip(*np.nonzero(told), strict=True) if i != j]
+    both = np.allclose(found.value, found.value.T, rtol=1e-3)  # of the likelihood itself, the map is symmetric
+    arrow = "↔" if both else "→"
+    apart = [(i, j) for i, j in zip(*np.nonzero(told), strict=True) if (i < j if both else i != j)]
     for sign, verb in ((1, "to teach others"), (-1, "to harm others")):
         pairs = sorted((ij for ij in apart if sign * found.value[ij] > 0), key=lambda ij: -sign * found.value[ij])
         if pairs:
-            shown = ", ".join(f"{names[i]} → {names[j]}" for i, j in pairs[:SHOWN])
+            shown = ", ".join(f"{names[i]} {arrow} {names[j]}" for i, j in pairs[:SHOWN])
             more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
             said.append(f"Predicted {verb}: {shown}{more}.")
     return said

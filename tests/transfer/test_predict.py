@@ -52,8 +52,8 @@ def test_says_who_teaches_whom_and_who_harms():
     gradients, clusters = noisy(np.random.default_rng(2), kinds, [20] * 4, 0.5)
     said = " ".join(map_sentences(transfer_map(gradients, gradients, clusters)))
     assert "3 of 4 clusters are predicted to teach their own other prompts: 0, 1, 2." in said
-    assert "Predicted to teach others: 0 → 1, 1 → 0." in said
-    assert "Predicted to harm others: 0 → 2, 2 → 0, 1 → 2 and 1 more." in said
+    assert "Predicted to teach others: 0 ↔ 1." in said
+    assert "Predicted to harm others: 0 ↔ 2, 1 ↔ 2." in said
 
 
 def test_few_prompts_are_no_cluster_and_equal_ones_no_certainty():
