@@ -55,7 +55,8 @@ fi
 RUNS=${RUNS:-3} FAMILIES=${FAMILIES:-8} PROMPTS=${PROMPTS:-192} EPISODES=${EPISODES:-2} SAMPLES=${SAMPLES:-32}
 PROBED=${PROBED:-120} SCREENED=${SCREENED:-10} BATCH=${BATCH:-16} ROLLOUTS=${ROLLOUTS:-8}
 PER_FAMILY=$((PROMPTS / FAMILIES)) STEPS=$((PROMPTS * EPISODES / BATCH))
-HALF=$((STEPS / 2)) MINI_BATCH=$((BATCH * ROLLOUTS / 2))
+SAVE=$((STEPS < 4 ? 1 : STEPS / 4))
+HALF=$((STEPS / 2 / SAVE * SAVE)) MINI_BATCH=$((BATCH * ROLLOUTS / 2))
 MODEL=$REAL/start
 if [ -n "${DRY_RUN:-}" ]; then MODEL=$START; fi
 DATA=$REAL/train.jsonl FILTER=none MORE=()
@@ -72,7 +73,7 @@ flags=(
     --algo.advantage.estimator group_norm --actor.loss_agg_mode token-mean --algo.kl.init_coef 0
     --unlearn.save_rollouts 4
     --actor.adam.lr 1e-5 --actor.lr_scheduler constant --actor.num_gpus_per_node 1 --ref.num_gpus_per_node 1
-    --vllm.num_engines 1 --ds.zero_stage 0 --ckpt.save_steps $((STEPS < 4 ? 1 : STEPS / 4)) --ckpt.max_num 4
+    --vllm.num_engines 1 --ds.zero_stage 0 --ckpt.save_steps "$SAVE" --ckpt.max_num 4
 )
 if [ "$DEVICE" = gpu ]; then # policy and engine share the GPU
     flags+=(--ds.attn_implementation "$ATTENTION" --vllm.sync_backend nccl --train.colocate_all "${sleep_flags[@]}")
