@@ -19,7 +19,7 @@ import json
 import os.path
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
@@ -79,6 +79,9 @@ def parse(text: str) -> Task:
         if not given:
             raise UsageError(f"{text}: {option!r} is no OPTION=VALUE")
         options[key] = _value(value)
+    known = option_names(task)
+    if unknown := sorted(set(options) - set(known)):
+        raise UsageError(f"{text}: {task} has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}")
     return Task(name, task, options)
 
 
@@ -93,6 +96,12 @@ def _value(text: str):
 
 def known_tasks() -> list[str]:
     return sorted(set(_gym().factory.DATASETS) - {"composite"})  # a mixture of the others
+
+
+def option_names(task: str) -> list[str]:
+    """What can be set of a task, size and seed apart, which are the verb's own."""
+    config = _gym().factory.DATASETS[task][1]
+    return [each.name for each in fields(config) if each.name not in ("seed", "size")]
 
 
 def rows_of(task: Task, size: int, seed: int, shots: int = 0) -> list[dict[str, str]]:
