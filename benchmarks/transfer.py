@@ -59,7 +59,7 @@ def scale(prompts: int, dim: int, kinds: int, units: int = 4) -> dict:
 
 def measured(runs: list[str], flags: list[str]) -> dict:
     """Smallest r of prediction and short trainings over the runs, by the verb itself."""
-    from openrlhf_unlearn.run_dir import RunDir, read_json
+    from openrlhf_unlearn.store.run_dir import RunDir, read_json
     from openrlhf_unlearn.transfer.command import default_probe
 
     found = []

@@ -12,7 +12,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from openrlhf_unlearn.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_table
 
 SOLVED = 0.8
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from openrlhf_unlearn.run_dir import write_json
+from openrlhf_unlearn.store.run_dir import write_json
 
 ROWS, INTO, OUT = 1024, 576, 1536
 SECONDS = 2.0

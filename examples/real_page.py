@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.run_dir import GROUPS, RunDir, read_json, read_object, read_table
 from openrlhf_unlearn.stats.means import rate_interval
+from openrlhf_unlearn.store.run_dir import GROUPS, RunDir, read_json, read_object, read_table
 
 FIGURES = {"reward_by_group": "Reward", "similarity": "Similarity of gradients", "transfer": "What teaches what"}
 READ = 10  # prompts that are shown

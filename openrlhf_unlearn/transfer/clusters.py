@@ -6,7 +6,7 @@ import numpy as np
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.summary import Gradients
-from openrlhf_unlearn.run_dir import RunDir, read_object, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_table
 from openrlhf_unlearn.transfer.predict import LEAST
 from openrlhf_unlearn.transfer.vectors import halves
 

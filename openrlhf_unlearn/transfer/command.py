@@ -19,15 +19,15 @@ import numpy as np
 import pyarrow as pa
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.locks import hold
 from openrlhf_unlearn.probe.rollouts import positive_rollouts, source
 from openrlhf_unlearn.probe.store import load
-from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, check_name, read_table, write_json, write_table
+from openrlhf_unlearn.store.locks import hold
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, check_name, read_table, write_json, write_table
+from openrlhf_unlearn.store.trust import add_remote_code
 from openrlhf_unlearn.transfer.clusters import by_datasource, by_file, by_gradients
 from openrlhf_unlearn.transfer.predict import Map, transfer_map
 from openrlhf_unlearn.transfer.vectors import OBJECTIVES, Vectors, vectors
 from openrlhf_unlearn.transfer.words import check_sentences, map_sentences
-from openrlhf_unlearn.trust import add_remote_code
 
 K = 8  # rollouts that train a prompt where run.json does not say (paper)
 COLUMNS = ("value", "low", "high", "p")
@@ -137,7 +137,7 @@ def clustered(run: RunDir, found: Vectors, by_class: dict, args) -> tuple[Vector
 
 def short_trainings(run: RunDir, probe: str, found: Vectors, clusters: dict[str, str], facts: dict, args):
     """The check of --verify, by the probe's own model and rollouts of the prompts that it took."""
-    from openrlhf_unlearn.learnability.prompts import load_tokenizer
+    from openrlhf_unlearn.evaluation.prompts import load_tokenizer
     from openrlhf_unlearn.probe.command import _vocabulary
     from openrlhf_unlearn.probe.rollouts import choose as choose_rollouts
     from openrlhf_unlearn.transfer.check import verify
@@ -250,7 +250,7 @@ def target_ids(spec: str) -> list[str]:
     path, _, group = spec.rpartition(":")
     if path.endswith(".parquet"):
         return [row["prompt_id"] for row in read_table(Path(path)).to_pylist() if row["group"] == group]
-    from openrlhf_unlearn.run_dir import read_json
+    from openrlhf_unlearn.store.run_dir import read_json
 
     found = read_json(Path(spec))
     if not isinstance(found, list):
@@ -259,7 +259,7 @@ def target_ids(spec: str) -> list[str]:
 
 
 def write_lines(path: Path, lines: list[str]) -> None:
-    from openrlhf_unlearn.run_dir import atomic_path
+    from openrlhf_unlearn.store.run_dir import atomic_path
 
     with atomic_path(path) as aside:
         aside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

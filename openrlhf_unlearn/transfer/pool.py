@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.probe.gradients import Rollouts, default_tokens
-from openrlhf_unlearn.training.data_check import rows_of
+from openrlhf_unlearn.grading.data_check import rows_of
+from openrlhf_unlearn.probe.engine.gradients import Rollouts, default_tokens
 from openrlhf_unlearn.transfer.vectors import means
 
 FIELDS = ("model", "dtype", "rank", "alpha", "targets", "lora_seed", "adapter", "full", "project", "units", "sketch")
@@ -33,7 +33,7 @@ def gradients_of_pool(
     import torch
     from tqdm import tqdm
 
-    from openrlhf_unlearn.learnability.prompts import load_tokenizer
+    from openrlhf_unlearn.evaluation.prompts import load_tokenizer
     from openrlhf_unlearn.probe.work import Work, Worker
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")

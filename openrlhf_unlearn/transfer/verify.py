@@ -16,7 +16,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
-from openrlhf_unlearn.probe.gradients import Rollouts
+from openrlhf_unlearn.probe.engine.gradients import Rollouts
 
 Pair = tuple[Sequence[int], Sequence[int]]  # token ids of prompt and response
 

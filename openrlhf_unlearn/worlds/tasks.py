@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.run_dir import atomic_path
+from openrlhf_unlearn.store.run_dir import atomic_path
 
 MOST_DRAWS = 20  # for each prompt wanted, before a task is taken to have no more different ones
 

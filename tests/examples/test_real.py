@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from openrlhf_unlearn.interventions.host_flags import split_flags
-from openrlhf_unlearn.run_dir import read_json, read_table
+from openrlhf_unlearn.host.flags import split_flags
+from openrlhf_unlearn.store.run_dir import read_json, read_table
 from tests.integration.stack import example, short_launches
 
 MODEL = Path(os.environ.get("OPENRLHF_UNLEARN_REAL_MODEL", "real/start"))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.run_dir import SCHEMAS, read_json, read_table, write_json
+from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_json
 from tests.probe.runs import make_run, save_model
 
 

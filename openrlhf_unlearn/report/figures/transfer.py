@@ -3,7 +3,7 @@
 import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns
-from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
 
 MOST = 14  # clusters, beyond which a map cannot be read
 
