@@ -276,6 +276,18 @@ CASES = [
     Case("probe --run {run} --model {model} --tag none", 1, "has no such evaluation"),
     Case("probe --run {run} --model {model} --tag initial --temperature 0", 2, "--temperature must be above 0"),
     Case("probe --run {run} --model {model} --tag initial", 1, IN_USE, held("given/run/probes/initial")),
+    # transfer and tasks
+    Case("transfer {run}", 1, "make one with openrlhf-unlearn probe"),
+    Case("transfer {run} --probe none", 1, "make it with openrlhf-unlearn probe"),
+    Case("transfer {run} --steps 0", 2, "--steps must be at least 1"),
+    Case("transfer {run} --from {tmp}/p.jsonl", 2, "name with --for whom"),
+    Case("transfer {run} --for {tmp}/i.json", 2, "--for needs --output"),
+    Case("tasks gcd", 2, "name at least one task, and --output"),
+    Case("tasks chain_sums --output {tmp}/o.jsonl", 2, "has no task 'chain_sums'; 'chain_sum'?"),
+    Case("tasks gcd:max_value --output {tmp}/o.jsonl", 2, "'max_value' is no OPTION=VALUE"),
+    Case("tasks gcd:speed=3 --output {tmp}/o.jsonl", 2, "gcd has no option 'speed'; it has min_numbers"),
+    Case("tasks gcd:max_value=-1 --output {tmp}/o.jsonl", 1, "gcd does not take these options"),
+    Case("tasks gcd gcd --output {tmp}/o.jsonl", 2, "two tasks are called 'gcd'"),
     Case("forecast {run}", 1, "learnability.parquet is missing", gone("learnability.parquet")),
     Case("forecast {run}", 1, "a forecast needs at least 10 of each"),
     # endpoints

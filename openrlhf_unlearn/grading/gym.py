@@ -1,8 +1,9 @@
 """`reasoning_gym`: any task of the package reasoning-gym, by the task's own `score_answer`.
 
 The label is the task's entry as JSON text, {"answer": …, "metadata": {"source_dataset": …, …}}, which carries all that
-a scorer needs. Some tasks give parts of a point for near answers; only a full point is `correct`, as for every other
-format, so that a pass rate means the same everywhere.
+a scorer needs; with "completion": true in it the answer is the response's first line (openrlhf-unlearn tasks --shots).
+Some tasks give parts of a point for near answers; only a full point is `correct`, as for every other format, so that a
+pass rate means the same everywhere.
 """
 
 import functools
@@ -42,7 +43,7 @@ class ReasoningGym:
         score = _scorer(label)
         if score is None:
             return Grade.of("bad_label", None, "the label is no entry of a reasoning-gym task")
-        found = locate_task_answer(response)
+        found = first_line(response) if _is_completion(label) else locate_task_answer(response)
         if not found or not found.answer:
             return Grade.of("no_answer", None, missing(response))
         points = score(found.answer)
@@ -57,6 +58,17 @@ def locate_task_answer(response: str) -> Found | None:
     if tagged:
         return Found(tagged[-1].strip(), "answer tag")
     return locate(response) or (Found(text, "one line") if text and "\n" not in text else None)
+
+
+def first_line(response: str) -> Found | None:
+    """What a model that completes solved examples has written before it goes on with the next one."""
+    line = said(response).strip().partition("\n")[0].strip()
+    return Found(line, "first line") if line else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_completion(label: str) -> bool:
+    return json.loads(label).get("completion") is True
 
 
 @functools.lru_cache(maxsize=1024)

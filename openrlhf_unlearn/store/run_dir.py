@@ -175,6 +175,26 @@ SCHEMAS = {
             ("word", pa.string()),
         ]
     ),
+    "transfer": pa.schema(
+        [
+            ("trained", pa.string()),  # cluster of prompts
+            ("changed", pa.string()),
+            ("prompts_trained", pa.int32()),
+            ("prompts_changed", pa.int32()),
+            ("value", pa.float64()),  # predicted change of log-likelihood, nats a token, per unit of training
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("p", pa.float64()),  # against 0; null where the spread is not known
+            ("told", pa.bool_()),  # from 0, at a false discovery rate of 5 % over the table
+            ("pass_rate", pa.float64()),  # predicted change of the pass rate per unit of training
+            ("pass_rate_low", pa.float64()),
+            ("pass_rate_high", pa.float64()),
+            ("predicted", pa.float64()),  # of the halves that were verified: train on one, change of the other
+            ("measured", pa.float64()),  # change of log-likelihood, nats a token, after the short training
+            ("measured_low", pa.float64()),
+            ("measured_high", pa.float64()),
+        ]
+    ),
     "variants": pa.schema(
         [
             ("prompt_id", pa.string()),  # the original
@@ -424,6 +444,15 @@ class RunDir:
 
     def probe_parts(self, tag: str) -> Path:
         return self.path / "probes" / f"{_inside(tag)}.parts"
+
+    def transfer_table(self, probe: str) -> Path:
+        return self.path / "transfer" / f"{_inside(probe)}.parquet"
+
+    def transfer_json(self, probe: str) -> Path:
+        return self.path / "transfer" / f"{_inside(probe)}.json"
+
+    def transfer_parts(self, probe: str) -> Path:
+        return self.path / "transfer" / f"{_inside(probe)}.parts"
 
     # What is there -------------------------------------------------------------------------------------------------
 

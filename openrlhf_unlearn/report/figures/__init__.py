@@ -25,6 +25,7 @@ MODULES = (
     "reasoning",
     "augmentation",
     "variants",
+    "transfer",
     "verdicts",
     "acceptance",
     "sensitivity",
