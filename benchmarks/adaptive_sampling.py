@@ -96,9 +96,9 @@ def world_rewards(folder: Path, seed: int, visits: int, n: int) -> list[tuple[st
     """(planted group, n rewards a visit) of each of the world's hard prompts, sampled from its initial model."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from openrlhf_unlearn.microworld.model import pass_rates
-    from openrlhf_unlearn.microworld.task import SETTINGS, draw_prompts
-    from openrlhf_unlearn.microworld.world import write_world
+    from openrlhf_unlearn.worlds.model import pass_rates
+    from openrlhf_unlearn.worlds.task import SETTINGS, draw_prompts
+    from openrlhf_unlearn.worlds.world import write_world
 
     world = write_world(folder, seed=seed)
     problems, _ = draw_prompts(SETTINGS[world["setting"]], world["seed"])

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
 
 SIZES, SAMPLES, RUNS, STEPS, BATCH = (4_000, 40_000), 32, 3, 60, 1_024
 SECONDS_BAR, MEMORY_BAR, GROWTH_BAR = 60.0, 2.0, 13.0
@@ -97,7 +97,7 @@ def classification(size: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    start_up = min(measured(["-c", "import openrlhf_unlearn.learnability.classify"])[1] for _ in range(3))
+    start_up = min(measured(["-c", "import openrlhf_unlearn.labels.classify"])[1] for _ in range(3))
     seconds, busy = zip(*(classification(size) for size in SIZES), strict=True)
     # The largest child so far: only the big classification comes near its own peak.
     gigabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20

@@ -20,11 +20,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.learnability.features import read_features
-from openrlhf_unlearn.learnability.forecast import out_of_fold
-from openrlhf_unlearn.microworld.task import CAUSES, GROUPS
-from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.labels.features import read_features
+from openrlhf_unlearn.labels.forecast import out_of_fold
 from openrlhf_unlearn.stats.auc import area, area_difference, auc_with_interval
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.worlds.task import CAUSES, GROUPS
 
 BAR = 0.5  # a coin
 SCORES = {"initial pass rate": 0, "its log odds": 1, "answer entropy": 6}

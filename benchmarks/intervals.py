@@ -16,12 +16,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the simulations are the tests'
 
-from openrlhf_unlearn.probe.agreement import of_one_rollout, reliability
-from openrlhf_unlearn.probe.pooled import Agreement, Pooled
+from openrlhf_unlearn.probe.measures.agreement import of_one_rollout, reliability
+from openrlhf_unlearn.probe.measures.pooled import Agreement, Pooled
 from openrlhf_unlearn.stats.auc import area_difference, auc_with_interval, placements
 from openrlhf_unlearn.stats.means import rate_interval
-from tests.probe.simulation import alike
-from tests.probe.test_pooled import DIM, NOISES, NUMBERS, TAILS, simulated
+from tests.probe.measures.simulation import alike
+from tests.probe.measures.test_pooled import DIM, NOISES, NUMBERS, TAILS, simulated
 from tests.stats.test_intervals import RATES, SCORES
 
 BAR = 0.90

@@ -113,7 +113,7 @@ def per_rollout(model, rollouts, args) -> np.ndarray:
 
 def pieces_of(rollouts, args) -> list:
     """The pieces that `ours` packs."""
-    from openrlhf_unlearn.probe.packing import Piece, cut, deal
+    from openrlhf_unlearn.probe.engine.packing import Piece, cut, deal
 
     pieces = []
     for prompt in rollouts:
@@ -126,9 +126,9 @@ def pieces_of(rollouts, args) -> list:
 
 def floor(model, rollouts, args) -> None:
     """Forward and backward of the frozen base alone, over the packs that `ours` makes."""
-    from openrlhf_unlearn.probe import attention
-    from openrlhf_unlearn.probe.layout import Layout
-    from openrlhf_unlearn.probe.packing import packs
+    from openrlhf_unlearn.probe.engine import attention
+    from openrlhf_unlearn.probe.engine.layout import Layout
+    from openrlhf_unlearn.probe.engine.packing import packs
 
     model.requires_grad_(False)
     model.set_attn_implementation(attention.NAME)
@@ -172,8 +172,8 @@ def similarity_seconds(prompts: int = 300, dim: int = 393216, units: int = 10, s
 def many(prompts: int, dim: int = 393216, units: int = 10, sketch: int = 4096) -> None:
     """Print seconds and peak memory of the similarity of so many prompts, their gradients in a (sparse) file."""
     from openrlhf_unlearn.probe import Gradients, similarity
-    from openrlhf_unlearn.probe.neighbours import neighbours
-    from openrlhf_unlearn.probe.pooled import Pooled
+    from openrlhf_unlearn.probe.measures.neighbours import neighbours
+    from openrlhf_unlearn.probe.measures.pooled import Pooled
     from openrlhf_unlearn.probe.store import Rows
 
     with tempfile.NamedTemporaryFile() as file:
@@ -224,7 +224,7 @@ def growth(args: argparse.Namespace) -> None:
 
 
 def arguments(description: str) -> argparse.Namespace:
-    from openrlhf_unlearn.probe.gradients import default_tokens
+    from openrlhf_unlearn.probe.engine.gradients import default_tokens
 
     parser = argparse.ArgumentParser(description=description.split("\n\n")[0])
     add = parser.add_argument

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn.errors import UserError  # noqa: E402
 from openrlhf_unlearn.report.screenshots import browser  # noqa: E402
-from openrlhf_unlearn.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table  # noqa: E402
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table  # noqa: E402
 
 SAMPLES, CHARACTERS = 8, 1400
 BARS = {"megabytes": 25, "seconds": 90, "gigabytes": 3, "first_view_seconds": 3, "search_seconds": 0.2}

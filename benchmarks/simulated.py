@@ -17,7 +17,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from openrlhf_unlearn.cpu.weight_sync import cpu_group
+from openrlhf_unlearn.host.cpu.weight_sync import cpu_group
 
 LENGTH = "SIMULATED_LENGTH"
 KINDS = ((0.35, 0.7), (0.25, 0.3), (0.25, 0.03), (0.15, 0.0))  # share of the prompts, pass rate
@@ -90,7 +90,7 @@ def create_engines(num_engines: int, tensor_parallel_size: int, pretrain: str, s
 def main() -> int:
     from openrlhf.trainer import ray as host
 
-    from openrlhf_unlearn import launcher
+    from openrlhf_unlearn.host import launcher
 
     host.create_vllm_engines = create_engines
     return launcher.main()

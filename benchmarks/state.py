@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn.filters import FilterConfig, Rollout, load_filter
 from openrlhf_unlearn.filters.forgetting import Forgetting
-from openrlhf_unlearn.training.checkpoint import StateFiles
-from openrlhf_unlearn.training.generator import ResumableLoader
-from openrlhf_unlearn.training.packing import HeldGroup, packer
+from openrlhf_unlearn.host.training.checkpoint import StateFiles
+from openrlhf_unlearn.host.training.generator import ResumableLoader
+from openrlhf_unlearn.host.training.packing import HeldGroup, packer
 
 PROMPTS, K, WAITING, PROMPT_TOKENS = 36_000, 8, 32, 200
 BAR = 1e-3

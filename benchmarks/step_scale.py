@@ -30,8 +30,8 @@ def prompts(n: int = N_PROMPTS) -> list[tuple[str, str]]:
 
 def write_inputs(folder: Path, n_prompts: int = N_PROMPTS) -> None:
     """An untrained model that is small, and the prompts."""
-    from openrlhf_unlearn.microworld.model import build_model
-    from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
+    from openrlhf_unlearn.worlds.model import build_model
+    from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 
     tokenizer = build_tokenizer()
     model = build_model(tokenizer, seed=0)
@@ -48,8 +48,8 @@ sys.path.insert(0, ROOT)
 from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 from openrlhf_unlearn.filters import Group, Rollout
 from openrlhf_unlearn.filters.oversample_replay import OversampleReplayFilter
-from openrlhf_unlearn.run_dir import prompt_id
-from openrlhf_unlearn.training.packing import pack
+from openrlhf_unlearn.store.run_dir import prompt_id
+from openrlhf_unlearn.host.training.packing import pack
 from benchmarks.simulated import SimulatedEngine, pass_rate
 from benchmarks.step_scale import K, prompts
 

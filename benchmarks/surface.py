@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from openrlhf_unlearn.microworld.surface import surface_areas
-from openrlhf_unlearn.microworld.world import write_world
+from openrlhf_unlearn.worlds.surface import surface_areas
+from openrlhf_unlearn.worlds.world import write_world
 
 BAR = 0.6
 

@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.microworld.agreement import Agreement, agreement
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.worlds.agreement import Agreement, agreement
 
 ROOT = Path(__file__).parents[1]
 BARS = {

@@ -10,8 +10,8 @@ planted, how many were found) of `learnable` and `unlearnable`. Classify several
 import argparse
 from pathlib import Path
 
-from openrlhf_unlearn.microworld.agreement import agreement
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.worlds.agreement import agreement
 
 
 def main() -> None:

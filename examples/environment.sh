@@ -58,7 +58,7 @@ venv_is_sound() {
 # What makes a .venv the right one: where it is, for which device and Python, and from which list of packages.
 wanted_stamp() {
     echo "$ROOT $DEVICE $(python_version "$1")"
-    (cd "$ROOT" && cat setup.py pyproject.toml examples/environment.sh openrlhf_unlearn/patching.py openrlhf_unlearn/cpu/rewrite.py |
+    (cd "$ROOT" && cat setup.py pyproject.toml examples/environment.sh openrlhf_unlearn/host/patching.py openrlhf_unlearn/host/cpu/rewrite.py |
         cksum)
 }
 
@@ -89,7 +89,7 @@ list_lacking() {
     fi
     free=$(df -Pk "$ROOT" | awk 'NR == 2 { print int($4 / 1048576) }')
     [ "$free" -ge "$gigabytes" ] || echo "disk: $free GB free in $ROOT, $gigabytes GB are needed"
-    for file in setup.py pyproject.toml openrlhf_unlearn/cli.py examples/reward_math.py tests/__init__.py; do
+    for file in setup.py pyproject.toml openrlhf_unlearn/cli/__init__.py examples/reward_math.py tests/__init__.py; do
         [ -f "$ROOT/$file" ] || echo "$file: the clone is not whole; clone it again, or git checkout -- $file"
     done
 }
@@ -223,7 +223,7 @@ use_as_it_is() {
         mkdir -p "$made/bin" "$made/openrlhf_unlearn-0.dist-info"
         printf 'Metadata-Version: 2.1\nName: openrlhf-unlearn\nVersion: 0\n' \
             >"$made/openrlhf_unlearn-0.dist-info/METADATA"
-        printf '[openrlhf.plugins]\nunlearn = openrlhf_unlearn.plugin:UnlearnPlugin\n' \
+        printf '[openrlhf.plugins]\nunlearn = openrlhf_unlearn.host.plugin:UnlearnPlugin\n' \
             >"$made/openrlhf_unlearn-0.dist-info/entry_points.txt"
         printf '#!/bin/sh\nexec "%s" "$@"\n' "$python" >"$made/bin/python"
         printf '#!/bin/sh\nexec "%s" -m openrlhf_unlearn.cli "$@"\n' "$python" >"$made/bin/openrlhf-unlearn"

@@ -13,8 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.microworld.agreement import read_groups
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_table
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_table
+from openrlhf_unlearn.worlds.agreement import read_groups
 
 GROUPS = ("learnable", "unlearnable")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.extract import boxed_answer
-from openrlhf_unlearn.run_dir import atomic_path
+from openrlhf_unlearn.store.run_dir import atomic_path
 
 ASK = "\n\nReason step by step and put the final answer in \\boxed{}."
 

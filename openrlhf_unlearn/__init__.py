@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 # Resolved at first use: `import openrlhf_unlearn` loads nothing, and torch only where gradients are computed.
 _HOMES = {
-    "Classification": "learnability.classify",
+    "Classification": "labels.classify",
     "Decision": "filters",
     "FilterConfig": "filters",
     "Gradients": "probe",
@@ -20,12 +20,12 @@ _HOMES = {
     "MathGrader": "grading",
     "Rollout": "filters",
     "Rollouts": "probe",
-    "RunDir": "run_dir",
+    "RunDir": "store.run_dir",
     "SampleFilter": "filters",
     "UserError": "errors",
-    "classify": "learnability.classify",
+    "classify": "labels.classify",
     "prompt_gradients": "probe",
-    "save_labels": "learnability.classify:save",
+    "save_labels": "labels.classify:save",
     "similarity": "probe",
 }
 __all__ = ["__version__", *_HOMES]

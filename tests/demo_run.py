@@ -9,7 +9,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.demo import RECORDING
 from openrlhf_unlearn.demo.recording import pack
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
 from tests.report import worlds
 
 

@@ -18,8 +18,8 @@ import sys
 from pathlib import Path
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
-from tests.learnability.runs import ids, make_run
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
+from tests.labels.runs import ids, make_run
 
 SIZE = 44
 VERBS = {
@@ -37,8 +37,8 @@ VERBS = {
 SUMMARY = {"classify": "classify", "analyze": "report", "forecast": "forecast"}
 MODULES = (
     "datasets matplotlib.pyplot sklearn.linear_model sklearn.impute sklearn.preprocessing sklearn.model_selection "
-    "openrlhf_unlearn.learnability.classify openrlhf_unlearn.report.build openrlhf_unlearn.report.page "
-    "openrlhf_unlearn.learnability.prompts openrlhf_unlearn.interventions.judged openrlhf_unlearn.report.figures"
+    "openrlhf_unlearn.labels.classify openrlhf_unlearn.report.build openrlhf_unlearn.report.page "
+    "openrlhf_unlearn.evaluation.prompts openrlhf_unlearn.interventions.judged openrlhf_unlearn.report.figures"
 )
 
 

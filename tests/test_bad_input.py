@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
-from openrlhf_unlearn.run_dir import read_json, write_json
+from openrlhf_unlearn.store.run_dir import read_json, write_json
+from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 from tests.interventions.runs import make_run
-from tests.test_locks import holding
+from tests.store.test_locks import holding
 
 
 class Place:

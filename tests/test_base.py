@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import openrlhf_unlearn
-from openrlhf_unlearn import cli, doctor
-from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn import cli
+from openrlhf_unlearn.host import doctor
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
 from tests.report import worlds
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ import pytest
 
 from openrlhf_unlearn import cli, demo
 from openrlhf_unlearn.demo.recording import pack, unpack
-from openrlhf_unlearn.run_dir import STEP_TABLES, RunDir, read_json, read_table, write_json
+from openrlhf_unlearn.store.run_dir import STEP_TABLES, RunDir, read_json, read_table, write_json
 from tests.report import worlds
 
 

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
 from tests.pairs import VERBS
 
 

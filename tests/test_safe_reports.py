@@ -10,9 +10,9 @@ import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.report.figures.base import write_csv
-from openrlhf_unlearn.run_dir import read_json, write_json
-from openrlhf_unlearn.spreadsheet import cell
-from tests.learnability.runs import make_run
+from openrlhf_unlearn.store.run_dir import read_json, write_json
+from openrlhf_unlearn.store.spreadsheet import cell
+from tests.labels.runs import make_run
 
 
 def analyze(*words) -> int:
@@ -116,7 +116,7 @@ def test_the_page_that_holds_katex_holds_its_licence(tmp_path):
     plain = make_run(tmp_path / "plain", [16, 1], [30, 0])
     assert analyze(plain) == 0
     assert "Khan Academy" not in plain.report.read_text(encoding="utf-8")
-    from openrlhf_unlearn.run_dir import read_table, write_table
+    from openrlhf_unlearn.store.run_dir import read_table, write_table
 
     table = read_table(plain.prompts)
     write_table(plain.prompts, table.set_column(1, "prompt", [[r"\(x^2\)", "y"]]))

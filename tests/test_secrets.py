@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from openrlhf_unlearn import cli, masking
-from openrlhf_unlearn.run_dir import RunDir, read_json, write_json
-from openrlhf_unlearn.trust import own
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, write_json
+from openrlhf_unlearn.store.trust import own
 from tests.interventions.runs import make_run
 from tests.interventions.server import Reply, Server
 from tests.interventions.test_augment import solve, write
-from tests.learnability.runs import make_run as make_classifiable
+from tests.labels.runs import make_run as make_classifiable
 
 MARK = "MaRkEdSeCrEt"
 WANDB, HUB, TOKEN, PASSWORD, KEY = (f"{MARK}{name}" for name in ("Wandb", "Hub", "Token", "Password", "Key"))
@@ -131,8 +131,8 @@ def test_augment_writes_no_secret(place, capsys):
 
 def test_training_writes_no_secret_and_follows_the_umask(tmp_path, monkeypatch):
     """The plugin's own start, with the host's namespace as its parser makes it."""
-    from openrlhf_unlearn.interventions.host_flags import check_launch
-    from openrlhf_unlearn.training.start import choose_run_dir, start_run
+    from openrlhf_unlearn.host.flags import check_launch
+    from openrlhf_unlearn.host.start import choose_run_dir, start_run
 
     monkeypatch.chdir(tmp_path)
     words = shlex.split(LAUNCH)[3:] + ["--reward.remote_url", URL, "--unlearn.run_dir", "run"]

@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from openrlhf_unlearn.run_dir import atomic_path
+from openrlhf_unlearn.store.run_dir import atomic_path
 
 ASK = "\n\nReason step by step and put the final answer in \\boxed{}."
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from openrlhf_unlearn.microworld.model import warm_up
-from openrlhf_unlearn.microworld.task import SETTINGS, draw_prompts
-from openrlhf_unlearn.run_dir import read_json
+from openrlhf_unlearn.store.run_dir import read_json
+from openrlhf_unlearn.worlds.model import warm_up
+from openrlhf_unlearn.worlds.task import SETTINGS, draw_prompts
 
 STEPS, RIGHT_SHARE = 200, 0.5
 

@@ -152,7 +152,7 @@ step_sft() {
         --ds.zero_stage 0 --ds.attn_implementation eager
     )
     if dry; then
-        python -m openrlhf_unlearn.interventions.host_flags train_sft "${flags[@]}"
+        python -m openrlhf_unlearn.cli.check train_sft "${flags[@]}"
         return
     fi
     teach

@@ -22,8 +22,8 @@ from pathlib import Path
 import miniature_numbers as of
 from miniature_numbers import Miniature, Number, cosine_gap, final, minus
 
-from openrlhf_unlearn.microworld.agreement import agreement
-from openrlhf_unlearn.run_dir import atomic_path
+from openrlhf_unlearn.store.run_dir import atomic_path
+from openrlhf_unlearn.worlds.agreement import agreement
 
 TAU = 0.1
 STEPS = ("runs", "hypotheses", "k64", "probe", "reasoning", "augment", "sft", "curriculum", "models", "heldout")

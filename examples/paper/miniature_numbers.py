@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.microworld.agreement import read_groups
 from openrlhf_unlearn.report.statistics import bootstrap, mean_interval
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
+from openrlhf_unlearn.worlds.agreement import read_groups
 
 Values = dict[str, float]  # prompt id → number
 

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.learnability.prompts import identified_rows
-from openrlhf_unlearn.run_dir import RunDir, atomic_path, read_table
+from openrlhf_unlearn.evaluation.prompts import identified_rows
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_table
 
 GROUPS = ("easy", "learnable", "unlearnable")
 

@@ -55,7 +55,7 @@ flags=(
 )
 if [ "$SETTING" = llama3b ]; then flags+=(--data.apply_chat_template); fi
 
-check() { python -m openrlhf_unlearn.interventions.host_flags "$@"; }
+check() { python -m openrlhf_unlearn.cli.check "$@"; }
 
 # do_it COMMAND …: run it; a dry run prints it, and checks the flags of our own verbs.
 do_it() {
@@ -91,9 +91,9 @@ train() {
     prepare_data
     if [ -f "$out/run/run.json" ]; then words+=(--ckpt.load_enable); fi
     if [ -n "${RAY:-}" ]; then
-        ray job submit --address "$RAY" -- python -m openrlhf_unlearn.launcher "${words[@]}"
+        ray job submit --address "$RAY" -- python -m openrlhf_unlearn.host.launcher "${words[@]}"
     else
-        python -m openrlhf_unlearn.launcher "${words[@]}"
+        python -m openrlhf_unlearn.host.launcher "${words[@]}"
     fi
 }
 

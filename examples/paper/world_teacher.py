@@ -2,7 +2,7 @@ r"""A stronger model and a judge for the built-in world, without a model: an Ope
 
     python examples/paper/world_teacher.py miniature/world --port 8321
 
-It knows the world's rule (openrlhf_unlearn/microworld/task.py), even of the letters that cannot be learned:
+It knows the world's rule (openrlhf_unlearn/worlds/task.py), even of the letters that cannot be learned:
 
 - asked to solve a prompt, it writes the right method and the right number in a box;
 - asked for similar problems, it draws other digits for the same letter and solves them;
@@ -21,7 +21,8 @@ import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from openrlhf_unlearn.microworld.task import (
+from openrlhf_unlearn.store.run_dir import read_json
+from openrlhf_unlearn.worlds.task import (
     MARKS,
     N_DIGITS,
     SKILLS,
@@ -32,7 +33,6 @@ from openrlhf_unlearn.microworld.task import (
     picked,
     rules,
 )
-from openrlhf_unlearn.run_dir import read_json
 
 PROMPT = re.compile(rf"\b([A-N])([1-9]{{{N_DIGITS}}})=")
 SKILL = "".join(SKILLS)

@@ -11,7 +11,7 @@ from numbers import Real
 from typing import Any
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import VERDICTS
+from openrlhf_unlearn.store.run_dir import VERDICTS
 
 VERDICT, ERROR = "unlearn_verdict", "unlearn_error"  # keys of our own in the host's extra logs
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.filters import Rollout
 from openrlhf_unlearn.filters.forgetting import Forgetting
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
 
 logger = logging.getLogger(__name__)
 EASY_AT_FIRST_SIGHT = 0.1  # pass rate of the first visit from which a prompt's curve counts as easy

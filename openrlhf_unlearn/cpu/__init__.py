@@ -1,6 +1,1 @@
-"""What OpenRLHF needs to run where there is no GPU."""
-
-from openrlhf_unlearn.cpu.ray_cpu import check_accelerator, environment, prepare_cpu, ray_init_kwargs
-from openrlhf_unlearn.cpu.threads import choose_threads
-
-__all__ = ["check_accelerator", "choose_threads", "environment", "prepare_cpu", "ray_init_kwargs"]
+"""Names that patched installations of an earlier release import; see `openrlhf_unlearn/host/cpu`."""

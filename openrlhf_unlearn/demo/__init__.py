@@ -13,7 +13,7 @@ import webbrowser
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_table
 
 RECORDING = Path(__file__).with_name("run.zip")
 DEFAULT = "openrlhf-unlearn-demo"
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from openrlhf_unlearn.demo.recording import unpack
-    from openrlhf_unlearn.report.missing import call
+    from openrlhf_unlearn.pipeline.complete import call
 
     recorded = RunDir(args.folder)
     if not recorded.run_json.exists():

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from openrlhf_unlearn.demo import RECORDING
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import STEP_TABLES, RunDir, atomic_path, write_json
+from openrlhf_unlearn.store.run_dir import STEP_TABLES, RunDir, atomic_path, write_json
 
 _THEN = (2026, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 _FOLDERS = ("evaluations", "probes")

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.table_size import check_size
+from openrlhf_unlearn.store.table_size import check_size
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}

@@ -28,8 +28,8 @@ from openrlhf_unlearn.exchange.formats import FORMATS, Format, guess
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.exchange.writing import import_csv, import_evaluation, import_training
-from openrlhf_unlearn.locks import SHORT_S, hold
-from openrlhf_unlearn.run_dir import RunDir, check_name, holds_files
+from openrlhf_unlearn.store.locks import SHORT_S, hold
+from openrlhf_unlearn.store.run_dir import RunDir, check_name, holds_files
 
 COLUMNS = ("prompt", "response", "reward", "label", "step", "id", "positive")
 
@@ -130,7 +130,7 @@ def _check_one_run(source: str, files: list[Path], form: Format) -> None:
 def _decoder(model: str | None):
     if model is None:
         return None
-    from openrlhf_unlearn.learnability.prompts import load_tokenizer
+    from openrlhf_unlearn.evaluation.prompts import load_tokenizer
 
     return load_tokenizer(model).decode
 

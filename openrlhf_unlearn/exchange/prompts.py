@@ -5,7 +5,7 @@ import sys
 import pyarrow as pa
 
 from openrlhf_unlearn.exchange.formats.base import Rollout
-from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, prompt_id, read_table, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, prompt_id, read_table, write_table
 
 # `source_id`: what the imported files call the prompt.
 PROMPTS = SCHEMAS["prompts"].append(pa.field("source_id", pa.string()))

@@ -17,7 +17,7 @@ from openrlhf_unlearn.exchange.values import (
     is_messages,
     untyped,
 )
-from openrlhf_unlearn.nested import get, has
+from openrlhf_unlearn.store.nested import get, has
 
 
 class Reader:

@@ -2,7 +2,7 @@
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.exchange.formats.base import Rollout
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir
 
 BINARY = (frozenset({0.0, 1.0}), frozenset({-1.0, 1.0}))
 

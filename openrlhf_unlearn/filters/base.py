@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD
 
 
 @dataclass(frozen=True)

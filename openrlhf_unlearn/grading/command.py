@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
 
 def read_rows(args: argparse.Namespace) -> list[dict]:
     """The file's rows. Raises UserError for what lacks a response, a label or a known expectation."""
-    from openrlhf_unlearn.training.data_check import rows_of
+    from openrlhf_unlearn.grading.data_check import rows_of
 
     path = Path(args.file)
     if not path.is_file():

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from numbers import Number
 
 from openrlhf_unlearn.grading.extract import boxed_answer, said
+from openrlhf_unlearn.store.verdicts import VERDICTS as VERDICTS
 
-VERDICTS = ("correct", "wrong", "no_answer", "timeout", "error", "bad_label")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
 
 

@@ -25,9 +25,9 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions import flags
 from openrlhf_unlearn.interventions.mixtures import write_jsonl, write_mixtures, write_originals
-from openrlhf_unlearn.locks import hold
-from openrlhf_unlearn.run_dir import RunDir, write_json
-from openrlhf_unlearn.trust import add_remote_code, add_trust_run, check_run
+from openrlhf_unlearn.store.locks import hold
+from openrlhf_unlearn.store.run_dir import RunDir, write_json
+from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run, check_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

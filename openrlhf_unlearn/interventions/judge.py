@@ -15,8 +15,8 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions import flags
-from openrlhf_unlearn.locks import SHORT_S, hold
-from openrlhf_unlearn.run_dir import GROUPS, RunDir
+from openrlhf_unlearn.store.locks import SHORT_S, hold
+from openrlhf_unlearn.store.run_dir import GROUPS, RunDir
 
 TRUSTED = 0.667  # alpha below which Krippendorff would draw no conclusion
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.interventions.agreement import krippendorff_alpha, mean_interval
-from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, atomic_path, read_table, write_json, write_table
-from openrlhf_unlearn.spreadsheet import write_rows
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, atomic_path, read_table, write_json, write_table
+from openrlhf_unlearn.store.spreadsheet import write_rows
 
 HUMAN = "human:"
 SCORES = range(6)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import atomic_path
+from openrlhf_unlearn.store.run_dir import atomic_path
 
 MIXTURES = {
     "original_similar": ("originals", "similar"),

@@ -7,7 +7,7 @@ what comes of them must fit the user's data, so that the same flags train on it.
 from dataclasses import dataclass
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_table
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def load_questions(run: RunDir, data: str | None = None, question_key: str | Non
 
 
 def _rows(run: RunDir, data: str | None) -> tuple[list[tuple[str, dict]], str, str]:
-    from openrlhf_unlearn.learnability.prompts import identified_rows
+    from openrlhf_unlearn.evaluation.prompts import identified_rows
 
     keys = (run.config().get("args") or {}).get("data") or {}
     if "input_key" not in keys and data is None:
@@ -75,7 +75,7 @@ def _last_user_text(held: str | list) -> str:
 
 def choose(questions: dict[str, Question], spec: str | None, run: RunDir) -> list[Question]:
     """Those that `spec` names: a JSON list of ids or learnability.parquet:group; None: the run's unlearnable."""
-    from openrlhf_unlearn.training.selection import read_ids
+    from openrlhf_unlearn.collect.selection import read_ids
 
     ids = read_ids(spec or f"{run.learnability}:unlearnable")
     chosen = [question for name, question in questions.items() if name in ids]

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions import flags
-from openrlhf_unlearn.locks import hold
-from openrlhf_unlearn.run_dir import RunDir, read_table
-from openrlhf_unlearn.trust import add_remote_code, add_trust_run
+from openrlhf_unlearn.store.locks import hold
+from openrlhf_unlearn.store.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
 
 SOLVE = r"Solve the problem. Reason step by step and put the final answer alone in \boxed{}."
 _END = re.compile(r"(?:\s|<(?:eos|/s|end_of_turn)>|<\|[a-z_]{1,24}\|>)+\Z")

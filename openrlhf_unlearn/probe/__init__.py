@@ -4,12 +4,12 @@ import importlib
 
 _FROM = {
     "Gradients": "summary",
-    "Rollouts": "gradients",
-    "prompt_gradients": "gradients",
-    "lora": "subspace",
-    "adapter": "subspace",
-    "full": "subspace",
-    "similarity": "cosines",
+    "Rollouts": "engine.gradients",
+    "prompt_gradients": "engine.gradients",
+    "lora": "engine.subspace",
+    "adapter": "engine.subspace",
+    "full": "engine.subspace",
+    "similarity": "measures.cosines",
 }
 __all__ = sorted(_FROM)
 

@@ -3,16 +3,16 @@
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.probe.cosines import Similarity, similarity
-from openrlhf_unlearn.probe.interference import interference
-from openrlhf_unlearn.probe.neighbours import neighbours
-from openrlhf_unlearn.probe.outliers import RATE, SHARE, Outliers, outliers
-from openrlhf_unlearn.probe.pooled import Pooled
+from openrlhf_unlearn.probe.measures.cosines import Similarity, similarity
+from openrlhf_unlearn.probe.measures.interference import interference
+from openrlhf_unlearn.probe.measures.neighbours import neighbours
+from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE, Outliers, outliers
+from openrlhf_unlearn.probe.measures.pooled import Pooled
+from openrlhf_unlearn.probe.measures.separation import separation
+from openrlhf_unlearn.probe.measures.spectrum import captured, spectra
 from openrlhf_unlearn.probe.rollouts import HARD
-from openrlhf_unlearn.probe.separation import separation
-from openrlhf_unlearn.probe.spectrum import captured, spectra
 from openrlhf_unlearn.probe.summary import Gradients
-from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, write_table
 
 ORDER = ("easy", "learnable", "unlearnable")
 

@@ -13,10 +13,10 @@ import argparse
 import time
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.locks import hold
 from openrlhf_unlearn.probe.words import against, say, trajectory
-from openrlhf_unlearn.run_dir import RunDir, check_name, write_json
-from openrlhf_unlearn.trust import add_remote_code, remote_code, why_not_loaded
+from openrlhf_unlearn.store.locks import hold
+from openrlhf_unlearn.store.run_dir import RunDir, check_name, write_json
+from openrlhf_unlearn.store.trust import add_remote_code, remote_code, why_not_loaded
 
 K = 8  # rollouts that train a prompt where run.json does not say (paper)
 
@@ -100,8 +100,8 @@ def probe(run_dir: RunDir, model: str, tag: str, name: str, args: argparse.Names
     """One model's probe: what is missing of its gradients, then the analysis; returns probe.json's content."""
     import transformers
 
-    from openrlhf_unlearn.learnability.checkpoints import resolve_model
-    from openrlhf_unlearn.learnability.prompts import load_tokenizer
+    from openrlhf_unlearn.evaluation.checkpoints import resolve_model
+    from openrlhf_unlearn.evaluation.prompts import load_tokenizer
     from openrlhf_unlearn.probe.gather import gather
     from openrlhf_unlearn.probe.rollouts import choose, source
 
@@ -143,7 +143,7 @@ def _variants(run_dir: RunDir, name: str, args) -> None:
 def _work(args: argparse.Namespace, model: str, config: dict):
     import torch
 
-    from openrlhf_unlearn.probe.gradients import default_tokens
+    from openrlhf_unlearn.probe.engine.gradients import default_tokens
     from openrlhf_unlearn.probe.work import Work
 
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -169,7 +169,7 @@ def _work(args: argparse.Namespace, model: str, config: dict):
 
 def finish(run_dir: RunDir, name: str, sample, gradients, facts: dict) -> dict:
     """Analyse, write probe.json last, and say what came out."""
-    from openrlhf_unlearn.learnability.settings import now, versions
+    from openrlhf_unlearn.evaluation.settings import now, versions
     from openrlhf_unlearn.probe.analysis import analyse
 
     if "correct" not in gradients:

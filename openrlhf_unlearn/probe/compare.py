@@ -8,10 +8,10 @@ import pyarrow as pa
 from scipy import stats
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.probe.interference import align, within
+from openrlhf_unlearn.probe.measures.interference import align, within
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.probe.words import note
-from openrlhf_unlearn.run_dir import SCHEMAS, RunDir, read_table, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, read_table, write_table
 
 SMALLEST = 10  # prompts of a group that a correlation within it needs
 
@@ -99,7 +99,7 @@ def _pairs(file: Path, run: RunDir) -> list[tuple[str, str]]:
         else:
             rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
         if rows and "origin" in rows[0]:
-            from openrlhf_unlearn.learnability.prompts import identified_rows
+            from openrlhf_unlearn.evaluation.prompts import identified_rows
 
             made = [(row["origin"], name) for name, row in identified_rows(run, str(file))]
             return [(original, name) for original, name in made if original != name]

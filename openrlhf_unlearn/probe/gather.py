@@ -6,12 +6,12 @@ import time
 
 from tqdm import tqdm
 
-from openrlhf_unlearn.learnability.settings import fingerprint
+from openrlhf_unlearn.evaluation.settings import fingerprint
 from openrlhf_unlearn.probe.rollouts import Sample, digest
 from openrlhf_unlearn.probe.store import Parts, check_same, load, merge
 from openrlhf_unlearn.probe.words import note
 from openrlhf_unlearn.probe.work import Work, compute
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
 
 PART = 16  # prompts between two saved parts
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
 
 
 def note(text: str) -> None:

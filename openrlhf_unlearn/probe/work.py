@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.probe.gradients import Rollouts, Stream, collect
+from openrlhf_unlearn.probe.engine.gradients import Rollouts, Stream, collect
 from openrlhf_unlearn.probe.summary import Gradients
-from openrlhf_unlearn.trust import remote_code, why_not_loaded
+from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Worker:
     """A model on a device that turns parts into gradients."""
 
     def __init__(self, work: Work):
-        from openrlhf_unlearn.probe.backward import Backward
+        from openrlhf_unlearn.probe.engine.backward import Backward
 
         model = load_model(work.model, work.dtype, work.device, work.trust_remote_code)
         self.stream = Stream(
@@ -88,7 +88,7 @@ def load_model(name: str, dtype: str, device: str, trust_remote_code: bool = Fal
 
 
 def subspace(model, work: Work):
-    from openrlhf_unlearn.probe.subspace import adapter, full, lora
+    from openrlhf_unlearn.probe.engine.subspace import adapter, full, lora
 
     if work.full:
         return full(model, work.project or None, work.lora_seed)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.probe.outliers import RATE, SHARE
+from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.reasoning import reasoning
-from openrlhf_unlearn.run_dir import RunDir, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, write_json
 
 CONSENSUS = 0.6  # share of a prompt's samples that give one and the same answer, graded wrong, from which we ask why
 BROKEN = 0.2  # share of a prompt's training rollouts without a verdict from which its verifier is suspect

@@ -13,7 +13,7 @@ import numpy as np
 
 from openrlhf_unlearn.report.reasoning import reasoning
 from openrlhf_unlearn.report.rollouts import hardest, read_rollouts
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 BLOCK = 64
 TEXT_BUDGET = 12_000_000  # characters of prompts in the table; with many prompts each is cut shorter

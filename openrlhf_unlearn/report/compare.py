@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from openrlhf_unlearn.run_dir import GROUPS
 from openrlhf_unlearn.stats.means import mean_interval, rate_interval
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 
 def comparison(material) -> dict:

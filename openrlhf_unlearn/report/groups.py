@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from openrlhf_unlearn.run_dir import GROUPS
 from openrlhf_unlearn.stats.means import rate_interval, wilson
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 HARD = ("learnable", "unlearnable", "no_reward", "mixed")
 

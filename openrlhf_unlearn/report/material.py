@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.learnability.adaptive import Plan, plan_of
+from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
-from openrlhf_unlearn.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_summary, read_table
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_summary, read_table
 
 
 @dataclass(frozen=True)

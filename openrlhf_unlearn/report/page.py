@@ -20,8 +20,8 @@ from openrlhf_unlearn.report.build import Report
 from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.numbers import Number, look_up
 from openrlhf_unlearn.report.palette import DARK, GROUP_COLOURS, GROUP_MEANINGS, GROUP_NAMES
-from openrlhf_unlearn.run_dir import GROUPS, atomic_path
-from openrlhf_unlearn.spreadsheet import write_rows
+from openrlhf_unlearn.store.run_dir import GROUPS, atomic_path
+from openrlhf_unlearn.store.spreadsheet import write_rows
 
 HERE = Path(__file__).parent
 SCRIPTS = ("text.js", "table.js", "prompt.js", "main.js")

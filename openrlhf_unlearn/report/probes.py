@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
 from openrlhf_unlearn.stats.auc import auc_with_interval
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
 
 ENOUGH = 0.5  # share of a group's probed prompts with a corrected cosine, from which these stand for the group
 FEWEST = 5  # prompts of a group

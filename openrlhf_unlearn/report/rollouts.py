@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from openrlhf_unlearn.run_dir import positive_rollouts
+from openrlhf_unlearn.store.run_dir import positive_rollouts
 
 PROMPTS, EACH, HEAD, TAIL = 2000, 8, 650, 350  # prompts with rollouts, rollouts a prompt, characters of start and end
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
 
 SIZES = {"desktop": {"width": 1280, "height": 1100}, "phone": {"width": 390, "height": 844}}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

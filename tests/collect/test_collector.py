@@ -13,7 +13,7 @@ from openrlhf_unlearn.collect.prompts import Prompt, PromptStream
 from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, load_filter
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
 
 K = 2
 NEVER = 10**9

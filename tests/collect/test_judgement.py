@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from openrlhf_unlearn.collect.judgement import judge, single
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.run_dir import VERDICTS
+from openrlhf_unlearn.store.run_dir import VERDICTS
 
 FORMS = [
     lambda x: x,

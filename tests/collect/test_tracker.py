@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from openrlhf_unlearn.collect import tracker as tracker_module
 from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.collect.tracker import Sampled, Tracker
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
 
 visits = st.lists(
     st.tuples(

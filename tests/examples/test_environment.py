@@ -39,7 +39,7 @@ def test_the_named_environment_is_used_as_it_is(name, tmp_path):
     line, executable, package, plugin, version = done.stdout.splitlines()
     assert line.startswith(f"Environment: {sys.executable}, used as it is (torch ") and "openrlhf 0." in line
     assert (executable, package) == (sys.executable, str(ROOT / "openrlhf_unlearn" / "__init__.py"))
-    assert plugin == "openrlhf_unlearn.plugin:UnlearnPlugin" and version.startswith("openrlhf-unlearn ")
+    assert plugin == "openrlhf_unlearn.host.plugin:UnlearnPlugin" and version.startswith("openrlhf-unlearn ")
 
 
 def test_an_environment_without_pytorch_is_refused_in_a_line(poor):

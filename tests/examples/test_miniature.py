@@ -14,13 +14,13 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn import cli
+from openrlhf_unlearn.host.flags import check_launch
 from openrlhf_unlearn.interventions.client import Client, Endpoint
-from openrlhf_unlearn.interventions.host_flags import check_launch
 from openrlhf_unlearn.interventions.journal import Journal
 from openrlhf_unlearn.interventions.problems import solve_request
 from openrlhf_unlearn.interventions.rubric import judge_request
-from openrlhf_unlearn.microworld.task import SETTINGS, draw_prompts, full_answer, rules, texts
-from openrlhf_unlearn.run_dir import RunDir, write_table
+from openrlhf_unlearn.store.run_dir import RunDir, write_table
+from openrlhf_unlearn.worlds.task import SETTINGS, draw_prompts, full_answer, rules, texts
 from tests.report import worlds
 
 PAPER = Path(__file__).parents[2] / "examples" / "paper"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.interventions.host_flags import split_flags
-from openrlhf_unlearn.run_dir import prompt_id, read_table
+from openrlhf_unlearn.host.flags import split_flags
+from openrlhf_unlearn.store.run_dir import prompt_id, read_table
 from tests.report import worlds
 
 PAPER = Path(__file__).parents[2] / "examples" / "paper"

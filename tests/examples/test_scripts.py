@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from openrlhf_unlearn.interventions.host_flags import split_flags
+from openrlhf_unlearn.host.flags import split_flags
 from tests.integration.stack import example, short_launches
 
 SCRIPTS = ("baseline", "clip_higher", "no_kl", "oversample_replay", "review", "unlearnable_only_k64")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openrlhf_unlearn.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
 from tests.integration.stack import example
 
 pytestmark = [

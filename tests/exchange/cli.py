@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_table
 
 
 def imported(form: str, source, run: Path, *words) -> int:

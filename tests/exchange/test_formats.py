@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from openrlhf_unlearn.exchange.formats import FORMATS, guess
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
 from tests.exchange.cli import counts, evaluated, imported, prompts, write_lines
 
 HITS = {0: [1, 0, 0, 1], 1: [0, 0, 0, 0], 2: [1, 1, 1, 0]}  # question: rewards of a step; 5 of 12 are positive

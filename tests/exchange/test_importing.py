@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.learnability.classify import classify
-from openrlhf_unlearn.run_dir import RunDir, prompt_id, read_json, read_table
+from openrlhf_unlearn.labels.classify import classify
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table
 
 RATES = {"easy": (0.6, 1.0), "learnable": (0.03, 0.9), "unlearnable": (0.03, 0.0), "no_reward": (0.0, 0.0)}
 

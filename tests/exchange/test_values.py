@@ -8,7 +8,7 @@ import pytest
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.exchange import spool
 from openrlhf_unlearn.exchange.values import as_label, as_number, as_step, as_text
-from openrlhf_unlearn.run_dir import RunDir, read_json
+from openrlhf_unlearn.store.run_dir import RunDir, read_json
 from tests.exchange.cli import counts, evaluated, imported, prompts, write_lines
 
 
@@ -202,7 +202,7 @@ def test_what_waits_on_disk_comes_back_in_order(tmp_path, monkeypatch, flush):
 
 
 def test_token_ids_become_text_with_a_tokenizer(tmp_path):
-    from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
+    from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 
     tokenizer = build_tokenizer()
     tokenizer.save_pretrained(tmp_path / "model")

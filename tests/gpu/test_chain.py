@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.run_dir import RunDir, read_json
+from openrlhf_unlearn.store.run_dir import RunDir, read_json
 from tests.gpu import needs_gpus
 from tests.integration.stack import NO_REFERENCE, Training, check_run
 

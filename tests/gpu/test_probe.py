@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from openrlhf_unlearn.probe import Rollouts, lora, similarity
-from openrlhf_unlearn.probe.backward import Backward
-from openrlhf_unlearn.probe.gradients import Stream, collect
+from openrlhf_unlearn.probe.engine.backward import Backward
+from openrlhf_unlearn.probe.engine.gradients import Stream, collect
 from tests.gpu import DEVICE, needs_gpus
 
 pytestmark = needs_gpus()

@@ -7,10 +7,10 @@ import torch
 from openrlhf.utils.agent import SingleTurnAgentExecutor
 
 from openrlhf_unlearn import reward_math
+from openrlhf_unlearn.grading.data_check import uses_our_grader
 from openrlhf_unlearn.grading.reward import FORMAT_VARIABLE, response_of
-from openrlhf_unlearn.plugin import reward_file
-from openrlhf_unlearn.run_dir import VERDICTS
-from openrlhf_unlearn.training.data_check import uses_our_grader
+from openrlhf_unlearn.host.plugin import reward_file
+from openrlhf_unlearn.store.run_dir import VERDICTS
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "reward_math.py"
 FILES = (EXAMPLE, reward_math.__file__)

@@ -4,8 +4,8 @@ import torch
 
 from openrlhf_unlearn.collect.prompts import Prompt
 from openrlhf_unlearn.filters import FilterConfig, Group, Rollout, load_filter
-from openrlhf_unlearn.training.packing import unpack
-from openrlhf_unlearn.training.state import read_state
+from openrlhf_unlearn.host.training.packing import unpack
+from openrlhf_unlearn.host.training.state import read_state
 
 
 def saved_state(training, step):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from openrlhf_unlearn.learnability.engines import has_gpu
-from openrlhf_unlearn.run_dir import RunDir, read_table
+from openrlhf_unlearn.evaluation.engines import has_gpu
+from openrlhf_unlearn.store.run_dir import RunDir, read_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def error_line(text: str) -> str:
 
 _LAUNCHES = """
 import json, sys
-from openrlhf_unlearn import launcher
+from openrlhf_unlearn.host import launcher
 sys.stderr = sys.stdout
 for words in json.load(sys.stdin):
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from openrlhf_unlearn.run_dir import read_table
+from openrlhf_unlearn.store.run_dir import read_table
 from tests.integration.stack import NO_REFERENCE, ROOT, Training
 from tests.integration.tiny import byte_level_model
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from openrlhf_unlearn.run_dir import read_table
+from openrlhf_unlearn.store.run_dir import read_table
 from tests.integration.stack import NO_REFERENCE, ROOT, Training, error_line
 
 pytestmark = pytest.mark.slow

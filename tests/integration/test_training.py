@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from openrlhf_unlearn.run_dir import read_json
+from openrlhf_unlearn.store.run_dir import read_json
 from tests.gpu import GPUS
 from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run, error_line, example, short_launches
 

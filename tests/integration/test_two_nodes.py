@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from openrlhf_unlearn.cpu import environment
+from openrlhf_unlearn.machine.ray_settings import environment
 from tests.integration.stack import NO_REFERENCE, Training, check_run
 
 ASKED = "OPENRLHF_UNLEARN_TWO_NODES"

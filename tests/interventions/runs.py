@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from openrlhf_unlearn.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
 
 GROUPS = ("unlearnable", "learnable", "easy", "no_reward")
 FRAME = "Question: {} Answer in a box."

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from openrlhf_unlearn.interventions.host_flags import check_launch, check_verb
+from openrlhf_unlearn.cli.check import check_verb
+from openrlhf_unlearn.host.flags import check_launch
 
 DOCS = Path(__file__).parents[2] / "docs"
 LINES = [

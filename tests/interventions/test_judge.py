@@ -9,7 +9,7 @@ import pytest
 
 from openrlhf_unlearn.cli import main
 from openrlhf_unlearn.interventions.agreement import krippendorff_alpha, mean_interval
-from openrlhf_unlearn.run_dir import read_json, read_table
+from openrlhf_unlearn.store.run_dir import read_json, read_table
 from tests.interventions.runs import GROUPS, make_run
 from tests.interventions.server import Reply, Server
 

@@ -4,7 +4,7 @@ import shlex
 from collections import Counter
 
 from openrlhf_unlearn.cli import main
-from openrlhf_unlearn.interventions.host_flags import check_launch
+from openrlhf_unlearn.host.flags import check_launch
 from openrlhf_unlearn.interventions.mixtures import read_jsonl
 from tests.interventions.runs import FRAME, GROUPS, make_run
 from tests.interventions.server import Reply, Server

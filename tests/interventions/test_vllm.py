@@ -15,10 +15,10 @@ from contextlib import suppress
 import pytest
 
 from openrlhf_unlearn.cli import main
-from openrlhf_unlearn.cpu import environment
 from openrlhf_unlearn.interventions.client import Request
 from openrlhf_unlearn.interventions.journal import Journal
 from openrlhf_unlearn.interventions.mixtures import read_jsonl
+from openrlhf_unlearn.machine.ray_settings import environment
 from tests.interventions.runs import make_run
 from tests.interventions.test_client import ask
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
-from openrlhf_unlearn.learnability.parts import SCHEMA
-from openrlhf_unlearn.microworld.tokenizer import build_tokenizer
-from openrlhf_unlearn.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.evaluation.parts import SCHEMA
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward")
 CORRECT = {"easy": 8, "learnable": 4, "unlearnable": 3, "no_reward": 0}  # of 10 rollouts

@@ -8,8 +8,8 @@ import torch
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.probe import Rollouts, lora, prompt_gradients, store, work
-from openrlhf_unlearn.probe.gradients import Stream
-from openrlhf_unlearn.run_dir import RunDir, read_json, read_table, write_json, write_table
+from openrlhf_unlearn.probe.engine.gradients import Stream
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json, write_table
 from tests.probe.models import oracle
 from tests.probe.runs import make_run, save_model
 
@@ -74,7 +74,7 @@ def test_gradients_are_those_of_autograd(model, run):
 
 
 def work_tokenizer(model):
-    from openrlhf_unlearn.learnability.prompts import load_tokenizer
+    from openrlhf_unlearn.evaluation.prompts import load_tokenizer
 
     return load_tokenizer(str(model))
 
@@ -247,7 +247,7 @@ def test_a_gradient_that_is_not_finite_is_named_and_left_out(model, capsys):
 
 
 def test_goes_on_in_smaller_packs_when_memory_runs_out(model, capsys):
-    from openrlhf_unlearn.probe.backward import Backward
+    from openrlhf_unlearn.probe.engine.backward import Backward
 
     expected = prompt_gradients(loaded(model), PROMPTS)
     ours = loaded(model)
@@ -263,7 +263,7 @@ def test_goes_on_in_smaller_packs_when_memory_runs_out(model, capsys):
                 raise torch.OutOfMemoryError("out of memory")
             return backward(pieces)
 
-    from openrlhf_unlearn.probe.gradients import collect
+    from openrlhf_unlearn.probe.engine.gradients import collect
 
     found = collect(Stream(Small(), units=16, tokens=1000)(PROMPTS))
     assert "out of memory; going on with packs of" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import pytest
 
 from openrlhf_unlearn.probe.compare import correlation
 from openrlhf_unlearn.probe.words import against
-from openrlhf_unlearn.run_dir import RunDir, write_table
+from openrlhf_unlearn.store.run_dir import RunDir, write_table
 
 
 def probes(tmp_path, x: np.ndarray, y: np.ndarray, groups: list[str]) -> RunDir:

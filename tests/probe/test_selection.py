@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from openrlhf_unlearn.probe.interference import grpo_weight
+from openrlhf_unlearn.probe.measures.interference import grpo_weight
 from openrlhf_unlearn.probe.rollouts import HARD, _draw
 
 

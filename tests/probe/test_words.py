@@ -6,7 +6,7 @@ import pytest
 
 from openrlhf_unlearn.probe.analysis import order
 from openrlhf_unlearn.probe.words import say
-from openrlhf_unlearn.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
 
 HIGH, MIDDLE, LOW = (0.40, 0.42), (0.30, 0.32), (0.20, 0.22)
 

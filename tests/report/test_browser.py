@@ -9,9 +9,9 @@ import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.report import analyze
+from openrlhf_unlearn.pipeline import analyze
 from openrlhf_unlearn.report.screenshots import browser
-from openrlhf_unlearn.run_dir import read_json, read_table, write_table
+from openrlhf_unlearn.store.run_dir import read_json, read_table, write_table
 from tests.report.worlds import NASTY, full_run, prompt_id, prompts, start, train, whole_run
 
 pytestmark = pytest.mark.slow

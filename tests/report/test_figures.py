@@ -24,7 +24,7 @@ from openrlhf_unlearn.report.figures import (
 from openrlhf_unlearn.report.figures.base import columns, records
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.probes import outdated, outliers, separation
-from openrlhf_unlearn.run_dir import SCHEMAS, read_json, read_table, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_table
 from tests.report.worlds import classify, prompts, start, train, whole_run
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.run_dir import SCHEMAS, read_json, read_table, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_table
 from tests.report.worlds import Prompt, classify, full_run, probe, prompts, start, train
 
 NOT_FINITE = (float("nan"), float("inf"), float("-inf"))

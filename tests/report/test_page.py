@@ -12,7 +12,7 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.numbers import Say, look_up, show
 from openrlhf_unlearn.report.page import policy
-from openrlhf_unlearn.run_dir import GROUPS, read_json
+from openrlhf_unlearn.store.run_dir import GROUPS, read_json
 from tests.report.worlds import NASTY, Prompt, full_run, prompts, whole_run
 
 SILENT = {"script", "style", "svg", "code", "pre", "title", "option"}

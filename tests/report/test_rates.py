@@ -4,14 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from openrlhf_unlearn.learnability.adaptive import Plan
+from openrlhf_unlearn.evaluation.adaptive import Plan
 from openrlhf_unlearn.report.figures.change import verdicts
 from openrlhf_unlearn.report.figures.curves import reward_curves
 from openrlhf_unlearn.report.figures.pass_rates import FIGURE as PASS_RATES
 from openrlhf_unlearn.report.groups import group_table
 from openrlhf_unlearn.report.material import Material, Tally
-from openrlhf_unlearn.run_dir import SCHEMAS, write_json, write_table
-from tests.learnability.test_adaptive import stopped
+from openrlhf_unlearn.store.run_dir import SCHEMAS, write_json, write_table
+from tests.evaluation.test_adaptive import stopped
 from tests.report.worlds import classify, evaluate, prompts, start, train
 
 

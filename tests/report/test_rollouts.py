@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.rollouts import hardest, read_rollouts
-from openrlhf_unlearn.run_dir import read_table, write_table
+from openrlhf_unlearn.store.run_dir import read_table, write_table
 from tests.report.worlds import evaluate, prompts, start
 
 

@@ -9,7 +9,7 @@ import pytest
 from openrlhf_unlearn.report import advice
 from openrlhf_unlearn.report.answer import _gradients, _now, _rewarded, _what
 from openrlhf_unlearn.report.numbers import Say
-from openrlhf_unlearn.run_dir import RunDir, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, write_json
 from tests.report.test_advice import given, seen, text_of
 from tests.report.test_answer import runs_of
 

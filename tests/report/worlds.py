@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
 
 RATES = {"easy": (0.6, 0.95), "learnable": (0.03, 0.9), "unlearnable": (0.03, 0.03), "no_reward": (0.0, 0.0)}
 NASTY = (
@@ -203,7 +203,7 @@ def full_run(path, each: int = 12, steps: int = 6, seed: int = 0, made=None, **c
 
 
 def classify(run: RunDir) -> None:
-    from openrlhf_unlearn.learnability.classify import classify as label
-    from openrlhf_unlearn.learnability.classify import save
+    from openrlhf_unlearn.labels.classify import classify as label
+    from openrlhf_unlearn.labels.classify import save
 
     save(label([run.path]), [run.path])

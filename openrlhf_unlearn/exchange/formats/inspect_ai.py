@@ -10,7 +10,7 @@ from pathlib import Path
 from openrlhf_unlearn.exchange.files import Row, plain_name, rows_of
 from openrlhf_unlearn.exchange.formats.base import Format
 from openrlhf_unlearn.exchange.values import is_messages
-from openrlhf_unlearn.nested import get
+from openrlhf_unlearn.store.nested import get
 
 _GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 

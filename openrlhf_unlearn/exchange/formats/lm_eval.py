@@ -11,7 +11,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.exchange.files import Row, plain_name, rows_of
 from openrlhf_unlearn.exchange.formats.base import Format
-from openrlhf_unlearn.nested import get
+from openrlhf_unlearn.store.nested import get
 
 _NO_METRIC = frozenset({"doc_id", "arguments", "resps", "filtered_resps", "target", "doc", "filter"})
 

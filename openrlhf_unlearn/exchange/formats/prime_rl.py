@@ -17,7 +17,7 @@ from pathlib import Path
 from openrlhf_unlearn.exchange.files import Row, rows_of
 from openrlhf_unlearn.exchange.formats.base import Format
 from openrlhf_unlearn.exchange.values import split_messages
-from openrlhf_unlearn.nested import get
+from openrlhf_unlearn.store.nested import get
 
 _STREAM = re.compile(r"/traces/stream(?:/\d+)?\.jsonl(?:\.zst)?$")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.exchange.files import Row, rows_of
 from openrlhf_unlearn.exchange.formats.base import Format
-from openrlhf_unlearn.nested import get
+from openrlhf_unlearn.store.nested import get
 
 
 def _rows(path: Path) -> Iterator[Row]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.report.palette import DARK, INK, LINE, SOFT
-from openrlhf_unlearn.run_dir import atomic_path
-from openrlhf_unlearn.spreadsheet import write_rows
+from openrlhf_unlearn.store.run_dir import atomic_path
+from openrlhf_unlearn.store.spreadsheet import write_rows
 
 Data = dict[str, list]  # columns of equal length, in the order of the CSV
 

@@ -5,7 +5,7 @@ from scipy.stats import hypergeom
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns
 from openrlhf_unlearn.report.palette import GROUP_NAMES, INK, SOFT
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 LEVEL = 0.05  # of the two-sided test for each prompt
 COLOURS = {"worse": "#CC79A7", "no clear change": "#c3c9d0", "better": "#56B4E9"}

@@ -5,8 +5,8 @@ import numpy as np
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.curves import plot_band, windows
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
-from openrlhf_unlearn.run_dir import GROUPS
 from openrlhf_unlearn.stats.means import rate_interval
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 NONE = 0.001  # share of tokens below which clipping cannot matter
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from openrlhf_unlearn.report.figures.marks import group_mean
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 POINTS = 40  # windows of steps that a curve is drawn with, at most
 

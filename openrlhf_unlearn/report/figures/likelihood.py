@@ -6,7 +6,7 @@ from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.curves import plot_band, windows
 from openrlhf_unlearn.report.figures.marks import group_mean
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 TITLES = {"reference": "under the reference model", "policy": "under the policy"}
 

@@ -2,7 +2,7 @@
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.marks import group_lines, group_mean, legend
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 
 def data(material) -> Data | None:

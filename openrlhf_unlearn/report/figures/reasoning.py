@@ -6,7 +6,7 @@ from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.marks import group_lines, group_mean
 from openrlhf_unlearn.report.palette import GROUP_NAMES
 from openrlhf_unlearn.report.reasoning import prompt_scores, rollout_scores
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 SCORES = range(6)
 SHADES = ("#D55E00", "#E69F00", "#dcc57a", "#c3c9d0", "#56B4E9", "#0072B2")  # of a score, from 0 to 5

@@ -5,7 +5,7 @@ import numpy as np
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
 from openrlhf_unlearn.report.probes import choose_cosine
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 BINS = 40
 TITLES = {"plain": "plain cosine", "corrected": "without the noise of few rollouts"}

@@ -4,7 +4,7 @@ import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.palette import GROUP_NAMES
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 KINDS = {"plain": "plain cosine", "corrected": "without the noise of few rollouts"}
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.marks import group_lines, group_mean
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 
 def over_training(material) -> Data | None:

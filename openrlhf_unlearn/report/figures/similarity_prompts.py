@@ -5,7 +5,7 @@ import numpy as np
 from openrlhf_unlearn.report.figures.base import Data, Figure
 from openrlhf_unlearn.report.figures.similarity_groups import heatmap
 from openrlhf_unlearn.report.palette import GROUP_NAMES
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 EACH = 30  # prompts of a group
 ON_CELLS = "#111111"  # stays in dark mode, as the cells do

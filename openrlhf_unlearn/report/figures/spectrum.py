@@ -3,7 +3,7 @@
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.marks import bars
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
-from openrlhf_unlearn.run_dir import GROUPS
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 
 def data(material) -> Data | None:

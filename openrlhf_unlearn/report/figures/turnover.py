@@ -5,8 +5,8 @@ import numpy as np
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.curves import windows
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
-from openrlhf_unlearn.run_dir import GROUPS
 from openrlhf_unlearn.stats.means import wilson
+from openrlhf_unlearn.store.run_dir import GROUPS
 
 SOLVED, LOST = 0.5, 0.25  # mean reward of a visit from which a prompt is solved, and below which a solved one is lost
 FEWEST = 10  # visits of a window, below which its share is noise and is in the CSV only

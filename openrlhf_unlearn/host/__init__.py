@@ -1,0 +1,1 @@
+"""Every contact with OpenRLHF: launcher, plugin, hooks, patches, adapters, CPU."""

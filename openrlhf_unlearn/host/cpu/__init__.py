@@ -1,0 +1,1 @@
+"""What OpenRLHF needs to run where there is no GPU."""

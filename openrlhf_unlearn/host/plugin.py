@@ -1,0 +1,235 @@
+"""What the host sees of us: flags in, a checked configuration and replaced parts out."""
+
+import argparse
+import math
+import sys
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.host.hooks import check_hooks
+from openrlhf_unlearn.host.identity import whole_path
+from openrlhf_unlearn.host.losses import LOSSES, apply_loss, leaf
+from openrlhf_unlearn.host.start import choose_run_dir, start_run
+from openrlhf_unlearn.store.locks import hold
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD
+
+
+def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("openrlhf-unlearn", "see which prompts cannot be learned, and act on it")
+    add = group.add_argument
+    add("--unlearn.run_dir", default=None, help="where the run directory goes; default: OUTPUT_DIR_unlearn")
+    add(
+        "--unlearn.filter",
+        default="dynamic",
+        help="which groups train: none, dynamic (zero reward variance does not train; others refill the batch), "
+        "oversample_replay (paper, Algorithm 1), review, or path.py:Name of your own SampleFilter",
+    )
+    add(
+        "--unlearn.oversample_factor",
+        type=int,
+        default=4,
+        help="oversample_replay: rollouts sampled = factor x k, k being --rollout.n_samples_per_prompt",
+    )
+    add("--unlearn.positives_per_group", type=int, default=1, help="oversample_replay: positives kept of k")
+    add("--unlearn.replay_limit", type=int, default=2, help="how often one stored positive may be replayed")
+    add(
+        "--unlearn.replay_memory",
+        type=float,
+        default=4.0,
+        help="oversample_replay: memory for stored positives, in GB; 4 hold 95,000 rollouts of 5,120 tokens with their "
+        "log-probs. When it is full, prompts that always sample positives give way first",
+    )
+    add(
+        "--unlearn.adaptive",
+        action="store_true",
+        help="oversample_replay: sample in waves of k and stop when the group is complete; the same training "
+        "distribution for fewer rollouts",
+    )
+    add(
+        "--unlearn.give_up_below",
+        type=float,
+        default=0.0,
+        help="with --unlearn.adaptive: stop a visit in which a positive is less likely than this; saves more, and "
+        "changes what trains (docs/filters.md); 0 never does",
+    )
+    add(
+        "--unlearn.loss",
+        default="as_given",
+        help=f"preset over the host's flags: {', '.join(LOSSES)}; a contradiction with an explicit flag is an error",
+    )
+    ids = "JSON list of prompt ids, or learnability.parquet:GROUP"
+    add("--unlearn.only_prompts", default=None, help=f"train on these prompts alone: {ids}")
+    add("--unlearn.skip_prompts", default=None, help=f"leave these prompts out: {ids}")
+    add(
+        "--unlearn.positive_above",
+        type=float,
+        default=POSITIVE_THRESHOLD,
+        help="a rollout is positive (correct) if its score, or its reward where the reward function gives no scores, "
+        "is above this, before any shaping; the default suits 0 and 1 as well as -1 and 1",
+    )
+    add("--unlearn.save_rollouts", type=int, default=0, help="rollouts a prompt and step kept with their text")
+    add(
+        "--unlearn.answer_format",
+        default="auto",
+        help="how our reward function finds and compares answers: auto, boxed, last_number, choice, text, "
+        "reasoning_gym (docs/grading.md), path.py:Name",
+    )
+    add(
+        "--unlearn.replay_log_probs",
+        choices=["recomputed", "stored"],
+        default="recomputed",
+        help="old log-probs of a replayed rollout: under the current policy, or those of the step that sampled it",
+    )
+    add("--unlearn.allow_untested_host", action="store_true", help="try another OpenRLHF version if its hooks match")
+    add(
+        "--unlearn.max_filtered_batches",
+        type=int,
+        default=20,
+        help="rounds of --rollout.batch_size prompts without one accepted group before the run stops",
+    )
+
+
+def check_flags(args: SimpleNamespace) -> None:
+    """Refuse what cannot work together. Raises UsageError."""
+    own, k = args.unlearn, args.rollout.n_samples_per_prompt
+    if args.algo.dynamic_filtering_enable:
+        raise UsageError("--algo.dynamic_filtering_enable and the plugin both filter; use --unlearn.filter dynamic")
+    if not (args.reward.remote_url or args.train.agent_func_path):
+        raise UsageError(
+            "the plugin needs each rollout's reward as it is sampled: give --reward.remote_url FILE.py or URL, or "
+            "--train.agent_func_path (a reward model with --reward.model_name_or_path scores too late)"
+        )
+    if not args.vllm.num_engines:
+        raise UsageError("the plugin filters vLLM's rollouts: give --vllm.num_engines of at least 1")
+    if own.filter != "none" and k < 2:
+        raise UsageError(f"--unlearn.filter {own.filter} compares rollouts: give --rollout.n_samples_per_prompt > 1")
+    if not 0 < own.positives_per_group < max(k, 2):
+        raise UsageError(f"--unlearn.positives_per_group must be from 1 to {k - 1}")
+    for name in ("oversample_factor", "replay_limit", "max_filtered_batches"):
+        if getattr(own, name) < 1:
+            raise UsageError(f"--unlearn.{name} must be at least 1")
+    if not own.replay_memory > 0:
+        raise UsageError("--unlearn.replay_memory must be above 0 (GB)")
+    if not 0 <= own.give_up_below < 1:
+        raise UsageError("--unlearn.give_up_below is a probability: from 0 to below 1")
+    correction = engine_log_probs_flag(args)
+    if own.replay_log_probs == "stored" and correction:
+        raise UsageError(f"--unlearn.replay_log_probs stored needs the engines' log-probs: give {correction}")
+    if not math.isfinite(own.positive_above):
+        raise UsageError("--unlearn.positive_above must be a finite number")
+    if args.rollout.batch_size * k % args.train.batch_size:
+        raise UsageError(
+            f"--rollout.batch_size {args.rollout.batch_size} x --rollout.n_samples_per_prompt {k} = "
+            f"{args.rollout.batch_size * k} rollouts do not divide into --train.batch_size {args.train.batch_size}: "
+            "what is left of a step would be added to the next one's gradients; change one of the three"
+        )
+    ranks = args.actor.num_nodes * args.actor.num_gpus_per_node
+    ranks //= args.ds.ring_attn_size * args.ds.tensor_parallel_size
+    for batch in ("train", "rollout"):
+        total = args.train.batch_size if batch == "train" else args.rollout.batch_size * k
+        micro = getattr(args, batch).micro_batch_size
+        if not args.train.dynamic_batch_enable and total % (micro * ranks):
+            raise UsageError(
+                f"{total} rollouts a {batch} batch do not divide into --{batch}.micro_batch_size {micro} on {ranks} "
+                "ranks"
+            )
+    if own.save_rollouts < 0:
+        raise UsageError("--unlearn.save_rollouts must be 0 or more")
+
+
+def engine_log_probs_flag(args: SimpleNamespace) -> str | None:
+    """The flag with which the engines report log-probs, by its name in this host; None if they do so already."""
+    advantage = args.algo.advantage
+    if hasattr(advantage, "is_correction_level"):
+        flag, given = "is_correction_level token or seq", advantage.is_correction_level != "off"
+    else:  # before 0.11.2
+        flag, given = "is_correction_enable", advantage.is_correction_enable
+    return None if given else f"--algo.advantage.{flag}"
+
+
+def reward_file(remote_url: str | None) -> str | None:
+    """`--reward.remote_url` as the host takes it: our reward module by its file, everything else as it is."""
+    if remote_url == "openrlhf_unlearn.reward_math":
+        return str(Path(__file__).parents[1] / "reward_math.py")
+    return remote_url
+
+
+# Read again by actors, which stand in other folders, and by commands of any folder, through run.json.
+_FILES = (
+    "actor.model_name_or_path",
+    "critic.model_name_or_path",
+    "reward.remote_url",
+    "train.agent_func_path",
+    "unlearn.filter",
+    "unlearn.only_prompts",
+    "unlearn.skip_prompts",
+    "unlearn.answer_format",
+)
+
+
+def _make_absolute(args: SimpleNamespace) -> None:
+    """Local files by their whole path, whether or not a name follows; folders that are written to as well."""
+    for node, name in map(partial(leaf, args), _FILES):
+        setattr(node, name, whole_path(getattr(node, name)))
+    for node, name in ((args.data, "prompt_dataset"), (args.eval, "dataset")):
+        if sources := getattr(node, name):
+            setattr(node, name, ",".join(whole_path(source.strip()) for source in sources.split(",")))
+    for name in ("path", "output_dir"):
+        setattr(args.ckpt, name, str(Path(getattr(args.ckpt, name)).absolute()))
+
+
+class UnlearnPlugin:
+    """The entry point `unlearn` of the group `openrlhf.plugins`."""
+
+    def __init__(self):
+        self.held = ExitStack()  # the run directory's lock, for as long as the launch lasts
+
+    def install(self, given: list[str]) -> None:
+        """Check the host's hooks, then replace parts; the modules repeat that in the workers that import them."""
+        if "openrlhf_unlearn.host.training.trainer" not in sys.modules:  # afterwards the hooks are our own
+            check_hooks(allow_untested="--unlearn.allow_untested_host" in given)
+        import openrlhf_unlearn.host.training.actor
+        import openrlhf_unlearn.host.training.rollout
+        import openrlhf_unlearn.host.training.trainer  # noqa: F401
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        add_unlearn_flags(parser)
+
+    def check(self, args: SimpleNamespace, given: list[str]) -> None:
+        """The flags by themselves, and the loss preset's set in `args`."""
+        import torch
+
+        from openrlhf_unlearn.filters import load_filter
+        from openrlhf_unlearn.host.cpu.ray_cpu import check_accelerator
+        from openrlhf_unlearn.host.job_folder import check_job_folder
+        from openrlhf_unlearn.host.training.generator import filter_config
+
+        args.reward.remote_url = reward_file(args.reward.remote_url)
+        check_accelerator(torch.cuda.is_available())
+        check_job_folder(args, Path.cwd())
+        check_flags(args)
+        preset = apply_loss(args, given)
+        load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
+        if preset:
+            shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
+            print(f"--unlearn.loss {args.unlearn.loss}: {shown}", flush=True)
+
+    def configure(self, args: SimpleNamespace, given: list[str]) -> None:
+        """Model and data, then the run directory, then the device."""
+        from openrlhf_unlearn.grading.data_check import check_inputs
+        from openrlhf_unlearn.host.cpu.ray_cpu import prepare_cpu
+        from openrlhf_unlearn.host.training import rollout
+
+        check_inputs(args)
+        _make_absolute(args)
+        run = choose_run_dir(args)
+        self.held.enter_context(hold(run.path, "training"))
+        start_run(args, [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", *given], run)
+        prepare_cpu(args)
+        rollout.install(args.unlearn.answer_format)
+
+    def close(self) -> None:
+        self.held.close()

@@ -1,0 +1,1 @@
+"""Adapters between OpenRLHF's trainer and the pure rooms (collect, filters, grading)."""

@@ -1,0 +1,247 @@
+"""The host's sample generator with groups, a filter, refill and the tracker; its state goes into the checkpoint.
+
+What is decided about groups is `collect/collector.py`; here rollouts are sent to the engines by the host's own methods
+and come back as its experiences.
+"""
+
+import math
+
+import ray
+import torch
+from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
+from openrlhf.trainer.ray.vllm_engine import batch_vllm_engine_call
+from openrlhf.utils.logging_utils import init_logger
+
+from openrlhf_unlearn.collect.collector import Collector, Sizes, Visit
+from openrlhf_unlearn.collect.judgement import judge
+from openrlhf_unlearn.collect.prompts import PromptStream, distinct
+from openrlhf_unlearn.collect.selection import select_prompts, write_prompts
+from openrlhf_unlearn.collect.tracker import Tracker
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.filters import FilterConfig, load_filter
+from openrlhf_unlearn.host.training.checkpoint import StateFiles
+from openrlhf_unlearn.host.training.marks import ID, POSITIVE, REPLAYED, id_number
+from openrlhf_unlearn.host.training.packing import HeldGroup, packer
+from openrlhf_unlearn.host.training.prompts import prompt_rows
+from openrlhf_unlearn.host.training.state import StateTypeError, check_state
+from openrlhf_unlearn.store.run_dir import RunDir
+
+init_logger("openrlhf_unlearn.collect")  # the collector's own logger passes its lines up to this one
+
+
+class Batch(list):
+    """One step's experiences, as the host expects them, with the metrics that the generator has about them."""
+
+    metrics: dict = {}
+    span: tuple[float, float] = (0.0, 0.0)  # share of all prompts that was consumed with the last batch, and with this
+
+
+def filter_config(args) -> FilterConfig:
+    own = args.unlearn
+    return FilterConfig(
+        k=args.rollout.n_samples_per_prompt,
+        seed=args.train.seed,
+        oversample_factor=own.oversample_factor,
+        positives_per_group=own.positives_per_group,
+        replay_limit=own.replay_limit,
+        adaptive=own.adaptive,
+        give_up_below=own.give_up_below,
+        buffer_bytes=own.replay_memory * 1e9,
+        pack=packer(agent=bool(args.train.agent_func_path)),
+    )
+
+
+def sizes(args) -> Sizes:
+    """The host's batch sizes in groups of k rollouts."""
+    k, batch = args.rollout.n_samples_per_prompt, args.rollout.batch_size
+    ranks = args.actor.num_nodes * args.actor.num_gpus_per_node
+    forward = args.rollout.micro_batch_size * ranks // args.ds.ring_attn_size // args.ds.tensor_parallel_size
+    return Sizes(
+        batch=batch,
+        ahead=getattr(args.rollout, "vllm_generate_batch_size", None) or batch,
+        unit=math.lcm(args.train.batch_size, forward, k) // k,
+        max_rejected=args.unlearn.max_filtered_batches * batch,
+    )
+
+
+class UnlearnSamplesGenerator(Collector, SamplesGenerator):
+    """In place of the host's SamplesGenerator, in the synchronous and the asynchronous trainer."""
+
+    group_type = HeldGroup
+
+    def __init__(self, strategy, prompts_dataloader, eval_dataloader, tokenizer, vllm_engines):
+        SamplesGenerator.__init__(self, strategy, prompts_dataloader, eval_dataloader, tokenizer, vllm_engines)
+        args = self.args
+        self.run = RunDir(args.unlearn.run_dir)
+        rows = prompt_rows(prompts_dataloader.dataset)
+        write_prompts(self.run, distinct(rows))
+        chosen = select_prompts(rows, args.unlearn)
+        self.chosen_share = len(chosen) / len(rows)
+        first_wave = args.rollout.n_samples_per_prompt if args.unlearn.adaptive else 0
+        Collector.__init__(
+            self,
+            sizes(args),
+            PromptStream(chosen, args.train.seed, args.train.num_episodes),
+            load_filter(args.unlearn.filter, filter_config(args)),
+            Tracker(self.run, args.unlearn.save_rollouts, first_wave),
+        )
+        self.filter_name = args.unlearn.filter
+        self.loader = ResumableLoader(self)
+        self._started = False
+        self._progress = 0.0  # of the stream, when the last batch was handed out
+        self._generate_kwargs: dict = {}
+
+    # The host's entry point ----------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def generate_samples(self, **generate_kwargs):
+        """One batch of k rollouts a group, or an empty one at the end of an episode that cannot fill it.
+
+        Returns, as the host's: (experiences, pass rate (None: it is among our metrics), prompts consumed, exhausted).
+        """
+        if not self._started:
+            self.run.drop_after(self.step)
+            self._started = True
+            self._progress = self.stream.progress
+        self._generate_kwargs = generate_kwargs
+        groups, consumed = self.next_groups()
+        batch = self._take_batch(groups)
+        if batch:
+            batch.span = (self._progress, self.stream.progress)
+            self._progress = self.stream.progress
+        if self.episode_over and self.stream.last_episode and not batch and consumed:
+            self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
+        return batch, None, consumed, self.episode_over
+
+    def _take_batch(self, groups: list[HeldGroup]) -> Batch:
+        batch = Batch()
+        any_replayed = any(rollout.replayed for group in groups for rollout in group.rollouts)
+        for group in groups:
+            rewards = []
+            experiences = group.experiences(self.stream.by_id[group.prompt_id])
+            for rollout, experience in zip(group.rollouts, experiences, strict=True):
+                marks = {ID: id_number(group.prompt_id), POSITIVE: float(rollout.positive)}
+                if any_replayed:
+                    marks[REPLAYED] = float(rollout.replayed)
+                experience.info = {**experience.info, **{name: torch.tensor([mark]) for name, mark in marks.items()}}
+                batch.append(experience)
+                rewards.append(experience.rewards.item())
+            self.tracker.trained(group.prompt_id, group.rollouts, rewards)
+        if groups:
+            self.step += 1
+            batch.metrics = {**self.tracker.finish_step(self.step), **self.filter.metrics()}
+        return batch
+
+    # Sampling ------------------------------------------------------------------------------------------------------
+
+    def _sample(self, wanted: int) -> int:
+        if self.args.vllm.enable_sleep:
+            batch_vllm_engine_call(self.vllm_engines, "wake_up")
+        consumed = super()._sample(wanted)
+        if self.args.vllm.enable_sleep:
+            batch_vllm_engine_call(self.vllm_engines, "sleep")
+        return consumed
+
+    def dispatch(self, visits: list[Visit], n_samples: int) -> dict:
+        prompts = [visit.prompt for visit in visits]
+        refs = self._dispatch_prompts_to_vllm(
+            [p.text for p in prompts],
+            [p.label for p in prompts],
+            images=[p.image for p in prompts],
+            **{**self._generate_kwargs, "n_samples_per_prompt": n_samples},
+        )
+        return dict(zip(refs, visits, strict=True))
+
+    def ready(self, pending) -> list:
+        return ray.wait(list(pending), num_returns=1, timeout=10.0)[0]
+
+    def receive(self, handle, visit: Visit) -> None:
+        self.add_responses(visit, ray.get(handle))
+
+    def add_responses(self, visit: Visit, responses: list[dict]) -> None:
+        for response in responses:
+            visit.payloads.append(self._process_response_into_experience(response, **self._generate_kwargs))
+            visit.judgements.append(response["judgement"])
+            if len(visit.responses) < self.tracker.save_rollouts:
+                visit.responses.append(self._response_text(response))
+
+    def _process_response_into_experience(self, response, **generate_kwargs):
+        """The host's, for training and evaluation, once the reward has the one shape that it can batch."""
+        judgement = judge(response, self.args.unlearn.positive_above)
+        response.update(judgement=judgement, reward=judgement.reward, scores=judgement.score, extra_logs=judgement.logs)
+        return super()._process_response_into_experience(response, **generate_kwargs)
+
+    def _response_text(self, response: dict) -> str:
+        tokens = response["observation_tokens"]
+        spans = [tokens[start:end] for start, end in response["action_ranges"]]
+        return "".join(self.tokenizer.decode(span, skip_special_tokens=False) for span in spans)
+
+    # State ---------------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict:
+        """Everything that the next batch depends on, as of the last batch handed out."""
+        return {
+            "stream": self.stream.state_dict(),
+            "filter": self.filter.state_dict(),
+            "tracker": self.tracker.state_dict(),
+            "buffer": self.buffer,
+            "step": self.step,
+            "rejected_in_a_row": self.rejected_in_a_row,
+            "solved_in_a_row": self.solved_in_a_row,
+            "episode_over": self._episode_over,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self.stream.load_state_dict(state["stream"])
+        self.filter.load_state_dict(state["filter"])
+        self.tracker.load_state_dict(state["tracker"])
+        self.buffer = state["buffer"]
+        self.step = state["step"]
+        self.rejected_in_a_row = state["rejected_in_a_row"]
+        self.solved_in_a_row = state.get("solved_in_a_row", 0)
+        self._episode_over = state["episode_over"]
+        self._resumed_at_episode_end = state["episode_over"]
+
+
+class ResumableLoader:
+    """What the trainers see as their prompt data loader: its saved state is the generator's.
+
+    Both trainers put the loader's state into the client state of OpenRLHF's checkpoint, the asynchronous one together
+    with each batch: so ours is always saved with the step it belongs to. What they get is a reference; the state is
+    written aside, and only if the step's checkpoint is saved (checkpoint.py).
+    """
+
+    def __init__(self, generator: UnlearnSamplesGenerator):
+        self.generator = generator
+        args = generator.args
+        ahead = getattr(args.train, "async_queue_size", 1) + 1 if args.train.async_enable else 0
+        self.files = StateFiles(args.ckpt.path, getattr(args.unlearn, "run_id", None), ahead)
+        self._checked = False
+
+    def __len__(self) -> int:
+        return len(self.generator.stream.rows)
+
+    def state_dict(self) -> dict:
+        step, args = self.generator.step, self.generator.args
+        if not self._checked:  # a filter that cannot be saved should fail at once, not at the first checkpoint
+            self._naming_the_filter(check_state, self.generator.filter.state_dict())
+            self._checked = True
+        if step % args.ckpt.save_steps == 0:
+            self.write()
+        return {"unlearn": self.files.reference(step)}
+
+    def write(self) -> None:
+        """Write the state as of the last batch handed out, for a checkpoint that will be saved or may be."""
+        if not self.generator.args.ckpt.disable_ds:
+            self._naming_the_filter(self.files.write, self.generator.state_dict(), self.generator.step)
+
+    def _naming_the_filter(self, function, *arguments) -> None:
+        try:
+            function(*arguments)
+        except StateTypeError as error:  # only a user's filter brings objects of its own
+            raise UserError(f"--unlearn.filter {self.generator.args.unlearn.filter}: state_dict(): {error}") from None
+
+    def load_state_dict(self, state: dict) -> None:
+        if "unlearn" not in state:
+            raise UserError("this checkpoint was saved without --plugin unlearn; go on without it, or start anew")
+        self.generator.load_state_dict(self.files.read(state["unlearn"]))

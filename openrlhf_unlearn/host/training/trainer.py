@@ -1,0 +1,107 @@
+"""The host's trainers, synchronous and asynchronous, with our generator, metrics, clip counts and likelihoods.
+
+Imported in the driver and again in the actors that run these classes: at import it puts our generator and actors
+where the host's modules look them up.
+"""
+
+import ray
+from openrlhf.trainer import ppo_trainer, ppo_trainer_async
+
+from openrlhf_unlearn.host.hooks import actor_class
+from openrlhf_unlearn.host.training.clipping import clipping_rows
+from openrlhf_unlearn.host.training.generator import UnlearnSamplesGenerator
+from openrlhf_unlearn.host.training.likelihood import likelihood_rows, start_from_stored
+from openrlhf_unlearn.store.run_dir import RunDir
+
+
+class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
+    """Keeps each prompt's likelihoods for the trainer to write.
+
+    The host recomputes old log-probs under the current policy for all rollouts. With `--unlearn.replay_log_probs
+    stored`, those of a replayed rollout are what vLLM sampled by: docs/filters.md says what both do to the gradient.
+    """
+
+    def make_experience(self, samples_list):
+        experiences = super().make_experience(samples_list)
+        self.likelihood_rows = likelihood_rows(experiences, has_reference=self.initial_model_group is not None)
+        if self.args.unlearn.replay_log_probs == "stored":
+            start_from_stored(experiences)
+        return experiences
+
+
+class _TrainStep:
+    """What both trainers do more at each step; mixed in before the host's BasePPOTrainer."""
+
+    def train_step(self, rollout_samples, global_step: int):
+        steps = max(1, len(rollout_samples) // self.args.train.batch_size * self.args.train.max_epochs)
+        for group in filter(None, (self.actor_model_group, self.critic_model_group)):
+            ray.get(group.async_run_method("aim_schedule", *rollout_samples.span, steps))
+        status, step = super().train_step(rollout_samples, global_step)
+        status.update(rollout_samples.metrics)
+        return status, step
+
+    def ppo_train(self, global_steps: int) -> dict:
+        status = super().ppo_train(global_steps)
+        # Ranks of one tensor- or sequence-parallel group saw the same tokens: one of them speaks for all.
+        duplicates = self.args.ds.ring_attn_size * self.args.ds.tensor_parallel_size
+        counts = ray.get(self.actor_model_group.async_run_method(method_name="take_clip_counts")[::duplicates])
+        run = RunDir(self.args.unlearn.run_dir)
+        run.write_step("clipping", global_steps + 1, clipping_rows(counts))
+        run.write_step("likelihood", global_steps + 1, self.experience_maker.likelihood_rows)
+        return status
+
+
+class _OwnLoader:
+    """For the actors that hold the generator: the loader they save and restore is the generator's state."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.prompts_dataloader = self.samples_generator.loader
+        # As many steps as the host would plan for the prompts that train: the schedule's scale, and its warm-up's.
+        self.max_steps = max(1, round(self.max_steps * self.samples_generator.chosen_share))
+
+    def write_for_best_checkpoint(self) -> None:
+        """Before an evaluation, after which the host may save the last batch's step as the best one."""
+        if self.args.ckpt.best_metric_key != "none":
+            self.prompts_dataloader.write()
+
+
+class UnlearnPPOTrainer(_OwnLoader, _TrainStep, actor_class(ppo_trainer.PPOTrainer)):
+    def evaluate(self, global_step, **generate_kwargs):
+        self.write_for_best_checkpoint()
+        return super().evaluate(global_step, **generate_kwargs)
+
+
+class UnlearnGenerateSamplesActor(_OwnLoader, actor_class(ppo_trainer_async.GenerateSamplesActor)):
+    def _run_eval(self):
+        # The trainer gets the evaluation after all batches that were handed out before it.
+        self.write_for_best_checkpoint()
+        return super()._run_eval()
+
+
+class UnlearnTrainingActor(_TrainStep, actor_class(ppo_trainer_async.TrainingActor)):
+    # Ray ships methods inherited from an actor class by value, and then their `super()` names a copy of that class:
+    # those of the host's that call it are named here, so that they are found by import.
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+    def broadcast_to_vllm(self):
+        super().broadcast_to_vllm()
+
+
+class UnlearnPPOTrainerAsync(actor_class(ppo_trainer_async.PPOTrainerAsync)):
+    pass
+
+
+def install() -> None:
+    """Rebind the names by which the host's modules find these classes."""
+    ppo_trainer.RemoteExperienceMaker = UnlearnExperienceMaker
+    ppo_trainer.SamplesGenerator = UnlearnSamplesGenerator
+    ppo_trainer_async.SamplesGenerator = UnlearnSamplesGenerator
+    ppo_trainer_async.GenerateSamplesActor = ray.remote(UnlearnGenerateSamplesActor)
+    ppo_trainer_async.TrainingActor = ray.remote(UnlearnTrainingActor)
+    ppo_trainer.PPOTrainer = ray.remote(UnlearnPPOTrainer)
+    ppo_trainer_async.PPOTrainerAsync = ray.remote(UnlearnPPOTrainerAsync)
+
+
+install()

@@ -1,0 +1,1 @@
+"""From counts to groups: easy, learnable, unlearnable, and how sure that is."""

@@ -1,0 +1,300 @@
+"""Reads evaluations and training rewards of runs into arrays: one row a prompt, the same order for all runs.
+
+40,000 prompts x 32 samples x 3 runs are read in a few seconds: prompt ids are dictionary-encoded, counting is numpy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, positive_rollouts, read_json, read_table
+
+
+@dataclass
+class Evaluation:
+    """One evaluation: `n` and `positive`, (prompts,), and each sample's prompt row, number and outcome, (samples,)."""
+
+    path: Path
+    n: np.ndarray
+    positive: np.ndarray
+    bad_label: np.ndarray  # (prompts,) bool
+    row: np.ndarray
+    sample: np.ndarray
+    hit: np.ndarray
+    plan: Plan | None = None  # of adaptive sampling
+
+    @property
+    def rate(self) -> np.ndarray:
+        """Unbiased pass rates, (prompts,), nan without samples: positives over samples unless sampling was adaptive."""
+        return (self.plan or Plan(0)).rates(self.n, self.positive)
+
+    @property
+    def size(self) -> int:
+        """Samples that a prompt's label stands for."""
+        return self.plan.n if self.plan else int(self.n.max())
+
+    def first(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """(samples, positive) of each prompt among its first `n` samples."""
+        early = self.sample < n
+        size = len(self.n)
+        return (
+            np.bincount(self.row[early], minlength=size),
+            np.bincount(self.row[early & self.hit], minlength=size),
+        )
+
+
+@dataclass
+class Training:
+    """One run's training rewards, (prompts,) each: visits as sampled, positives, and the largest mean reward."""
+
+    visits: np.ndarray
+    positives: np.ndarray
+    best_mean: np.ndarray  # over all rows, replayed ones too, as the paper's code looks at it; nan if never logged
+
+
+@dataclass
+class Counts:
+    """Everything that classification needs. Prompts are in the order of the first run's prompts.parquet."""
+
+    prompt_ids: pa.Array
+    initial: list[Evaluation]  # the distinct ones among the runs
+    final: list[Evaluation]  # one a run
+    training: list[Training]
+    adaptive: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.prompt_ids)
+
+    def initial_counts(self, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(samples, positive), pooled over the distinct initial evaluations, (prompts,) each."""
+        pairs = [(e.n, e.positive) if n is None else e.first(n) for e in self.initial]
+        return sum(p[0] for p in pairs), sum(p[1] for p in pairs)
+
+    def final_counts(self, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(samples, positive) of every run, (runs, prompts) each."""
+        pairs = [(e.n, e.positive) if n is None else e.first(n) for e in self.final]
+        return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
+
+    def initial_rate(self) -> np.ndarray:
+        """To show, (prompts,): pooled, or where sampling was adaptive the mean of unbiased ones."""
+        return _mean_rate(self.initial)
+
+    def final_rate(self) -> np.ndarray:
+        """The same over all runs, (prompts,)."""
+        return _mean_rate(self.final)
+
+    @property
+    def bad_label(self) -> np.ndarray:
+        return np.any([e.bad_label for e in self.initial + self.final], axis=0)
+
+
+def _mean_rate(evaluations: list[Evaluation]) -> np.ndarray:
+    """(prompts,), each sample counting alike, or each evaluation where the numbers of samples depend on outcomes."""
+    n = np.stack([e.n for e in evaluations])
+    weights = np.where(n > 0, 1, 0) if any(e.plan for e in evaluations) else n
+    total = (weights * np.nan_to_num([e.rate for e in evaluations])).sum(axis=0)
+    return np.divide(total, weights.sum(axis=0), out=np.full(n.shape[1], np.nan), where=weights.sum(axis=0) > 0)
+
+
+def read_counts(
+    runs: Sequence[RunDir],
+    initial: str = "initial",
+    final: str = "final",
+    threshold: float | None = None,
+    allow_uneven: bool = False,
+) -> Counts:
+    """All counts of `runs`. Raises UserError for runs that do not belong together and for files that cannot serve."""
+    ids = _same_prompts(runs)
+    _same_models(runs)
+    finals = [_final(run, final, ids, threshold) for run in runs]
+    _no_run_twice(runs, finals)
+    initials = _initials(runs, initial, ids, threshold)
+    adaptive = any(e.plan for e in initials + finals)
+    counts = Counts(ids, initials, finals, [_training(run, ids) for run in runs], adaptive)
+    if not allow_uneven:
+        for evaluation in initials + finals:
+            _check_even(evaluation)
+    return counts
+
+
+def _same_prompts(runs: Sequence[RunDir]) -> pa.Array:
+    first = _ids(runs[0])
+    for run in runs[1:]:
+        other = _ids(run)
+        shared = pc.sum(pc.is_in(other, value_set=first)).as_py() or 0
+        if shared != len(first) or shared != len(other):
+            raise UserError(
+                f"{runs[0]} and {run} are runs of different data: {shared} prompts are in both, {len(first)} and "
+                f"{len(other)} in each; classify runs of one data set"
+            )
+    return first
+
+
+def _ids(run: RunDir) -> pa.Array:
+    ids = read_table(run.prompts, ["prompt_id"]).column("prompt_id").combine_chunks()
+    if len(ids) == 0:
+        raise UserError(f"{run.prompts} has no prompts")
+    if pc.count_distinct(ids).as_py() != len(ids):
+        raise UserError(f"{run.prompts} names a prompt twice; write it again (train, evaluate or import)")
+    return ids
+
+
+def _same_models(runs: Sequence[RunDir]) -> None:
+    models = {run: run.config().get("model") for run in runs}
+    known = {run: model for run, model in models.items() if model}
+    for run, model in known.items():
+        first, first_model = next(iter(known.items()))
+        if model != first_model:
+            raise UserError(
+                f"{first} and {run} start from different models, {first_model!r} and {model!r}; classify runs of one"
+            )
+
+
+def _no_run_twice(runs: Sequence[RunDir], finals: list[Evaluation]) -> None:
+    for j, run in enumerate(runs):
+        for i in range(j):
+            twice = run.path.resolve() == runs[i].path.resolve() or _same_samples(finals[i], finals[j])
+            if twice:
+                raise UserError(f"{runs[i]} and {run} are the same run (the same final samples); give each run once")
+
+
+def _same_samples(a: Evaluation, b: Evaluation) -> bool:
+    """Equal outcomes in equal order, some of them varied: two samplings of real runs never are."""
+    if not (np.array_equal(a.row, b.row) and np.array_equal(a.hit, b.hit)):
+        return False
+    rates = a.positive / np.maximum(a.n, 1)
+    return np.count_nonzero((rates > 0) & (rates < 1)) >= 3 or a.path.read_bytes() == b.path.read_bytes()
+
+
+def _final(run: RunDir, tag: str, ids: pa.Array, threshold: float | None) -> Evaluation:
+    path = run.evaluation(tag)
+    if not path.exists():
+        raise UserError(
+            f"{path} is missing; make it: openrlhf-unlearn evaluate --run {run} --tag {tag} --model TRAINED_MODEL"
+        )
+    return read_evaluation(path, ids, threshold)
+
+
+def _initials(runs: Sequence[RunDir], tag: str, ids: pa.Array, threshold: float | None) -> list[Evaluation]:
+    found = [read_evaluation(run.evaluation(tag), ids, threshold) for run in runs if run.evaluation(tag).exists()]
+    if not found:
+        raise UserError(
+            f"{runs[0].evaluation(tag)} is missing; make it: openrlhf-unlearn evaluate --run {runs[0]} --tag {tag} "
+            "--model INITIAL_MODEL"
+        )
+    distinct: list[Evaluation] = []
+    for evaluation in found:
+        if not any(np.array_equal(e.row, evaluation.row) and np.array_equal(e.hit, evaluation.hit) for e in distinct):
+            distinct.append(evaluation)
+    return distinct
+
+
+def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -> Evaluation:
+    """Count one evaluations/TAG.parquet. `threshold`: the reward above which a sample is positive."""
+    for column in ("prompt_id", "sample", "reward", "verdict"):
+        if path.exists() and column not in _columns(path):
+            raise UserError(f"{path} has no column {column!r}; it has {', '.join(_columns(path))}")
+    said = ["positive"] if threshold is None and "positive" in _columns(path) else []  # by the rule of the run
+    table = read_table(path, ["prompt_id", "sample", "reward", "verdict", *said])
+    if table.num_rows == 0:
+        raise UserError(f"{path} has no samples; delete it and evaluate again")
+    row = _rows(table.column("prompt_id"), ids)
+    known = row >= 0
+    if not known.any():
+        raise UserError(f"no prompt of {path} is in prompts.parquet; was it made with other data or another template?")
+    reward = table.column("reward").to_numpy()
+    hit = positive_rollouts(table) if said else positives(reward, threshold, path)
+    bad = pc.equal(table.column("verdict"), "bad_label").to_numpy(zero_copy_only=False)
+    bad = np.asarray(bad, dtype=object) == True  # noqa: E712  (null verdicts are no bad label)
+    sample = table.column("sample").to_numpy()
+    row, hit, bad, sample = row[known], hit[known], bad[known], sample[known]
+    size = len(ids)
+    return Evaluation(
+        path,
+        np.bincount(row, minlength=size),
+        np.bincount(row[hit], minlength=size),
+        np.bincount(row[bad], minlength=size) > 0,
+        row,
+        sample,
+        hit,
+        _plan(path),
+    )
+
+
+def _columns(path: Path) -> list[str]:
+    read_table(path, [])  # says in one line what is wrong with the file
+    return pq.read_schema(path).names
+
+
+def _rows(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
+    """The place of each prompt id in `ids`, -1 where it is none of them."""
+    return pc.fill_null(pc.index_in(column, value_set=ids), -1).to_numpy()
+
+
+def positives(reward: np.ndarray, threshold: float | None, path: Path) -> np.ndarray:
+    """Which rewards count as positive. Raises UserError for nan, and for rewards of many values without a threshold."""
+    try:
+        reward = np.asarray(reward, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} has rewards that are no numbers ({error}); grade it again") from None
+    if not np.isfinite(reward).all():
+        raise UserError(
+            f"{path} has {np.count_nonzero(~np.isfinite(reward))} rewards that are no finite numbers; grade it again"
+        )
+    if threshold is None:
+        values = np.unique(reward)
+        if not set(values) <= {0.0, 1.0} and not set(values) <= {-1.0, 1.0}:
+            other = values[(values != 0) & (values != 1)][0]
+            raise UserError(
+                f"{path} has rewards other than 0 and 1 (such as {other:g}); say above which one is positive: "
+                "--threshold 0.5"
+            )
+    return reward > (POSITIVE_THRESHOLD if threshold is None else threshold)
+
+
+def _check_even(evaluation: Evaluation) -> None:
+    if evaluation.plan and evaluation.n.min() > 0:
+        return
+    if evaluation.n.min() != evaluation.n.max():
+        fewest, most = evaluation.n.min(), evaluation.n.max()
+        missing = np.count_nonzero(evaluation.n == 0)
+        what = f"no samples of {missing} prompts" if missing else f"between {fewest} and {most} samples a prompt"
+        raise UserError(
+            f"{evaluation.path} has {what}; finish it (run evaluate again), or accept it with --allow-uneven"
+        )
+
+
+def _plan(path: Path) -> Plan | None:
+    about = path.with_suffix(".json")
+    return plan_of(read_json(about)) if about.exists() else None
+
+
+def _training(run: RunDir, ids: pa.Array) -> Training:
+    size = len(ids)
+    table = run.read_steps("rewards", ["prompt_id", "processed", "n_positive", "mean_reward"])
+    row = _rows(table.column("prompt_id"), ids)
+    if table.num_rows and not (row >= 0).any():
+        raise UserError(f"no prompt of {run}/rewards is in {run.prompts}; the run directory mixes two runs")
+    as_sampled = (row >= 0) & ~table.column("processed").to_numpy().astype(bool)
+    positive = table.column("n_positive").to_numpy()
+    mean = table.column("mean_reward").to_numpy()
+    if not np.isfinite(mean).all():
+        raise UserError(
+            f"{run}/rewards has {np.count_nonzero(~np.isfinite(mean))} mean rewards that are no finite numbers"
+        )
+    best = np.full(size, -np.inf)
+    np.maximum.at(best, row[row >= 0], mean[row >= 0])
+    return Training(
+        np.bincount(row[as_sampled], minlength=size),
+        np.bincount(row[as_sampled], weights=positive[as_sampled], minlength=size),
+        np.where(np.isneginf(best), np.nan, best),
+    )

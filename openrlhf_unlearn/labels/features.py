@@ -1,0 +1,100 @@
+"""What is known of a run's prompts before training: what a forecast may use, and nothing that knows a label."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
+
+HARD_ENOUGH = 0.3  # initial pass rate up to which answers are read; labels of hard prompts have a lower one
+_PROBE = ("mean_cosine", "n_correct")
+
+
+def feature_names(answers: bool) -> list[str]:
+    names = ["initial pass rate", "log odds of it", "share without an answer", "mean response length", "its spread"]
+    return [*names, "prompt length", *["answer entropy"] * answers]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of a run's prompts, in order of their ids: `known` (prompts, 6), `entropy` of their answers, `gradients`
+    (prompts, 2), nan where unknown. answers: whether responses were saved. probe: "" or why gradients are not used."""
+
+    names: list[str]
+    known: np.ndarray
+    entropy: np.ndarray
+    gradients: np.ndarray
+    probe: str
+
+    @property
+    def answers(self) -> bool:
+        return bool(np.isfinite(self.entropy).any())
+
+    def table(self, answers: bool) -> np.ndarray:
+        """(prompts, features), in the order of `feature_names`."""
+        return np.column_stack([self.known, self.entropy]) if answers else self.known
+
+
+def read_features(run: RunDir, tag: str) -> Features:
+    """Everything that is known of a run's prompts before training; in order of ids, whatever order files have."""
+    path = run.evaluation(tag)
+    if not path.exists():
+        raise UserError(f"{path} is missing; make it: openrlhf-unlearn evaluate --run {run} --tag {tag} --model MODEL")
+    table = read_table(path, ["prompt_id", "reward", "verdict", "n_tokens"])
+    table = table.append_column("hit", pc.greater(table.column("reward"), POSITIVE_THRESHOLD).cast(pa.float64()))
+    table = table.append_column("silent", pc.equal(table.column("verdict"), "no_answer").cast(pa.float64()))
+    by_prompt = table.group_by("prompt_id", use_threads=False).aggregate(
+        [("hit", "sum"), ("hit", "count"), ("silent", "mean"), ("n_tokens", "mean"), ("n_tokens", "stddev")]
+    )
+    by_prompt = by_prompt.sort_by("prompt_id")
+    names = by_prompt.column("prompt_id").to_pylist()
+    hits, n, silent, length, spread = (
+        by_prompt.column(name).to_numpy()
+        for name in ("hit_sum", "hit_count", "silent_mean", "n_tokens_mean", "n_tokens_stddev")
+    )
+    about = run.evaluation_json(tag)
+    rate = ((plan_of(read_json(about)) if about.exists() else None) or Plan(0)).rates(n, hits)
+    prompts = read_table(run.prompts, ["prompt_id", "prompt"]).to_pylist()
+    size = {row["prompt_id"]: len(row["prompt"] or "") for row in prompts}
+    sizes = np.array([size.get(name, np.nan) for name in names], dtype=float)
+    known = np.column_stack([rate, np.log((hits + 0.5) / (n - hits + 0.5)), silent, length, spread, sizes])
+    answers = answer_entropy(path, {name for name, p in zip(names, rate, strict=True) if p < HARD_ENOUGH})
+    entropy = np.array([answers.get(name, np.nan) for name in names], dtype=float)
+    gradients, why = _gradients(run, tag, names)
+    return Features(names, known.astype(float), entropy, gradients, why)
+
+
+def answer_entropy(path: Path, wanted: set[str]) -> dict[str, float]:
+    """Entropy, in nats, of the answers that each of these prompts was given; empty where responses were not saved.
+
+    Responses are read a few at a time: those of a data set can be larger than memory.
+    """
+    from openrlhf_unlearn.grading.extract import find_answer
+
+    given: dict[str, Counter] = defaultdict(Counter)
+    for batch in pq.ParquetFile(path).iter_batches(1024, columns=["prompt_id", "response"]):
+        for name, text in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
+            if text is not None and name in wanted:
+                given[name][(find_answer(text) or "").strip()] += 1
+    shares = {name: np.array(list(counts.values())) / counts.total() for name, counts in given.items()}
+    return {name: float(-(share * np.log(share)).sum()) for name, share in shares.items()}
+
+
+def _gradients(run: RunDir, tag: str, names: list[str]) -> tuple[np.ndarray, str]:
+    """(prompts, 2) of the initial probe, and why it is not used, "" if it is."""
+    nothing = np.full((len(names), len(_PROBE)), np.nan)
+    if not run.probe_table("similarity", tag).exists():
+        return nothing, "there is no initial probe"
+    settings = read_json(run.probe_json(tag)).get("settings") or {} if run.probe_json(tag).exists() else {}
+    if settings.get("per_group", 1):  # None: drawn whatever the labels; 0: all prompts
+        return nothing, "the initial probe's prompts were chosen by their labels (--per-group)"
+    rows = read_table(run.probe_table("similarity", tag), ["prompt_id", *_PROBE]).to_pylist()
+    probed = {row["prompt_id"]: [row[name] for name in _PROBE] for row in rows}
+    return np.array([probed.get(name, [np.nan] * len(_PROBE)) for name in names], dtype=float), ""

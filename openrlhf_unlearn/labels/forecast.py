@@ -1,0 +1,250 @@
+"""`openrlhf-unlearn forecast RUN [--to NEW]`: before training, how probable is it that a hard prompt stays unlearned?
+
+    openrlhf-unlearn forecast runs/done                       what the forecast is worth, on the run it learns from
+    openrlhf-unlearn forecast runs/done --to runs/planned     the same, and the risk of every hard prompt of a new run
+
+Learns from a classified run (a hard prompt is at risk if it ended `unlearnable` or `no_reward`) with features of the
+initial evaluation, which is there before training. A logistic regression; its risks for the run itself come from
+five-fold cross-validation, so no prompt is judged by a model that saw it. They are never shown without the
+cross-validated AUC and calibration, and with what skipping the riskiest prompts would have saved and cost; beside them
+simpler forecasts, on the same prompts. A forecast across data sets or models is an extrapolation that these numbers do
+not vouch for. Writes forecast.parquet (prompt_id, risk, risk_with_gradients) and "forecast" in summary.json, of NEW
+where given.
+
+Gradients of the initial probe are held against the forecast without them, on the prompts that were probed and on these
+alone: who has a gradient depends on who has a correct rollout, so that a missing one must not be a feature, and a
+verdict on gradients is one on prompts with a correct rollout. A probe that drew its prompts by label is not used.
+"""
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.labels.features import feature_names, read_features
+from openrlhf_unlearn.stats.auc import area, area_difference, placements
+from openrlhf_unlearn.store.run_dir import RunDir, read_table, update_summary, write_table
+
+AT_RISK = ("unlearnable", "no_reward")
+LABELS = (*AT_RISK, "learnable")  # `mixed` is neither: it does not teach the model and is not forecast from
+FOLDS, REPEATS = 5, 3
+FEWEST = 2 * FOLDS  # prompts of either kind that a forecast is learned from
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", metavar="RUN", help="a classified run to learn from")
+    add("--to", metavar="NEW", help="a run with an initial evaluation, to forecast")
+    add("--initial", default="initial", metavar="TAG", help="evaluation, and probe, before training")
+    add("--easy", type=float, default=0.1, help="initial pass@1 from which a prompt of NEW is easy")
+
+
+def run(args: argparse.Namespace) -> None:
+    source = RunDir.open(args.run)
+    target = RunDir.open(args.to) if args.to else None
+    if not source.learnability.exists():
+        raise UserError(f"{source.learnability} is missing; make it: openrlhf-unlearn classify {source}")
+    given, group = read_features(source, args.initial), _groups(source)
+    known = np.array([group.get(name) in LABELS for name in given.names])
+    labels = np.array([group.get(name) in AT_RISK for name in given.names])[known]
+    _check_enough(source, labels)
+    new = read_features(target, args.initial) if target else None
+    answers = all(one.answers for one in (given, new) if one)
+    x, y = given.table(answers)[known], given.gradients[known]
+    forecast, quality = cross_validated(x, labels)
+    quality |= {"features": feature_names(answers), "skipping": skipping(forecast.risk, labels)}
+    quality["baselines"] = baselines(x, labels, forecast, answers)
+    quality["gradients"], with_gradients = compare_gradients(x, y, labels, given.probe)
+    print(describe(quality))
+    if target is None:
+        _write(source, np.array(given.names)[known], forecast.risk, with_gradients)
+        update_summary(source, "forecast", quality)
+        return
+    new_x = new.table(answers)
+    hard = new_x[:, 0] < args.easy
+    if not hard.any():
+        raise UserError(f"{target} has no prompt with initial pass@1 below --easy {args.easy}: nothing to forecast")
+    new_risk = model().fit(x, labels).predict_proba(new_x[hard])[:, 1]
+    probed, both = np.isfinite(y).all(axis=1), np.full(len(new_x), np.nan)
+    if (seen := hard & np.isfinite(new.gradients).all(axis=1)).any() and "with" in quality["gradients"]:
+        fitted = model().fit(np.hstack([x, y])[probed], labels[probed])
+        both[seen] = fitted.predict_proba(np.hstack([new_x, new.gradients])[seen])[:, 1]
+    _write(target, np.array(new.names)[hard], new_risk, both[hard])
+    told = {**quality, "learned_from": str(source), "expected_at_risk": float(new_risk.sum())}
+    update_summary(target, "forecast", told)
+    print(f"{target}: {hard.sum()} hard prompts, of which about {new_risk.sum():.0f} will not be learned")
+
+
+def _write(run: RunDir, names: np.ndarray, risk: np.ndarray, with_gradients: np.ndarray) -> None:
+    path = run.path / "forecast.parquet"
+    both = pa.array(with_gradients, pa.float64(), from_pandas=True)
+    write_table(path, pa.table({"prompt_id": names, "risk": risk, "risk_with_gradients": both}))
+    print(f"written: {path}")
+
+
+def _groups(run: RunDir) -> dict[str, str]:
+    table = read_table(run.learnability, ["prompt_id", "group"])
+    return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+
+
+def _check_enough(run: RunDir, labels: np.ndarray) -> None:
+    if min(labels.sum(), (~labels).sum()) < FEWEST:
+        raise UserError(
+            f"{run} has {labels.sum()} hard prompts that were not learned and {(~labels).sum()} that were; a forecast "
+            f"needs at least {FEWEST} of each"
+        )
+
+
+def model():
+    """Missing values to the median, with nothing that says so; standardised; logistic regression."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    fill = SimpleImputer(strategy="median", keep_empty_features=True)
+    return make_pipeline(fill, StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Risks by models that did not see the prompt, (prompts,), mean over REPEATS ways to fold. places: (not at risk, at
+    risk), each prompt's mean share of the other kind that it is on the right side of, within its own fold."""
+
+    risk: np.ndarray
+    places: tuple[np.ndarray, np.ndarray]
+
+
+def out_of_fold(x: np.ndarray, labels: np.ndarray) -> Unseen:
+    """x: (prompts, features). Prompts are compared within a fold only: who of a feature's value is held out lowers what
+    the others' model says of that value, so that compared between folds even noise would improve on equal values."""
+    from sklearn.model_selection import StratifiedKFold
+
+    risk, places = np.zeros(len(labels)), np.zeros(len(labels))
+    for seed in range(REPEATS):
+        for rest, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, labels):
+            found, mine = model().fit(x[rest], labels[rest]).predict_proba(x[held])[:, 1], labels[held]
+            risk[held] += found / REPEATS
+            of_low, of_high = placements(found[~mine], found[mine])
+            places[held[~mine]] += of_low / REPEATS
+            places[held[mine]] += of_high / REPEATS
+    return Unseen(risk, (places[~labels], places[labels]))
+
+
+def cross_validated(x: np.ndarray, labels: np.ndarray) -> tuple[Unseen, dict]:
+    """`out_of_fold`, and how good these risks are."""
+    from sklearn.metrics import brier_score_loss
+
+    unseen, bins = out_of_fold(x, labels), []
+    risk = unseen.risk
+    for chosen in np.array_split(np.argsort(risk, kind="stable"), min(5, len(risk))):
+        bins.append(
+            {"prompts": len(chosen), "forecast": float(risk[chosen].mean()), "happened": float(labels[chosen].mean())}
+        )
+    error = sum(b["prompts"] * abs(b["forecast"] - b["happened"]) for b in bins) / len(risk)
+    found = area(*unseen.places)
+    return unseen, {
+        "prompts": len(risk),
+        "at_risk": int(labels.sum()),
+        "auc": found["auc"],
+        "auc_interval": [found["low"], found["high"]],
+        "brier": float(brier_score_loss(labels, risk)),
+        "brier_of_the_share_alone": float(labels.mean() * (1 - labels.mean())),
+        "calibration_error": float(error),
+        "calibration": bins,
+    }
+
+
+def baselines(x: np.ndarray, labels: np.ndarray, forecast: Unseen, answers: bool) -> list[dict]:
+    """Simpler forecasts, cross-validated the same way: auc, and by how much the forecast's is larger (`gain`)."""
+    columns = {"initial pass rate": [0], "log odds of it with response length": [1, 3]}
+    if answers:
+        columns["answer entropy"] = [6]
+    rows = []
+    for name, chosen in columns.items():
+        simple = out_of_fold(x[:, chosen], labels).places
+        rows.append({"name": name, **area(*simple), "gain": area_difference(forecast.places, simple)})
+    return rows
+
+
+def compare_gradients(x, y, labels, why: str) -> tuple[dict, np.ndarray]:
+    """What gradients add to the forecast, on the prompts that have one; and these prompts' risks, nan for the others.
+
+    `why`: why they are not used, or "".
+    """
+    probed, risk = np.isfinite(y).all(axis=1), np.full(len(labels), np.nan)
+    fewest = min(labels[probed].sum(), (~labels[probed]).sum())
+    if why or fewest < FEWEST:
+        return {"why_not": why or f"fewer than {FEWEST} probed prompts were learned, or were not"}, risk
+    both = out_of_fold(np.hstack([x, y])[probed], labels[probed])
+    simple = out_of_fold(x[probed], labels[probed]).places
+    risk[probed] = both.risk
+    gain = area_difference(both.places, simple)
+    found = {"prompts": int(probed.sum()), "with": area(*both.places), "without": area(*simple), "gain": gain}
+    return found | {"add": gain["low"] > 0}, risk
+
+
+def skipping(risk: np.ndarray, labels: np.ndarray) -> list[dict]:
+    """What leaving out the riskiest tenth, quarter or half of the hard prompts would have saved and cost."""
+    order = np.argsort(-risk, kind="stable")
+    rows = []
+    for share in (0.1, 0.25, 0.5):
+        skipped = order[: round(share * len(order))]
+        lost = int((~labels[skipped]).sum())
+        rows.append(
+            {
+                "share_of_hard_prompts": share,
+                "prompts": len(skipped),
+                "learnable_lost": lost,
+                "share_of_learnable_lost": lost / int((~labels).sum()),
+            }
+        )
+    return rows
+
+
+def describe(quality: dict) -> str:
+    low, high = quality["auc_interval"]
+    lines = [
+        f"{quality['prompts']} hard prompts, {quality['at_risk']} of them not learned; cross-validated AUC "
+        f"{quality['auc']:.3f} (95 % interval {low:.3f} - {high:.3f}), Brier score {quality['brier']:.3f} "
+        f"({quality['brier_of_the_share_alone']:.3f} without features), calibration error "
+        f"{quality['calibration_error']:.3f}",
+        f"features: {', '.join(quality['features'])}",
+        *_beside(quality),
+        "calibration, by fifths of the risk:",
+    ]
+    for row in quality["calibration"]:
+        lines.append(f"  {row['prompts']:>6} prompts: forecast {row['forecast']:.2f}, happened {row['happened']:.2f}")
+    for row in quality["skipping"]:
+        lines.append(
+            f"skipping the riskiest {row['share_of_hard_prompts']:.0%} ({row['prompts']} prompts) saves their rollouts "
+            f"and loses {row['learnable_lost']} learnable prompts ({row['share_of_learnable_lost']:.0%} of those)"
+        )
+    return "\n".join(lines)
+
+
+def _beside(quality: dict) -> list[str]:
+    """Lines on the simpler forecasts, on the gradients, and on what is not compared."""
+    lines = ["beside it, on the same prompts and cross-validated the same way:"]
+    for row in quality["baselines"]:
+        gain = row["gain"]
+        word = "better than" if gain["low"] > 0 else "worse than" if gain["high"] < 0 else "not shown to be better than"
+        lines.append(f"  {row['name']}: AUC {row['auc']:.3f}; the forecast is {word} this alone ({_gain(gain)})")
+    found = quality["gradients"]
+    if "with" not in found:
+        lines.append(f"  gradients: not used, {found['why_not']}")
+    else:
+        word = "add to the forecast" if found["add"] else "add nothing to the forecast that these prompts show"
+        lines.append(
+            f"  gradients {word}: on the {found['prompts']} prompts that have one, AUC {found['with']['auc']:.3f} with "
+            f"them and {found['without']['auc']:.3f} without ({_gain(found['gain'])})"
+        )
+    if "answer entropy" not in quality["features"]:
+        lines.append("  answer entropy: left out, the evaluation saved no responses")
+    return [*lines, "  hidden states: left out, neither evaluations nor probes keep them"]
+
+
+def _gain(gain: dict) -> str:
+    return f"difference {gain['difference']:+.3f}, 95 % interval {gain['low']:+.3f} to {gain['high']:+.3f}"

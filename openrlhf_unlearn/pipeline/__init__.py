@@ -1,0 +1,1 @@
+"""Verbs that are composed of others: analyze, models, curriculum, regrade."""

@@ -1,0 +1,218 @@
+"""`openrlhf-unlearn regrade RUN`: grade saved responses again and show what another verdict would change.
+
+    openrlhf-unlearn regrade runs/seed0 [--answer-format boxed | my_grader.py:Mine] [--out runs/seed0-regraded]
+
+Every response in evaluations/ and rollouts/ gets the verdict of another grader or format beside its own. The run is
+classified twice, as it is and as it would be, and the prompts whose group changes are listed. Prompts with answers of
+the same value in another form that were graded wrong are listed apart: the verifier's share in "unlearnable" (TinyV,
+arXiv 2505.14625, found that over a third of the wrong were right). What looks right is judged by the format `lenient`.
+
+The training rewards count every rollout, the texts only those saved: a saved one that turns counts into its step.
+Writes "regrade" into summary.json; with --out, a run directory with the new verdicts, which every command can read.
+"""
+
+import argparse
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.grading.pool import load_grader
+from openrlhf_unlearn.store.run_dir import RunDir, read_table, update_summary, write_json, write_table
+
+CHUNK = 512
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run_dir", metavar="RUN", help="run directory with saved rollouts or evaluations")
+    add("--answer-format", default="auto", help="the second opinion: a format's name or path.py:Name")
+    add("--out", metavar="DIR", help="write a run directory with the new verdicts; must not exist")
+    add("--tau", type=float, default=0.1, help="final pass@1 below which a hard prompt is unlearnable")
+    add("--easy", type=float, default=0.1, help="initial pass@1 from which a prompt is easy")
+    add("--threshold", type=float, help="reward above which a sample is positive; needed if rewards are not binary")
+    add("--workers", type=int, default=2, help="processes that grade")
+    add("--timeout-s", type=float, default=5.0, help="deadline of an answer")
+    add("--show", type=int, default=10, help="rows of each list that are printed")
+
+
+def run(args: argparse.Namespace) -> None:
+    run_dir = RunDir.open(args.run_dir)
+    if args.out and Path(args.out).exists():
+        raise UserError(f"--out {args.out} exists; choose another folder or remove it")
+    if not run_dir.evaluation_tags() and not run_dir.steps("rollouts"):
+        raise UserError(
+            f"{run_dir} has no evaluations and no rollouts: evaluate it, or train with --unlearn.save_rollouts"
+        )
+    beside = Path(args.out).absolute().parent if args.out else None
+    if beside:
+        beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".regrade-", dir=beside) as scratch:
+        shadow = RunDir(Path(scratch) / "run")
+        summary = regrade(run_dir, shadow, args)
+        if args.out:
+            shadow.path.rename(args.out)  # whole, or not there
+    update_summary(run_dir, "regrade", summary)
+    print(report(summary, args.show))
+    if args.out:
+        print(f"written: {args.out}")
+
+
+def regrade(run_dir: RunDir, shadow: RunDir, args: argparse.Namespace) -> dict:
+    """Write `shadow`, the run with new verdicts, and return what changes (the summary's "regrade")."""
+    labels = dict(zip(*(read_table(run_dir.prompts)[name].to_pylist() for name in ("prompt_id", "label")), strict=True))
+    _copy_rest(run_dir, shadow)
+    options = {"workers": args.workers, "timeout_s": args.timeout_s}
+    with load_grader(args.answer_format, **options) as grader, load_grader("lenient", **options) as lenient:
+        tables = {f"evaluations/{tag}": run_dir.evaluation(tag) for tag in run_dir.evaluation_tags()}
+        tables |= {f"rollouts/{step}": run_dir.step_file("rollouts", step) for step in run_dir.steps("rollouts")}
+        seen: list[dict] = []
+        for name, path in tables.items():
+            rows = _graded(name, read_table(path).to_pylist(), labels, grader, lenient)
+            seen += rows
+            _write(name, path, rows, run_dir, shadow)
+    groups = {"before": _groups(run_dir, args), "after": _groups(shadow, args)}
+    return _summary(seen, groups, args.answer_format, labels)
+
+
+def _copy_rest(run_dir: RunDir, shadow: RunDir) -> None:
+    shadow.path.mkdir(parents=True)
+    write_json(shadow.run_json, {**run_dir.config(), "regraded_from": str(run_dir)})
+    for name in ("prompts.parquet", "rewards", "clipping"):
+        source = run_dir.path / name
+        if source.is_dir():
+            shutil.copytree(source, shadow.path / name)
+        elif source.exists():
+            shutil.copy(source, shadow.path / name)
+    for tag in run_dir.evaluation_tags():
+        if run_dir.evaluation_json(tag).exists():
+            shadow.evaluation_json(tag).parent.mkdir(exist_ok=True)
+            shutil.copy(run_dir.evaluation_json(tag), shadow.evaluation_json(tag))
+
+
+def _graded(name: str, rows: list[dict], labels: dict, grader, lenient) -> list[dict]:
+    """The rows with `new` (a Grade) and `look_alike`: called wrong by both, or before, and right to a lenient eye."""
+    for start in tqdm(range(0, len(rows), CHUNK), name, leave=False, disable=None):
+        chunk = rows[start : start + CHUNK]
+        responses, gold = [row["response"] or "" for row in chunk], [labels.get(row["prompt_id"]) for row in chunk]
+        doubtful = []
+        for row, grade in zip(chunk, grader.grade(responses, gold), strict=True):
+            row["new"] = grade
+            row["look_alike"] = row["verdict"] != "correct" and grade.verdict == "correct"
+            if row["verdict"] != "correct" and grade.verdict != "correct":
+                doubtful.append(row)
+        seconds = lenient.grade(
+            [row["response"] or "" for row in doubtful], [labels.get(row["prompt_id"]) for row in doubtful]
+        )
+        for row, grade in zip(doubtful, seconds, strict=True):
+            row["look_alike"] = grade.verdict == "correct"
+    return rows
+
+
+def _write(name: str, path: Path, rows: list[dict], run_dir: RunDir, shadow: RunDir) -> None:
+    table = read_table(path)
+    grades = [row["new"] for row in rows]
+    columns = {"reward": [g.reward for g in grades], "verdict": [g.verdict for g in grades]}
+    columns["positive"] = [verdict == "correct" for verdict in columns["verdict"]]
+    for column in columns.keys() & set(table.column_names):
+        index = table.schema.get_field_index(column)
+        table = table.set_column(index, column, pa.array(columns[column], table.schema.field(index).type))
+    write_table(shadow.path / path.relative_to(run_dir.path), table)
+    kind, _, step = name.partition("/")
+    if kind == "rollouts" and int(step) in run_dir.steps("rewards"):
+        _correct_rewards(shadow.step_file("rewards", int(step)), rows)
+
+
+def _correct_rewards(path: Path, rows: list[dict]) -> None:
+    """Add what the saved rollouts gained or lost to the counts of the step as sampled."""
+    gained: Counter = Counter()
+    for row in rows:
+        gained[row["prompt_id"]] += (row["new"].verdict == "correct") - (row["verdict"] == "correct")
+    table = read_table(path)
+    fixed = []
+    for reward in table.to_pylist():
+        change = gained[reward["prompt_id"]] if not reward["processed"] else 0
+        if change:
+            reward["n_positive"] = min(max(reward["n_positive"] + change, 0), reward["n"])
+            reward["mean_reward"] += change / reward["n"]
+            if reward.get("pass_rate") is not None:
+                reward["pass_rate"] += change / reward["n"]
+        fixed.append(reward)
+    write_table(path, pa.Table.from_pylist(fixed, schema=table.schema))
+
+
+def _groups(run_dir: RunDir, args: argparse.Namespace) -> dict[str, str] | None:
+    """Each prompt's group; None if the run lacks what classify needs."""
+    from openrlhf_unlearn.labels.classify import classify
+
+    if not {"initial", "final"} <= set(run_dir.evaluation_tags()):
+        return None
+    table = classify([run_dir.path], args.tau, args.easy, threshold=args.threshold, allow_uneven=True).table
+    return dict(zip(table["prompt_id"].to_pylist(), table["group"].to_pylist(), strict=True))
+
+
+def _summary(rows: list[dict], groups: dict, answer_format: str, labels: dict) -> dict:
+    changes = Counter(f"{row['verdict']} -> {row['new'].verdict}" for row in rows)
+    before, after = groups["before"] or {}, groups["after"] or {}
+    moved = [
+        {"prompt_id": prompt, "before": group, "after": after.get(prompt, "ungradable")}
+        for prompt, group in before.items()
+        if after.get(prompt) != group
+    ]
+    disputed = _disputed([row for row in rows if row["look_alike"]], before, labels)
+    unlearnable = [prompt for prompt, group in before.items() if group == "unlearnable"]
+    hit = {item["prompt_id"] for item in disputed}
+    wrong = sum(row["verdict"] != "correct" for row in rows)
+    return {
+        "answer_format": answer_format,
+        "responses": len(rows),
+        "graded_not_correct": wrong,
+        "look_right": sum(row["look_alike"] for row in rows),
+        "verdicts": dict(changes.most_common()),
+        "groups_before": dict(Counter(before.values())) if groups["before"] else None,
+        "groups_after": dict(Counter(after.values())) if groups["after"] else None,
+        "moved": moved,
+        "disputed": disputed,
+        "unlearnable_disputed": {"prompts": len(unlearnable), "disputed": len(hit.intersection(unlearnable))},
+    }
+
+
+def _disputed(rows: list[dict], groups: dict, labels: dict) -> list[dict]:
+    """One item a prompt, most disputed answers first, with one answer as an example."""
+    count = Counter(row["prompt_id"] for row in rows)
+    example = {row["prompt_id"]: row["new"].answer or (row["response"] or "")[-60:] for row in rows}
+    return [
+        {"prompt_id": p, "group": groups.get(p), "answers": n, "label": labels.get(p), "example": example[p]}
+        for p, n in count.most_common()
+    ]
+
+
+def report(summary: dict, show: int = 10) -> str:
+    """The summary as the tables that the command prints."""
+    lines = [f"{summary['responses']} responses graded again with {summary['answer_format']}"]
+    for change, n in summary["verdicts"].items():
+        old, new = change.split(" -> ")
+        lines.append(f"{n:>8}  {change}{'' if old == new else '   changed'}")
+    if summary["groups_before"] is None:
+        lines.append("not classified: that needs the evaluations initial and final")
+    else:
+        lines.append(f"{'group':<14}{'before':>8}{'after':>8}")
+        for group in sorted(summary["groups_before"].keys() | summary["groups_after"].keys()):
+            before, after = (summary[key].get(group, 0) for key in ("groups_before", "groups_after"))
+            lines.append(f"{group:<14}{before:>8}{after:>8}")
+        lines.append(f"{len(summary['moved'])} prompts change their group")
+        lines += [f"  {item['prompt_id']}  {item['before']} -> {item['after']}" for item in summary["moved"][:show]]
+    share = summary["unlearnable_disputed"]
+    lines.append(
+        f"{summary['look_right']} of {summary['graded_not_correct']} answers not graded correct look right to "
+        f"{summary['answer_format']} or lenient: the label's value in another form; they touch {share['disputed']} of "
+        f"{share['prompts']} unlearnable prompts"
+    )
+    for item in summary["disputed"][:show]:
+        example = f"such as {item['example']!r} for the label {item['label']!r}"
+        lines.append(f"  {item['prompt_id']}  {item['group'] or '-':<12}{item['answers']:>5} answers, {example}")
+    return "\n".join(lines)

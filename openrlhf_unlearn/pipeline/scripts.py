@@ -1,0 +1,29 @@
+"""`openrlhf-unlearn examples`: the scripts of every experiment, where there is no clone.
+
+openrlhf-unlearn examples                                     writes ./examples
+UNLEARN_PYTHON=$(which python) bash examples/baseline.sh qwen  one of them, in the environment that is there
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from openrlhf_unlearn.errors import UserError
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("into", nargs="?", default=".", metavar="FOLDER", help="where the folder `examples` goes")
+
+
+def run(args: argparse.Namespace) -> None:
+    source = next(path for path in (PACKAGE / "examples", PACKAGE.parent / "examples") if path.is_dir())
+    target = Path(args.into) / "examples"
+    if target.exists():
+        raise UserError(f"{target} is there already; choose another folder: openrlhf-unlearn examples FOLDER")
+    try:
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror or error}; choose another folder") from error
+    print(f"{target}: {target / 'README.md'} says what each script does")

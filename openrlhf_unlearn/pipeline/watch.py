@@ -1,0 +1,52 @@
+"""`analyze --watch`: the page while training runs. It is made again when a step was written, and loads itself again.
+
+Nothing is sampled and no file of training is touched, so it can run beside training or on a copy of the directory.
+"""
+
+import argparse
+import shlex
+import time
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.pipeline.analyze import page
+from openrlhf_unlearn.store.run_dir import RunDir
+
+
+def watch(args: argparse.Namespace) -> int:
+    from openrlhf_unlearn.pipeline.analyze import analyze
+
+    args.no_evaluate = args.no_probe = True
+    args.figure_files = ()
+    seen = None
+    try:
+        while True:
+            now = [state(RunDir(path)) for path in args.runs]
+            if now != seen and all(run_json for run_json, *_ in now):
+                seen = now
+                refresh(analyze, args)
+            elif seen is None:
+                print(f"waiting for {args.runs[0]}", flush=True)
+            time.sleep(args.every)
+    except KeyboardInterrupt:
+        print("stopped watching; for the finished report: openrlhf-unlearn analyze " + shlex.join(args.runs))
+        return 0
+
+
+def refresh(analyze, args: argparse.Namespace) -> None:
+    """One new page; a file that training is just replacing is no reason to stop watching."""
+    try:
+        report = analyze(args, live=args.every)
+    except UserError as error:
+        print(f"not yet: {error}", flush=True)
+        return
+    numbers = report.numbers
+    groups = ", ".join(f"{name} {row['prompts']}" for name, row in numbers["groups"].items())
+    print(
+        f"step {numbers['training']['last_step'] or 0}: {groups or 'no prompt yet'}; {page(args)}",
+        flush=True,
+    )
+
+
+def state(run: RunDir) -> tuple:
+    """What has to change for a new page: the run is there, its steps, evaluations, labels."""
+    return run.run_json.exists(), run.steps("rewards"), run.evaluation_tags(), run.learnability.exists()

@@ -1,0 +1,1 @@
+"""Gradients by prompt: rollouts packed, one backward pass, projected onto a subspace."""

@@ -1,0 +1,1 @@
+"""From gradients to numbers: cosines, without their noise; groups, outliers, neighbours, spectrum."""

@@ -1,0 +1,426 @@
+"""Evaluation: the host's own prompts, settings from the run, parts that survive a kill; and the real engine."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from openrlhf_unlearn import cli
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.evaluation.adaptive import Plan
+from openrlhf_unlearn.evaluation.engines import EngineConfig, room
+from openrlhf_unlearn.evaluation.evaluate import Sampling, _chunks, add_arguments
+from openrlhf_unlearn.evaluation.parts import Parts, grow
+from openrlhf_unlearn.evaluation.prompts import DataConfig, Prompt, load_prompts, settle_prompts
+from openrlhf_unlearn.evaluation.rewards import Graded, reward_grader
+from openrlhf_unlearn.evaluation.settings import resolve, start_run
+from openrlhf_unlearn.grading.data_check import check_data_file
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table, write_json
+from openrlhf_unlearn.store.trust import own
+from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
+
+REWARD = """
+def reward_func(queries, prompts, labels):
+    assert len(queries) == 1 and queries[0].startswith(prompts[0])
+    return {"rewards": float(queries[0].endswith("{" + labels[0] + "}<eos>"))}
+"""
+
+
+def parsed(*words):
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args([str(word) for word in words])
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "data.jsonl"
+    rows = [{"prompt": f"A1111{i}=", "label": str(i), "datasource": "t"} for i in range(6)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0]]))
+    return path
+
+
+def settings_of(run, data, *words):
+    args = parsed("--model", "m", "--run", run, "--tag", "initial", "--data", data, "--label-key", "label", *words)
+    return resolve(args, "m", RunDir(str(run)))
+
+
+# Prompts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", [None, "Solve {} now"])
+def test_prompts_are_those_of_the_hosts_dataset(data, template):
+    from datasets import load_dataset
+    from openrlhf.datasets.prompts_dataset import PromptDataset
+
+    from openrlhf_unlearn.collect.prompts import distinct
+    from openrlhf_unlearn.host.training.prompts import prompt_rows
+
+    tokenizer = build_tokenizer()
+    names = SimpleNamespace(input_key="prompt", label_key="label", apply_chat_template=False)
+    strategy = SimpleNamespace(args=SimpleNamespace(data=names), is_rank_0=lambda: False)
+    rows = load_dataset("json", data_files=str(data))["train"]
+    theirs = distinct(prompt_rows(PromptDataset(rows, tokenizer, strategy, input_template=template)))
+    ours = load_prompts(DataConfig(str(data), "prompt", "label", template), tokenizer)
+    assert [(p.id, p.text, p.label) for p in ours] == [(p.id, p.text, p.label) for p in theirs]
+    assert len(ours) == 6
+
+
+def test_chat_template_and_csv(tmp_path):
+    (tmp_path / "d.csv").write_text("question,gold\nA11111=,5\nA11112=,6\n")
+    tokenizer = build_tokenizer()
+    tokenizer.chat_template = "{{ messages[0]['content'] }}#"
+    prompts = load_prompts(DataConfig(str(tmp_path / "d.csv"), "question", "gold", None, True), tokenizer)
+    assert [(p.text, p.label) for p in prompts] == [("A11111=#", 5), ("A11112=#", 6)]
+    assert prompts[0].id == prompt_id("A11111=#", "5")
+
+
+def test_nested_keys(tmp_path):
+    """The layout of verl's data sets, DAPO's for one; training refuses such keys, which the host cannot read."""
+    rows = [{"prompt": f"q{i}", "reward_model": {"ground_truth": str(i)}} for i in (1, 2)]
+    for name in ("d.jsonl", "d.parquet"):
+        if name == "d.jsonl":
+            (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+        else:
+            pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+        config = DataConfig(str(tmp_path / name), "prompt", "reward_model.ground_truth")
+        assert [prompt.label for prompt in load_prompts(config, None)] == ["1", "2"]
+    with pytest.raises(UserError, match="has no key 'reward_model.ground_truth'"):
+        check_data_file(tmp_path / "d.jsonl", "prompt", "reward_model.ground_truth")
+    with pytest.raises(UserError, match="has no key 'reward_model.truth'"):
+        load_prompts(DataConfig(str(tmp_path / "d.jsonl"), "prompt", "reward_model.truth"), None)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (DataConfig("no.jsonl", "prompt", "label"), "no.jsonl: no such file"),
+        (DataConfig("data.jsonl", "question", "label"), "has no key 'question'"),
+        (DataConfig("data.jsonl", "prompt", "gold"), "has no key 'gold'"),
+    ],
+)
+def test_bad_data(data, monkeypatch, config, message):
+    monkeypatch.chdir(data.parent)
+    with pytest.raises(UserError, match=message):
+        load_prompts(config, build_tokenizer())
+
+
+def test_prompts_of_another_run_are_refused(tmp_path):
+    run = RunDir(tmp_path)
+    ours = [Prompt(prompt_id("a", "1"), "a", "1", "t"), Prompt(prompt_id("b", "2"), "b", "2", "t")]
+    assert settle_prompts(run, ours) == ours
+    assert settle_prompts(run, ours[1:]) == ours[1:]
+    with pytest.raises(UserError, match="none of the 1 prompts of --data is in"):
+        settle_prompts(run, [Prompt(prompt_id("c", "3"), "c", "3", "t")])
+
+
+# Settings ----------------------------------------------------------------------------------------------------
+
+
+def test_settings_come_from_the_run_unless_given(tmp_path, data):
+    run, reward = RunDir(tmp_path / "run"), tmp_path / "r.py"
+    reward.write_text("")
+    args = {
+        "data": {"prompt_dataset": str(data), "input_key": "q", "label_key": "a", "max_len": 99},
+        "rollout": {"max_new_tokens": 7, "temperature": 0.5},
+        "reward": {"remote_url": str(reward)},
+        "unlearn": {"answer_format": "boxed"},
+    }
+    write_json(run.run_json, {"schema_version": 1, "args": args})
+    own(run.run_json)
+    words = ("--model", "m", "--run", run.path, "--tag", "x")
+    settings = resolve(parsed(*words), "m", run)
+    assert (settings.data, settings.input_key, settings.label_key) == (str(data), "q", "a")
+    assert (settings.max_len, settings.max_new_tokens, settings.temperature) == (99, 7, 0.5)
+    assert (settings.reward, settings.answer_format, settings.top_p) == (str(reward), "boxed", 1.0)
+    assert resolve(parsed(*words, "--temperature", 1, "--input-key", "p"), "m", run).temperature == 1.0
+
+
+def test_a_new_run_hands_its_settings_to_the_next_evaluation(tmp_path, data):
+    run = RunDir(tmp_path / "run")
+    first = settings_of(run, data, "--max-len", 64, "--input-key", "prompt")
+    start_run(run, first)
+    args = parsed("--model", "m", "--run", run.path, "--tag", "final")
+    assert resolve(args, "m", RunDir.open(run.path)) == first
+
+
+def test_missing_label_key_and_data(tmp_path, data):
+    words = ("--model", "m", "--run", tmp_path, "--tag", "x")
+    with pytest.raises(UserError, match="--data is missing"):
+        resolve(parsed(*words), "m", RunDir(tmp_path))
+    with pytest.raises(UserError, match="--label-key is missing"):
+        resolve(parsed(*words, "--data", data), "m", RunDir(tmp_path))
+
+
+def test_room_is_the_hosts_rule():
+    config = EngineConfig("m", max_len=64, max_new_tokens=24)
+    assert room(10, config) == (10, 24)
+    assert room(50, config) == (40, 24)  # the end of the prompt is kept
+    assert room(60, EngineConfig("m", max_len=64)) == (60, 4)
+
+
+# Rewards ----------------------------------------------------------------------------------------------------
+
+
+def test_the_users_reward_file(tmp_path):
+    path = tmp_path / "reward.py"
+    path.write_text(REWARD)
+    with reward_grader(str(path), "auto") as grade:
+        graded = grade(["A=", "B="], ["\\boxed{1}<eos>", "\\boxed{1}"], ["1", "1"])
+    assert graded == [(1.0, "correct", None), (0.0, "wrong", None)]
+
+
+@pytest.mark.parametrize(
+    ("result", "graded"),
+    [
+        ("{'rewards': [1.0]}", (1.0, "correct")),
+        ("{'rewards': -1}", (-1.0, "wrong")),
+        ("{'rewards': [0.3], 'scores': [1]}", (1.0, "correct")),
+        ("{'rewards': 0.9, 'scores': 0.0}", (0.0, "wrong")),
+    ],
+)
+def test_rewards_are_read_as_in_training_and_scores_judge(tmp_path, result, graded):
+    path = tmp_path / "reward.py"
+    path.write_text(f"def reward_func(queries, prompts, labels):\n    return {result}\n")
+    with reward_grader(str(path), "auto") as grade:
+        assert grade(["p"], ["r"], ["x"]) == [(*graded, None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "cannot be loaded: AttributeError"),
+        ("def reward_func(**k):\n    raise ValueError('no')", "failed: ValueError: no"),
+        ("def reward_func(**k):\n    return {'rewards': float('nan')}", "gave reward nan"),
+    ],
+)
+def test_bad_reward_files(tmp_path, text, message):
+    path = tmp_path / "reward.py"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message), reward_grader(str(path), "auto") as grade:
+        grade(["p"], ["r"], ["1"])
+
+
+def test_our_grader_by_default():
+    with reward_grader(None, "boxed", workers=1) as grade:
+        graded = grade(["p"] * 3, ["\\boxed{1/2}", "\\boxed{3}", "nothing"], ["0.5"] * 3)
+    assert [item[:2] for item in graded] == [(1.0, "correct"), (0.0, "wrong"), (0.0, "no_answer")]
+    assert [item.reason.split(";")[0] for item in graded][:2] == ["box", "box"] and graded[2].reason
+
+
+def test_a_reward_that_is_not_here_is_told_before_anything_is_written(tmp_path, data, capsys):
+    run = tmp_path / "run"
+    flags = ["--run", str(run), "--tag", "initial", "--model", "m", "--data", str(data), "--label-key", "label"]
+    assert cli.main(["evaluate", *flags, "--reward", "gone.py"]) == 1
+    assert "--reward gone.py: no such file here" in capsys.readouterr().err
+    assert not run.exists()
+    write_json(run / "run.json", {"schema_version": 1, "args": {"reward": {"remote_url": "examples/gone.py"}}})
+    assert cli.main(["evaluate", *flags]) == 1
+    assert "was trained with the reward examples/gone.py" in capsys.readouterr().err
+    assert not (run / "evaluations").exists()
+
+
+# Parts and rounds, with a pool that tosses coins instead of a model ---
+
+
+class Coins:
+    """A pool whose "model" is right with the given probability for each prompt; it stops after `chunks` chunks."""
+
+    size = 1
+
+    def __init__(self, rates, seed=0, chunks=10**9):
+        self.rates, self.random, self.chunks = rates, random.Random(seed), chunks
+
+    def sample(self, chunks, progress):
+        for chunk in chunks:
+            if not self.chunks:
+                raise KeyboardInterrupt
+            self.chunks -= 1
+            progress(sum(request.n for request in chunk))
+            yield chunk, [[[int(self.random.random() < self.rates[r.key]) + 2] for _ in range(r.n)] for r in chunk]
+
+
+def graded(prompts, responses, labels):
+    return [Graded(float(text == "1"), "correct" if text == "1" else "wrong") for text in responses]
+
+
+def sample_all(run, settings, plan, coins, chunk=16):
+    tokenizer = build_tokenizer()
+    prompts = [Prompt(prompt_id(f"A{i}=", "1"), f"A{i}=", "1", "t") for i in range(len(coins.rates))]
+    parts = Parts(run, "initial", settings)
+    Sampling(prompts, tokenizer, graded, parts, plan, max_len=64).run(coins, chunk)
+    return parts
+
+
+@pytest.mark.parametrize("adaptive", [None, 0.05])
+def test_a_stopped_evaluation_ends_with_the_same_sizes(tmp_path, data, adaptive):
+    run = RunDir(tmp_path)
+    settings = settings_of(run, data)
+    plan = Plan(32, adaptive)
+    rates = [0.0, 0.0, 0.03, 0.1, 0.5, 0.9]
+    with pytest.raises(KeyboardInterrupt):
+        sample_all(run, settings, plan, Coins(rates, chunks=3))
+    assert 1 <= len(list(run.evaluation_parts("initial").glob("part-*"))) <= 3
+    parts = sample_all(run, settings, plan, Coins(rates, seed=1))
+    parts.merge()
+    table = read_table(run.evaluation("initial"))
+    rows = Counter(table.column("prompt_id").to_pylist())
+    numbers = {(row["prompt_id"], row["sample"]) for row in table.to_pylist()}
+    assert len(numbers) == table.num_rows == sum(n for n, _ in parts.counts.values())
+    if adaptive is None:
+        assert set(rows.values()) == {32}
+    else:
+        assert rows[prompt_id("A5=", "1")] <= 8 and max(rows.values()) <= 32
+        assert sum(rows.values()) < 0.75 * 6 * 32
+    row = table.to_pylist()[0]
+    assert row["response_tokens"] in ([2], [3]) and row["n_tokens"] == 1
+
+
+def test_other_settings_are_refused_on_resume(tmp_path, data):
+    run = RunDir(tmp_path)
+    Parts(run, "initial", settings_of(run, data)).write([("a", "text", [1], 1.0, "correct", None)])
+    with pytest.raises(UserError, match=r"made with --temperature 1.0, not 0.7; bring the same, or delete"):
+        Parts(run, "initial", settings_of(run, data, "--temperature", 0.7))
+
+
+def test_an_evaluation_grows(tmp_path, data):
+    run, rates = RunDir(tmp_path), [0.0, 0.5]
+    small, large = settings_of(run, data, "-n", 4), settings_of(run, data, "-n", 16)
+    sample_all(run, small, Plan(4), Coins(rates)).merge()
+    run.remove_parts("initial")
+    before = read_table(run.evaluation("initial")).to_pylist()
+    assert not grow(run, "initial", small, asdict(small)) and not grow(run, "initial", small, asdict(large))
+    with pytest.raises(UserError, match="made with --temperature 1.0, not 0.7; choose another --tag"):
+        grow(run, "initial", settings_of(run, data, "-n", 16, "--temperature", 0.7), asdict(small))
+    assert not run.evaluation_parts("initial").exists()
+    with pytest.raises(KeyboardInterrupt):
+        assert grow(run, "initial", large, asdict(small))
+        sample_all(run, large, Plan(16), Coins(rates, seed=1, chunks=1), chunk=8)
+    assert read_table(run.evaluation("initial")).to_pylist() == before  # until the larger one is whole
+    assert grow(run, "initial", large, asdict(small))
+    sample_all(run, large, Plan(16), Coins(rates, seed=2)).merge()
+    rows = read_table(run.evaluation("initial")).to_pylist()
+    assert [row for row in rows if row["sample"] < 4] == before
+    assert sorted(row["sample"] for row in rows) == sorted(2 * list(range(16)))
+
+
+def test_chunks_hold_about_as_many_responses_as_wanted():
+    requests = [SimpleNamespace(n=n) for n in (4, 4, 4, 20, 1)]
+    assert [[r.n for r in chunk] for chunk in _chunks(requests, 8)] == [[4, 4], [4, 20], [1]]
+
+
+def test_prompt_longer_than_the_model_allows(tmp_path, data):
+    prompts = [Prompt("x", "A" * 70, "1", "t")]
+    with pytest.raises(UserError, match="has 70 tokens, no room is left in --max-len 64"):
+        Sampling(
+            prompts, build_tokenizer(), graded, Parts(RunDir(tmp_path), "i", settings_of(tmp_path, data)), None, 64
+        )
+
+
+# The real engine ----------------------------------------------------------------------------------------------------
+
+
+def command(world, run, tag, *words) -> list[str]:
+    flags = ("--data", world / "train.jsonl", "--input-key", "prompt", "--label-key", "label", "--max-len", 64)
+    return [
+        str(word)
+        for word in (
+            "evaluate",
+            "--model",
+            world / "model",
+            "--run",
+            run,
+            "--tag",
+            tag,
+            *flags,
+            "--max-new-tokens",
+            24,
+            *words,
+        )
+    ]
+
+
+@pytest.mark.slow
+def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_path):
+    run = RunDir(tmp_path / "run")
+    words = command(world, run, "initial", "-n", 16, "--chunk", 512, "--answer-format", "boxed")
+    process = subprocess.Popen([sys.executable, "-m", "openrlhf_unlearn.cli", *words], start_new_session=True)
+    while process.poll() is None and not list(run.evaluation_parts("initial").glob("part-*.parquet")):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = len(list(run.evaluation_parts("initial").glob("part-*.parquet")))
+    assert before and not run.evaluation("initial").exists()
+    assert cli.main([*words, "--temperature", "0.5"]) == 1
+    assert cli.main(words) == 0
+    about = read_json(run.evaluation_json("initial"))
+    assert about["samples"] == 320 * 16 and about["samples_drawn"] <= 320 * 16 - 500 * before
+    assert not run.evaluation_parts("initial").exists()
+    table = read_table(run.evaluation("initial")).to_pandas()
+    assert (table.groupby("prompt_id")["sample"].apply(lambda s: sorted(s) == list(range(16)))).all()
+    planted = read_json(world / "world.json")["initial_pass_rate"]
+    truth = read_table(world / "truth.parquet").to_pandas()
+    rates = table.groupby("prompt_id")["reward"].mean().rename("rate")
+    measured = truth.join(rates, on="prompt_id").groupby("group")["rate"].mean()
+    assert measured.to_dict() == pytest.approx(planted, abs=0.03)
+    first = table.iloc[0]
+    tokenizer = build_tokenizer()
+    assert tokenizer.decode(list(first.response_tokens)) == first.response
+    assert (np.array([text.endswith("<eos>") for text in table.response]) | (table.n_tokens == 24)).all()
+    assert cli.main(words) == 0  # there already
+    assert cli.main([*words, "-n", "8"]) == 1  # made with other settings
+    assert cli.main([*words, "-n", "20"]) == 0
+    about = read_json(run.evaluation_json("initial"))
+    assert about["samples"] == 320 * 20 and about["samples_drawn"] == 320 * 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engines", [1, 2])
+def test_progress_moves_with_samples_and_nothing_outlives_sigterm(world, tmp_path, engines):
+    run, log = RunDir(tmp_path / "run"), tmp_path / "log"
+    words = command(world, run, "initial", "--chunk", 10_000, "--answer-format", "boxed", "--engines", engines)
+    with log.open("w") as out:
+        process = subprocess.Popen([sys.executable, "-m", "openrlhf_unlearn.cli", *words], stdout=out, stderr=out)
+    sampled = []
+    while len(sampled) < 3:  # more than once before the one chunk is there
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.1)
+        sampled = sorted({int(n) for n in re.findall(r"(\d+)/10240", log.read_text())} - {0, 10240})
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children and not list(run.evaluation_parts("initial").glob("part-*"))
+    process.terminate()
+    assert process.wait(60) == 143, log.read_text()
+    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.slow
+def test_adaptive_evaluation_and_two_engines(world, tmp_path):
+    run = RunDir(tmp_path / "run")
+    some = tmp_path / "some.jsonl"
+    some.write_text("".join((world / "train.jsonl").read_text().splitlines(keepends=True)[:96]))
+    flags = ("--adaptive", "--engines", 2, "--answer-format", "boxed", "--data", some)
+    assert cli.main(command(world, run, "initial", *flags)) == 0
+    about = read_json(run.evaluation_json("initial"))
+    assert about["prompts"] == 96 and about["samples"] <= 96 * 18
+    planted = read_json(world / "world.json")["initial_pass_rate"]
+    table = read_table(run.evaluation("initial")).to_pandas()
+    truth = read_table(world / "truth.parquet").to_pandas().set_index("prompt_id")["group"]
+    easy = table.groupby("prompt_id")["reward"].mean() >= 0.1
+    assert easy[truth[easy.index] == "easy"].mean() > 0.9 and planted["easy"] > 0.4
+    assert not easy[truth[easy.index] == "no_reward"].any()

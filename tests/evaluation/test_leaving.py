@@ -1,0 +1,54 @@
+"""Nothing outlives a command that ends by Ctrl-C, SIGTERM or an error: children, their children, stubborn ones."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from openrlhf_unlearn.evaluation.leaving import nothing_outlives
+
+COMMAND = """
+import subprocess, sys, time
+from openrlhf_unlearn.evaluation.leaving import nothing_outlives
+sleeper = "import time; time.sleep(600)"
+stubborn = "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); " \\
+    "signal.signal(signal.SIGINT, signal.SIG_IGN); " \\
+    f"subprocess.Popen([sys.executable, '-c', {sleeper!r}]); print('up', flush=True); time.sleep(600)"
+with nothing_outlives():
+    subprocess.Popen([sys.executable, "-c", stubborn])
+    if sys.argv[1] == "error":
+        time.sleep(1)
+        raise ValueError("no")
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(("ending", "code"), [("SIGTERM", 143), ("SIGINT", -signal.SIGINT), ("error", 1)])
+def test_children_end_with_us(ending, code):
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, ending], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "up\n"
+    while len(children := psutil.Process(process.pid).children(recursive=True)) < 2:
+        time.sleep(0.01)
+    if ending != "error":
+        process.send_signal(getattr(signal, ending))
+    assert process.wait(60) == code
+    assert ("the same command goes on from here" in process.stderr.read()) == (ending == "SIGTERM")
+    assert not psutil.wait_procs(children, timeout=5)[1]
+
+
+def test_what_was_there_before_stays():
+    sleep = ["sleep", "600"]
+    handler, before = signal.getsignal(signal.SIGTERM), subprocess.Popen(sleep)
+    try:
+        with nothing_outlives():
+            started = subprocess.Popen(sleep)
+        assert not psutil.pid_exists(started.pid) and before.poll() is None
+        assert signal.getsignal(signal.SIGTERM) == handler
+    finally:
+        before.kill()
+        before.wait()

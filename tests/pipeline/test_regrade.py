@@ -1,0 +1,83 @@
+import argparse
+
+import pyarrow as pa
+import pytest
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.labels.classify import classify
+from openrlhf_unlearn.pipeline import regrade
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, read_json, read_table, write_table
+from tests.labels.runs import make_run
+
+OLD_LIES = 1  # the row of the prompt whose right answers were graded wrong
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    regrade.add_arguments(parser)
+    return parser.parse_args(list(words))
+
+
+@pytest.fixture
+def run(tmp_path) -> RunDir:
+    """Two prompts, called hard and never learned; the old grader took `1.0` for wrong where the label is 1."""
+    run = make_run(tmp_path / "run", [0, 0], [0, 0], ever=[1, 1], n=4)
+    prompts = read_table(run.prompts).to_pylist()
+    for tag in run.evaluation_tags():
+        rows = read_table(run.evaluation(tag)).to_pylist()
+        for row in rows:
+            lied = row["prompt_id"] == prompts[OLD_LIES]["prompt_id"] and tag == "final"
+            row["response"] = r"\boxed{1.0}" if lied else r"\boxed{\frac{5}{3}}"
+        write_table(run.evaluation(tag), pa.Table.from_pylist(rows, schema=SCHEMAS["evaluations"]))
+    rollout = {"prompt_id": prompts[OLD_LIES]["prompt_id"], "sample": 0, "response": r"\boxed{1.0}"}
+    run.write_step("rollouts", 1, [{**rollout, "reward": 0.0, "verdict": "wrong"}])
+    return run
+
+
+def test_false_negatives_are_found_and_change_the_classification(run, capsys):
+    prompt = read_table(run.prompts)["prompt_id"].to_pylist()[OLD_LIES]
+    regrade.run(arguments(str(run), "--out", f"{run}-new", "--workers", "1", "--timeout-s", "30"))
+    summary = read_json(run.summary)["regrade"]
+    assert summary["verdicts"] == {"wrong -> wrong": 12, "wrong -> correct": 5}
+    assert summary["look_right"] == 5
+    assert [item["prompt_id"] for item in summary["disputed"]] == [prompt]
+    assert summary["groups_before"] == {"unlearnable": 2}
+    assert summary["groups_after"] == {"unlearnable": 1, "learnable": 1}
+    assert summary["moved"] == [{"prompt_id": prompt, "before": "unlearnable", "after": "learnable"}]
+    assert summary["unlearnable_disputed"] == {"prompts": 2, "disputed": 1}
+    assert "unlearnable -> learnable" in capsys.readouterr().out
+
+
+def test_the_new_run_directory_is_whole(run):
+    regrade.run(arguments(str(run), "--out", f"{run}-new", "--workers", "1", "--timeout-s", "30"))
+    new = RunDir.open(f"{run}-new")
+    assert classify([new.path]).summary["groups"]["learnable"] == 1
+    before = {
+        row["prompt_id"]: row["n_positive"]
+        for row in read_table(run.step_file("rewards", 1)).to_pylist()
+        if not row["processed"]
+    }
+    after = {
+        row["prompt_id"]: row["n_positive"]
+        for row in read_table(new.step_file("rewards", 1)).to_pylist()
+        if not row["processed"]
+    }
+    assert sum(after.values()) == sum(before.values()) + 1
+    with pytest.raises(UserError, match="exists"):
+        regrade.run(arguments(str(run), "--out", str(new)))
+
+
+def test_a_second_opinion_that_fails_leaves_nothing(run, tmp_path):
+    grader = tmp_path / "broken.py"
+    grader.write_text("raise RuntimeError('broken')")
+    with pytest.raises(UserError, match="broken"):
+        regrade.run(arguments(str(run), "--out", f"{run}-new", "--answer-format", f"{grader}:Mine"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.py", "run"]
+
+
+def test_a_run_without_texts_is_refused(tmp_path):
+    run = make_run(tmp_path / "run", [0], [0])
+    for tag in run.evaluation_tags():
+        run.evaluation(tag).unlink()
+    with pytest.raises(UserError, match="save_rollouts"):
+        regrade.run(arguments(str(run)))

@@ -1,0 +1,105 @@
+import json
+import os
+import subprocess
+
+import pyarrow as pa
+import pytest
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.run_dir import (
+    SCHEMA_VERSION,
+    RunDir,
+    atomic_path,
+    positive_rollouts,
+    prompt_id,
+    read_table,
+    write_json,
+    write_table,
+)
+
+
+def test_a_prompt_id_is_stable_and_tells_prompt_from_label():
+    assert prompt_id("1+1=", "2") == "15c4b21b841ff37f"  # fixed for ever: run directories hold it
+    assert prompt_id("ab", "c") != prompt_id("a", "bc")
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "sub" / "x.json"
+    with pytest.raises(RuntimeError), atomic_path(target) as aside:
+        aside.write_text("half")
+        raise RuntimeError
+    assert list(target.parent.iterdir()) == []
+    write_json(target, {"a": 1})
+    assert json.loads(target.read_text()) == {"a": 1}
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write .*file"):
+        write_json(tmp_path / "file" / "x.json", {})
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 kB; mounting one takes rights that not everybody has."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_is_one_line_and_leaves_whole_files_only(small_disk):
+    run = RunDir(small_disk / "run")
+    row = {"prompt_id": "0" * 16, "sample": 0, "reward": 1.0, "verdict": "correct"}
+    written = 0
+    with pytest.raises(UserError, match=r"cannot write .*step-\d+\.parquet: .*No space left on device; free space"):
+        for written in range(1, 100):
+            run.write_step("rollouts", written, [row | {"response": os.urandom(2000).hex()}])
+    assert run.steps("rollouts") == list(range(1, written))
+    assert run.read_steps("rollouts").num_rows == written - 1
+    assert [path.name for path in (run.path / "rollouts").glob(".*")] == []
+
+
+def test_open_refuses_what_is_no_run_of_this_schema(tmp_path):
+    with pytest.raises(UserError, match="is not a folder"):
+        RunDir.open(tmp_path / "none")
+    with pytest.raises(UserError, match="no run.json"):
+        RunDir.open(tmp_path)
+    write_json(tmp_path / "run.json", {"schema_version": SCHEMA_VERSION + 1})
+    with pytest.raises(UserError, match="schema version"):
+        RunDir.open(tmp_path)
+    (tmp_path / "run.json").write_text('{"schema_version":')
+    with pytest.raises(UserError, match="not valid JSON"):
+        RunDir.open(tmp_path)
+
+
+def test_truncated_tables_are_named(tmp_path):
+    path = tmp_path / "t.parquet"
+    write_table(path, pa.table({"a": [1, 2]}))
+    assert read_table(path).to_pylist() == [{"a": 1}, {"a": 2}]
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(UserError, match="t.parquet cannot be read"):
+        read_table(path)
+
+
+def test_steps_are_files_and_late_ones_go(tmp_path):
+    run = RunDir(tmp_path)
+    row = {"prompt_id": "a", "positive_clip_fraction": None, "negative_clip_fraction": 0.5}
+    for step in (1, 2, 10):
+        run.write_step("clipping", step, [{**row, "n_positive": 0, "n_negative": 8}])
+    assert run.steps("clipping") == [1, 2, 10]
+    assert run.read_steps("clipping", ["step"]).column("step").to_pylist() == [1, 2, 10]
+    assert run.read_steps("rewards").num_rows == 0
+    assert run.drop_after(2) == 1
+    assert run.steps("clipping") == [1, 2]
+
+
+def test_a_rollout_is_positive_as_its_run_said_and_by_its_reward_where_it_said_nothing():
+    rewards = pa.array([0.4, 0.9, 0.9, None, float("nan")])
+    by_reward = pa.table({"reward": rewards})
+    said = by_reward.append_column("positive", pa.array([True, False, None, True, None]))
+    assert positive_rollouts(by_reward).tolist() == [False, True, True, False, False]
+    assert positive_rollouts(said).tolist() == [True, False, True, True, False]

@@ -1,0 +1,51 @@
+import random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.run_dir import read_table
+from openrlhf_unlearn.store.table_size import check_size, unpacked
+
+TEXT = "x" * 1_000_000
+
+
+def repeated(times: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array([0] * times, pa.int32()), pa.array([TEXT]))
+
+
+def nested(times: int) -> pa.Array:
+    ends = pa.array(range(times + 1), pa.int32())
+    return pa.ListArray.from_arrays(ends, pa.StructArray.from_arrays([repeated(times)], ["content"]))
+
+
+@pytest.mark.parametrize("column", [repeated, nested])
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused_without_unpacking_it(tmp_path, column):
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(pa.table({"prompt_id": column(500_000)}), path, compression="zstd", store_schema=False)
+    assert path.stat().st_size < 30_000
+    peak = pa.default_memory_pool().max_memory()  # of the tests before this one
+    with pytest.raises(UserError, match=r"bomb.parquet unpacks to \d+\.\d GB or more, too much for"):
+        read_table(path)
+    assert pa.default_memory_pool().max_memory() < max(peak + 1, 10**9)
+    with pytest.raises(UserError, match="too much"):
+        read_table(path, ["prompt_id"])
+    assert read_table(path, []).num_rows == 500_000  # what is not read does not count
+
+
+@settings(max_examples=30)
+@given(st.lists(st.text("ab", max_size=9), min_size=1, max_size=200), st.booleans(), st.integers(1, 100))
+def test_the_size_of_texts_is_at_least_what_they_are(tmp_path_factory, texts, dictionary, group):
+    path = tmp_path_factory.mktemp("t") / "t.parquet"
+    texts = texts * 20
+    random.Random(0).shuffle(texts)
+    table = pa.table({"a": texts, "b": [[text, None] for text in texts], "c": range(len(texts))})
+    pq.write_table(table, path, use_dictionary=dictionary, row_group_size=group)
+    everything = sum(map(len, texts))
+    assert unpacked(path, ["a"], everything / 2) > everything / 2  # told as soon as it matters
+    assert unpacked(path, None, everything) > everything
+    check_size(path)
+    assert read_table(path).num_rows == len(texts)
