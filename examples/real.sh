@@ -95,7 +95,8 @@ choose_data() {
     [ -f "$DATA" ] && return
     [ -f "$REAL/screen.jsonl" ] || tasks "${CANDIDATES[@]}" --size "$SCREENED" --seed 1 --output "$REAL/screen.jsonl"
     sample "$REAL/screen" initial "$MODEL" "$REAL/screen.jsonl" 8
-    python examples/real_families.py "$REAL/screen" --keep "$FAMILIES" >"$REAL/families.txt"
+    python examples/real_families.py "$REAL/screen" --keep "$FAMILIES" >"$REAL/families.tmp"
+    mv "$REAL/families.tmp" "$REAL/families.txt"
     local chosen=() candidate
     for candidate in "${CANDIDATES[@]}"; do
         if grep -qx "${candidate%%=*}" "$REAL/families.txt"; then chosen+=("$candidate"); fi
