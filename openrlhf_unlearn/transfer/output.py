@@ -6,7 +6,7 @@ import pyarrow as pa
 from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, write_json, write_table
 from openrlhf_unlearn.transfer.predict import Map
 from openrlhf_unlearn.transfer.vectors import Vectors
-from openrlhf_unlearn.transfer.words import check_sentences, map_sentences
+from openrlhf_unlearn.transfer.words import GRADIENT, check_sentences, map_sentences, sign_sentence
 
 COLUMNS = ("value", "low", "high", "p")
 SETTINGS = ("clusters", "objective", "verify", "steps", "batch", "lr", "optimiser", "rollouts", "seed")
@@ -20,7 +20,8 @@ def write(run: RunDir, probe: str, likelihood: Map, pass_rate: Map, checked, arg
     if checked:
         result = checked.summary()
         result["trained"] = checked.trained
-        said += check_sentences(result["agreement"]["gradient"], result["advantage"], len(checked.trained))
+        said += check_sentences(result["agreement"][GRADIENT], result["advantage"], len(checked.trained))
+        said += sign_sentence(rows)
     settings = {name: getattr(args, name) for name in SETTINGS}
     write_json(
         run.transfer_json(probe),
@@ -42,7 +43,7 @@ def rows_of(likelihood: Map, pass_rate: Map, checked=None) -> list[dict]:
             row |= {f"pass_rate_{end}": _number(getattr(pass_rate, end)[i, j]) for end in ("low", "high")}
             if checked and trained in checked.trained and changed in checked.names:
                 a, b = checked.trained.index(trained), checked.names.index(changed)
-                row |= {"predicted": _number(checked.predicted["gradient"][a, b])}
+                row |= {"predicted": _number(checked.predicted[GRADIENT][a, b])}
                 ends = {"measured": "measured", "measured_low": "low", "measured_high": "high"}
                 row |= {column: _number(getattr(checked, name)[a, b]) for column, name in ends.items()}
             rows.append(row)
