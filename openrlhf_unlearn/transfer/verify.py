@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from openrlhf_unlearn.probe.engine.gradients import Rollouts
 
+LOT = 8  # prompts whose rollouts are measured at a time
 Pair = tuple[Sequence[int], Sequence[int]]  # token ids of prompt and response
 
 
@@ -88,10 +89,14 @@ class Trainer:
     @torch.no_grad()
     def log_likelihoods(self, prompts: Sequence[str], tick: Callable[[], object]) -> dict[str, float]:
         """Mean over each prompt's rollouts of the mean log-likelihood of their tokens."""
-        found = {}
-        for name in prompts:
-            found[name] = float(self._log_likelihood(self.pairs[name]).mean())
-            tick()
+        found, ordered = {}, sorted(prompts, key=lambda name: len(self.pairs[name][0][0]))  # little padding
+        for start in range(0, len(ordered), LOT):
+            lot = ordered[start : start + LOT]
+            values = self._log_likelihood([pair for name in lot for pair in self.pairs[name]])
+            each = values.split([len(self.pairs[name]) for name in lot])
+            for name, own in zip(lot, each, strict=True):
+                found[name] = float(own.mean())
+                tick()
         return found
 
     def _log_likelihood(self, pairs: Sequence[Pair]) -> torch.Tensor:

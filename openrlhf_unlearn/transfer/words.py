@@ -5,6 +5,7 @@ import numpy as np
 from openrlhf_unlearn.transfer.predict import LEAST, Map
 
 SHOWN = 3
+GRADIENT = "gradient"  # the map's own prediction, among the predictors of a check
 
 
 def map_sentences(found: Map) -> list[str]:
@@ -57,3 +58,12 @@ def check_sentences(agreed: dict, advantages: dict[str, dict], trained: int) -> 
     if rest := [name for name in advantages if name not in better + worse]:
         said.append(f"It is not told apart from: {', '.join(rest)}.")
     return said
+
+
+def sign_sentence(rows: list[dict]) -> list[str]:
+    """How many of the entries told from 0 were measured with the predicted sign, of the table's rows; none without."""
+    told = [row for row in rows if row["told"] and row.get("measured") is not None]
+    if not told:
+        return []
+    right = sum(row["value"] * row["measured"] > 0 for row in told)
+    return [f"Of {len(told)} entries told from 0, {right} were measured with the predicted sign."]

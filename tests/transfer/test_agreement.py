@@ -1,7 +1,7 @@
 import numpy as np
 
 from openrlhf_unlearn.transfer.agreement import advantage, agreement
-from openrlhf_unlearn.transfer.words import check_sentences
+from openrlhf_unlearn.transfer.words import check_sentences, sign_sentence
 
 N = 10  # clusters
 ROWS = np.arange(N)
@@ -45,3 +45,10 @@ def test_few_clusters_or_equal_entries_tell_nothing():
     assert few["all"]["low"] is None
     assert "too few clusters" in check_sentences(few, {}, 2)[0]
     assert "does not vary" in said(np.ones((N, N)), rng.standard_normal((N, N)))
+
+
+def test_signs_are_counted_where_something_is_told_and_measured():
+    row = {"told": True, "value": 1.0, "measured": -0.5}
+    rows = [row, {**row, "measured": 2.0}, {**row, "told": False}, {**row, "measured": None}]
+    assert sign_sentence(rows) == ["Of 2 entries told from 0, 1 were measured with the predicted sign."]
+    assert sign_sentence(rows[2:]) == []

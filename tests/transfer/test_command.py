@@ -1,11 +1,14 @@
 """`transfer` on a small run whose model is random: the wiring, and that it says no more than there is."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_json
+from openrlhf_unlearn.report.figures import transfer as figure
+from openrlhf_unlearn.report.figures.base import render
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, read_json, read_table, write_json
 from tests.probe.runs import make_run, save_model
 
 
@@ -21,11 +24,10 @@ def probed(tmp_path_factory):
     return run, clusters
 
 
-def test_map_and_check_are_written_and_go_on_from_their_parts(probed, capsys):
+def test_map_and_check_are_written_and_go_on_from_their_parts(probed, tmp_path, capsys):
     run, clusters = probed
     words = ["transfer", str(run), "--clusters", str(clusters), "--verify", "0", "--steps", "2", "--lr", "1e-3"]
     assert cli.main(words) == 0
-    assert "3 clusters" not in capsys.readouterr().err
     table, result = read_table(run.transfer_table("initial")), read_json(run.transfer_json("initial"))
     assert table.schema.names == SCHEMAS["transfer"].names
     assert {(row["trained"], row["changed"]) for row in table.to_pylist()} == {
@@ -35,6 +37,12 @@ def test_map_and_check_are_written_and_go_on_from_their_parts(probed, capsys):
     assert set(result["agreement"]) >= {"gradient", "cosine", "hidden states", "text", "same cluster"}
     assert cli.main(words) == 0
     assert read_table(run.transfer_table("initial")).equals(table)
+    material = SimpleNamespace(first=run)
+    svg = render(figure.FIGURE, figure.data(material), tmp_path, ())
+    assert svg.startswith("<svg") and "unlearnable" in svg
+    assert figure.section(run) == result["sentences"] != []
+    assert figure.section(RunDir(tmp_path)) == []
+    assert figure.data(SimpleNamespace(first=RunDir(tmp_path))) is None
     assert cli.main([*words, "--seed", "1"]) == 1
     assert "bring the same, or delete that folder" in capsys.readouterr().err
 
