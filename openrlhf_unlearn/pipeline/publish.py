@@ -59,9 +59,8 @@ def run(args: argparse.Namespace) -> int:
         if args.to:
             site = Path(scratch, "site")
             write_site(report, numbers, site)
-            target = (
-                _upload(site, args.to[3:], args.private) if args.to.startswith("hf:") else _move(site, Path(args.to))
-            )
+            space = args.to.removeprefix("hf:")
+            target = _copy(site, Path(args.to)) if space == args.to else _upload(site, space, args.private)
             size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
             print(f"{target}: {size / 1e6:.1f} MB; read the prompts and rollouts in it before you share it")
     return 0
