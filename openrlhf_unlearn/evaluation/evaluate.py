@@ -123,6 +123,7 @@ def evaluate(run_dir: RunDir, tag: str, settings: Settings, args: argparse.Names
             seed=settings.seed + 104729 * parts.number,  # a resume must not draw the same numbers again
             dtype=settings.dtype,
             tensor_parallel=args.tensor_parallel,
+            log=run_dir.log(f"evaluate-{tag}"),
         )
         with (
             nothing_outlives(),
