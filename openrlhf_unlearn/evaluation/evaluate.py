@@ -174,6 +174,7 @@ def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Ev
             seed=settings.seed + 104729 * parts.number,  # a resume must not draw the same numbers again
             dtype=settings.dtype,
             tensor_parallel=options.tensor_parallel,
+            log=run_dir.log(f"evaluate-{options.tag}"),
         )
         with (
             reward_grader(

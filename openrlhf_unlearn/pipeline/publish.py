@@ -25,6 +25,7 @@ from openrlhf_unlearn.report.markdown import as_markdown
 from openrlhf_unlearn.report.sealing import sealed
 from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, holds_files, read_summary
 
+HOME = "https://github.com/openrlhf-unlearn/openrlhf-unlearn"
 SPACE = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
 
@@ -58,9 +59,8 @@ def run(args: argparse.Namespace) -> int:
         if args.to:
             site = Path(scratch, "site")
             write_site(report, numbers, site)
-            target = (
-                _upload(site, args.to[3:], args.private) if args.to.startswith("hf:") else _move(site, Path(args.to))
-            )
+            space = args.to.removeprefix("hf:")
+            target = _copy(site, Path(args.to)) if space == args.to else _upload(site, space, args.private)
             size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
             print(f"{target}: {size / 1e6:.1f} MB; read the prompts and rollouts in it before you share it")
     return 0
@@ -96,8 +96,7 @@ def write_site(report: Path, numbers: dict, site: Path) -> None:
         if path.is_file():
             shutil.copyfile(path, site / path.relative_to(report))
     front = "---\ntitle: What a run learned, and what it did not\nsdk: static\npinned: false\n---\n\n"
-    site_of_tool = "https://github.com/openrlhf-unlearn/openrlhf-unlearn"
-    made = f"\n\n*Made by [openrlhf-unlearn]({site_of_tool}); the page is `index.html`.*\n"
+    made = f"\n\n*Made by [openrlhf-unlearn]({HOME}); the page is `index.html`.*\n"
     (site / "README.md").write_text(front + as_markdown(numbers) + made, encoding="utf-8")
 
 
@@ -109,7 +108,7 @@ def _write_markdown(text: str, target: str) -> None:
         aside.write_text(text + "\n", encoding="utf-8")
 
 
-def _move(site: Path, target: Path) -> Path:
+def _copy(site: Path, target: Path) -> Path:
     if target.exists() and (not target.is_dir() or holds_files(target)):
         raise UserError(f"{target} is there already; choose another --to, or delete it")
     try:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tqdm import tqdm
+
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.figures.base import Figure, remove, render
@@ -22,7 +24,7 @@ class Drawn:
 
 def draw_all(material: Material, folder: Path, formats) -> Drawn:
     drawn = Drawn()
-    for spec in all_figures():
+    for spec in tqdm(all_figures(), "figures", unit="figure", leave=False, delay=5, disable=None):
         try:
             data = spec.data(material)
         except UserError as error:  # one file that cannot be read is no reason to show nothing

@@ -409,6 +409,10 @@ class RunDir:
     def report(self) -> Path:
         return self.path / "report" / "report.html"
 
+    def log(self, name: str) -> Path:
+        """What the host says while a command works, which the terminal does not show."""
+        return self.path / "logs" / f"{_inside(name)}.log"
+
     def step_file(self, table: str, step: int) -> Path:
         return self.path / table / f"step-{step:06d}.parquet"
 

@@ -63,7 +63,7 @@ def test_anonymised_it_names_nobody(run, tmp_path):
 
 
 def test_without_a_way_to_the_hub_one_line(run, monkeypatch, capsys):
-    constants = pytest.importorskip("huggingface_hub").constants
+    constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     assert cli.main(["publish", str(run), "--to", "hf:nobody/nothing"]) == 1
     said = capsys.readouterr().err
