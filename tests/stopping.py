@@ -4,7 +4,7 @@
 
 Each verb runs once undisturbed. Then, in a copy of the same folder, it is stopped by Ctrl-C at a third of that time, its
 whole process group as a terminal does it; started again and stopped by SIGTERM at two thirds, the process alone as a
-scheduler does it; and started a third time. Processes are forked, as in tests/pairs.py, and the verbs go side by side.
+scheduler does it; and started a third time. Processes are forked, as in tests/pairs.py.
 """
 
 import json
@@ -14,7 +14,6 @@ import shutil
 import signal
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -93,7 +92,9 @@ def faults(name: str, folder: Path) -> list[str]:
     first, second = map(content, places)
     if name.startswith("evaluate"):  # coins are tossed anew
         first, second = ({path: len(rows or ()) for path, rows in tables.items()} for tables in (first, second))
-    wrong += [f"{path} is another" for path in sorted(first.keys() | second.keys()) if first.get(path) != second.get(path)]
+    wrong += [
+        f"{path} is another" for path in sorted(first.keys() | second.keys()) if first.get(path) != second.get(path)
+    ]
     return wrong
 
 

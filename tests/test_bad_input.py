@@ -211,7 +211,7 @@ CASES = [
     Case("evaluate --run {run} --tag a/b --model {model}", 2, NAMES),
     Case("evaluate --run {run} --tag .hidden --model {model}", 2, NAMES),
     Case("evaluate --run {run} --tag x.parts --model {model}", 2, NAMES),
-    Case("evaluate --run {run} --tag '' --model {model}", 2, NAMES),
+    Case("evaluate --run {run} --tag '' --model {model}", 2, "an empty argument after --tag"),
     Case(f"{EVALUATE} -n 0", 2, "-n 0: must be at least 1"),
     Case("evaluate --run {run} --tag new --model {tmp}/none", 1, "no such folder"),
     Case("evaluate --run {run} --tag new --model {tmp}/given", 1, "is no Hugging Face folder"),
