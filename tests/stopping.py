@@ -4,8 +4,7 @@
 
 Each verb runs once undisturbed. Then, in a copy of the same folder, it is stopped by Ctrl-C at a third of that time,
 its whole process group as a terminal does it; started again and stopped by SIGTERM at two thirds, the process alone as
-a scheduler does it; and started a third time. Processes are forked, as in tests/pairs.py, and the verbs go side by
-side.
+a scheduler does it; and started a third time. Processes are forked, as in tests/pairs.py.
 """
 
 import json
@@ -23,7 +22,7 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.store.run_dir import read_json, read_table
 from tests.pairs import VERBS, make, prepare
 
-STOPPED = ("analyze", "import", "regrade", "evaluate", "probe", "export", "import steps")
+STOPPED = ("analyze", "import", "regrade", "evaluate", "probe")
 ENDS = {signal.SIGINT: (130, ": stopped; the same"), signal.SIGTERM: (143, ": stopped by SIGTERM; the same")}
 ROWS = 30_000
 

@@ -211,7 +211,7 @@ CASES = [
     Case("evaluate --run {run} --tag a/b --model {model}", 2, NAMES),
     Case("evaluate --run {run} --tag .hidden --model {model}", 2, NAMES),
     Case("evaluate --run {run} --tag x.parts --model {model}", 2, NAMES),
-    Case("evaluate --run {run} --tag '' --model {model}", 2, NAMES),
+    Case("evaluate --run {run} --tag '' --model {model}", 2, "an empty argument after --tag"),
     Case(f"{EVALUATE} -n 0", 2, "-n 0: must be at least 1"),
     Case("evaluate --run {run} --tag new --model {tmp}/none", 1, "no such folder"),
     Case("evaluate --run {run} --tag new --model {tmp}/given", 1, "is no Hugging Face folder"),
@@ -528,6 +528,44 @@ def start(words: str, place: Place, **environment) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+
+
+def shell(line: str, place: Place) -> tuple[int, str]:
+    """(exit code, stderr) of a line of bash, in which `unlearn` is our program."""
+    program = shlex.join([sys.executable, "-m", "openrlhf_unlearn.cli"])
+    script = f'unlearn() {{ {program} "$@"; }}; {line.format(run=place.run, tmp=place.tmp)}'
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        ("unlearn export {run} --output {tmp}/o.json | true", 0, ""),
+        ("unlearn --help | head -1", 0, ""),
+        ("unlearn export {run} --output {tmp}/o.json >&-", 0, ""),
+        ("unlearn export {run} --output {tmp}/o.json > /dev/full", 1, "No space left on device"),
+        (
+            "mkdir gone; cd gone; rmdir ../gone; unlearn export {run} --output o.json",
+            1,
+            "the current folder was removed",
+        ),
+        ("unlearn export {run} --output {tmp}/o.json & wait $!; unlearn export {run} --output {tmp}/o.json", 0, ""),
+    ],
+)
+def test_whoever_reads_or_not_there_is_at_most_one_line(line, code, says, place):
+    found, said = shell(line, place)
+    assert found == code and says in said
+    assert len(said.splitlines()) == (1 if says else 0), said
+
+
+def test_no_text_of_the_data_steers_the_terminal(place, capsys):
+    rows("g.jsonl", {"response": "\x1b[2J\u202e\x9b1", "label": "\x1b]0;title\x07\u2066"})(place)
+    assert cli.main(["grade", str(place.tmp / "g.jsonl")]) == 0
+    assert cli.main(["grade", str(place.tmp / "\x1b[2J.jsonl")]) == 1
+    said = "".join(capsys.readouterr())
+    assert "u001b]0;title" in said and "u001b[2J.jsonl: no such file" in said
+    assert not set(said) & set("\x1b\x07\x9b\u202e\u2066")
 
 
 @pytest.mark.parametrize("answered", [0, 3])

@@ -5,6 +5,7 @@ a hard prompt that was learned without a reward in training is learnable, and wa
 group may differ. What its probe was is not in the fixture, so neither are the figures of it.
 """
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -19,7 +20,7 @@ OF_THE_PROBE = tuple(f"report.figures.{name}" for name in ("interference", "simi
 
 @pytest.fixture(scope="module")
 def analyzed(tmp_path_factory) -> RunDir:
-    run = RunDir(tmp_path_factory.mktemp("earlier") / "run")
+    run = RunDir(tmp_path_factory.mktemp("earlier") / """a 'b" $HOME""")
     shutil.copytree(EARLIER.path, run.path)
     for words in (["classify", str(run)], ["analyze", str(run), "--offline", "--figure-files"]):
         assert cli.main(words) == 0
@@ -71,3 +72,9 @@ def test_all_its_steps_are_there(analyzed):
         "clipping", "likelihood", "rollouts",
     }  # fmt: skip
     assert analyzed.report.stat().st_size > 100_000
+
+
+def test_the_commands_of_its_advice_work_though_its_path_has_blanks_and_quotes(analyzed):
+    advised = [item["flag"] for item in read_json(analyzed.summary)["report"]["advice"]]
+    words = [word for flag in advised for word in shlex.split(flag) if analyzed.path.name in word]
+    assert len(words) >= 4 and [word for word in words if not Path(word).exists()] == []

@@ -450,12 +450,14 @@ def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engines", [1, 2])
-def test_progress_moves_with_samples_and_nothing_outlives_sigterm(world, tmp_path, engines):
+@pytest.mark.parametrize(("engines", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM)])
+def test_progress_moves_with_samples_and_nothing_outlives_its_end(world, tmp_path, engines, number):
     run, log = RunDir(tmp_path / "run"), tmp_path / "log"
     words = command(world, run, "initial", "--chunk", 10_000, "--answer-format", "boxed", "--engines", engines)
     with log.open("w") as out:
-        process = subprocess.Popen([sys.executable, "-m", "openrlhf_unlearn.cli", *words], stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "openrlhf_unlearn.cli", *words], stdout=out, stderr=out, start_new_session=True
+        )
     sampled = []
     while len(sampled) < 3:  # more than once before the one chunk is there
         assert process.poll() is None, log.read_text()
@@ -463,10 +465,14 @@ def test_progress_moves_with_samples_and_nothing_outlives_sigterm(world, tmp_pat
         sampled = sorted({int(n) for n in re.findall(r"(\d+)/10240", log.read_text())} - {0, 10240})
     children = psutil.Process(process.pid).children(recursive=True)
     assert children and not list(run.evaluation_parts("initial").glob("part-*"))
-    process.terminate()
-    assert process.wait(60) == 143, log.read_text()
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does it
+    else:
+        process.send_signal(number)
+    assert process.wait(60) == 128 + number, log.read_text()
     assert not psutil.wait_procs(children, timeout=10)[1]
-    assert "Traceback" not in log.read_text()
+    *_, last = log.read_text().splitlines()
+    assert last.endswith("the same command goes on from here") and "Traceback" not in log.read_text()
 
 
 @pytest.mark.slow
