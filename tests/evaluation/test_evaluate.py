@@ -427,8 +427,8 @@ def stop(words: list[str], log: Path, when) -> None:
 
 
 def command(data, world, run, tag, *words) -> list[str]:
-    flags = "--answer-format boxed --input-key prompt --label-key label --max-len 64 --max-new-tokens 24".split()
-    named = ("--model", world / "model", "--run", run, "--tag", tag, "--data", data)
+    named = ["--model", world / "model", "--run", run, "--tag", tag, "--data", data, "--answer-format", "boxed"]
+    flags = ["--input-key", "prompt", "--label-key", "label", "--max-len", 64, "--max-new-tokens", 24]
     return list(map(str, ("evaluate", *named, *flags, *words)))
 
 
