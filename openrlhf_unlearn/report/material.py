@@ -25,7 +25,7 @@ class Visits:
     n: np.ndarray
     n_positive: np.ndarray
     mean_reward: np.ndarray
-    pass_rate: np.ndarray  # share of positives, unbiased; of older runs the mean reward
+    pass_rate: np.ndarray  # share of positives, unbiased; of earlier versions' runs the mean, if from 0 to 1
     accepted: np.ndarray
     reason: np.ndarray
     failed: dict[str, np.ndarray]  # no_answer, timeout, error: rollouts with that verdict
@@ -173,7 +173,10 @@ class Material:
         kept = ~table.column("processed").to_numpy() & (rows >= 0)
         columns = {name: table.column(name).to_numpy()[kept] for name in table.column_names if name != "prompt_id"}
         mean_reward = np.where(np.isfinite(columns["mean_reward"]), columns["mean_reward"], np.nan)
-        pass_rate = columns.get("pass_rate", mean_reward)
+        known = mean_reward[np.isfinite(mean_reward)]
+        binary = bool(((known >= 0) & (known <= 1)).all())
+        earlier = mean_reward if binary else columns["n_positive"] / np.maximum(1, columns["n"])
+        pass_rate = columns.get("pass_rate", earlier)
         return Visits(
             run=number[kept],
             step=columns["step"],
@@ -181,7 +184,7 @@ class Material:
             n=columns["n"],
             n_positive=columns["n_positive"],
             mean_reward=mean_reward,
-            pass_rate=np.where(np.isfinite(pass_rate), pass_rate, mean_reward),
+            pass_rate=np.where(np.isfinite(pass_rate), pass_rate, earlier),
             accepted=columns["accepted"],
             reason=columns["reason"],
             failed={name: columns[f"n_{name}"] for name in ("no_answer", "timeout", "error")},

@@ -1,14 +1,13 @@
 """Evaluation: the host's own prompts, settings from the run, parts that survive a kill; and the real engine."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -395,41 +394,46 @@ def test_prompt_longer_than_the_model_allows(tmp_path, data):
 # The real engine ----------------------------------------------------------------------------------------------------
 
 
-def command(world, run, tag, *words) -> list[str]:
-    flags = ("--data", world / "train.jsonl", "--input-key", "prompt", "--label-key", "label", "--max-len", 64)
-    return [
-        str(word)
-        for word in (
-            "evaluate",
-            "--model",
-            world / "model",
-            "--run",
-            run,
-            "--tag",
-            tag,
-            *flags,
-            "--max-new-tokens",
-            24,
-            *words,
-        )
-    ]
+def some(world, tmp_path, every: int) -> Path:
+    """A data set of every so manieth prompt of the world."""
+    path = tmp_path / "some.jsonl"
+    path.write_text("".join((world / "train.jsonl").read_text().splitlines(keepends=True)[::every]))
+    return path
+
+
+def stop(words: list[str], log: Path, when) -> None:
+    """Start an evaluation and end it by SIGTERM; what it has started is gone with it."""
+    with log.open("w") as out:
+        process = subprocess.Popen([sys.executable, "-m", "openrlhf_unlearn.cli", *words], stdout=out, stderr=out)
+    while not when():
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    assert process.wait(60) == 143, log.read_text()
+    assert children and not psutil.wait_procs(children, timeout=10)[1]
+    assert "Traceback" not in log.read_text()
+
+
+def command(data, world, run, tag, *words) -> list[str]:
+    named = ["--model", world / "model", "--run", run, "--tag", tag, "--data", data, "--answer-format", "boxed"]
+    flags = ["--input-key", "prompt", "--label-key", "label", "--max-len", 64, "--max-new-tokens", 24]
+    return list(map(str, ("evaluate", *named, *flags, *words)))
 
 
 @pytest.mark.slow
-def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_path):
-    run = RunDir(tmp_path / "run")
-    words = command(world, run, "initial", "-n", 16, "--chunk", 512, "--answer-format", "boxed")
-    process = subprocess.Popen([sys.executable, "-m", "openrlhf_unlearn.cli", *words], start_new_session=True)
-    while process.poll() is None and not list(run.evaluation_parts("initial").glob("part-*.parquet")):
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def test_an_evaluation_that_was_stopped_goes_on_and_agrees_with_the_planted_truth(world, tmp_path):
+    """Its progress moves before the first part is there; SIGTERM leaves nothing behind, and what was sampled stays."""
+    run, log = RunDir(tmp_path / "run"), tmp_path / "log"
+    words = command(some(world, tmp_path, 3), world, run, "initial", "-n", 16, "--chunk", 512, "--engines", 1)
+    stop(words, log, lambda: list(run.evaluation_parts("initial").glob("part-*.parquet")))
+    assert len({int(n) for n in re.findall(r"(\d+)/\d+ ", log.read_text())}) > 3, "progress moves with samples"
     before = len(list(run.evaluation_parts("initial").glob("part-*.parquet")))
-    assert before and not run.evaluation("initial").exists()
+    assert not run.evaluation("initial").exists()
     assert cli.main([*words, "--temperature", "0.5"]) == 1
     assert cli.main(words) == 0
     about = read_json(run.evaluation_json("initial"))
-    assert about["samples"] == 320 * 16 and about["samples_drawn"] <= 320 * 16 - 500 * before
+    assert about["samples"] == 107 * 16 and about["samples_drawn"] <= 107 * 16 - 500 * before
     assert not run.evaluation_parts("initial").exists()
     table = read_table(run.evaluation("initial")).to_pandas()
     assert (table.groupby("prompt_id")["sample"].apply(lambda s: sorted(s) == list(range(16)))).all()
@@ -437,53 +441,23 @@ def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_
     truth = read_table(world / "truth.parquet").to_pandas()
     rates = table.groupby("prompt_id")["reward"].mean().rename("rate")
     measured = truth.join(rates, on="prompt_id").groupby("group")["rate"].mean()
-    assert measured.to_dict() == pytest.approx(planted, abs=0.03)
+    assert measured.to_dict() == pytest.approx(planted, abs=0.1)
     first = table.iloc[0]
     tokenizer = build_tokenizer()
     assert tokenizer.decode(list(first.response_tokens)) == first.response
     assert (np.array([text.endswith("<eos>") for text in table.response]) | (table.n_tokens == 24)).all()
     assert cli.main(words) == 0  # there already
     assert cli.main([*words, "-n", "8"]) == 1  # made with other settings
-    assert cli.main([*words, "-n", "20"]) == 0
-    about = read_json(run.evaluation_json("initial"))
-    assert about["samples"] == 320 * 20 and about["samples_drawn"] == 320 * 4
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("engines", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM)])
-def test_progress_moves_with_samples_and_nothing_outlives_its_end(world, tmp_path, engines, number):
+def test_adaptive_evaluation_with_two_engines_stopped_and_resumed(world, tmp_path):
     run, log = RunDir(tmp_path / "run"), tmp_path / "log"
-    words = command(world, run, "initial", "--chunk", 10_000, "--answer-format", "boxed", "--engines", engines)
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "openrlhf_unlearn.cli", *words], stdout=out, stderr=out, start_new_session=True
-        )
-    sampled = []
-    while len(sampled) < 3:  # more than once before the one chunk is there
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.1)
-        sampled = sorted({int(n) for n in re.findall(r"(\d+)/10240", log.read_text())} - {0, 10240})
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert children and not list(run.evaluation_parts("initial").glob("part-*"))
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # as a terminal does it
-    else:
-        process.send_signal(number)
-    assert process.wait(60) == 128 + number, log.read_text()
-    assert not psutil.wait_procs(children, timeout=10)[1]
-    *_, last = log.read_text().splitlines()
-    assert last.endswith("the same command goes on from here") and "Traceback" not in log.read_text()
-
-
-@pytest.mark.slow
-def test_adaptive_evaluation_and_two_engines(world, tmp_path):
-    run = RunDir(tmp_path / "run")
-    some = tmp_path / "some.jsonl"
-    some.write_text("".join((world / "train.jsonl").read_text().splitlines(keepends=True)[:96]))
-    flags = ("--adaptive", "--engines", 2, "--answer-format", "boxed", "--data", some)
-    assert cli.main(command(world, run, "initial", *flags)) == 0
+    words = command(some(world, tmp_path, 3), world, run, "initial", "--adaptive", "--engines", 2)
+    stop(words, log, lambda: re.search(r" [1-9]\d*/3424 ", log.read_text()))
+    assert cli.main(words) == 0
     about = read_json(run.evaluation_json("initial"))
-    assert about["prompts"] == 96 and about["samples"] <= 96 * 18
+    assert about["prompts"] == 107 and about["samples"] <= 107 * 18
     planted = read_json(world / "world.json")["initial_pass_rate"]
     table = read_table(run.evaluation("initial")).to_pandas()
     truth = read_table(world / "truth.parquet").to_pandas().set_index("prompt_id")["group"]
