@@ -60,6 +60,7 @@ IDENTITY = (
     "unlearn.adaptive",
     "unlearn.give_up_below",
     "unlearn.loss",
+    "unlearn.advantage",
     "unlearn.only_prompts",
     "unlearn.skip_prompts",
     "unlearn.answer_format",

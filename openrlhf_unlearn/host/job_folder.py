@@ -17,6 +17,8 @@ READ = (
     "reward.remote_url",
     "unlearn.filter",
     "unlearn.sampler",
+    "unlearn.hints",
+    "unlearn.advantage",
     "unlearn.only_prompts",
     "unlearn.skip_prompts",
     "unlearn.answer_format",

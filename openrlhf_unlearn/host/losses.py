@@ -20,6 +20,7 @@ LOSSES: dict[str, dict] = {
     "as_given": {},
     "baseline": _BASELINE,
     "clip_higher": {**_BASELINE, "actor.eps_clip_low_high": (0.2, 0.28)},  # upper bound as in DAPO, arXiv 2503.14476
+    "maxrl": {**_BASELINE, "algo.advantage.estimator": "dr_grpo", "unlearn.advantage": "maxrl"},  # arXiv 2602.02710
     "no_kl": {**_BASELINE, "algo.kl.use_loss": False, "algo.kl.estimator": "k1", "algo.kl.init_coef": 0.0},
 }
 

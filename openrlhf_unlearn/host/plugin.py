@@ -76,6 +76,12 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
         default="as_given",
         help=f"preset over the host's flags: {', '.join(LOSSES)}; a contradiction with an explicit flag is an error",
     )
+    add(
+        "--unlearn.advantage",
+        default=None,
+        help="what a group's rewards become, in place of the host's estimator (give that as dr_grpo): maxrl, or "
+        "path.py:function of your own (docs/remedies.md)",
+    )
     ids = "JSON list of prompt ids, or learnability.parquet:GROUP"
     add("--unlearn.only_prompts", default=None, help=f"train on these prompts alone: {ids}")
     add("--unlearn.skip_prompts", default=None, help=f"leave these prompts out: {ids}")
@@ -162,6 +168,14 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("--unlearn.save_rollouts must be 0 or more")
 
 
+def check_advantage(args: SimpleNamespace) -> None:
+    """Refuse an advantage that cannot be found, or beside another estimator; after the loss preset is set."""
+    from openrlhf_unlearn.host.advantages import load_advantage
+
+    if load_advantage(args.unlearn.advantage) and args.algo.advantage.estimator != "dr_grpo":
+        raise UsageError("--unlearn.advantage takes the estimator's place: give --algo.advantage.estimator dr_grpo")
+
+
 def engine_log_probs_flag(args: SimpleNamespace) -> str | None:
     """The flag with which the engines report log-probs, by its name in this host; None if they do so already."""
     advantage = args.algo.advantage
@@ -187,6 +201,7 @@ _FILES = (
     "train.agent_func_path",
     "unlearn.filter",
     "unlearn.sampler",
+    "unlearn.advantage",
     "unlearn.only_prompts",
     "unlearn.skip_prompts",
     "unlearn.answer_format",
@@ -236,6 +251,7 @@ class UnlearnPlugin:
         check_job_folder(args, Path.cwd())
         check_flags(args)
         preset = apply_loss(args, given)
+        check_advantage(args)
         filter = load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
         load_sampler(args.unlearn.sampler, SamplerConfig([], filter.samples_per_wave, args.train.seed))
         if preset:

@@ -7,6 +7,7 @@ where the host's modules look them up.
 import ray
 from openrlhf.trainer import ppo_trainer, ppo_trainer_async
 
+from openrlhf_unlearn.host.advantages import load_advantage, replace_advantages
 from openrlhf_unlearn.host.hooks import actor_class
 from openrlhf_unlearn.host.training.clipping import clipping_rows
 from openrlhf_unlearn.host.training.generator import UnlearnSamplesGenerator
@@ -26,6 +27,13 @@ class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
         self.likelihood_rows = likelihood_rows(experiences, has_reference=self.initial_model_group is not None)
         if self.args.unlearn.replay_log_probs == "stored":
             start_from_stored(experiences)
+        return experiences
+
+    def compute_advantages_and_returns(self, experiences):
+        experiences = super().compute_advantages_and_returns(experiences)
+        if advantage := load_advantage(self.args.unlearn.advantage):
+            args = self.args
+            replace_advantages(experiences, advantage, args.rollout.n_samples_per_prompt, args.reward.clip_range)
         return experiences
 
 
