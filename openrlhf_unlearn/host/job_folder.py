@@ -19,6 +19,7 @@ READ = (
     "unlearn.sampler",
     "unlearn.hints",
     "unlearn.advantage",
+    "unlearn.expert_traces",
     "unlearn.only_prompts",
     "unlearn.skip_prompts",
     "unlearn.answer_format",

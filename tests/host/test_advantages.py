@@ -9,6 +9,7 @@ from scipy.stats import binom
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.advantages import load_advantage, maxrl
+from openrlhf_unlearn.host.training.discrepancy import Multipliers
 from openrlhf_unlearn.host.training.marks import ID, POSITIVE
 from openrlhf_unlearn.host.training.trainer import UnlearnExperienceMaker
 
@@ -80,6 +81,7 @@ def maker(advantage, kl_coef=0.0):
         unlearn=SimpleNamespace(advantage=advantage),
     )
     made.strategy, made.args = SimpleNamespace(args=args), args
+    made.multipliers = Multipliers(None, 0.1)
     made.kl_ctl, made.advantage_estimator = SimpleNamespace(value=kl_coef), "dr_grpo"
     return made
 
