@@ -61,7 +61,7 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
         "--unlearn.expert_shaping",
         type=float,
         default=0.0,
-        help="weight of an expert's token: p / (p + this), p being its probability now, unclipped; 0: as of a replayed one",
+        help="weight of an expert's token: p / (p + this), p being its probability now; 0: as of a replayed one",
     )
     add(
         "--unlearn.oversample_factor",
@@ -107,7 +107,7 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=None,
         metavar="NATS",
-        help="by how much the trainer's log-probs of a prompt may differ from the engines', on average over its tokens, "
+        help="by how much the trainer's log-probs of a prompt may differ from the engines', on average over tokens, "
         "before a multiplier pulls them together; default: no bound (0.05 with --unlearn.loss discrepancy_constrained)",
     )
     add("--unlearn.discrepancy_rate", type=float, default=0.1, help="how fast that multiplier moves")

@@ -1,10 +1,11 @@
 """`--unlearn.loss discrepancy_constrained`: a bound on how far the trainer's log-probs may be from the engines'.
 
-After arXiv 2606.08779: the gap of a prompt, the mean over its response tokens of |log p_trainer - log p_engine|, may be
-up to a tolerance. Each prompt has a Lagrange multiplier that grows with what the gap is beyond the tolerance and shrinks,
-not below 0, with what it is short of it. Rollouts outside the tolerance are pulled back: the gradient of multiplier x gap
-is multiplier x sign(log p_trainer - log p_engine) on each token's log-prob, and it is added as what it is, a change of
-the token's advantage. So the host aggregates and clips it with the rest, and inside the tolerance nothing is changed.
+After arXiv 2606.08779: the gap of a prompt, the mean over its response tokens of |log p_trainer - log p_engine|, may
+be up to a tolerance. Each prompt has a Lagrange multiplier that grows with what the gap is beyond the tolerance and
+shrinks, not below 0, with what it is short of it. Rollouts outside the tolerance are pulled back: the gradient of
+multiplier x gap is multiplier x sign(log p_trainer - log p_engine) on each token's log-prob, and it is added as what it
+is, a change of the token's advantage. So the host aggregates and clips it with the rest, and inside the tolerance
+nothing is changed.
 
 The multipliers are a function of the run directory's `likelihood/` alone, so a resume finds them there.
 """
