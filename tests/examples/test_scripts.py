@@ -8,7 +8,7 @@ from tests.integration.stack import example, short_launches
 
 SCRIPTS = (
     "baseline", "clip_higher", "no_kl", "oversample_replay", "review", "unlearnable_only_k64", "posterior", "hinted",
-    "hints",
+    "hints", "maxrl", "expert",
 )  # fmt: skip
 FILTERS = {
     "oversample_replay": "oversample_replay", "review": "review+none", "posterior": "dynamic", "hinted": "hinted",
