@@ -2,14 +2,14 @@
 
     python benchmarks/remedies.py FOLDER [--seeds 0 1 2] [--arms posterior hinted …] [--episodes 6] [--samples 64]
 
-For each seed: `dynamic` and the same with another run seed (the null of a repeated run), then each arm, by the scripts of
-examples/ with the filter of `dynamic`. `posterior` trains for half of the episodes, hence half of the rollouts. Each arm
-is set against `dynamic` by `openrlhf-unlearn compare`. Stopped half-way, the same command goes on. A training takes about
-10 minutes on two idle cores, an evaluation 2.
+For each seed: `dynamic` and the same with another run seed (the null of a repeated run), then each arm, by the scripts
+of examples/ with the filter of `dynamic`. `posterior` trains for half of the episodes, hence half of the rollouts. Each
+arm is set against `dynamic` by `openrlhf-unlearn compare`. Stopped half-way, the same command goes on. A training takes
+about 10 minutes on two idle cores, an evaluation 2.
 
 `ratio`: rollouts of `posterior` over those of `dynamic`, the mean over seeds; `same`: whether its mean pass@1 over all
-prompts is not below that of `dynamic`, by the paired intervals of all seeds; `lost`: learnable prompts lost, with those of
-the repeated run. The table: solved without hints, over all seeds.
+prompts is not below that of `dynamic`, by the paired interval over the prompts of all seeds; `lost`: learnable prompts
+lost, and by the repeated run. The table: solved without hints, over all seeds.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn.report.compare import final_rate
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.stats.means import mean_interval, wilson
 from openrlhf_unlearn.store.run_dir import RunDir
 
+ROOT = Path(__file__).parents[1]
 BAR = 0.5
 # script, share of the episodes, flags; hints and traces are of the unlearnable and the never rewarded of `dynamic`
 ARMS = {
