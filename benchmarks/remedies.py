@@ -30,7 +30,7 @@ from openrlhf_unlearn.store.run_dir import RunDir
 
 ROOT = Path(__file__).parents[1]
 BAR = 0.5
-# script, share of the episodes, flags; hints and traces are of the unlearnable and the never rewarded of `dynamic`
+# script, share of the episodes, flags; hints and traces are of the prompts that `dynamic` did not learn
 ARMS = {
     "dynamic": ("baseline", 1.0, "--unlearn.filter dynamic"),
     "repeat": ("baseline", 1.0, "--unlearn.filter dynamic"),

@@ -6,7 +6,7 @@
 #
 #   BEFORE   a finished folder of baseline.sh; default: baseline
 #   TRACES   JSON lines with prompt_id and response (openrlhf-unlearn sft-set); default: the built-in world's solutions
-#            of BEFORE's unlearnable prompts
+#            of the prompts that BEFORE did not learn
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
