@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the scripts with hints: makes BEFORE/hints once from a finished run's unlearnable prompts, and names it HINTS.
+# Sourced by the scripts with hints: makes BEFORE/hints once from the prompts that a finished run did not learn; its name is HINTS.
 
 BEFORE=$(realpath -m "${BEFORE:-baseline}")
 HINTS=$BEFORE/hints

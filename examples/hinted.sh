@@ -3,7 +3,7 @@
 #
 #   BEFORE=baseline bash examples/hinted.sh [world|qwen] [FOLDER] [FLAG ...]    (settings.sh explains)
 #
-#   BEFORE     a finished folder of baseline.sh, whose unlearnable prompts get hints; default: baseline
+#   BEFORE     a finished folder of baseline.sh, whose prompts that were not learned get hints; default: baseline
 #   SOLUTIONS  worked solutions of the prompts, JSON lines; default: the built-in world's own
 #   TRAINS     group (default) or one: --unlearn.hint_trains
 set -euo pipefail

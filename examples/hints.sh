@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Hints as data, taken away in stages: every prompt as it is, and the unlearnable ones once more with 75, 50, 25 and 0 %
-# of their solution; each stage goes on from the model of the one before.
+# Hints as data, taken away in stages: every prompt as it is, and those that were not learned once more with 75, 50,
+# 25 and 0 % of their solution; each stage goes on from the model of the one before.
 #
 #   BEFORE=baseline bash examples/hints.sh [world|qwen] [FOLDER] [FLAG ...]    (settings.sh explains)
 #

@@ -97,8 +97,12 @@ class Collector(ABC):
 
     group_type = AcceptedGroup  # an adapter may keep its own
 
-    def __init__(self, sizes: Sizes, stream: PromptStream, filter: SampleFilter, tracker: Tracker):
+    def __init__(
+        self, sizes: Sizes, stream: PromptStream, filter: SampleFilter, tracker: Tracker, revisits_count: bool = False
+    ):
+        """`revisits_count`: prompts that a filter brings back take turns of the episode, and add no rollouts."""
         self.sizes, self.stream, self.filter, self.tracker = sizes, stream, filter, tracker
+        self.revisits_count = revisits_count
         self.buffer: list[AcceptedGroup] = []
         self.step = 0  # batches handed to the trainer
         self.rejected_in_a_row = 0
@@ -168,7 +172,9 @@ class Collector(ABC):
 
     def _sample(self, wanted: int) -> int:
         """Sample until `wanted` groups were accepted or the episode is over; returns the prompts consumed."""
-        first = self._revisited()[:wanted]
+        first = self._revisited()[: min(wanted, self.stream.left) if self.revisits_count else wanted]
+        if self.revisits_count:
+            self.stream.skip(len(first))
         first += self.stream.take(wanted - len(first))
         consumed = len(first)
         pending = self._visit(first)

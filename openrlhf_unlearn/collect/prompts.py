@@ -45,9 +45,18 @@ class PromptStream:
 
     def take(self, n: int) -> list[Prompt]:
         """The next up to `n` prompts of this episode; fewer, at last none, when it is over."""
-        chosen = self.sampler.take(min(n, len(self.rows) - self.position))
+        chosen = self.sampler.take(min(n, self.left))
         self.position += len(chosen)
         return [self.rows[i] for i in chosen]
+
+    @property
+    def left(self) -> int:
+        """Turns of this episode that are left."""
+        return len(self.rows) - self.position
+
+    def skip(self, n: int) -> None:
+        """Give `n` turns of this episode to prompts that come from elsewhere; those whose turns they were come next."""
+        self.position += n
 
     @property
     def exhausted(self) -> bool:

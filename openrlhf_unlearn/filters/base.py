@@ -18,6 +18,7 @@ class Rollout:
     replayed: bool = False
     judged: bool | None = None  # positive by the run's own rule; None: by the default threshold
     hinted: bool = False  # sampled with a hint in its prompt
+    expert: bool = False  # a stronger model's, not sampled here
 
     @property
     def positive(self) -> bool:
@@ -105,6 +106,8 @@ class FilterConfig:
     give_up_below: float = 0.0  # adaptive: stop where a positive in this visit is less likely than this; 0 never
     buffer_per_prompt: int = 8  # stored positives of one prompt
     buffer_bytes: float = 4e9  # memory of all stored positives
+    review_every: int = 5  # review: steps between two reviews
+    review_at_most: int = 16  # review: prompts a review
     pack: Callable[[Any], Any] = as_it_is
     hints: Mapping[str, Sequence[str]] = field(default_factory=dict)  # hinted: prompt id → hinted prompts, least first
     hint_trains: str = "group"  # hinted: the group of the hinted prompt, or one of its positives behind the plain one
@@ -134,6 +137,10 @@ class SampleFilter:
     def stuck(self, group: Group) -> bool:
         """Whether the plain rollouts, all of them sampled, lack a positive that this filter cannot make up for."""
         return not group.n_positive
+
+    def seed(self, prompt_id: str, rollouts: list[Rollout]) -> None:
+        """Keep positives that were not sampled here, before the first visit (`--unlearn.expert_traces`)."""
+        raise UserError("--unlearn.expert_traces fills the buffer of --unlearn.filter oversample_replay: choose that")
 
     def decide(self, group: Group) -> Decision:
         """Called once for each visit, when `wants_more` says 0. An accepted group brings exactly k rollouts: with

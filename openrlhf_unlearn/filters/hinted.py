@@ -16,7 +16,7 @@ one of positives alone, and after a visit that was solved without. A visit with 
 import random
 from dataclasses import replace
 
-from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, SampleFilter
+from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, Rollout, SampleFilter
 from openrlhf_unlearn.filters.dynamic import DynamicFilter
 
 
@@ -79,6 +79,9 @@ class HintedFilter(SampleFilter):
             level += 1
         if hints:
             self.level[plain.prompt_id] = min(max(level, 0), len(hints) - 1)
+
+    def seed(self, prompt_id: str, rollouts: list[Rollout]) -> None:
+        self.inner.seed(prompt_id, rollouts)
 
     def stuck(self, group: Group) -> bool:
         return self.inner.stuck(group)

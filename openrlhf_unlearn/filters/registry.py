@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,16 +54,22 @@ def load_named(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T]
 def _find(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T]) -> type[T]:
     if spec in known:
         return known[spec]
+    found = user_object(flag, spec, known)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        path, _, name = spec.rpartition(":")
+        raise UserError(f"{flag} {spec}: {path} has no subclass of {base.__name__} named {name}")
+    return found
+
+
+def user_object(flag: str, spec: str, known: Iterable[str]) -> object:
+    """What the file of `spec`, path.py:Name, calls Name, None if nothing. UserError if there is no such file."""
     path, colon, name = spec.rpartition(":")
     if not colon or not path.endswith(".py"):
         raise UserError(f"{flag} {spec}: choose of {', '.join(known)}, or give path.py:Name")
     if not Path(path).is_file():
         raise UserError(f"{flag} {spec}: no such file {path}")
-    module_spec = importlib.util.spec_from_file_location(f"unlearn_{base.__name__}_{Path(path).stem}", path)
+    module_spec = importlib.util.spec_from_file_location(f"unlearn_user_{Path(path).stem}", path)
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_spec.name] = module  # dataclasses look their module up there
     module_spec.loader.exec_module(module)
-    found = getattr(module, name, None)
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise UserError(f"{flag} {spec}: {path} has no subclass of {base.__name__} named {name}")
-    return found
+    return getattr(module, name, None)

@@ -30,6 +30,7 @@ from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, write_json
 from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
 
+NOT_LEARNED = ("unlearnable", "no_reward")
 FRAME = {"prefix": "{question}\n\nThe solution begins like this:\n{hint}", "abstract": "{question}\n\nHint: {hint}"}
 SOLVE = r"Solve this problem. Reason step by step, then give the final answer alone in \boxed{}."
 IDEA = (
@@ -47,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--kind", choices=list(FRAME), default="prefix", help="the beginning of a solution, or its idea in words")
     add("--shares", type=int, nargs="+", default=[75, 50, 25], metavar="PERCENT", help="of the stages, in their order")
     add("--frame", help="how question and hint stand together, as '{question}{hint}'; default: below each other")
-    add("--prompts", metavar="SPEC", help="JSON list of ids, or learnability.parquet:GROUP; default: the unlearnable")
+    add(
+        "--prompts",
+        metavar="SPEC",
+        help="JSON list of ids, or learnability.parquet:GROUP; default: the unlearnable and no_reward",
+    )
     add("--data", help="default: the run's")
     add("--question-key", help="column of the data with the question alone, where the prompt holds a template too")
     add("--answer-format", help="how our grader finds answers; default: the run's, else auto")
@@ -77,7 +82,12 @@ def make(args: argparse.Namespace, frame: str) -> int:
 
     run_dir = RunDir.open(args.run)
     questions = load_questions(run_dir, args.data, args.question_key)
-    chosen = choose(questions, args.prompts, run_dir)
+    if args.prompts:
+        chosen = choose(questions, args.prompts, run_dir)
+    else:
+        chosen = [question for question in questions.values() if question.group in NOT_LEARNED]
+    if not chosen:
+        raise UserError(f"{run_dir} has no unlearnable and no never rewarded prompt; give --prompts")
     texts, stopped = hint_texts(run_dir, chosen, args)
     if args.plan:
         return 0

@@ -145,3 +145,16 @@ def test_a_sampler_with_every_filter_visits_as_often_and_everyone_first(
         assert sum(visits.values()) == rows * episodes
     progress = [share for _, share in batches]
     assert progress == sorted(progress) and made.stream.progress == 1
+
+
+def test_prompts_brought_back_instead_take_turns_and_nobody_is_lost(tmp_path):
+    """Two of eight turns of an episode go to what is brought back; whose turns they were come next."""
+    made = Local(["01"] * 8, Sizes(2, 2, 1, NEVER), tmp_path, filter="none", episodes=4)
+    made.revisits_count = True
+    made.filter.revisit = lambda step: ["p0", "p1", "unknown"] if step % 4 == 2 else []
+    assert [share for _, share in made.run_all()] == [i / 16 for i in range(1, 17)]
+    visits = Counter()
+    for (name, _), n in made.visits.items():
+        visits[name] += n
+    assert sum(visits.values()) == 32, "as many rollouts as without review"
+    assert visits["p0"] == visits["p1"] == 3 + 4 and set(visits.values()) == {3, 7}

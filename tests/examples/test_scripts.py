@@ -8,14 +8,12 @@ from tests.integration.stack import example, short_launches
 
 SCRIPTS = (
     "baseline", "clip_higher", "no_kl", "oversample_replay", "review", "unlearnable_only_k64", "posterior", "hinted",
-    "hints",
+    "hints", "maxrl", "expert",
 )  # fmt: skip
 FILTERS = {
-    "oversample_replay": "oversample_replay",
-    "review": "review+none",
-    "posterior": "dynamic",
-    "hinted": "hinted",
-}
+    "oversample_replay": "oversample_replay", "review": "review+none", "posterior": "dynamic", "hinted": "hinted",
+    "expert": "oversample_replay",
+}  # fmt: skip
 
 
 def printed_command(script: str, setting: str, folder: Path) -> list[str]:
@@ -28,6 +26,7 @@ def printed_command(script: str, setting: str, folder: Path) -> list[str]:
 def test_the_host_accepts_every_training(tmp_path):
     hints = tmp_path / "before" / "hints"
     hints.mkdir(parents=True)
+    (hints.parent / "expert.jsonl").write_text('{"prompt_id": "0", "response": "12"}\n')
     for share in (25, 50, 75):
         (hints / f"hint_{share}.jsonl").write_text('{"prompt": "A1234=", "label": "12", "origin": "0", "hint": 0.5}\n')
     commands = {(s, w): printed_command(s, w, tmp_path / "out") for s in SCRIPTS for w in ("world", "qwen")}

@@ -53,7 +53,7 @@ def test_rows_and_stages(tmp_path, own_format):
     run, out = make_run(tmp_path, N), tmp_path / "hints"
     assert hints(run, out, "--solutions", str(solutions(tmp_path, sums(N), own_format))) == 0
     originals, half = read_jsonl(out / "originals.jsonl"), read_jsonl(out / "hint_50.jsonl")
-    assert len(originals) == N // 4  # the unlearnable
+    assert len(originals) == N // 2  # the unlearnable and the never rewarded
     for plain, hinted in zip(originals, half, strict=True):
         assert plain["origin"] == hinted["origin"] == prompt_id(plain["prompt"], plain["label"])
         assert hinted["label"] == plain["label"] and hinted["label"] not in hinted["prompt"].split("begins")[1]
@@ -62,7 +62,7 @@ def test_rows_and_stages(tmp_path, own_format):
         assert hinted["prompt"].endswith(" Answer in a box.")  # the template stays around it
     schedule = json.loads((out / "schedule.json").read_text())
     assert [stage["share"] for stage in schedule] == [0.75, 0.5, 0.25, 0.0]
-    assert [(stage["rows"], stage["hinted"]) for stage in schedule] == [(N + 3, 3)] * 3 + [(N, 0)]
+    assert [(stage["rows"], stage["hinted"]) for stage in schedule] == [(N + 6, 6)] * 3 + [(N, 0)]
     last = read_jsonl(out / schedule[-1]["data"])
     assert {row["hint"] for row in last} == {0.0} and len(last) == N
     plain = {row["prompt"] for row in last}
@@ -71,7 +71,7 @@ def test_rows_and_stages(tmp_path, own_format):
 
 def test_a_solution_that_is_missing_and_one_that_gives_the_answer_away_are_said(tmp_path, capsys):
     run, out = make_run(tmp_path, N), tmp_path / "hints"
-    rows = [row for i, row in enumerate(sums(N)) if i % 4 == 0]
+    rows = [row for i, row in enumerate(sums(N)) if i % 4 in (0, 3)]
     names = [prompt_id(FRAME.format(row["question"]), row["label"]) for row in rows]
     path = tmp_path / "solutions.jsonl"
     given_away = rf"Surely \boxed{{{rows[1]['label']}}}, which I now show in many words and again \boxed{{1}}"
@@ -81,8 +81,8 @@ def test_a_solution_that_is_missing_and_one_that_gives_the_answer_away_are_said(
         + json.dumps({"prompt_id": names[2], "solution": "Add the ones first, then the tens."})
     )
     assert hints(run, out, "--solutions", str(path)) == 0
-    assert "1 of 3 prompts with hints, 1 without a solution, 1 whose hint gives the answer" in capsys.readouterr().out
-    assert [row["origin"] for row in read_jsonl(out / "hint_25.jsonl")] == names[2:]
+    assert "1 of 6 prompts with hints, 4 without a solution, 1 whose hint gives the answer" in capsys.readouterr().out
+    assert [row["origin"] for row in read_jsonl(out / "hint_25.jsonl")] == names[2:3]
 
 
 def test_hints_of_an_endpoint_are_paid_once_and_wrong_solutions_are_none(tmp_path, capsys):
@@ -98,11 +98,11 @@ def test_hints_of_an_endpoint_are_paid_once_and_wrong_solutions_are_none(tmp_pat
         words = ["--model", "strong", "--base-url", server.url, "--max-answer-tokens", "99"]
         assert hints(run, tmp_path / "idea", "--kind", "abstract", *words) == 0
         assert hints(run, tmp_path / "idea", "--kind", "abstract", *words) == 0
-        assert len(server.requests) == 3
+        assert len(server.requests) == 6
         assert hints(run, tmp_path / "prefix", *words) == 0
-    assert "1 of 3 prompts with hints, 2 without a solution" in capsys.readouterr().out
+    assert "1 of 6 prompts with hints, 5 without a solution" in capsys.readouterr().out
     rows = read_jsonl(tmp_path / "idea" / "hint_abstract.jsonl")
-    assert [row["prompt"].count("Hint: Add column by column.") for row in rows] == [1, 1, 1]
+    assert [row["prompt"].count("Hint: Add column by column.") for row in rows] == [1] * 6
 
 
 @pytest.mark.parametrize(

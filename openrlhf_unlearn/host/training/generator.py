@@ -19,11 +19,13 @@ from openrlhf_unlearn.collect.prompts import PromptStream, distinct
 from openrlhf_unlearn.collect.selection import select_prompts, write_prompts
 from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.filters import FilterConfig, load_filter
+from openrlhf_unlearn.filters import FilterConfig, Rollout, load_filter
 from openrlhf_unlearn.grading.answer_key import answer_of, key
+from openrlhf_unlearn.host.losses import engine_log_probs_flag
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
+from openrlhf_unlearn.host.training.expert import as_response, like, read_traces
 from openrlhf_unlearn.host.training.hints import behind, load_hints, prompt_tokens
-from openrlhf_unlearn.host.training.marks import ID, POSITIVE, REPLAYED, id_number
+from openrlhf_unlearn.host.training.marks import EXPERT, ID, POSITIVE, REPLAYED, id_number
 from openrlhf_unlearn.host.training.packing import HeldGroup, packer
 from openrlhf_unlearn.host.training.prompts import prompt_rows
 from openrlhf_unlearn.host.training.state import StateTypeError, check_state
@@ -55,6 +57,8 @@ def filter_config(args) -> FilterConfig:
         buffer_bytes=own.replay_memory * 1e9,
         pack=packer(agent=bool(args.train.agent_func_path)),
         hint_trains=own.hint_trains,
+        review_every=own.review_every,
+        review_at_most=own.review_at_most,
     )
 
 
@@ -95,12 +99,27 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             PromptStream(chosen, load_sampler(args.unlearn.sampler, visited), args.train.num_episodes),
             filter,
             Tracker(self.run, args.unlearn.save_rollouts, first_wave),
+            args.unlearn.review_instead,
         )
         self.filter_name = args.unlearn.filter
         self.loader = ResumableLoader(self)
+        if args.unlearn.expert_traces:
+            self._seed_traces(args.unlearn.expert_traces)
         self._started = False
         self._progress = 0.0  # of the stream, when the last batch was handed out
         self._generate_kwargs: dict = {}
+
+    def _seed_traces(self, path: str) -> None:
+        """Put the traces of prompts that train into the filter's buffer; a resume brings its own state."""
+        with_log_probs = engine_log_probs_flag(self.args) is None
+        known = [row for row in read_traces(path) if row["prompt_id"] in self.stream.by_id]
+        if not known:
+            raise UserError(f"--unlearn.expert_traces {path}: no row is of a prompt that trains; of other data?")
+        for row in known:
+            prompt = self.stream.by_id[row["prompt_id"]]
+            response = as_response(row, prompt, self.tokenizer, with_log_probs)
+            payload = super()._process_response_into_experience(response, max_len=self.args.data.max_len)
+            self.filter.seed(prompt.id, [Rollout(1.0, payload, judged=True, expert=True)])
 
     # The host's entry point ----------------------------------------------------------------------------------------
 
@@ -127,13 +146,19 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
     def _take_batch(self, groups: list[HeldGroup]) -> Batch:
         batch = Batch()
         any_replayed = any(rollout.replayed for group in groups for rollout in group.rollouts)
+        any_expert = any(rollout.expert for group in groups for rollout in group.rollouts)
         for group in groups:
             rewards = []
             experiences = group.experiences(self.stream.by_id[group.prompt_id])
+            fresh = next((i for i, rollout in enumerate(group.rollouts) if not rollout.expert), 0)
             for rollout, experience in zip(group.rollouts, experiences, strict=True):
                 marks = {ID: id_number(group.prompt_id), POSITIVE: float(rollout.positive)}
                 if any_replayed:
                     marks[REPLAYED] = float(rollout.replayed)
+                if rollout.expert:
+                    like(experience, experiences[fresh])
+                if any_expert:
+                    marks[EXPERT] = float(rollout.expert)
                 experience.info = {**experience.info, **{name: torch.tensor([mark]) for name, mark in marks.items()}}
                 batch.append(experience)
                 rewards.append(experience.rewards.item())

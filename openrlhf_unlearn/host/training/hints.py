@@ -1,24 +1,16 @@
 """Hints for `--unlearn.filter hinted`: read as the host prepares data; rollouts put behind the plain prompt."""
 
-import json
-from pathlib import Path
 from types import SimpleNamespace
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.host.json_rows import json_rows
 
 
 def hint_rows(spec: str) -> list[dict]:
     """The hinted rows of files of `openrlhf-unlearn hints`, joined by commas. UserError if they are none."""
-    rows = []
-    for path in map(str.strip, spec.split(",")):
-        try:
-            found = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
-        except (OSError, ValueError) as error:
-            raise UserError(f"--unlearn.hints {path} cannot be read as JSON lines ({error})") from None
-        if not found or not all(isinstance(row, dict) and {"origin", "hint"} <= row.keys() for row in found):
-            raise UserError(f"--unlearn.hints {path}: rows need origin and hint; `openrlhf-unlearn hints` writes them")
-        rows += [row for row in found if row["hint"]]
-    return rows
+    paths = map(str.strip, spec.split(","))
+    rows = [row for path in paths for row in json_rows("--unlearn.hints", path, ("origin", "hint"), "hints")]
+    return [row for row in rows if row["hint"]]
 
 
 def load_hints(args: SimpleNamespace, tokenizer, prompt_ids: set[str]) -> dict[str, tuple[str, ...]]:

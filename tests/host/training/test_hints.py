@@ -8,6 +8,7 @@ import pytest
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.training.hints import behind, hint_rows, load_hints, prompt_tokens
 from openrlhf_unlearn.host.training.marks import marked_ids, marked_replayed
+from openrlhf_unlearn.host.training.state import read_state, write_state
 from openrlhf_unlearn.store.run_dir import prompt_id
 from tests.host.training.host import flags, generator
 from tests.host.training.test_generator import TRUE_OR_FALSE, collect, reward_file, rows, table
@@ -57,8 +58,8 @@ def test_a_killed_run_goes_on_with_the_same_hints(tmp_path):
     changes = {"unlearn__filter": "hinted", "unlearn__hints": path}
     made, again = (generator(rows("0", copies=N), tmp_path / name, reward, **changes) for name in "ab")
     made.generate_samples(max_len=32, max_new_tokens=1, temperature=1.0)
-    again.loader.files = made.loader.files
-    again.loader.load_state_dict(made.loader.state_dict())
+    write_state(tmp_path / "state.npz", made.state_dict(), made.step)
+    again.load_state_dict(read_state(tmp_path / "state.npz")[0])
     assert again.filter.state_dict() == made.filter.state_dict()
     again.engine.random.setstate(made.engine.random.getstate())
     again.sent = made.sent
