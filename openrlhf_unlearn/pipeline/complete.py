@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError, one_line
-from openrlhf_unlearn.pipeline.missing import Missing
 from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.probes import outdated
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import is_own

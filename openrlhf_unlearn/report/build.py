@@ -9,7 +9,6 @@ import numpy as np
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.masking import masked
-from openrlhf_unlearn.pipeline.missing import Missing
 from openrlhf_unlearn.report.advice import advise, consensus_answers, save_lists
 from openrlhf_unlearn.report.answer import answer
 from openrlhf_unlearn.report.browser import details, number_columns, pack_blocks, plain, shown_rollouts, table
@@ -18,6 +17,7 @@ from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.figures.base import remove, render, write_csv
 from openrlhf_unlearn.report.groups import HARD, group_table
 from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.probes import outliers, separation
 from openrlhf_unlearn.report.rollouts import HEAD, TAIL
