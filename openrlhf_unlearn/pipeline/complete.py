@@ -34,7 +34,7 @@ def call(verb: str, argv: Sequence[str]) -> None:
 
 
 def complete(runs: Sequence[RunDir], args: argparse.Namespace):
-    """Evaluate, classify, probe and forecast, as far as it is not there and `args` allows.
+    """Evaluate, classify, probe, forecast and diagnose, as far as it is not there and `args` allows.
 
     Returns what is missing, and the Classification, None without one; with --output nothing is written into the runs.
     """
@@ -42,7 +42,7 @@ def complete(runs: Sequence[RunDir], args: argparse.Namespace):
     groups_of = runs[:1] if args.compare else runs
     lacking, labels = _labels(groups_of, args)
     missing += lacking + _probe(runs[0], args)
-    return missing + ([] if args.output else _forecast(runs[0])), labels
+    return missing + ([] if args.output else _forecast(runs[0]) + _causes(groups_of)), labels
 
 
 def _evaluations(run: RunDir, args) -> list[Missing]:
@@ -134,6 +134,20 @@ def _forecast(run: RunDir) -> list[Missing]:
                 "a forecast from before training", str(error), shlex.join(["openrlhf-unlearn", "forecast", str(run)])
             )
         ]
+    return []
+
+
+def _causes(runs: Sequence[RunDir]) -> list[Missing]:
+    """Why prompts were not learned; made anew where what it was made from has changed."""
+    if not runs[0].learnability.exists() or not any(run.evaluation("final").exists() for run in runs):
+        return []
+    from openrlhf_unlearn.pipeline.diagnose import bring_up_to_date
+
+    try:
+        bring_up_to_date(runs)
+    except UserError as error:
+        command = shlex.join(["openrlhf-unlearn", "diagnose", *map(str, runs)])
+        return [Missing("why prompts were not learned", str(error), command)]
     return []
 
 

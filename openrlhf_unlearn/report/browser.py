@@ -37,6 +37,8 @@ def number_columns(material) -> dict[str, np.ndarray]:
         columns[f"{when}_low"] = material.label_column(f"{when}_low")
         columns[f"{when}_high"] = material.label_column(f"{when}_high")
         columns[f"{when}_n"] = tally.n.astype(float) if tally else np.full(material.size, np.nan)
+    if material.causes:
+        columns["cause_probability"] = material.causes.probability
     columns["confidence"] = material.label_column("label_confidence")
     columns["p_below_tau"] = material.label_column("p_below_tau")
     columns["visits"] = np.bincount(visits.row, minlength=material.size).astype(float)
@@ -73,6 +75,7 @@ def table(material, numbers: dict[str, np.ndarray], advice: list[dict], shown: d
         "label": [(label or "")[:LONGEST_LABEL] for label in material.prompts.column("label").to_pylist()],
         "group": [code.get(group, -1) for group in material.groups],
         "advice": marks.tolist(),
+        **({"cause": material.causes.cause.tolist()} if material.causes else {}),
         "shown": [len(shown.get(row, ())) for row in range(material.size)],
         **{name: plain(values) for name, values in numbers.items()},
     }
@@ -89,6 +92,8 @@ def details(material, shown: dict) -> list[dict]:
         if row in shown:
             entry["rollouts"] = [rollout.shown() for rollout in shown[row]]
             entry["text"] = texts[row].as_py() or ""
+        if material.causes:
+            entry |= material.causes.opened(row)
         if row in neighbours:
             entry["near"], entry["far"] = neighbours[row]
         found.append(entry)

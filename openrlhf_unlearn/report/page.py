@@ -15,6 +15,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from openrlhf_unlearn.causes.words import NAMES
 from openrlhf_unlearn.report.browser import pack
 from openrlhf_unlearn.report.build import Report
 from openrlhf_unlearn.report.figures import all_figures
@@ -118,6 +119,7 @@ def _settings(material, live: int | None, math: bool) -> dict:
         "runs": [str(run) for run in material.runs],
         "live": live,
         "math": math,
+        "causes": NAMES,
         "tau": material.tau,
     }
 
