@@ -21,7 +21,8 @@ from sklearn.linear_model import LogisticRegression
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.planted import FIT_WORLDS, WRONG, courses
-from openrlhf_unlearn.causes.early import ALONE, FILE, OF_KIN, features, histories, not_learned, weights
+from openrlhf_unlearn.causes.early import ALONE, FILE, OF_KIN, features, not_learned, weights
+from openrlhf_unlearn.collect.history import histories
 from openrlhf_unlearn.store.run_dir import write_json
 from tests.causes.simulator import Course, simulate
 

@@ -53,8 +53,11 @@ def of_cases(cases: Cases) -> Diagnosis:
     return Diagnosis(_table(cases, found, causes), _summary(cases, found, causes, cures), cures)
 
 
-def save(result: Diagnosis, runs: Sequence[str | Path]) -> None:
-    """Write causes.parquet, causes.json and a list of prompts for each cause into every run."""
+def save(result: Diagnosis, runs: Sequence[str | Path], made_from: dict | None = None) -> None:
+    """Write causes.parquet, causes.json and a list of prompts for each cause into every run.
+
+    made_from: what the diagnosis depends on, by which the next `analyze` knows whether to make it anew.
+    """
     causes, ids = result.table["cause"].to_pylist(), result.table["prompt_id"].to_pylist()
     for run in map(RunDir, runs):
         for cause in (*CAUSES, UNDECIDED):
@@ -64,7 +67,7 @@ def save(result: Diagnosis, runs: Sequence[str | Path]) -> None:
             else:
                 run.cause_list(cause).unlink(missing_ok=True)  # an earlier diagnosis may have left one
         write_table(run.causes, result.table)
-        write_json(run.causes_json, result.summary)
+        write_json(run.causes_json, {**result.summary, "made_from": made_from})
 
 
 def groups_of(runs: list[RunDir], tau: float = 0.1, easy: float = 0.1) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """While training runs: how likely is each prompt not to be learned by the end?
 
-A logistic regression on a prompt's own history, in which each visit counts DECAY times as much as the next one: the
+A logistic regression on a prompt's own history, in which each visit counts less than the next (collect/history.py): the
 discounted pass rate now, how far it lies above a slower average of itself (rising or falling), how many visits there
 were, whether it was ever rewarded; what share of training is done; and, where its kin by wording is known (kin.py), the
 same rate of these: a prompt whose kin was not learned yet may still be, one that stayed behind it will hardly be. The
@@ -10,54 +10,29 @@ in early.json. Null: a prompt that was never visited has no probability.
 
 import json
 import math
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-DECAY, SLOW_DECAY = 0.6, 0.9  # weight of a visit relative to the next one
-PRIOR_HITS, PRIOR_N = 0.2, 4.0  # rollouts that a history starts with
+from openrlhf_unlearn.collect.history import History
+
 ALONE = ("log odds of the rate", "its rise", "log visits", "never rewarded", "share done", "share done x log odds")
 OF_KIN = ("rate of kin", "rate of kin x own rate", "share done x rate of kin", "rise of kin")
 FILE = Path(__file__).with_name("early.json")
 
 
-@dataclass
-class History:
-    """One prompt's discounted counts, (positives, rollouts) at both rates of decay; visits; whether ever rewarded."""
-
-    fast: tuple[float, float] = (PRIOR_HITS, PRIOR_N)
-    slow: tuple[float, float] = (PRIOR_HITS, PRIOR_N)
-    visits: int = 0
-    rewarded: bool = False
-
-    def visit(self, n: int, positive: int) -> None:
-        self.fast = self.fast[0] * DECAY + positive, self.fast[1] * DECAY + n
-        self.slow = self.slow[0] * SLOW_DECAY + positive, self.slow[1] * SLOW_DECAY + n
-        self.visits += 1
-        self.rewarded |= positive > 0
-
-    @property
-    def rate(self) -> float:
-        """The discounted pass rate, never 0 or 1."""
-        return min(max(self.fast[0] / self.fast[1], 1e-3), 1 - 1e-3)
-
-    @property
-    def slow_rate(self) -> float:
-        return min(max(self.slow[0] / self.slow[1], 1e-3), 1 - 1e-3)
-
-    def features(self, done: float) -> list[float]:
-        """In the order of ALONE; done: share of training that is over."""
-        odds = math.log(self.rate / (1 - self.rate))
-        rise = odds - math.log(self.slow_rate / (1 - self.slow_rate))
-        return [odds, rise, math.log1p(self.visits), float(not self.rewarded), done, done * odds]
+def own_features(history: History, done: float) -> list[float]:
+    """In the order of ALONE; done: share of training that is over."""
+    odds = math.log(history.rate / (1 - history.rate))
+    rise = odds - math.log(history.slow_rate / (1 - history.slow_rate))
+    return [odds, rise, math.log1p(history.visits), float(not history.rewarded), done, done * odds]
 
 
 def features(histories: list[History], done: float, near: list[np.ndarray] | None = None) -> np.ndarray:
     """(prompts, features) of each history, or with `near`, the rows of each one's kin, those of OF_KIN too."""
     done = min(max(done, 0.0), 1.0)
-    own = np.array([history.features(done) for history in histories]).reshape(-1, len(ALONE))
+    own = np.array([own_features(history, done) for history in histories]).reshape(-1, len(ALONE))
     if near is None:
         return own
     rate, slow = (np.array([getattr(history, name) for history in histories]) for name in ("rate", "slow_rate"))
@@ -83,14 +58,6 @@ def not_learned(histories: list[History], done: float, near: list[np.ndarray] | 
     mine = weights(near is not None)
     p = 1 / (1 + np.exp(-(mine[0] + features(histories, done, near) @ mine[1:])))
     return np.where([history.visits > 0 for history in histories], p, np.nan)
-
-
-def histories(row: np.ndarray, n: np.ndarray, positive: np.ndarray, size: int) -> list[History]:
-    """Of visits in the order of steps, (visits,) each, the history of every one of `size` prompts."""
-    found = [History() for _ in range(size)]
-    for place, rollouts, hits in zip(row.tolist(), n.tolist(), positive.tolist(), strict=True):
-        found[place].visit(rollouts, hits)
-    return found
 
 
 def by_group(probability: np.ndarray, groups: np.ndarray) -> dict[str, dict[str, float]]:

@@ -57,7 +57,7 @@ def growth(observed: Observed) -> np.ndarray:
 
 
 def kin(observed: Observed) -> np.ndarray:
-    """Share of the nearest prompts by wording that the model solves at the end."""
+    """Mean pass rate at the end of the nearest prompts by wording."""
     return _none(observed) if observed.kin is None else observed.kin
 
 

@@ -32,12 +32,12 @@ def nearest(texts: list[str], rows: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-def solved_share(near: list[np.ndarray], rate: np.ndarray, at: float) -> np.ndarray:
-    """Share of each one's kin with a pass rate of at least `at`, nan with fewer than FEWEST of known rate."""
-    shares = np.full(len(near), np.nan)
+def kin_rate(near: list[np.ndarray], rate: np.ndarray) -> np.ndarray:
+    """Mean pass rate of each one's kin, nan with fewer than FEWEST of known rate. rate: (all prompts,)."""
+    found = np.full(len(near), np.nan)
     for i, rows in enumerate(near):
         rates = rate[rows]
         rates = rates[np.isfinite(rates)]
         if len(rates) >= FEWEST:
-            shares[i] = (rates >= at).mean()
-    return shares
+            found[i] = rates.mean()
+    return found

@@ -45,8 +45,8 @@ class Visits:
 class Observed:
     """Everything that a diagnosis may use; all but `final` may be missing.
 
-    early: samples of the initial model, or of the first part of training. seconds: other models. kin: (prompts,) share
-    of the nearest prompts by wording that the model solves at the end, nan where there are too few near ones;
+    early: samples of the initial model, or of the first part of training. seconds: other models. kin: (prompts,) mean
+    pass rate at the end of the nearest prompts by wording, nan where there are too few near ones;
     kin_second: the same for the second models. guess: (prompts,) rate at which its label is among the answers to other
     prompts, nan where no text was kept. opposed: (prompts,) cosine of its correct with its incorrect rollouts'
     gradient.

@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from openrlhf_unlearn.causes.evidence import SOLVES
-from openrlhf_unlearn.causes.kin import nearest, solved_share
+from openrlhf_unlearn.causes.kin import kin_rate, nearest
 from openrlhf_unlearn.causes.observed import Observed, Samples, Visits
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.answer_key import answer_of, key, number_of
@@ -118,8 +117,8 @@ def read_cases(
         early=early.samples() if early else None,
         seconds=[other.samples() for other in others],
         visits=read_visits(runs, mine),
-        kin=solved_share(near, rate, SOLVES),
-        kin_second=np.nanmax([solved_share(near, r, SOLVES) for r in second_rates], axis=0) if second_rates else None,
+        kin=kin_rate(near, rate),
+        kin_second=np.nanmax([kin_rate(near, r) for r in second_rates], axis=0) if second_rates else None,
         guess=guess_rates(finals, ids, rows, labels) if late.any_text else None,
         opposed=opposed(runs[0], mine),
     )

@@ -92,7 +92,7 @@ class Words:
     _growth = _majority
 
     def _kin(self, row: int, value: float) -> str:
-        return f"Of the prompts nearest to it by wording the model solves {percent(value)} at the end."
+        return f"On the prompts nearest to it by wording {percent(value)} of the samples are right at the end."
 
     def _hits(self, row: int, value: float) -> str:
         positive, n = self._counted(row)

@@ -9,6 +9,7 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 
+from openrlhf_unlearn.collect.history import History
 from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.filters import Rollout
 from openrlhf_unlearn.filters.forgetting import Forgetting
@@ -77,6 +78,7 @@ class Tracker:
         self.curve_of: dict[str, str] = {}  # prompt_id: easy, hard or never_positive, as seen so far
         self.told_scale = False
         self.forgetting = Forgetting()
+        self.histories: dict[str, History] = {}
         self._start_step()
 
     def _start_step(self) -> None:
@@ -110,6 +112,9 @@ class Tracker:
         )
         self._rewards.append(row)
         self._reasons[reason] += not accepted
+        self.histories.setdefault(sampled.prompt_id, History()).visit(
+            len(unbiased), sum(judgement.positive for judgement in unbiased)
+        )
         self._turnover[self.forgetting.visit(sampled.prompt_id, row["pass_rate"])] += 1
         # Chosen by the outcome it then plots, a constant reward of 0.05 would seem to fall from 0.15.
         self._curves.append(self.curve_of.get(sampled.prompt_id, "first_visit"))
@@ -196,9 +201,14 @@ class Tracker:
         return f"{text}; next to none: check the reward function, the prompt template and --unlearn.answer_format"
 
     def state_dict(self) -> dict:
-        return {"curve_of": dict(self.curve_of), "forgetting": self.forgetting.state_dict()}
+        return {
+            "curve_of": dict(self.curve_of),
+            "forgetting": self.forgetting.state_dict(),
+            "histories": {name: history.state() for name, history in self.histories.items()},
+        }
 
     def load_state_dict(self, state: dict) -> None:
         self.curve_of = dict(state["curve_of"])
         self.forgetting.load_state_dict(state["forgetting"])
+        self.histories = {name: History(*kept) for name, kept in state.get("histories", {}).items()}
         self._start_step()

@@ -21,7 +21,7 @@ from openrlhf_unlearn.store.trust import is_own
 
 
 def complete(runs: Sequence[RunDir], options: AnalyzeOptions):
-    """Evaluate, classify, probe and forecast, as far as it is not there and `options` allows.
+    """Evaluate, classify, probe, forecast and diagnose, as far as it is not there and `options` allows.
 
     Returns what is missing, and the Classification, None without one; with --output nothing is written into the runs.
     """
@@ -29,7 +29,7 @@ def complete(runs: Sequence[RunDir], options: AnalyzeOptions):
     groups_of = runs[:1] if options.compare else runs
     lacking, labels = _labels(groups_of, options)
     missing += lacking + _probe(runs[0], options)
-    return missing + ([] if options.output else _forecast(runs[0])), labels
+    return missing + ([] if options.output else _forecast(runs[0]) + _causes(groups_of)), labels
 
 
 def _evaluations(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
@@ -129,6 +129,20 @@ def _forecast(run: RunDir) -> list[Missing]:
                 "a forecast from before training", str(error), shlex.join(["openrlhf-unlearn", "forecast", str(run)])
             )
         ]
+    return []
+
+
+def _causes(runs: Sequence[RunDir]) -> list[Missing]:
+    """Why prompts were not learned; made anew where what it was made from has changed."""
+    if not runs[0].learnability.exists() or not any(run.evaluation("final").exists() for run in runs):
+        return []
+    from openrlhf_unlearn.pipeline.diagnose import bring_up_to_date
+
+    try:
+        bring_up_to_date(runs)
+    except UserError as error:
+        command = shlex.join(["openrlhf-unlearn", "diagnose", *map(str, runs)])
+        return [Missing("why prompts were not learned", str(error), command)]
     return []
 
 

@@ -17,11 +17,13 @@ rows whose label the models contradict, the surest first.
 """
 
 import argparse
+import hashlib
+import shlex
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, read_summary, read_table
+from openrlhf_unlearn.store.locks import SHORT_S, hold
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, read_summary, read_table
 from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
 
 
@@ -70,11 +72,12 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("give a RUN, or for a label audit --data D --label-key KEY --model M")
     from openrlhf_unlearn.causes.diagnosis import diagnose, save
 
+    runs = [RunDir.open(path) for path in args.runs]
     seconds = [found for word in args.second for found in second_models(args.runs, word, args)]
-    seconds = seconds or compared_models(RunDir.open(args.runs[0]))
-    with hold(RunDir(args.runs[0]).causes, "diagnose"):
+    seconds = seconds or known_models(runs[0])
+    with hold(runs[0].causes, "diagnose", wait_s=SHORT_S):
         result = diagnose(args.runs, seconds, tau=args.tau, easy=args.easy)
-        save(result, args.runs)
+        save(result, args.runs, made_from(runs, seconds))
     print(report(result, args.show))
     export(result.table, RunDir(args.runs[0]), args.export)
     print(f"written: {', '.join(str(RunDir(path).causes) for path in args.runs)}")
@@ -95,10 +98,46 @@ def second_models(runs: list[str], word: str, args: argparse.Namespace) -> list[
     return [sampled(first, word, n=args.n, trust_run=args.trust_run)]
 
 
+def bring_up_to_date(runs: list[RunDir]) -> None:
+    """Diagnose `runs` again, with the second models of last time, where what that was made from has changed."""
+    from openrlhf_unlearn.causes.diagnosis import diagnose, save
+
+    seconds = known_models(runs[0])
+    made = made_from(runs, seconds)
+    there = runs[0].causes.exists() and runs[0].causes_json.exists()
+    if there and read_object(runs[0].causes_json).get("made_from") == made:
+        return
+    paths = [run.path for run in runs]
+    with hold(runs[0].causes, "diagnose", wait_s=SHORT_S):
+        save(diagnose(paths, seconds), paths, made)
+
+
+def made_from(runs: list[RunDir], seconds: list[tuple[str, Path]]) -> dict:
+    """What a diagnosis depends on: the groups, evaluations by size and time, steps, second models, fitted tables."""
+    from openrlhf_unlearn.causes.diagnosis import groups_of
+    from openrlhf_unlearn.causes.posterior import FILE
+
+    files = [run.evaluation(tag) for run in runs for tag in ("initial", "final")] + [path for _, path in seconds]
+    stats = {str(path): path.stat() for path in files if path.exists()}
+    groups = sorted(groups_of(runs).items())
+    return {
+        "groups": hashlib.blake2b(repr(groups).encode(), digest_size=8).hexdigest(),
+        "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
+        "steps": [len(run.steps()) for run in runs],
+        "seconds": [[name, str(path)] for name, path in seconds],
+        "tables": hashlib.blake2b(FILE.read_bytes(), digest_size=8).hexdigest(),
+    }
+
+
+def known_models(run: RunDir) -> list[tuple[str, Path]]:
+    """Second models of the last diagnosis that are still there, and those that `openrlhf-unlearn models` sampled."""
+    last = read_object(run.causes_json)["made_from"]["seconds"] if run.causes_json.exists() else []
+    kept = [(name, Path(path)) for name, path in last if Path(path).exists()]
+    return kept + [found for found in compared_models(run) if found not in kept]
+
+
 def compared_models(run: RunDir) -> list[tuple[str, Path]]:
     """Models that `openrlhf-unlearn models` has sampled on this run, but for the one that it started from."""
-    from openrlhf_unlearn.store.run_dir import read_json
-
     names = [name for name in read_summary(run).get("models") or [] if run.evaluation(name).exists()]
     about = {name: read_json(run.evaluation_json(name)) for name in names if run.evaluation_json(name).exists()}
     start = run.config().get("model")
@@ -190,7 +229,7 @@ def report(result, show: int) -> str:
         lines.append(f"  {NAMES[cause]:<28}{counts['prompts']:>6} prompts{expected}")
     for i, cure in enumerate(result.remedies):
         say = Say(cure.template, cure.numbers, f"remedies.{i}")
-        lines += [f"{cure.title}: {say.text}", f"    {cure.command}"]
+        lines += [f"{cure.title}: {say.text}", f"    {filled(cure.command, summary['runs'][0], cure.cause)}"]
     for cause in summary["causes"]:
         chosen = sorted((r for r in rows if r["cause"] == cause), key=lambda r: -r["probability"])[:show]
         for row in chosen:
@@ -198,6 +237,11 @@ def report(result, show: int) -> str:
             lines += [f"    {line}" for line in row["evidence"]]
             lines.append(f"    to settle it: {row['settle']}" if cause != "undecided" else f"    {row['settle']}")
     return "\n".join(lines)
+
+
+def filled(command: str, run: str, cause: str) -> str:
+    """A remedy's command with the run and the list of its prompts."""
+    return command.format(run=shlex.quote(run), list=shlex.quote(str(RunDir(run).cause_list(cause))))
 
 
 def audit_report(result, counts: dict, show: int) -> str:

@@ -38,6 +38,12 @@ def refresh(options: AnalyzeOptions) -> None:
         return
     numbers = report.numbers
     groups = ", ".join(f"{name} {row['prompts']}" for name, row in numbers["groups"].items())
+    expected = ", ".join(
+        f"{name} {row['prompts'] * row['expected']:.0f} of {row['prompts']}"
+        for name, row in ((numbers["outlook"] or {}).get("groups") or {}).items()
+    )
+    if expected:
+        print(f"expected not to be learned by the end: {expected}")
     print(
         f"step {numbers['training']['last_step'] or 0}: {groups or 'no prompt yet'}; {page(options)}",
         flush=True,

@@ -21,6 +21,7 @@ from openrlhf_unlearn.report.groups import HARD, group_table
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.numbers import Say
+from openrlhf_unlearn.report.outlook import outlook
 from openrlhf_unlearn.report.probes import outliers, separation
 from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Rollout, Sample, shown_rollouts, token_limit
 from openrlhf_unlearn.store.run_dir import read_object
@@ -126,6 +127,7 @@ def _numbers(material: Material, args, missing: list[Missing]) -> dict:
             "visits": len(visits.step),
             "rollouts": int(visits.n.sum()),
         },
+        "outlook": outlook(material),
         "evaluations": {tag: _evaluation(material, tag) for tag in material.tags},
         "labels": {} if material.provisional else {name: classified.get(name) for name in LABELS},
         "expected_label_errors": material.summary.get("classify", {}).get("expected_label_errors"),

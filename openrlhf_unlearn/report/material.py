@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
+from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
 from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_samples, read_summary, read_table
@@ -161,6 +162,11 @@ class Material:
         if table is None or name not in table.column_names:
             return np.full(self.size, np.nan)
         return self.aligned(table, name)
+
+    @cached_property
+    def causes(self) -> Causes | None:
+        """Why prompts were not learned, of a diagnosis; None without one."""
+        return None if self.provisional else Causes.read(self.first, self)
 
     # Training --------------------------------------------------------------------------------------------------------
 

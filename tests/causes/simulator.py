@@ -138,7 +138,7 @@ def _near(made, rng) -> list[np.ndarray]:
 
 
 def _solved(near, rates) -> np.ndarray:
-    return np.array([(rates[rows] >= 0.5).mean() for rows in near])
+    return np.array([rates[rows].mean() for rows in near])
 
 
 def _answers(prompt: _Prompt, n: int, positive: int, right: float, habit: float, rng) -> Counter:

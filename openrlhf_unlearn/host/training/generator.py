@@ -7,12 +7,14 @@ and come back as its experiences.
 import math
 from dataclasses import replace
 
+import numpy as np
 import ray
 import torch
 from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 from openrlhf.trainer.ray.vllm_engine import batch_vllm_engine_call
 from openrlhf.utils.logging_utils import init_logger
 
+from openrlhf_unlearn.causes.early import by_group, not_learned
 from openrlhf_unlearn.collect.collector import Collector, Sizes, Visit
 from openrlhf_unlearn.collect.judgement import judge
 from openrlhf_unlearn.collect.prompts import PromptStream, distinct
@@ -165,9 +167,16 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             self.tracker.trained(group.prompt_id, group.rollouts, rewards)
         if groups:
             self.step += 1
-            own = {**self.filter.metrics(), **self.stream.sampler.metrics()}
+            own = {**self.filter.metrics(), **self.stream.sampler.metrics(), **self._outlook()}
             batch.metrics = {**self.tracker.finish_step(self.step), **own}
         return batch
+
+    def _outlook(self) -> dict[str, float]:
+        """Share of the prompts of each curve that is expected not to be learned by the end, for the host's loggers."""
+        names, histories = list(self.tracker.histories), list(self.tracker.histories.values())
+        curves = np.array([self.tracker.curve_of[name] for name in names])
+        found = by_group(not_learned(histories, self.stream.progress), curves)
+        return {f"unlearn/p_not_learned_{curve}": row["expected"] for curve, row in found.items()}
 
     # Sampling ------------------------------------------------------------------------------------------------------
 
