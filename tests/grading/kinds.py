@@ -778,7 +778,7 @@ RESPONSES = [
     ("\\boxed{\\frac{1}{\\sqrt2}}", "1:\\sqrt2", True),
     ("\\boxed{3:30}", "3:30 PM", True),
     ("\\boxed{3:30\\text{ pm}}", "3:30 p.m.", True),
-    ("\\boxed{15:30}", "3:30 p.m.", False),
+    ("\\boxed{15:30}", "3:30 p.m.", True),
     ("\\boxed{100\\%}", "1", True),
     ("\\boxed{0.25}", "25%", True),
     ("\\boxed{25 \\%}", "\\frac14", True),

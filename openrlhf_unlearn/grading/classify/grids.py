@@ -36,11 +36,16 @@ def environment(found: Nodes, of: Of) -> Shape | None:
 def _system(env: Node, of: Of) -> Shape | None:
     rows: list[tuple[Nodes, ...]] = [tuple(cell for cell in row if cell) for row in env.args]
     rows = _continued([row for row in rows if row])
-    conditional = [row for row in rows if len(row) == 2 and not any(node.kind == "rel" for node in row[0])]
+    conditional = [row for row in rows if len(row) == 2 and not _related(*row)]
     if conditional and len(conditional) == len(rows):
         return Cases(tuple((of(trimmed(value)), of(_condition(condition))) for value, condition in rows))
     items = tuple(of(trimmed(tuple(node for cell in row for node in cell))) for row in rows)
     return Many(items, "system") if len(items) > 1 else items[0] if items else None
+
+
+def _related(value: Nodes, condition: Nodes) -> bool:
+    """x & = 1 is an equation, and no value with its condition."""
+    return condition[0].kind == "rel" or any(node.kind == "rel" for node in value)
 
 
 def _continued(rows: list[tuple[Nodes, ...]]) -> list[tuple[Nodes, ...]]:
