@@ -1,5 +1,8 @@
 """Before anything starts: is the model whole, is every row of a local data file usable? One line names the culprit."""
 
+# pyright: basic
+# Rows of any file, and the arguments of the host.
+
 import csv
 import json
 import re

@@ -30,7 +30,7 @@ class Format(Protocol):
 
 
 class Maths:
-    """`auto`: find the answer (extract.py), normalise (nodes.py, shapes.py), compare (compare.py).
+    """`auto`: find the answer (extract/), normalise (formula/), classify (classify/), compare (compare/).
 
     A label that is one letter A to J makes it multiple choice.
     """

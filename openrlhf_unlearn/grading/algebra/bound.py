@@ -18,8 +18,11 @@ def degrees_bound(nodes: Nodes) -> Nodes:
     return tuple(out)
 
 
+_PI = Node("sym", "pi")
+
+
 def fractions_bound(nodes: Nodes) -> Nodes:
-    """1/2x is a half of x, 3/4π is three quarters of π: a stroke between two numbers is a fraction."""
+    """1/2x is a half of x, √3/2 i half of √3 i: a stroke between numbers, roots or π and a number is a fraction."""
     out: list[Node] = []
     i = 0
     while i < len(nodes):
@@ -27,7 +30,8 @@ def fractions_bound(nodes: Nodes) -> Nodes:
         if node.args and node.kind not in ("env", "sym"):
             node = Node(node.kind, node.text, tuple(map(fractions_bound, node.args)))
         if (
-            [n.kind for n in nodes[i : i + 3]] == ["num", "op", "num"]
+            [n.kind for n in nodes[i + 1 : i + 3]] == ["op", "num"]
+            and (node.kind in ("num", "sqrt") or node == _PI)
             and nodes[i + 1].text == "/"
             and not (
                 i + 3 < len(nodes) and nodes[i + 3].kind in ("sup",) or i + 3 < len(nodes) and nodes[i + 3].text == "!"

@@ -19,7 +19,7 @@ def last_formula(text: str) -> Found | None:
     if not found:
         return None
     start, end, inside = found
-    before, after = line[:start].rpartition("\n")[2], line[end:].strip(" .*_`\n,;:!")
+    before, after = line[:start].rstrip().rpartition("\n")[2], line[end:].strip(" .*_`\n,;:!")
     before = SENTENCE_END.split(before)[-1]
     if count_words(after) > 2 or NUMBER.search(after) or "?" in line[end:]:
         return None

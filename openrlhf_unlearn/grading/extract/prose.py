@@ -2,7 +2,7 @@
 
 import re
 
-_BULLET = re.compile(r"(?:[-+•]\s+(?=[$\\*`A-Za-z])|•\s*|\*\s+)")  # "- 5" may be minus five
+_BULLET = re.compile(r"(?:[=-]{3,}\s+|[-+•]\s+(?=[$\\*`A-Za-z])|•\s*|\*\s+)")  # "- 5" may be minus five
 _MARKUP = re.compile(r"\*\*|__|`+|^[#\s]+|^[*_](?=\S)|(?<=\S)[*_]$")
 SENTENCE_END = re.compile(r"[.。](?=\s|\Z)")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z']{3,}|\bI\b")
@@ -12,7 +12,7 @@ NUMBER = re.compile(r"(?<![\w.])-?(?:[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?|\.[0-
 HEDGE = re.compile(
     r"\b(?:not|n't|never|or|either|perhaps|maybe|might|may|could|possibly|probably|likely|unless|wrong|incorrect|if|"
     r"assum\w{0,6}|suppose|guess|neither|nor|except|between|about|around|approximately|roughly|at least|at most|"
-    r"more than|less than|fewer than)\b|n't\b|\?",
+    r"more than|less than|fewer than|cannot|doubt\w{0,4}|unsure|uncertain|unlikely|impossible|whether)\b|n't\b|\?",
     re.IGNORECASE,
 )
 

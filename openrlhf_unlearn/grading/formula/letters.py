@@ -4,7 +4,7 @@ import re
 
 from openrlhf_unlearn.grading.formula.nodes import Node
 from openrlhf_unlearn.grading.formula.symbols import FUNCTIONS, GREEK, PLAIN, RENAMED, UNITS_2, WORDS
-from openrlhf_unlearn.grading.formula.units import RATES, UNITS
+from openrlhf_unlearn.grading.formula.units import UNITS
 
 RUN = re.compile(r"[A-Za-z]+(?:-[A-Za-z]{2,})*")
 _NO_LETTERS = ("ell", "eta", "mu", "nu", "xi")  # products or words, unless written \eta
@@ -37,6 +37,6 @@ def is_product(run: str, after_number: bool = False) -> bool:
         return False  # a triangle, an angle, YES
     alphabetical = list(run) == sorted(set(run))
     vowel = any(char in "aeiouy" for char in run.lower()) and not alphabetical
-    if run in RATES or run in ("rpm", "lbs", "hrs", "mins") or after_number and run in UNITS:
+    if run in ("kph", "mph", "rpm", "lbs", "hrs", "mins") or after_number and run in UNITS:
         return False
     return not vowel and run.islower() and len(run) <= 5

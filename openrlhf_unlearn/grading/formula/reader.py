@@ -128,7 +128,7 @@ class Reader:
             return [Node("op", "*")]  # 1.5 x 10^3
         if run in ("sqrt", "abs") or run in _CALLS and self.text.startswith("(", self.at):
             return self.plain_call(run)
-        if run in UNITS and last == "num" and not _GOES_ON.match(self.text, self.at):
+        if len(run) > 1 and run in UNITS and last == "num" and not _GOES_ON.match(self.text, self.at):
             return [Node("word", run)]  # 5 min, 3 sec
         return letters(run, last)
 
