@@ -192,8 +192,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it becomes `path` if the block succeeds and is removed if not."""
     aside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
-        if path.exists() and not path.is_file():  # /dev/stdout, say: it would be replaced, and not written to
-            raise UserError(f"cannot write {path}: it is there and no file; give the name of a file")
+        if _is_device(path) or (path.exists() and not path.is_file()):  # it would be replaced, and not written to
+            raise UserError(f"cannot write {path}: it is no file; give the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(aside, os.O_CREAT | os.O_EXCL, 0o666))  # readable to whom the user's umask lets read it
         yield aside
@@ -205,6 +205,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
+
+
+def _is_device(path: Path) -> bool:
+    """/dev/stdout is one too, though it may lead to a file."""
+    return path.absolute().parts[1:2] in (("dev",), ("proc",)) and path.absolute().parts[2:3] != ("shm",)
 
 
 def write_json(path: Path, value) -> None:
