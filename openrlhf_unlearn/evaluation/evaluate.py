@@ -59,12 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="of the sampling")
     add("--engines", type=int, help="vLLM engines; default: one a GPU, or one without")
     add("--tensor-parallel", type=int, default=1, help="GPUs an engine")
-    add(
-        "--dtype",
-        default="bfloat16",
-        choices=("auto", "bfloat16", "float16", "float32"),
-        help="of the weights; as training's by default",
-    )
+    add("--dtype", default="bfloat16", choices=DTYPES, help="of the weights; as training's by default")
     add("--chunk", type=int, default=2048, help="responses between two saved parts")
     add("--grading-workers", type=int, default=2, help="processes that grade")
     add(

@@ -266,17 +266,22 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read ({reason}); it was cut off or is of another kind") from None
-    core = _CORE.get(path.name) or _CORE.get(path.parent.name, ())
+    core = (_CORE.get(path.name) or _CORE.get(path.parent.name, ())) if _of_a_run(path) else ()
     lacking = [name for name in core if name not in table.column_names and (columns is None or name in columns)]
     if lacking:
         raise UserError(f"{path} has no column {lacking[0]!r}; it is of another kind, or was edited")
-    for field in table.schema:
+    for field in table.schema if core else ():
         if _KINDS.get(field.name, _kind(field.type)) != _kind(field.type) != "null":
             raise UserError(
                 f"{path}: its column {field.name!r} holds {field.type}, not {_KINDS[field.name]}; it is of another "
                 "kind, or was edited"
             )
     return table
+
+
+def _of_a_run(path: Path) -> bool:
+    """Data sets of the user's are read here, too, whose `prompt` may be a list of messages."""
+    return any((folder / "run.json").exists() for folder in path.absolute().parents[:3])
 
 
 def _kind(type: pa.DataType) -> str:
