@@ -108,8 +108,7 @@ def test_a_rollout_is_positive_as_its_run_said_and_by_its_reward_where_it_said_n
 def test_a_data_set_of_the_users_may_call_its_columns_as_ours_are_called(tmp_path):
     table = pa.table({"prompt": [[{"role": "user", "content": "1+1"}]], "label": [2]})
     for name in ("prompts.parquet", "rewards/step-000001.parquet"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        pq.write_table(table, tmp_path / name)
+        write_table(tmp_path / name, table)
         assert read_table(tmp_path / name).equals(table)
     write_json(tmp_path / "run.json", {})
     with pytest.raises(UserError, match="has no column 'prompt_id'"):
