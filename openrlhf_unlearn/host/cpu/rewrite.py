@@ -2,8 +2,8 @@
 
 Calls such as `torch.cuda.empty_cache()` become calls of DeepSpeed's accelerator, which on a GPU are the very same
 functions of torch.cuda (tests/host/cpu/test_rewrite.py compares them) and on a CPU do what a CPU needs. Two host
-functions get a first line that takes our path where the accelerator is a CPU, and only there. Before the host starts Ray, ours
-is started where there is no GPU.
+functions get a first line that takes our path where the accelerator is a CPU, and only there. Before the host starts
+Ray, ours is started where there is no GPU.
 """
 
 import ast
