@@ -18,6 +18,8 @@ from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import is_own
 
 MODULES = {
+    "analyze": "openrlhf_unlearn.pipeline.analyze",
+    "classify": "openrlhf_unlearn.labels.classify",
     "evaluate": "openrlhf_unlearn.evaluation.evaluate",
     "forecast": "openrlhf_unlearn.labels.forecast",
     "probe": "openrlhf_unlearn.probe.command",
