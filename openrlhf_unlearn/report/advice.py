@@ -219,7 +219,7 @@ def _forecast(material, outliers, answers):
 
 
 def sampling_hours(material) -> float | None:
-    """Hours of training by the times of the step files of all runs; None where copying has lost them: copies are further
+    """Hours of training by the times of all runs' step files; None where copying has lost them: copies are further
     from the run's start than from one another."""
     hours = 0.0
     for run in material.runs:
