@@ -5,6 +5,7 @@ and come back as its experiences.
 """
 
 import math
+from functools import partial
 
 import ray
 import torch
@@ -13,7 +14,7 @@ from openrlhf.trainer.ray.vllm_engine import batch_vllm_engine_call
 from openrlhf.utils.logging_utils import init_logger
 
 from openrlhf_unlearn.collect.collector import Collector, Sizes, Visit
-from openrlhf_unlearn.collect.judgement import judge
+from openrlhf_unlearn.collect.judgement import Judgement, judge
 from openrlhf_unlearn.collect.prompts import PromptStream, distinct
 from openrlhf_unlearn.collect.selection import select_prompts, write_prompts
 from openrlhf_unlearn.collect.tracker import Tracker
@@ -21,7 +22,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, load_filter
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
 from openrlhf_unlearn.host.training.marks import ID, POSITIVE, REPLAYED, id_number
-from openrlhf_unlearn.host.training.packing import HeldGroup, packer
+from openrlhf_unlearn.host.training.packing import Answer, HeldGroup, packer
 from openrlhf_unlearn.host.training.prompts import prompt_rows
 from openrlhf_unlearn.host.training.state import StateTypeError, check_state
 from openrlhf_unlearn.store.run_dir import RunDir
@@ -159,17 +160,23 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         self.add_responses(visit, ray.get(handle))
 
     def add_responses(self, visit: Visit, responses: list[dict]) -> None:
+        make = partial(self._process_response_into_experience, **self._generate_kwargs)
         for response in responses:
-            visit.payloads.append(self._process_response_into_experience(response, **self._generate_kwargs))
-            visit.judgements.append(response["judgement"])
+            visit.payloads.append(Answer(response, make))
+            visit.judgements.append(self._judged(response))
             if len(visit.responses) < self.tracker.save_rollouts:
                 visit.responses.append(self._response_text(response))
 
     def _process_response_into_experience(self, response, **generate_kwargs):
         """The host's, for training and evaluation, once the reward has the one shape that it can batch."""
-        judgement = judge(response, self.args.unlearn.positive_above)
-        response.update(judgement=judgement, reward=judgement.reward, scores=judgement.score, extra_logs=judgement.logs)
+        self._judged(response)
         return super()._process_response_into_experience(response, **generate_kwargs)
+
+    def _judged(self, response: dict) -> Judgement:
+        if "judgement" not in response:
+            judged = judge(response, self.args.unlearn.positive_above)
+            response.update(judgement=judged, reward=judged.reward, scores=judged.score, extra_logs=judged.logs)
+        return response["judgement"]
 
     def _response_text(self, response: dict) -> str:
         tokens = response["observation_tokens"]
