@@ -19,7 +19,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # The base installation has neither torch nor the host: there the tests of what needs them are left out, and no others.
 collect_ignore_glob = []
 if importlib.util.find_spec("torch") is None:
-    collect_ignore_glob += ["worlds/*", "probe/*"]
+    collect_ignore_glob += ["collect/test_judgement.py", "gpu/*", "probe/*", "worlds/*"]
 if importlib.util.find_spec("openrlhf") is None:
     collect_ignore_glob += [
         "evaluation/test_evaluate.py", "examples/*", "grading/test_data_check.py", "grading/test_reward.py", "host/*",

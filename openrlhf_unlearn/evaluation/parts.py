@@ -13,7 +13,15 @@ import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.settings import Settings, check_same
-from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, atomic_path, read_json, read_samples, read_table, write_json
+from openrlhf_unlearn.store.run_dir import (
+    SCHEMAS,
+    RunDir,
+    atomic_path,
+    read_object,
+    read_samples,
+    read_table,
+    write_json,
+)
 
 # The tokens exactly as sampled, the end-of-text token included where there was one; the probe needs them.
 SCHEMA = (
@@ -54,7 +62,7 @@ class Parts:
         self.drawn = 0  # by this process
         state = self.folder / "settings.json"
         if state.exists():
-            check_same(read_json(state), settings, self.folder, "bring the same, or delete that folder to start anew")
+            check_same(read_object(state), settings, self.folder, "bring the same, or delete that folder to start anew")
         files = self._files()
         self.number = int(files[-1].stem.removeprefix("part-")) + 1 if files else 0
         for path in files:

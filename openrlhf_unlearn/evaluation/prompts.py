@@ -76,7 +76,7 @@ def check_no_images(prompts: list[Prompt], image_key: str) -> None:
 
 def _rows(config: DataConfig):
     """The host's own loader (files, folders, hub ids, several joined by commas), after a check of local files."""
-    from datasets.exceptions import DatasetNotFoundError
+    from datasets.exceptions import DatasetsError
 
     from openrlhf_unlearn.grading.data_check import LOCAL_FILES, check_data_file, host_rows
 
@@ -87,7 +87,7 @@ def _rows(config: DataConfig):
             check_data_file(Path(source), config.input_key, config.label_key, config.image_key, nested=True)
     try:
         rows = host_rows(config.data, config.prompt_split)
-    except (DatasetNotFoundError, FileNotFoundError, ConnectionError) as error:
+    except (DatasetsError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--data {config.data} cannot be loaded ({reason}); give a local file or a hub id") from None
     for key in filter(None, (config.input_key, config.label_key)):

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
+from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_samples, read_summary, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_samples, read_summary, read_table
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,11 @@ class Material:
             return np.full(self.size, np.nan)
         return self.aligned(table, name)
 
+    @cached_property
+    def causes(self) -> Causes | None:
+        """Why prompts were not learned, of a diagnosis; None without one."""
+        return None if self.provisional else Causes.read(self.first, self)
+
     # Training --------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -257,7 +263,7 @@ class Material:
             mine = np.bincount(rows[known], minlength=self.size), np.bincount(rows[hit], minlength=self.size)
             n, positive = n + mine[0], positive + mine[1]
             about = path.with_suffix(".json")
-            plan = plan_of(read_json(about)) if about.exists() else None
+            plan = plan_of(read_object(about)) if about.exists() else None
             rates.append((plan or Plan(0)).rates(*mine))
             adaptive |= plan is not None
             verdict = np.array(table.column("verdict").fill_null("wrong").to_pylist(), dtype=object)

@@ -1,7 +1,6 @@
 """Evaluation: the host's own prompts, settings from the run, parts that survive a kill; and the real engine."""
 
 import json
-import random
 import re
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan
 from openrlhf_unlearn.evaluation.engines import EngineConfig, room
-from openrlhf_unlearn.evaluation.evaluate import Sampling, _chunks, add_arguments
+from openrlhf_unlearn.evaluation.evaluate import EvaluateOptions, Sampling, _chunks
 from openrlhf_unlearn.evaluation.parts import Parts, grow
 from openrlhf_unlearn.evaluation.prompts import (
     DataConfig,
@@ -38,20 +37,14 @@ from openrlhf_unlearn.labels.counts import read_evaluation
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_samples, read_table, write_json
 from openrlhf_unlearn.store.trust import own
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
+from tests.evaluation.coins import Coins
+from tests.words import parsed
 
 REWARD = """
 def reward_func(queries, prompts, labels):
     assert len(queries) == 1 and queries[0].startswith(prompts[0])
     return {"rewards": float(queries[0].endswith("{" + labels[0] + "}<eos>"))}
 """
-
-
-def parsed(*words):
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args([str(word) for word in words])
 
 
 @pytest.fixture
@@ -63,8 +56,21 @@ def data(tmp_path):
 
 
 def settings_of(run, data, *words):
-    args = parsed("--model", "m", "--run", run, "--tag", "initial", "--data", data, "--label-key", "label", *words)
-    return resolve(args, "m", RunDir(str(run)))
+    options = parsed(
+        EvaluateOptions,
+        "--model",
+        "m",
+        "--run",
+        run,
+        "--tag",
+        "initial",
+        "--data",
+        data,
+        "--label-key",
+        "label",
+        *words,
+    )
+    return resolve(options, "m", RunDir(str(run)))
 
 
 # Prompts ----------------------------------------------------------------------------------------------------
@@ -179,19 +185,19 @@ def test_settings_come_from_the_run_unless_given(tmp_path, data):
     write_json(run.run_json, {"schema_version": 1, "args": args})
     own(run.run_json)
     words = ("--model", "m", "--run", run.path, "--tag", "x")
-    settings = resolve(parsed(*words), "m", run)
+    settings = resolve(parsed(EvaluateOptions, *words), "m", run)
     assert (settings.data, settings.input_key, settings.label_key) == (str(data), "q", "a")
     assert (settings.max_len, settings.max_new_tokens, settings.temperature) == (99, 7, 0.5)
     assert (settings.reward, settings.answer_format, settings.top_p) == (str(reward), "boxed", 1.0)
-    assert resolve(parsed(*words, "--temperature", 1, "--input-key", "p"), "m", run).temperature == 1.0
+    assert resolve(parsed(EvaluateOptions, *words, "--temperature", 1, "--input-key", "p"), "m", run).temperature == 1.0
 
 
 def test_a_new_run_hands_its_settings_to_the_next_evaluation(tmp_path, data):
     run = RunDir(tmp_path / "run")
     first = settings_of(run, data, "--max-len", 64, "--input-key", "prompt")
     start_run(run, first)
-    args = parsed("--model", "m", "--run", run.path, "--tag", "final")
-    assert resolve(args, "m", RunDir.open(run.path)) == first
+    options = parsed(EvaluateOptions, "--model", "m", "--run", run.path, "--tag", "final")
+    assert resolve(options, "m", RunDir.open(run.path)) == first
 
 
 def test_what_is_positive_is_what_the_run_says_unless_told(tmp_path, data):
@@ -232,9 +238,9 @@ def test_rewards_of_another_scale_are_counted_by_the_threshold(tmp_path, data):
 def test_missing_label_key_and_data(tmp_path, data):
     words = ("--model", "m", "--run", tmp_path, "--tag", "x")
     with pytest.raises(UserError, match="--data is missing"):
-        resolve(parsed(*words), "m", RunDir(tmp_path))
+        resolve(parsed(EvaluateOptions, *words), "m", RunDir(tmp_path))
     with pytest.raises(UserError, match="--label-key is missing"):
-        resolve(parsed(*words, "--data", data), "m", RunDir(tmp_path))
+        resolve(parsed(EvaluateOptions, *words, "--data", data), "m", RunDir(tmp_path))
 
 
 def test_room_is_the_hosts_rule():
@@ -306,23 +312,6 @@ def test_a_reward_that_is_not_here_is_told_before_anything_is_written(tmp_path, 
 
 
 # Parts and rounds, with a pool that tosses coins instead of a model ---
-
-
-class Coins:
-    """A pool whose "model" is right with the given probability for each prompt; it stops after `chunks` chunks."""
-
-    size = 1
-
-    def __init__(self, rates, seed=0, chunks=10**9):
-        self.rates, self.random, self.chunks = rates, random.Random(seed), chunks
-
-    def sample(self, chunks, progress):
-        for chunk in chunks:
-            if not self.chunks:
-                raise KeyboardInterrupt
-            self.chunks -= 1
-            progress(sum(request.n for request in chunk))
-            yield chunk, [[[int(self.random.random() < self.rates[r.key]) + 2] for _ in range(r.n)] for r in chunk]
 
 
 def graded(prompts, responses, labels):
