@@ -22,7 +22,8 @@ function refreshEvery(seconds) {
   setInterval(() => {
     if (paused || reading()) return; // never under the reader's hands
     kept.set("scroll", scrollY);
-    location.reload(); // what is filtered by stands in the address
+    address.change({}); // what is filtered by stands in it, and what was typed just now too
+    location.reload();
   }, 1000 * seconds);
   if (kept.get("scroll") && !address.isPlace()) scrollTo({ top: Number(kept.get("scroll")), behavior: "instant" });
 }
