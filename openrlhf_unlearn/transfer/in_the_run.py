@@ -5,10 +5,10 @@ GRPO trains on all prompts at once. To first order it changes the pass rate of p
     p_q · L_q · Σ_p≠q t_p · m_q
 
 with t_p the GRPO gradient of every other prompt, m_q the gradient of q's own correct rollouts, p_q its pass rate and
-L_q their length. q's own gradient is left out, since its noise would be on both sides. A long training goes beyond first
-order, so ranks are compared, with the pass rate after training: its change would hold the noise of p_q with the other
-sign. The prediction holds p_q, which alone tells much of what will be learned: it counts by what it adds to that. Only
-hard prompts enter, the question being about these.
+L_q their length. q's own gradient is left out, since its noise would be on both sides. A long training goes beyond the
+first order, so ranks are compared, with the pass rate after training: its change would hold the noise of p_q with the
+other sign. The prediction holds p_q, which alone tells much of what will be learned: it counts by what it adds to that.
+Only hard prompts enter, the question being about these.
 """
 
 from dataclasses import dataclass
