@@ -175,6 +175,7 @@ IMPORT = "import jsonl {tmp}/r.jsonl --run {new} --tag initial"
 AUGMENT = "augment similar --run {run} --output {tmp}/out"
 ENDPOINT = "--model w --base-url http://127.0.0.1:9/v1 --tries 1"
 ASKED = f"{AUGMENT} {ENDPOINT} --check-model c"
+HINTS = "hints {run} --output {tmp}/out"
 SHEET = "judge {run} --csv-in {tmp}/s.csv --rater ada"
 IN_USE = "is in use by probe (process"
 NAMES = "letters, digits, '.', '-' and '_' only"
@@ -308,6 +309,15 @@ CASES = [
     Case(SHEET, 1, "is no correct rollout", text("s.csv", "item,score\nx,3\n")),
     Case("judge {run} --tag initial --per-group 0 --model w", 2, "must be at least 1"),
     Case("sft-set --run {run} --output {tmp}/s.jsonl --model w --attempts 0", 2, "give --attempts of at least 1"),
+    Case(HINTS, 2, "a prefix needs solutions"),
+    Case(f"{HINTS} --kind abstract", 2, "asks an endpoint for the idea"),
+    Case(f"{HINTS} --solutions {{tmp}}/none.jsonl", 1, "none.jsonl cannot be read"),
+    Case(f"{HINTS} --solutions s --shares 0", 2, "above 0 and at most 100"),
+    Case(f"{HINTS} --solutions s --frame '{{{{hint}}}}'", 2, "must hold {question} and {hint}"),
+    Case(f"{HINTS} --solutions {{tmp}}/s.jsonl", 1, "each row needs a text 'solution'", text("s.jsonl", "")),
+    Case(f"{HINTS} --solutions {{tmp}}/s.jsonl", 1, "is not JSON lines", text("s.jsonl", "{")),
+    Case("compare {run} {run}", 1, "the same run is given twice"),
+    Case("compare {run} {new}", 1, "is not a folder"),
     Case("sft-set --run {run} --output {tmp}/s --from-run {run} --from-tag none", 1, "none.parquet does not exist"),
     # launches
     Case("curriculum {run} --output {tmp}/c", 1, "holds no launch"),
