@@ -22,13 +22,6 @@ OF_KIN = ("rate of kin", "rate of kin x own rate", "share done x rate of kin", "
 FILE = Path(__file__).with_name("early.json")
 
 
-def features(self, done: float) -> list[float]:
-    """In the order of ALONE; done: share of training that is over."""
-    odds = math.log(self.rate / (1 - self.rate))
-    rise = odds - math.log(self.slow_rate / (1 - self.slow_rate))
-    return [odds, rise, math.log1p(self.visits), float(not self.rewarded), done, done * odds]
-
-
 def own_features(history: History, done: float) -> list[float]:
     """In the order of ALONE; done: share of training that is over."""
     odds = math.log(history.rate / (1 - history.rate))

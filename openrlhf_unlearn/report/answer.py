@@ -77,8 +77,8 @@ def _outcome(group: str, report: dict) -> str:
 
 
 def _why(report: dict, material, similarity: dict | None):
-    """While training runs what is to be expected; then the causes, where there is a diagnosis; else the gradients, with a
-    probe of enough prompts; else what the training rewards say."""
+    """While training runs what is to be expected; then the causes, where there is a diagnosis; else the gradients, with
+    a probe of enough prompts; else what the training rewards say."""
     if found := outlook.sentence(report.get("outlook")) or sentence(material):
         return found
     if similarity:
