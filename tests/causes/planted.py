@@ -1,11 +1,8 @@
 """A small run on disk whose causes are known: kinds of sums, by their wording, with answers as text."""
 
-from pathlib import Path
-
-import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMAS, write_json, write_table
 
 EACH, N, STEPS, K = 14, 32, 12, 8
 WORDINGS = {  # kind → its wording; `mislabelled` shares that of `learned`
@@ -29,67 +26,8 @@ def prompts() -> list[dict]:
             if kind == "learned" and i < MISLABELLED:
                 name, label = "mislabelled", str(int(right) + 5)
             text = wording.format(a=a, b=b)
-            rows.append({"prompt": text, "label": label, "right": right, "kind": name, "id": prompt_id(text, label)})
-    return rows
-
-
-RATE = {
-    "learned": (0.05, 0.95),
-    "mislabelled": (0.05, 0.95),
-    "format": (0.5, 0.9),
-    "beyond": (0.04, 0.04),
-    "random": (0.03, 0.03),
-}
-ABLE = {**RATE, "beyond": (0.9, 0.9)}
-
-
-def write_run(folder: Path, text: bool = True, counted: bool = False) -> RunDir:
-    """The run, classified. text: evaluations keep responses; counted: the tracker counted wrong answers."""
-    from openrlhf_unlearn.labels.classify import classify, save
-
-    run, made, rng = RunDir(folder), prompts(), np.random.default_rng(0)
-    data = folder.parent / "data.jsonl"
-    data.write_text(
-        pa.Table.from_pylist(made).select(["prompt", "label"]).to_pandas().to_json(orient="records", lines=True)
-    )
-    keys = {"prompt_dataset": str(data), "input_key": "prompt", "label_key": "label"}
-    write_json(
-        run.run_json,
-        {
-            "schema_version": SCHEMA_VERSION,
-            "model": "m",
-            "data": "d",
-            "seed": 0,
-            "args": {"data": keys, "train": {"num_episodes": STEPS}},
-        },
-    )
-    columns = [[row[key] for row in made] for key in ("id", "prompt", "label")] + [["sums"] * len(made)]
-    write_table(run.prompts, pa.table(columns, schema=SCHEMAS["prompts"]))
-    evaluate(run, made, "initial", 0, rng, text)
-    evaluate(run, made, "final", 1, rng, text)
-    for step in range(1, STEPS + 1):
-        run.write_step("rewards", step, [_visit(row, (step - 1) / (STEPS - 1), counted, rng) for row in made])
-    save(classify([run.path]), [run.path])
-    return run
-
-
-def evaluate(run: RunDir, made: list[dict], tag: str, when: int, rng, text: bool = True, rates: dict = RATE) -> None:
-    rows = []
-    for row in made:
-        for sample, answer in enumerate(answers(row, rates[row["kind"]][when], N, rng)):
-            right = answer == row["label"]
-            response = rf"It is \boxed{{{answer}}}" if text else None
-            verdict = "correct" if right else "wrong"
-            rows.append(
-                {
-                    "prompt_id": row["id"],
-                    "sample": sample,
-                    "response": response,
-                    "reward": float(right),
-                    "verdict": verdict,
-                    "n_tokens": 4,
-                }
-            )
+            values = (row["id"], sample, response, float(right), verdict, 4)
+            rows.append(dict(zip(SCHEMAS["evaluations"].names, values, strict=True)))
     write_table(run.evaluation(tag), pa.Table.from_pylist(rows, schema=SCHEMAS["evaluations"]))
     write_json(run.evaluation_json(tag), {"model": "m", "n": N, "temperature": 1.0, "adaptive": None})
 

@@ -68,11 +68,8 @@ def test_labels_go_out_for_review_and_come_back(run, tmp_path):
     assert cli.main(["diagnose", str(run), "--decisions", str(review), "--output", str(mended)]) == 0
     kept = [json.loads(line) for line in mended.read_text().splitlines()]
     assert len(kept) == len(prompts()) - 1
-    changed = [
-        row
-        for row, before in zip(kept, prompts(), strict=False)
-        if row not in [{"prompt": p["prompt"], "label": p["label"]} for p in prompts()]
-    ]
+    before = {(row["prompt"], row["label"]) for row in prompts()}
+    changed = [row for row in kept if (row["prompt"], row["label"]) not in before]
     assert [row["label"] for row in changed] == [rows[0]["new_label"]]
 
 

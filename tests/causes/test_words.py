@@ -21,20 +21,27 @@ def words(**known) -> Words:
 MAJORITY = {"final": samples(answers={"a": 29, "b": 3}), "early": samples(answers={"a": 2})}
 
 
+FORM = ({"final": samples(answers={}, disputed=20)}, {"final": samples(answers={}, disputed=0)})
+GIVES = "29 of 32 samples after training give “4821”, which is graded wrong; before, 2 of 32 did"
+GUESSED = {"final": samples(64, 3), "guess": np.array([0.05])}
+LOST, STEADY = {"visits": visits(0, 1, 6, 7, 8, 7, 2, 0, 0, 0)}, {"visits": visits(0, 1, 0, 1, 0, 0, 1, 0, 0, 1)}
+AGREES = {**MAJORITY, "seconds": [samples(answers={"a": 20})]}
+
+
 @pytest.mark.parametrize(
     ("kind", "says", "known", "null"),
     [
-        ("disputed", "have the label's value in another form", {"final": samples(answers={}, disputed=20)}, {"final": samples(answers={}, disputed=0)}),
+        ("disputed", "have the label's value in another form", *FORM),
         ("failed", "ended without an answer", {"final": samples(failed=10)}, {"final": samples(failed=1)}),
-        ("majority", "29 of 32 samples after training give “4821”, which is graded wrong; before, 2 of 32 did", MAJORITY, {}),
+        ("majority", GIVES, MAJORITY, {}),
         ("kin", "80 % of the samples are right at the end", {"kin": np.array([0.8])}, {}),
-        ("guess", "no more than a guess earns", {"final": samples(64, 3), "guess": np.array([0.05])}, {"guess": np.array([0.0])}),
+        ("guess", "no more than a guess earns", GUESSED, {"guess": np.array([0.0])}),
         ("trend", "rose", {"visits": visits(0, 0, 0, 1, 1, 2, 3, 3, 4)}, {"visits": visits(0, 0, 0)}),
-        ("peak", "In its best stretch", {"visits": visits(0, 1, 6, 7, 8, 7, 2, 0, 0, 0)}, {"visits": visits(0, 1, 0, 1, 0, 0, 1, 0, 0, 1)}),
+        ("peak", "In its best stretch", LOST, STEADY),
         ("second", "other solves it in 30 of 32", {"seconds": [samples(positive=30)]}, {}),
-        ("second", "other gives the same answer, in 20 of 32", {**MAJORITY, "seconds": [samples(answers={"a": 20})]}, MAJORITY),
+        ("second", "other gives the same answer, in 20 of 32", AGREES, MAJORITY),
     ],
-)  # fmt: skip
+)
 def test_a_sentence_is_said_of_its_data_and_of_no_other(kind, says, known, null):
     assert says in words(**known).line(kind, 0)
     assert words(**null).line(kind, 0) is None
@@ -55,7 +62,8 @@ def test_lines_are_of_the_likeliest_cause_and_each_is_said_once():
 
 
 def test_what_would_settle_it():
-    flat = {"visits": visits(*[0, 1] * 15), "kin": np.array([0.0]), "guess": np.array([0.0]), "final": samples(answers={"a": 2, "b": 2})}  # fmt: skip
+    flat = {"visits": visits(*[0, 1] * 15), "kin": np.array([0.0]), "guess": np.array([0.0])}
+    flat["final"] = samples(answers={"a": 2, "b": 2})
     text, command = words(**flat).settles(0, "undecided")
     assert "a second model" in text and command == "openrlhf-unlearn diagnose run --second MODEL"
     assert words(**MAJORITY).settles(0, "wrong_label")[1].startswith("openrlhf-unlearn diagnose run --export")
