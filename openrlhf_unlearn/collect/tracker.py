@@ -29,6 +29,7 @@ class Sampled:
     judgements: list[Judgement]
     responses: list[str] = field(default_factory=list)
     answers: list[str | None] = field(default_factory=list)  # key of each rollout's answer, where it was looked for
+    hinted: list[Judgement] = field(default_factory=list)  # of a wave with a hint, which no pass rate counts
 
 
 def reward_row(prompt_id: str, rewards: list[float], positive: list[bool], processed: bool, **columns) -> dict:
@@ -106,9 +107,11 @@ class Tracker:
             accepted=accepted,
             reason=reason,
             **wrong_answers(sampled),
+            n_hinted=len(sampled.hinted),
+            n_hinted_positive=sum(judgement.positive for judgement in sampled.hinted),
         )
         self._rewards.append(row)
-        self._reasons[reason] += 1
+        self._reasons[reason] += not accepted
         self.histories.setdefault(sampled.prompt_id, History()).visit(
             len(unbiased), sum(judgement.positive for judgement in unbiased)
         )
@@ -135,9 +138,11 @@ class Tracker:
 
     def trained(self, prompt_id: str, rollouts: tuple[Rollout, ...], rewards: list[float]) -> None:
         """Record a group as it goes into the batch of the current step; `rewards`: what it trains by."""
-        n_replayed = sum(rollout.replayed for rollout in rollouts)
+        n_replayed = sum(rollout.replayed and not rollout.hinted for rollout in rollouts)
         positive = [rollout.positive for rollout in rollouts]
         columns = {"n_replayed": n_replayed, "accepted": True, "reason": "accepted"}
+        columns |= {"n_hinted": len(hinted := [rollout for rollout in rollouts if rollout.hinted])}
+        columns |= {"n_hinted_positive": sum(rollout.positive for rollout in hinted)}
         self._rewards.append(reward_row(prompt_id, rewards, positive, processed=True, **columns))
 
     def finish_step(self, step: int) -> dict[str, float]:
@@ -156,13 +161,16 @@ class Tracker:
         metrics = {"unlearn/prompts_trained": float(len(trained))}
         if sampled:
             metrics["unlearn/pass_rate"] = sum(row["accepted"] for row in sampled) / len(sampled)
-            metrics["unlearn/rollouts_sampled"] = float(sum(row["n"] for row in sampled))
+            metrics["unlearn/rollouts_sampled"] = float(sum(row["n"] + row["n_hinted"] for row in sampled))
             metrics["unlearn/newly_solved"] = float(self._turnover["gained"])
             metrics["unlearn/forgotten"] = float(self._turnover["lost"])
+        if any(row["n_hinted"] for row in self._rewards):
+            metrics["unlearn/hinted_sampled"] = float(sum(row["n_hinted"] for row in sampled))
+            metrics["unlearn/hinted_trained"] = float(sum(row["n_hinted"] for row in trained))
         if any(row["n_replayed"] for row in trained):
             metrics["unlearn/replayed"] = float(sum(row["n_replayed"] for row in trained))
         for reason, count in self._reasons.items():
-            if reason != "accepted":
+            if count:
                 metrics[f"unlearn/rejected_{reason}"] = float(count)
         for curve in ("first_visit", "easy", "hard", "never_positive"):
             means = [row["mean_reward"] for row, at in zip(sampled, self._curves, strict=True) if at == curve]

@@ -95,7 +95,7 @@ def second_models(runs: list[str], word: str, args: argparse.Namespace) -> list[
         if not tags:
             raise UserError(f"--second {word} has no evaluation final or initial; make one: openrlhf-unlearn evaluate")
         return [(Path(word).name, other.evaluation(tags[0]))]
-    return [sampled(first, word, ["-n", str(args.n), *(["--trust-run"] if args.trust_run else [])])]
+    return [sampled(first, word, n=args.n, trust_run=args.trust_run)]
 
 
 def bring_up_to_date(runs: list[RunDir]) -> None:
@@ -144,13 +144,13 @@ def compared_models(run: RunDir) -> list[tuple[str, Path]]:
     return [(name, run.evaluation(name)) for name in names if about.get(name, {}).get("model") != start]
 
 
-def sampled(run: RunDir, model: str, words: list[str]) -> tuple[str, Path]:
+def sampled(run: RunDir, model: str, **how) -> tuple[str, Path]:
     """(name, evaluation in `run`) of a model, sampled now where that was not done yet."""
     from openrlhf_unlearn.causes.audit import evaluation_tag
-    from openrlhf_unlearn.pipeline.missing import call
+    from openrlhf_unlearn.evaluation.evaluate import evaluate
 
     tag = evaluation_tag(model)
-    call("evaluate", ["--run", str(run), "--tag", tag, "--model", model, *words])
+    evaluate(model, str(run), tag, **how)
     return tag, run.evaluation(tag)
 
 
@@ -160,12 +160,9 @@ def audit_data(args: argparse.Namespace) -> int:
     from openrlhf_unlearn.causes.audit import audit
 
     run = RunDir(args.output or f"{Path(args.data).stem}_audit")
-    words = ["--data", args.data, "--input-key", args.input_key, "--label-key", args.label_key, "-n", str(args.n)]
-    for name in ("input_template", "max_new_tokens", "answer_format"):
-        if (value := getattr(args, name)) is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    words += ["--apply-chat-template"] if args.apply_chat_template else []
-    tags = [sampled(run, model, words)[0] for model in args.model]
+    names = ("data", "n", "input_key", "label_key", "input_template", "max_new_tokens", "answer_format")
+    how = {name: getattr(args, name) for name in names} | {"apply_chat_template": args.apply_chat_template or None}
+    tags = [sampled(run, model, **how)[0] for model in args.model]
     result, counts = audit(run, tags)
     print(audit_report(result, counts, args.show))
     export(result.table, run, args.export or run.path / "review.csv")

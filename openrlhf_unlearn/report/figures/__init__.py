@@ -26,6 +26,7 @@ MODULES = (
     "reasoning",
     "augmentation",
     "variants",
+    "transfer",
     "verdicts",
     "acceptance",
     "sensitivity",
