@@ -19,8 +19,9 @@ _COLUMNS = "input label output prompt image images video chosen rejected questio
 _TOKENS = "eos bos pad unk sep cls mask stop end start special image response per a"
 _HARMLESS = {"key": set(_COLUMNS.split()), "token": set(_TOKENS.split())}
 _QUOTED = r"'[^']*'|\"(?:[^\"\\]|\\.)*\""
-_AFTER_FLAG = re.compile(rf"(--?[\w.-]+(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}|[^\s'\"])+")
-_NAMED = re.compile(rf"([\w.-]+=|['\"][\w.-]+['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
+# A name is searched for in its last hundred characters: without a bound a long word takes the square of its length.
+_AFTER_FLAG = re.compile(rf"(--?[\w.-]{{1,100}}(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}|[^\s'\"])+")
+_NAMED = re.compile(rf"([\w.-]{{1,100}}=|['\"][\w.-]{{1,100}}['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
 _USER = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
 _HEADER = re.compile(r"\b(Bearer|Basic)\s+(?=\S*[\d=])[\w.~+/=-]{6,}", re.IGNORECASE)  # no word: it has a digit
 _SHAPES = re.compile(r"\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,})")

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE
+from openrlhf_unlearn.report.causes import MENDABLE
+from openrlhf_unlearn.report.causes import advice as cause_advice
 from openrlhf_unlearn.report.failures import CONSENSUS
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.reasoning import reasoning
@@ -26,7 +28,9 @@ def advise(material, outliers: np.ndarray | None, answers: dict[int, str]) -> li
     outliers: (prompts,) bool from the probe, or None; answers: row → the wrong answer most samples agree on.
     """
     makers = (_left_out, _drop, _no_reward, _verifier, _consensus, _evaluate, _outliers, _forecast)
-    found = (maker(material, outliers, answers) for maker in makers)
+    if material.causes:  # each prompt's cause says more than these
+        makers = tuple(maker for maker in makers if maker not in (_no_reward, _consensus))
+    found = [*cause_advice(material), *(maker(material, outliers, answers) for maker in makers)]
     return [item for item in found if item and (len(item["rows"]) or item["name"] == "forecast")]
 
 
@@ -66,6 +70,8 @@ def _left_out(material, outliers, answers):
 def _drop(material, outliers, answers):
     """Only prompts whose label is sure: a prompt that luck put below tau may be learned next time."""
     not_learned = np.isin(material.groups, ("unlearnable", "no_reward"))
+    if material.causes:
+        not_learned &= ~np.isin(material.causes.cause, MENDABLE)
     unsure = not_learned & (material.label_column("label_confidence") < SURE)
     rows = np.flatnonzero(not_learned & ~unsure)
     sampled = material.per_prompt(material.visits.n)

@@ -44,6 +44,8 @@ def number_columns(material, changes: Sequence[Changes] = ()) -> dict[str, np.nd
         columns[f"{when}_low"] = material.label_column(f"{when}_low")
         columns[f"{when}_high"] = material.label_column(f"{when}_high")
         columns[f"{when}_n"] = tally.n.astype(float) if tally else np.full(material.size, np.nan)
+    if material.causes:
+        columns["cause_probability"] = material.causes.probability
     columns["confidence"] = material.label_column("label_confidence")
     columns["p_below_tau"] = material.label_column("p_below_tau")
     columns["visits"] = np.bincount(visits.row, minlength=material.size).astype(float)
@@ -89,6 +91,7 @@ def table(
         "group": [code.get(group, -1) for group in material.groups],
         "advice": _bits(material.size, [item["rows"] for item in advice]),
         "failures": _bits(material.size, [kind.rows for kind in kinds]),
+        **({"cause": material.causes.cause.tolist()} if material.causes else {}),
         "shown": [len(shown.get(row, ())) for row in range(material.size)],
         **{f"change_{number}": change.kind.tolist() for number, change in enumerate(changes, 1)},
         **{name: plain(values) for name, values in numbers.items()},
@@ -115,6 +118,8 @@ def details(material, shown: dict[int, list[Rollout]]) -> list[dict]:
             entry["rollouts"] = [rollout.shown() for rollout in shown[row]]
             text = texts[row].as_py() or ""
             entry["text"] = turns_of(text) or text
+        if material.causes:
+            entry |= material.causes.opened(row)
         if row in neighbours:
             entry["near"], entry["far"] = neighbours[row]
         found.append(entry)

@@ -21,9 +21,10 @@ from openrlhf_unlearn.report.groups import HARD, group_table
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.numbers import Say
+from openrlhf_unlearn.report.outlook import outlook
 from openrlhf_unlearn.report.probes import outliers, separation
 from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Rollout, Sample, shown_rollouts, token_limit
-from openrlhf_unlearn.store.run_dir import read_json, read_object
+from openrlhf_unlearn.store.run_dir import read_object
 
 MOVED = (KINDS.index("fixed"), KINDS.index("broken"))
 
@@ -126,6 +127,7 @@ def _numbers(material: Material, args, missing: list[Missing]) -> dict:
             "visits": len(visits.step),
             "rollouts": int(visits.n.sum()),
         },
+        "outlook": outlook(material),
         "evaluations": {tag: _evaluation(material, tag) for tag in material.tags},
         "labels": {} if material.provisional else {name: classified.get(name) for name in LABELS},
         "expected_label_errors": material.summary.get("classify", {}).get("expected_label_errors"),
@@ -145,7 +147,7 @@ def _flags(args) -> list[str]:
 def _evaluation(material: Material, tag: str) -> dict:
     tally = material.tally(tag)
     run = next(run for run in material.runs if run.evaluation(tag).exists())
-    about = read_json(run.evaluation_json(tag)) if run.evaluation_json(tag).exists() else {}
+    about = read_object(run.evaluation_json(tag)) if run.evaluation_json(tag).exists() else {}
     return {
         "prompts": int((tally.n > 0).sum()),
         "samples": int(tally.n.sum()),

@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 from scipy.stats import binom
 
-from openrlhf_unlearn.grading.units import unit_of
+from openrlhf_unlearn.grading.formula.units import unit_of
 from openrlhf_unlearn.report.rollouts import Sample
 from openrlhf_unlearn.report.wording import wordings
 

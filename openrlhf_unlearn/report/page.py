@@ -15,6 +15,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from openrlhf_unlearn.causes.words import NAMES
 from openrlhf_unlearn.report.browser import pack
 from openrlhf_unlearn.report.build import Report
 from openrlhf_unlearn.report.changes import KINDS
@@ -131,6 +132,7 @@ def _settings(report: Report, material, live: int | None, math: bool) -> dict:
         "key": hashlib.blake2b(ids, digest_size=8).hexdigest(),  # what is kept in the browser is of these prompts
         "live": live,
         "math": math,
+        "causes": NAMES,
         "tau": material.tau,
     }
 

@@ -1,6 +1,5 @@
 """The page in a real browser: Debian's Chromium, driven by Playwright, on a desktop and a phone, light and dark."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from openrlhf_unlearn.report.decisions import read_decisions
 from openrlhf_unlearn.report.screenshots import browser
 from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_table
 from tests.report.worlds import NASTY, full_run, prompt_id, prompts, start, train, whole_run
+from tests.words import parsed
 
 pytestmark = pytest.mark.slow
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -269,10 +269,8 @@ def test_colours_can_be_chosen(page, look):
 
 def make_page(run, *others, live: int | None = None, flags=()) -> str:
     """The address of the page of runs, as `analyze` or, with `live`, `analyze --watch` makes it."""
-    parser = argparse.ArgumentParser()
-    analyze.add_arguments(parser)
-    args = parser.parse_args([*map(str, (run, *others)), "--no-evaluate", "--no-probe", "--figure-files", *flags])
-    analyze.analyze(args, live=live)
+    words = (run, *others, "--no-evaluate", "--no-probe", "--figure-files", *flags)
+    analyze.make_report(parsed(analyze.OPTIONS, *words), live)
     return run.report.as_uri()
 
 

@@ -66,7 +66,7 @@ def run(tmp_path_factory):
 
 def test_everything_is_drawn_that_has_data(run):
     drawn = set(read_json(run.summary)["report"]["figures"])
-    others = {"augmentation", "variants", "compared_stages"}
+    others = {"augmentation", "variants", "transfer", "compared_stages"}
     assert {figure.name for figure in all_figures()} - drawn == others
     for name in drawn:
         assert f'id="figure-{name}"' in run.report.read_text()

@@ -4,7 +4,6 @@ It works for every format whose files name their step, needs no change of the tr
 at any time: a step whose file is newer than what was recorded of it is read again, whole.
 """
 
-import argparse
 import time
 from pathlib import Path
 
@@ -12,22 +11,22 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.exchange.files import find_files
 from openrlhf_unlearn.exchange.formats.base import Format
 from openrlhf_unlearn.exchange.live.writer import LiveWriter
+from openrlhf_unlearn.exchange.options import ImportOptions
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.store.run_dir import RunDir
 
 
-def follow(run: RunDir, form: Format, columns: dict[str, str], args: argparse.Namespace) -> int:
-    """Until Ctrl-C: record every file that is whole; look again every `args.follow` seconds."""
-    writer = LiveWriter(run.path, args.model, args.threshold, args.save_rollouts, form.name)
-    reader, sizes = Reader(form, columns, False, None), {}
-    print(f"following {args.source} into {run}; Ctrl-C stops, the same command goes on", flush=True)
+def follow(run: RunDir, form: Format, options: ImportOptions) -> None:
+    """Until Ctrl-C: record every file that is whole; look again every `options.follow` seconds."""
+    writer = LiveWriter(run.path, options.model, options.threshold, options.save_rollouts, form.name)
+    reader, sizes = Reader(form, options.named_columns(), False, None), {}
+    print(f"following {options.source} into {run}; Ctrl-C stops, the same command goes on", flush=True)
     try:
         while True:
-            sizes = look(run, reader, args.source, writer, sizes)
-            time.sleep(args.follow)
+            sizes = look(run, reader, options.source, writer, sizes)
+            time.sleep(options.follow)
     except KeyboardInterrupt:
         print(f"{run}: {len(run.steps())} steps; for the report: openrlhf-unlearn analyze {run}")
-        return 0
 
 
 def look(run: RunDir, reader: Reader, source: str, writer: LiveWriter, before: dict[Path, int]) -> dict[Path, int]:
