@@ -209,3 +209,17 @@ def test_files_are_followed_as_they_appear(tmp_path):
     sizes = look(run, reader, str(source), writer, sizes)
     look(run, reader, str(source), writer, sizes)
     assert counts(run.path)[1] == (1, 3, 3), "the trainer was resumed and wrote the step again"
+
+
+def test_a_step_of_several_files_is_followed_whole(tmp_path):
+    """AReaL's layout: a file a task, below the version's folder."""
+    run, source = RunDir(tmp_path / "run"), tmp_path / "rollout"
+    reader, writer = Reader(FORMATS["areal"], {}, False, None), LiveWriter(run.path)
+    (source / "3").mkdir(parents=True)
+    sizes: dict = {}
+    for task in range(2):
+        row = {"prompt": f"q{task}", "completion": "x", "reward": 1.0, "head_version": 3, "tail_version": 3}
+        (source / "3" / f"{task}.jsonl").write_text(json.dumps(row) + "\n")
+        for _ in range(3):
+            sizes = look(run, reader, str(source), writer, sizes)
+        assert counts(run.path) == {3: (task + 1, task + 1, task + 1)}

@@ -72,13 +72,17 @@ async function start() {
   performance.mark("ready");
 }
 
-// Advice and failures lead to their prompts, and advice to its list.
+// Advice, failures and changes lead to their prompts, and advice to its list.
 function linkLists(data, browser) {
-  for (const [name, selector] of [["advice", "#by-advice"], ["failure", "#by-failure"]]) {
-    for (const link of document.querySelectorAll(`[data-${name}]`)) {
+  for (const [name, selector] of [["advice", "#by-advice"], ["failure", "#by-failure"], ["change", "#by-change"]]) {
+    for (const link of document.querySelectorAll(`a[data-${name}]`)) {
       link.addEventListener("click", () => {
         $("#filters").reset();
-        setTimeout(() => { $(selector).value = link.dataset[name]; browser.apply(); });
+        setTimeout(() => {
+          $(selector).value = link.dataset[name];
+          if (Number(link.dataset.run) > 1) $("#by-run").value = link.dataset.run;
+          browser.apply();
+        });
       });
     }
   }
