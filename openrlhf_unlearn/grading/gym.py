@@ -7,13 +7,17 @@ pass rate means the same everywhere.
 """
 
 import functools
+import importlib
 import json
 import re
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.extract import Found, locate, missing, said
 from openrlhf_unlearn.grading.grade import Grade
 
+Entry: TypeAlias = dict[str, Any]  # of a data set of reasoning-gym
 FULL = 1 - 1e-9  # scores are floats
 _TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
 
@@ -21,9 +25,9 @@ _TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
 class ReasoningGym:
     """Grades as the other formats do, in the same processes; a label that is no entry is `bad_label`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
-            import reasoning_gym  # noqa: F401
+            importlib.import_module("reasoning_gym")
         except ImportError as error:
             raise UserError(
                 f"the answer format reasoning_gym needs the package ({error}): pip install 'openrlhf-unlearn[tasks]'"
@@ -68,10 +72,9 @@ def _is_completion(label: str) -> bool:
 
 
 @functools.lru_cache(maxsize=1024)
-def _scorer(label: str):
+def _scorer(label: str) -> Callable[[str], float] | None:
     """answer → score in [0, 1] for the entry in `label`; None if it is no entry, or rejects its own answer."""
-    from reasoning_gym import get_score_answer_fn
-
+    get_score_answer_fn = importlib.import_module("reasoning_gym").get_score_answer_fn
     try:
         entry = json.loads(label)
         score_answer = get_score_answer_fn(entry["metadata"]["source_dataset"])
@@ -87,7 +90,7 @@ def _scorer(label: str):
     return None
 
 
-def _score(score_answer, entry: dict, answer: str) -> float:
+def _score(score_answer: Callable[[str, Entry], float], entry: Entry, answer: str) -> float:
     """The task's score; 0 for an answer that its scorer cannot read, since it reads the task's own."""
     try:
         return score_answer(answer, entry)
@@ -95,9 +98,10 @@ def _score(score_answer, entry: dict, answer: str) -> float:
         return 0.0
 
 
-def _tuples(value):
+def _tuples(value: Any) -> Any:
+    """Its lists as tuples, at every depth."""
     if isinstance(value, list):
-        return tuple(map(_tuples, value))
+        return tuple(map(_tuples, cast("list[Any]", value)))
     if isinstance(value, dict):
-        return {name: _tuples(item) for name, item in value.items()}
+        return {name: _tuples(item) for name, item in cast(Entry, value).items()}
     return value
