@@ -8,8 +8,8 @@ The last line is one JSON object. Without worlds or runs its ratio is the proces
 over the bar of 60 s; peak_gigabytes has a bar of 4. Else it is the smallest r of prediction and short trainings, with a
 bar of 0.8; the lines before have each world's, the baselines', and by how much the gradient is ahead, with intervals.
 
-A world's clusters are its letters: 32 answers to each prompt are sampled, a letter trains on the correct ones of half of
-its prompts, STEPS steps at the learning rate of the world's own training, and the other halves are measured. `taught`
+A world's clusters are its letters. 32 answers to each prompt are sampled; a letter trains on the correct ones of half
+of its prompts, STEPS steps at the learning rate of the world's own training, and the other halves are measured. `taught`
 are the letters that are predicted to teach their own other prompts, `planted` those that can be learned.
 """
 
