@@ -9,8 +9,8 @@ over the bar of 60 s; peak_gigabytes has a bar of 4. Else it is the smallest r o
 bar of 0.8; the lines before have each world's, the baselines', and by how much the gradient is ahead, with intervals.
 
 A world's clusters are its letters. 32 answers to each prompt are sampled; a letter trains on the correct ones of half
-of its prompts, STEPS steps at the learning rate of the world's own training; the other halves are measured. `taught` are
-the letters that are predicted to teach their own other prompts, `planted` those that can be learned.
+of its prompts, STEPS steps at the learning rate of the world's own training; the other halves are measured. `taught`
+are the letters that are predicted to teach their own other prompts, `planted` those that can be learned.
 """
 
 import argparse
