@@ -139,11 +139,11 @@ def measured(each: Iterable[dict]) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], allow_abbrev=False)
     add = parser.add_argument
     add("--prompts", type=int, default=10_000)
     add("--dim", type=int, default=4096)
-    add("--clusters", type=int, default=24)
+    add("--kinds", type=int, default=24, help="clusters of the generated prompts")
     add("--worlds", nargs="+", type=Path, help="folders of openrlhf-unlearn microworld")
     add("--runs", nargs="+", help="run directories with a probe; other flags go to openrlhf-unlearn transfer")
     args, flags = parser.parse_known_args()
@@ -152,7 +152,7 @@ def main() -> None:
     elif args.runs:
         result = measured(of_run(run, flags) for run in args.runs)
     else:
-        result = scale(args.prompts, args.dim, args.clusters)
+        result = scale(args.prompts, args.dim, args.kinds)
     print(json.dumps({"benchmark": "transfer", **result}))
 
 
