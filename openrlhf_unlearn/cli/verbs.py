@@ -6,6 +6,7 @@ VERBS = {
     "doctor": ("openrlhf_unlearn.host.doctor", "check versions, hooks, device and patches, and say how to mend them"),
     "patch": ("openrlhf_unlearn.host.patching", "apply, revert or show our changes to the installed OpenRLHF"),
     "microworld": ("openrlhf_unlearn.worlds", "write the built-in model and data set with planted truth"),
+    "tasks": ("openrlhf_unlearn.worlds.tasks", "verifiable prompts of reasoning-gym as a data set, with its scorers"),
     "train": ("openrlhf_unlearn.host.launcher", "train with OpenRLHF and the plugin, without patching the launcher in"),
     "evaluate": ("openrlhf_unlearn.evaluation.evaluate", "sample N rollouts a prompt and grade them: pass@1"),
     "classify": ("openrlhf_unlearn.labels.classify", "easy, learnable, unlearnable: label every prompt"),
@@ -13,8 +14,13 @@ VERBS = {
     "export": ("openrlhf_unlearn.exchange.exporting", "labels for others: id lists, data sets, the paper's files"),
     "forecast": ("openrlhf_unlearn.labels.forecast", "risk of being unlearnable, from before training"),
     "augment": ("openrlhf_unlearn.interventions.augment", "new problems for prompts that were not learned"),
+    "diagnose": (
+        "openrlhf_unlearn.pipeline.diagnose",
+        "why each hard prompt was not learned, and the remedy that fits",
+    ),
     "hints": ("openrlhf_unlearn.interventions.hints", "prompts with a part of their solution, in annealed stages"),
     "probe": ("openrlhf_unlearn.probe.command", "gradients by prompt: who is an outlier, without the noise"),
+    "transfer": ("openrlhf_unlearn.transfer.command", "what training on some prompts does to others, and is it so"),
     "judge": ("openrlhf_unlearn.interventions.judge", "how good the reasoning of correct rollouts is, from 0 to 5"),
     "sft-set": ("openrlhf_unlearn.interventions.sft_set", "a stronger model's right responses, to fine-tune on"),
     "curriculum": ("openrlhf_unlearn.pipeline.curriculum", "two stages: without the unlearnable, then with them"),
@@ -23,4 +29,5 @@ VERBS = {
     "grade": ("openrlhf_unlearn.grading.command", "grade a file of responses: each verdict with its reason"),
     "regrade": ("openrlhf_unlearn.pipeline.regrade", "grade saved responses again: what another verdict changes"),
     "analyze": ("openrlhf_unlearn.pipeline.analyze", "everything that is missing, then the report"),
+    "publish": ("openrlhf_unlearn.pipeline.publish", "a report to share: a folder, a static Space, or Markdown"),
 }

@@ -54,6 +54,7 @@ class Visit:
     payloads: list = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)
     responses: list[str] = field(default_factory=list)
+    answers: list[str | None] = field(default_factory=list)
     hint: str | None = None  # the text of the hinted prompt, once a wave is sampled by it
     n_plain: int | None = None  # rollouts before that wave
 
@@ -210,7 +211,8 @@ class Collector(ABC):
         """Ask the filter, tell the tracker, keep what was accepted."""
         decision = self.filter.decide(visit.group)
         decision.check(self.filter.config.k, self.filter_name, visit.prompt.id)
-        sampled = Sampled(visit.prompt.id, visit.plain, visit.responses, visit.hinted)
+        answers = visit.answers[: len(visit.plain)]
+        sampled = Sampled(visit.prompt.id, visit.plain, visit.responses, answers, visit.hinted)
         self.tracker.observe(sampled, decision.accepted, decision.reason)
         first = visit.plain[: self.tracker.first_wave or None]
         self.stream.sampler.observe(visit.prompt.id, sum(judgement.positive for judgement in first), len(first))

@@ -163,7 +163,7 @@ def host_version() -> str:
     try:
         return version("openrlhf")
     except PackageNotFoundError:
-        raise UserError("openrlhf is not installed; `pip install 'openrlhf-unlearn[gpu]'`, or see README") from None
+        raise UserError("openrlhf is not installed; docs/install.md says how: flash-attn takes an order") from None
 
 
 def find(hook: Hook):

@@ -6,7 +6,7 @@ import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.labels.features import answer_entropy
-from openrlhf_unlearn.labels.forecast import compare_gradients, cross_validated, skipping
+from openrlhf_unlearn.labels.forecast import _beside, compare_gradients, cross_validated, skipping
 from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_json, write_table
 from tests.labels.runs import ids, make_run
 
@@ -121,6 +121,16 @@ def test_noise_does_not_improve_on_equal_values():
         adds.append(found["add"])
         gains.append(found["gain"]["difference"])
     assert np.mean(adds) <= 0.1 and abs(np.mean(gains)) <= 0.03
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [(0.1, 0.3, "better than"), (-0.3, -0.1, "worse than"), (-0.1, 0.1, "not shown to be better than")],
+)
+def test_a_simpler_forecast_is_beaten_only_where_the_whole_interval_says_so(low, high, word):
+    row = {"name": "initial pass rate", "auc": 0.6, "gain": {"difference": (low + high) / 2, "low": low, "high": high}}
+    quality = {"baselines": [row], "gradients": {"why_not": "none"}, "features": ["answer entropy"]}
+    assert f"the forecast is {word} this alone" in _beside(quality)[1]
 
 
 def test_what_is_left_out_is_said(run, capsys):

@@ -68,7 +68,10 @@ def test_the_curve_is_the_mean_as_sampled(done):
     group = {row["prompt_id"]: row["group"] for row in read_table(done.learnability).to_pylist()}
     rewards = [r["mean_reward"] for r in table if not r["processed"] and group[r["prompt_id"]] == "learnable"]
     at = [i for i, key in enumerate(zip(data["group"], data["step"], strict=True)) if key == ("learnable", 3.0)]
-    assert data["mean_reward"][at[0]] == pytest.approx(np.mean(rewards)) and data["visits"][at[0]] == 12
+    assert (
+        data["pass_rate"][at[0]] == data["mean_reward"][at[0]] == pytest.approx(np.mean(rewards))
+        and data["visits"][at[0]] == 12
+    )
     assert [data["low"][at[0]], data["high"][at[0]]] == pytest.approx(rate_interval(np.array(rewards))[1])
 
 

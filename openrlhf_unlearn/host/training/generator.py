@@ -7,12 +7,14 @@ and come back as its experiences.
 import math
 from dataclasses import replace
 
+import numpy as np
 import ray
 import torch
 from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 from openrlhf.trainer.ray.vllm_engine import batch_vllm_engine_call
 from openrlhf.utils.logging_utils import init_logger
 
+from openrlhf_unlearn.causes.early import by_group, not_learned
 from openrlhf_unlearn.collect.collector import Collector, Sizes, Visit
 from openrlhf_unlearn.collect.judgement import judge
 from openrlhf_unlearn.collect.prompts import PromptStream, distinct
@@ -20,6 +22,7 @@ from openrlhf_unlearn.collect.selection import select_prompts, write_prompts
 from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, Rollout, load_filter
+from openrlhf_unlearn.grading.answer_key import answer_of, key
 from openrlhf_unlearn.host.losses import engine_log_probs_flag
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
 from openrlhf_unlearn.host.training.expert import as_response, like, read_traces
@@ -30,6 +33,8 @@ from openrlhf_unlearn.host.training.prompts import prompt_rows
 from openrlhf_unlearn.host.training.state import StateTypeError, check_state
 from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
 from openrlhf_unlearn.store.run_dir import RunDir
+
+ANSWER_TOKENS = 200  # at the end of a response, in which its answer is looked for
 
 init_logger("openrlhf_unlearn.collect")  # the collector's own logger passes its lines up to this one
 
@@ -162,9 +167,16 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             self.tracker.trained(group.prompt_id, group.rollouts, rewards)
         if groups:
             self.step += 1
-            own = {**self.filter.metrics(), **self.stream.sampler.metrics()}
+            own = {**self.filter.metrics(), **self.stream.sampler.metrics(), **self._outlook()}
             batch.metrics = {**self.tracker.finish_step(self.step), **own}
         return batch
+
+    def _outlook(self) -> dict[str, float]:
+        """Share of the prompts of each curve that is expected not to be learned by the end, for the host's loggers."""
+        names, histories = list(self.tracker.histories), list(self.tracker.histories.values())
+        curves = np.array([self.tracker.curve_of[name] for name in names])
+        found = by_group(not_learned(histories, self.stream.progress), curves)
+        return {f"unlearn/p_not_learned_{curve}": row["expected"] for curve, row in found.items()}
 
     # Sampling ------------------------------------------------------------------------------------------------------
 
@@ -198,6 +210,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
                 response = behind(response, prompt_tokens(visit.payloads[0]))
             visit.payloads.append(self._process_response_into_experience(response, **self._generate_kwargs))
             visit.judgements.append(response["judgement"])
+            visit.answers.append(None if response["judgement"].positive else self._answer_key(response))
             if visit.hint is None and len(visit.responses) < self.tracker.save_rollouts:
                 visit.responses.append(self._response_text(response))
 
@@ -206,6 +219,13 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         judgement = judge(response, self.args.unlearn.positive_above)
         response.update(judgement=judgement, reward=judgement.reward, scores=judgement.score, extra_logs=judgement.logs)
         return super()._process_response_into_experience(response, **generate_kwargs)
+
+    def _answer_key(self, response: dict) -> str | None:
+        """Of the answer, by the response's last tokens alone: decoding all of a long one would cost more than it."""
+        start, end = response["action_ranges"][-1] if response["action_ranges"] else (0, 0)
+        tokens = response["observation_tokens"][max(start, end - ANSWER_TOKENS) : end]
+        answer = answer_of(self.tokenizer.decode(tokens, skip_special_tokens=False))
+        return key(answer) if answer else None
 
     def _response_text(self, response: dict) -> str:
         tokens = response["observation_tokens"]
