@@ -23,8 +23,8 @@ if importlib.util.find_spec("torch") is None:
 if importlib.util.find_spec("openrlhf") is None:
     collect_ignore_glob += [
         "evaluation/test_evaluate.py", "examples/*", "grading/test_data_check.py", "grading/test_reward.py", "host/*",
-        "integration/*", "interventions/test_augment.py", "interventions/test_docs.py", "interventions/test_sft_set.py",
-        "pipeline/test_curriculum.py",
+        "integration/*", "interventions/test_augment.py", "interventions/test_docs.py", "interventions/test_hints.py",
+        "interventions/test_sft_set.py", "pipeline/test_curriculum.py",
     ]  # fmt: skip
 
 

@@ -308,7 +308,6 @@ CASES = [
     Case(SHEET, 1, "holds no score", text("s.csv", "item,score\n")),
     Case(SHEET, 1, "is no correct rollout", text("s.csv", "item,score\nx,3\n")),
     Case("judge {run} --tag initial --per-group 0 --model w", 2, "must be at least 1"),
-    Case("sft-set --run {run} --output {tmp}/s.jsonl --model w --attempts 0", 2, "give --attempts of at least 1"),
     Case(HINTS, 2, "a prefix needs solutions"),
     Case(f"{HINTS} --kind abstract", 2, "asks an endpoint for the idea"),
     Case(f"{HINTS} --solutions {{tmp}}/none.jsonl", 1, "none.jsonl cannot be read"),
@@ -318,6 +317,7 @@ CASES = [
     Case(f"{HINTS} --solutions {{tmp}}/s.jsonl", 1, "is not JSON lines", text("s.jsonl", "{")),
     Case("compare {run} {run}", 1, "the same run is given twice"),
     Case("compare {run} {new}", 1, "is not a folder"),
+    Case("sft-set --run {run} --output {tmp}/s.jsonl --model w --attempts 0", 2, "give --attempts of at least 1"),
     Case("sft-set --run {run} --output {tmp}/s --from-run {run} --from-tag none", 1, "none.parquet does not exist"),
     # launches
     Case("curriculum {run} --output {tmp}/c", 1, "holds no launch"),

@@ -3,8 +3,8 @@
 After arXiv 2606.08779: the gap of a prompt, the mean over its response tokens of |log p_trainer - log p_engine|, may
 be up to a tolerance. Each prompt has a Lagrange multiplier that grows with what the gap is beyond the tolerance and
 shrinks with what it is short of it, between 0 and 1. Rollouts outside the tolerance are pulled back by the gradient of
-multiplier x (log p_trainer - log p_engine)^2 / 2, which is multiplier x their difference on each token's log-prob. It is
-added as what it is, a change of the token's advantage, of at most 1: so the host aggregates and clips it with the rest.
+multiplier x (log p_trainer - log p_engine)^2 / 2: multiplier x their difference on each token's log-prob. It is added
+as what it is, a change of the token's advantage, of at most 1, so the host aggregates and clips it with the rest.
 Inside the tolerance nothing is changed.
 
 The bound of 1 is ours: a multiplier that goes on growing makes the pull overshoot, and the gap larger.
