@@ -138,6 +138,10 @@ def full_with_rollouts(place: Place) -> None:
     rows("r.jsonl", ROLLOUT)(place)
 
 
+def maybe(place: Place) -> None:
+    place.write("r.csv", "prompt_id,decision,new_label\n0123456789abcdef,maybe,7\n")
+
+
 def other_format(place: Place) -> None:
     place.args(unlearn={"answer_format": "/x/evil.py:Mine"})
 
@@ -194,6 +198,12 @@ CASES = [
     Case("classify {run} --tau many", 2, "--tau: invalid float value"),
     # a run that is none
     Case("classify {new}", 1, "is not a folder"),
+    Case("diagnose", 2, "give a RUN, or for a label audit --data D --label-key KEY --model M"),
+    Case("diagnose {new}", 1, "is not a folder"),
+    Case("diagnose --model {model}", 2, "a label audit needs --data D and --label-key KEY"),
+    Case("diagnose {run} --decisions {tmp}/none.csv --output {tmp}/m.jsonl", 1, "none.csv: no such file"),
+    Case("diagnose {run} --decisions {data}", 2, "needs one RUN (or audit folder) and --output"),
+    Case("diagnose {run} --decisions {tmp}/r.csv --output {tmp}/m.jsonl", 1, "line 2: decision 'maybe'", maybe),
     Case("analyze {new}", 1, "is not a folder"),
     Case("classify {data}", 1, "is not a folder"),
     Case("classify {tmp}", 1, "it has no run.json"),

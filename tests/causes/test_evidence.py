@@ -39,10 +39,10 @@ def test_majority_and_its_growth():
     assert np.isnan(value("growth", final=late))
 
 
-@pytest.mark.parametrize(("positives", "code"), [((3, 5), 1), ((30, 30), 2), ((0, 0), 3)])
-def test_hits_are_held_against_what_a_guess_would_earn(positives, code):
-    late, early = samples(64, positives[0]), samples(64, positives[1])
-    assert value("guess", final=late, early=early, guess=np.array([0.06])) == code
+@pytest.mark.parametrize(("positive", "expected", "code"), [(8, 0.06, 1), (60, 0.06, 2), (0, 0.2, 3)])
+def test_hits_are_held_against_what_a_guess_would_earn(positive, expected, code):
+    late = samples(128, positive)
+    assert value("guess", final=late, guess=np.array([expected])) == code
 
 
 def test_a_rare_label_is_no_guess():

@@ -63,7 +63,7 @@ def test_random_labels_and_a_rule_beyond_the_model_are_told_apart_by_a_second_mo
     cause, one, _ = found(False)
     both = np.isin(cause, ("beyond", "random_label"))
     assert np.isin(one[both], (UNDECIDED, "never_rewarded")).mean() >= 0.9
-    assert not np.isin(one, ("beyond", "random_label")).mean() > 0.02
+    assert not np.isin(one, ("beyond", "random_label")).any(), "their evidence is one and the same"
     cause, two, _ = found(True)
     assert (two == "beyond")[cause == "beyond"].mean() >= 0.6
     assert (two == "random_label")[cause == "random_label"].mean() >= 0.4
