@@ -24,6 +24,7 @@ from openrlhf_unlearn.causes.evidence import EVIDENCE, values
 from openrlhf_unlearn.causes.posterior import FILE, Likelihoods, with_own_shares
 from openrlhf_unlearn.store.run_dir import write_json
 
+ALIKE = [CAUSES.index(cause) for cause in ("beyond", "random_label")]  # to all evidence but a second model's
 PSEUDO = 1.0  # prompts in each bin of each cause before any was counted
 SEEDS = range(0, 10_000)  # of simulated runs; benchmarks/diagnose.py and the tests take later ones
 
@@ -46,6 +47,9 @@ def counted(runs: list[Planted]) -> dict[str, np.ndarray]:
         for name, mine in bins_of(run).items():
             there = (mine >= 0) & (cause >= 0)
             np.add.at(table[name], (cause[there], mine[there]), run.weight)
+    for name, counts in table.items():
+        if name != "second":
+            counts[ALIKE] = counts[ALIKE].sum(axis=0)
     return {name: counts / counts.sum(axis=1, keepdims=True) for name, counts in table.items()}
 
 
@@ -78,6 +82,7 @@ def main() -> None:
     runs = real + [simulated(seed) for seed in SEEDS[: args.simulated]]
     shares = [np.bincount(1 + numbers_of(run), minlength=1 + len(CAUSES))[1:] + 0.1 for run in runs]
     prior = np.mean([share / share.sum() for share in shares], axis=0)
+    prior[ALIKE] = prior[ALIKE].mean()
     odd, even = runs[1::2], runs[::2]
     exponent = exponents(even, counted(odd), prior)
     table = counted(runs)

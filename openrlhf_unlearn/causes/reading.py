@@ -5,6 +5,7 @@ saved stand in, its first third for before and its last third for after, and wit
 counted.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts, read_table
 DIAGNOSED = ("unlearnable", "no_reward")
 FAILED = ("no_answer", "timeout", "error")
 GUESSES = 8  # samples of each prompt that say how common an answer is among other prompts
+_DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
 _TEXT_COLUMNS = ["prompt_id", "response", "reward", "verdict"]
 
 
@@ -252,12 +254,24 @@ def looks_right(late: _Gathered, labels: list[str], most: int = 24) -> np.ndarra
     from openrlhf_unlearn.grading.pool import MathGrader
 
     asked = [(row, text, times) for row, given in enumerate(late.lenient) for text, times in given.most_common(most)]
+    same = [same_number(text, labels[row]) for row, text, _ in asked]
+    open_ones = [i for i, known in enumerate(same) if known is None]
+    if open_ones:
+        with MathGrader(2, timeout_s=5.0, answer_format="lenient", warm=False) as grader:
+            texts = [f"\\boxed{{{asked[i][1]}}}" for i in open_ones]
+            for i, grade in zip(open_ones, grader.grade(texts, [labels[asked[i][0]] for i in open_ones]), strict=True):
+                same[i] = grade.verdict == "correct"
     found = np.zeros(len(labels), dtype=np.int64)
-    with MathGrader(2, timeout_s=5.0, answer_format="lenient", warm=False) as grader:
-        grades = grader.grade([f"\\boxed{{{text}}}" for _, text, _ in asked], [labels[row] for row, *_ in asked])
-    for (row, _, times), grade in zip(asked, grades, strict=True):
-        found[row] += times * (grade.verdict == "correct")
+    for (row, _, times), right in zip(asked, same, strict=True):
+        found[row] += times * bool(right)
     return found
+
+
+def same_number(answer: str, label: str) -> bool | None:
+    """Whether two plain decimal numbers agree to four digits, as `lenient` has it; None where one is no such number."""
+    if not (_DECIMAL.fullmatch(answer.strip()) and _DECIMAL.fullmatch(label.strip())):
+        return None
+    return abs(float(answer) - float(label)) <= 1e-4 * abs(float(label))
 
 
 def read_visits(runs: Sequence[RunDir], mine: pa.Array) -> Visits:

@@ -86,8 +86,10 @@ def _prompt(kind, number, habit, steps, wrong, systematic, pace, rng) -> _Prompt
     made = dict(kind=number, cause=CAUSE[kind], disputed=disputed, failed=failed, **other)
     if kind in ("known", "learnable"):
         start, end = (rng.beta(6, 4) if kind == "known" else base), rng.beta(9, 1.0)
-        if kind == "learnable" and rng.random() < 0.06:
-            end = base  # one that its kind did not carry along
+        if rng.random() < 0.1:  # one that is harder than its kin: a rule of its own, perhaps with a habit
+            habit = rng.beta(3, 2) if rng.random() < 0.15 else 0.0
+            own = dict(right=base, start=base, path=np.full(steps, base), label_hit=base)
+            return _Prompt(**own, **{**made, "cause": "beyond", "habit": habit})
         path = start + (end - start) / (1 + np.exp(-rng.uniform(8, 25) * (times - pace - rng.normal(0, 0.08))))
         if rng.random() < wrong:
             hit = rng.beta(1, 30) * (rng.random() < (0.5 if systematic else 0.25))
@@ -215,6 +217,7 @@ def _second(made, kinds, n, text, rng) -> Samples:
         kind = kinds[p.kind]
         does = rng.beta(8, 1.5) if able[p.kind] and rng.random() < 0.93 else rng.beta(1, 20)
         right.append(0.0 if kind in ("random", "never") else does)
+        does = does if p.cause != "beyond" or kind == "beyond" else does * (rng.random() < 0.7)
         honest = p.cause not in ("wrong_label", "verifier") and kind not in ("random", "never", "guess")
         hit.append(does if honest else p.label_hit)
         habit.append(p.habit * (rng.random() < 0.25))
