@@ -134,7 +134,7 @@ EVIDENCE: dict[str, Kind] = {
     "majority": Kind((0.15, 0.3, 0.5, 0.7, 0.9), majority),
     "growth": Kind((-0.05, 0.1, 0.3, 0.6), growth),
     "kin": Kind((0.1, 0.3, 0.6, 0.85), kin),
-    "hits": Kind((0.003, 0.01, 0.03, 0.06, 0.1), hits),
+    "hits": Kind((0.0015, 0.003, 0.01, 0.03, 0.06, 0.1), hits),
     "guess": Kind((0.5, 1.5, 2.5), guess),
     "trend": Kind((-2.0, 2.0, 4.0), trend),
     "peak": Kind((0.2, 0.35, 0.5), peak),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
-from openrlhf_unlearn.causes.evidence import EVIDENCE, SOLVES, TELLING, top_answers
+from openrlhf_unlearn.causes.evidence import EVIDENCE, TELLING, top_answers
 from openrlhf_unlearn.causes.forecast import first_reward
 from openrlhf_unlearn.causes.observed import Samples
 from openrlhf_unlearn.causes.posterior import Posterior
@@ -229,6 +229,3 @@ def rate(value: float) -> str:
 def shown(answer: str, longest: int = 60) -> str:
     answer = " ".join(answer.split())
     return answer if len(answer) <= longest else answer[: longest - 1] + "…"
-
-
-__all__ = ["NAMES", "SOLVES", "Words", "decided"]
