@@ -1,14 +1,15 @@
 """kill -9 at random moments of training, then resume: is a row missing or twice, is the buffer that of the checkpoint?
 
-    python benchmarks/kills.py FOLDER [--kills 50] [--within 60] [--minutes 600]
+    python benchmarks/kills.py FOLDER [--kills 50] [--within 15] [--minutes 600]
 
-Synchronous and asynchronous, replay and dynamic filter in turn. A training is killed with everything that it started at
-a moment drawn evenly from the first `--within` seconds after its launch, and launched again from its checkpoint, until
-it ends. After each kill the state that a resume would load is compared with a filter made again from the saved
-rollouts: visits, replay buffer with ages and uses, waiting groups. After each end: every prompt once an episode, every
-step's rows once, every group whole. Engines that answer at once stand in for vLLM, which keeps nothing that a
-checkpoint needs. FOLDER keeps what was done: the same command goes on where it stopped, and may be stopped at will
-(`--minutes`). `ratio` is the share of kills after which all of that held.
+Synchronous and asynchronous, replay and dynamic filter in turn. A training is killed with everything that it started
+and launched again from its checkpoint, until it ends. Four kills of five come at a moment drawn evenly from the
+`--within` seconds after the launch has sampled its first step, when there is something to lose; the fifth from those
+after it has begun to load its checkpoint. After each kill the state that a resume would load is compared with a filter
+made again from the saved rollouts: visits, replay buffer with ages and uses, waiting groups. After each end: every
+prompt once an episode, every step's rows once, every group whole. Engines that answer at once stand in for vLLM, which
+keeps nothing that a checkpoint needs. FOLDER keeps what was done: the same command goes on where it stopped, and may be
+stopped at will (`--minutes`). `ratio` is the share of kills after which all of that held.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -76,11 +78,23 @@ def check_killed(training, name: str) -> dict:
     return {"checkpoint": step}
 
 
-def killed_launch(training, flags: dict, name: str, seconds: float) -> dict:
-    """Launch, kill after `seconds` unless it has ended by then, and check; `error` says what did not hold."""
+def killed_launch(training, flags: dict, name: str, seconds: float, training_first: bool) -> dict:
+    """Launch, kill `seconds` after it trains, or loads, unless it has ended by then; `error`: what did not hold."""
+    launched = time.time()
     process = training.start(**flags)
-    end = time.monotonic() + seconds
+
+    def begun() -> bool:
+        if not training_first and "Loading the checkpoint" in training.text():
+            return True
+        with suppress(FileNotFoundError):  # a resume drops those after its checkpoint
+            files = [training.run.step_file("rewards", step) for step in training.run.steps()]
+            return any(file.stat().st_mtime > launched for file in files)
+        return False
+
+    end = float("inf")
     while process.poll() is None and time.monotonic() < end:
+        if end == float("inf") and begun():
+            end = time.monotonic() + seconds
         time.sleep(0.05)
     if process.poll() is not None:
         return {"killed": False, "ended": True, **wrong(lambda: check_ended(training, process.returncode))}
@@ -113,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folder", type=Path, help="keeps the trainings and the journal; goes on where it stopped")
     parser.add_argument("--kills", type=int, default=50, help="in all, those of earlier calls included")
-    parser.add_argument("--within", type=float, default=60, help="seconds after a launch within which it is killed")
+    parser.add_argument("--within", type=float, default=15, help="seconds from which the moment of a kill is drawn")
     parser.add_argument("--minutes", type=float, default=600, help="start nothing more after this time")
     args = parser.parse_args()
     os.environ["SIMULATED_LENGTH"] = "16"
@@ -144,7 +158,8 @@ def main() -> None:
         variant = VARIANTS[n % len(VARIANTS)]
         run = run_of(variant)
         moment = random.Random(len(done)).uniform(0, args.within)
-        record({"run": run, **killed_launch(*training_of(args.folder / run, world, *variant), variant[1], moment)})
+        training, flags = training_of(args.folder / run, world, *variant)
+        record({"run": run, **killed_launch(training, flags, variant[1], moment, training_first=n % 5 != 4)})
     for variant in VARIANTS:
         if any(entry["run"] == run_of(variant) for entry in done) and time.monotonic() < stop:
             run = run_of(variant)

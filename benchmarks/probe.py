@@ -2,11 +2,13 @@
 
     python benchmarks/probe.py [--prompts 1] [--rollouts 20] [--layers 4] [--rounds 3] [--device cpu]
     python benchmarks/probe.py --shape 0.5b --prompts 4
+    python benchmarks/probe.py --model FOLDER --run RUN --prompts 100 --rollouts 4 --rounds 1
     python benchmarks/probe.py --growth
     python benchmarks/probe.py --many 10000
 
 A random Qwen2 in the proportions of Qwen2.5-0.5B, scaled down (`--shape 0.5b`: in its size), with prompts as long as
-responses. PyTorch and transformers are enough, beside what the probe itself imports. Three ways, in turn:
+responses; or, with --model, a real one, with --run on a run's own prompts and correct rollouts. PyTorch and
+transformers are enough, beside what the probe itself imports. Three ways, in turn:
 
 - ours: as `openrlhf-unlearn probe` runs, rollouts in packs, one weighted backward a pack.
 - per rollout: PEFT's adapter, batches of two padded rollouts, one backward a rollout over the retained graph.
@@ -44,6 +46,9 @@ def build(args):
     from transformers import AutoModelForCausalLM, Qwen2Config
 
     torch.manual_seed(0)
+    if args.model:
+        dtype = torch.bfloat16 if args.device.startswith("cuda") else torch.float32
+        return AutoModelForCausalLM.from_pretrained(args.model, dtype=dtype).to(args.device).eval()
     shape = SHAPES[args.shape]
     config = Qwen2Config(
         vocab_size=args.vocabulary,
@@ -61,9 +66,12 @@ def build(args):
 
 
 def sample(args):
-    """Prompts of `--length` tokens and responses of that length on average, from half to one and a half."""
+    """Prompts of `--length` tokens and responses of that length on average, from half to one and a half; with --run the
+    run's own, of prompts with at least two correct ones."""
     from openrlhf_unlearn.probe import Rollouts
 
+    if args.run:
+        return of_run(args)
     rng, n = random.Random(0), args.length
     tokens = lambda size: [rng.randrange(1, args.vocabulary) for _ in range(size)]  # noqa: E731
     return [
@@ -72,6 +80,19 @@ def sample(args):
         )
         for i in range(args.prompts)
     ]
+
+
+def of_run(args):
+    from transformers import AutoTokenizer
+
+    from openrlhf_unlearn.probe.rollouts import choose, source
+    from openrlhf_unlearn.store.run_dir import RunDir
+
+    run = RunDir.open(args.run)
+    table, tokenizer = source(run, "initial", False), AutoTokenizer.from_pretrained(args.model)
+    found = choose(run, table, tokenizer, args.vocabulary, 0, None, args.rollouts, 0, None).rollouts
+    found = [type(r)(r.id, r.prompt, {"correct": r.responses["correct"]}) for r in found]
+    return [r for r in found if len(r.responses["correct"]) > 1][: args.prompts]
 
 
 def ours(model, rollouts, args) -> np.ndarray:
@@ -232,6 +253,8 @@ def arguments(description: str) -> argparse.Namespace:
     add("--rollouts", type=int, default=20, help="correct ones of each prompt, the paper's most")
     add("--length", type=int, default=128, help="tokens of a prompt, and of a response on average")
     add("--shape", choices=sorted(SHAPES), default="small", help="of the model; 0.5b: that of Qwen2.5-0.5B")
+    add("--model", metavar="FOLDER", help="a real model in place of the random one")
+    add("--run", metavar="RUN", help="with --model: a run directory whose evaluation `initial` gives the rollouts")
     add("--layers", type=int, help="default: the shape's")
     add("--vocabulary", type=int, help="default: the shape's")
     add("--units", type=int, default=10)
@@ -242,7 +265,13 @@ def arguments(description: str) -> argparse.Namespace:
     add("--growth", action="store_true", help="only how time grows with prompts, rollouts and length")
     args = parser.parse_args()
     args.pack_tokens = args.pack_tokens or default_tokens(args.device)
-    for name in ("layers", "vocabulary"):
+    if args.run and not args.model:
+        parser.error("--run goes with --model, the one that sampled it")
+    if args.model:
+        from transformers import AutoConfig
+
+        args.vocabulary, args.shape = AutoConfig.from_pretrained(args.model).vocab_size, args.model
+    for name in ("layers", "vocabulary") if not args.model else ():
         setattr(args, name, getattr(args, name) or SHAPES[args.shape][name])
     return args
 
@@ -279,6 +308,7 @@ def main() -> None:
                 "over_floor": round(1 / statistics.median(pairs[1]), 3),
                 "over_floor_bar": 1.15,
                 "seconds": {name: round(value, 3) for name, value in median.items()},
+                "prompts": len(rollouts),
                 "tokens": tokens,
                 "tokens_a_second": round(tokens / median["ours"]),
                 "shape": args.shape,

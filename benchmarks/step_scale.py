@@ -6,21 +6,29 @@ Ray, DeepSpeed and the trainers are real; engines that answer at once stand in f
 that nothing hides the trainer's own work. Stock trains every group of 8. The plugin samples 32 of each prompt, filters,
 replays and tracks, with a replay buffer as full as after two visits to each of the 5,000 prompts. The two take turns
 (A B B A …); the step time is the host's own `timing/step_total`, of which the first step of a run does not count.
+`cpu_ratio` compares the CPU seconds a step of all processes but the engines: on a busy machine, whose wall times mean
+little, it is the figure to read (`idle` says whether this one was).
 """
 
 import argparse
 import json
+import os
 import re
 import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 N_PROMPTS, LENGTH, K, BATCH = 5_000, 512, 8, 32
 BAR = 1.02
+ENGINE = "SimulatedEngine"
 
 
 def prompts(n: int = N_PROMPTS) -> list[tuple[str, str]]:
@@ -72,8 +80,19 @@ class Prefilled(OversampleReplayFilter):
 '''
 
 
-def run(folder: Path, name: str, plugin: bool, steps: int) -> list[dict[str, float]]:
-    """The host's timings of each step but the first."""
+def cpu_seconds(pid: int) -> Counter:
+    """CPU seconds so far of all that a launch has started, by actor; the engines, which are no part of this, apart."""
+    found: Counter = Counter()
+    for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        with suppress(psutil.Error):
+            title, times = " ".join(process.cmdline()).strip(), process.cpu_times()
+            actor = title.removeprefix("ray::").partition(".")[0].partition(":")[0] if "ray::" in title else "others"
+            found[actor] += times.user + times.system
+    return found
+
+
+def run(folder: Path, name: str, plugin: bool, steps: int) -> tuple[list[dict[str, float]], Counter]:
+    """The host's timings of each step but the first, and the CPU seconds of all of these, by actor."""
     from tests.integration.stack import NO_REFERENCE, ROOT, Training
 
     training = Training(folder, folder / name, plugin=plugin, data=folder / "train.jsonl")
@@ -89,14 +108,19 @@ def run(folder: Path, name: str, plugin: bool, steps: int) -> list[dict[str, flo
         **NO_REFERENCE,
         **own,
     )
+    before: Counter = Counter()
     try:
         while process.poll() is None and len(found := timings(training.text())) <= steps:
-            time.sleep(1)
+            if found and not before:
+                before = cpu_seconds(process.pid)
+            time.sleep(0.2)
         if process.poll() is not None:
             raise SystemExit(f"{name} ended early:\n{training.text()[-3000:]}")
+        spent = cpu_seconds(process.pid)
     finally:
         training.kill(process)
-    return found[1:]
+    spent.subtract(before)
+    return found[1:], spent
 
 
 def timings(text: str) -> list[dict[str, float]]:
@@ -114,19 +138,27 @@ def main() -> None:
     args = parser.parse_args()
 
     found: dict[str, list[dict[str, float]]] = {"stock": [], "plugin": []}
+    spent: dict[str, Counter] = {"stock": Counter(), "plugin": Counter()}
+    load = os.getloadavg()[1]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_inputs(folder)
         (folder / "prefilled.py").write_text(PREFILLED.replace("ROOT", repr(str(Path(__file__).parents[1]))))
         for pair in range(args.pairs):
             for kind in ("stock", "plugin") if pair % 2 == 0 else ("plugin", "stock"):
-                steps = run(folder, f"{kind}{pair}", kind == "plugin", args.steps)
+                steps, seconds = run(folder, f"{kind}{pair}", kind == "plugin", args.steps)
                 found[kind] += steps
+                spent[kind].update(seconds)
                 print(f"{kind}: {len(steps)} steps, median {median(steps, 'timing/step_total'):.2f} s", flush=True)
     parts = ("step_total", "generation", "make_experience", "ppo_train", "broadcast")
     medians = {
         kind: {part: round(median(steps, f"timing/{part}"), 3) for part in parts} for kind, steps in found.items()
     }
+    cpu = {
+        kind: {actor: round(seconds / len(found[kind]), 2) for actor, seconds in used.items()}
+        for kind, used in spent.items()
+    }
+    stock, plugin = (sum(s for actor, s in cpu[kind].items() if actor != ENGINE) for kind in ("stock", "plugin"))
     print(
         json.dumps(
             {
@@ -139,6 +171,9 @@ def main() -> None:
                 "rollouts_sampled": {"stock": BATCH * K, "plugin": median(found["plugin"], "unlearn/rollouts_sampled")},
                 "replayed": sum(step.get("unlearn/replayed", 0) for step in found["plugin"]),
                 "seconds": medians,
+                "cpu_ratio": round(plugin / stock, 4),
+                "cpu_seconds_a_step": cpu,
+                "idle": load < 1,
             }
         )
     )

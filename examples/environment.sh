@@ -165,13 +165,13 @@ make_venv() {
     if [ "$DEVICE" = cpu ]; then
         stage "PyTorch $TORCH for CPUs" install_torch_cpu
         stage "OpenRLHF 0.11.2 and DeepSpeed 0.19.6" install_host_cpu
-        stage "vLLM, Ray, this package and the rest (minutes)" pip_install -e "$ROOT[cpu,dev]"
+        stage "vLLM, Ray, this package and the rest (minutes)" pip_install -e "${ROOT}[cpu,dev]"
         stage "without torchvision, torchaudio, torchcodec" remove_cuda_builds
         stage "DeepSpeed's CPU operations, compiled" compile_deepspeed
     else
         stage "PyTorch $TORCH" pip_install "torch==$TORCH"
         stage "flash-attn (long, if no ready build fits)" install_flash_attn
-        stage "OpenRLHF with vLLM, this package and the rest (minutes)" pip_install -e "$ROOT[gpu,dev]"
+        stage "OpenRLHF with vLLM, this package and the rest (minutes)" pip_install -e "${ROOT}[gpu,dev]"
     fi
     stage "openrlhf-unlearn patch apply" "$VENV/bin/openrlhf-unlearn" patch apply
     wanted_stamp "$VENV/bin/python" >"$STAMP"

@@ -57,6 +57,6 @@ clone=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 pip install "torch==$TORCH"
 pip install wheel ninja packaging psutil "setuptools>=77"
 pip install --no-build-isolation "flash-attn==$FLASH_ATTN"
-pip install "openrlhf[vllm]==$OPENRLHF" "$package[gpu]"
+pip install "openrlhf[vllm]==$OPENRLHF" "${package}[gpu]"
 "$PYTHON" -m openrlhf_unlearn.cli patch apply
 [ -z "$gpu" ] || "$PYTHON" -m openrlhf_unlearn.cli doctor

@@ -2,6 +2,16 @@
 
 from openrlhf_unlearn.masking import mask_text
 
+# Escape sequences move the cursor, recolour or hide text; direction marks reorder it. JSON reads these escapes, too.
+_CONTROLS = (
+    *range(0x09),
+    *range(0x0B, 0x20),
+    *range(0x7F, 0xA0),
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+)
+_STEERING = {code: f"\\u{code:04x}" for code in _CONTROLS}
+
 
 class UserError(Exception):
     """The work could not be done. One line: what is wrong, where, and how to mend it (exit code 1)."""
@@ -9,6 +19,11 @@ class UserError(Exception):
 
 class UsageError(UserError):
     """The command line contradicts itself or names something unknown (exit code 2)."""
+
+
+def plain(text: str) -> str:
+    """`text` that cannot steer a terminal: its control and direction characters are shown as escapes."""
+    return text.translate(_STEERING)
 
 
 def one_line(error: BaseException) -> str:
@@ -26,4 +41,4 @@ def one_line(error: BaseException) -> str:
         text = f"{error}; is a disk full, or a file open elsewhere?"
     else:
         text = f"unexpected {type(error).__name__}: {error}; OPENRLHF_UNLEARN_TRACE=1 shows where, please report it"
-    return mask_text(" ".join(text.split("\n")))
+    return plain(mask_text(" ".join(text.split("\n"))))

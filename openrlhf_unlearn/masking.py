@@ -19,8 +19,9 @@ _COLUMNS = "input label output prompt image images video chosen rejected questio
 _TOKENS = "eos bos pad unk sep cls mask stop end start special image response per a"
 _HARMLESS = {"key": set(_COLUMNS.split()), "token": set(_TOKENS.split())}
 _QUOTED = r"'[^']*'|\"(?:[^\"\\]|\\.)*\""
-_AFTER_FLAG = re.compile(rf"(--?[\w.-]+(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}|[^\s'\"])+")
-_NAMED = re.compile(rf"([\w.-]+=|['\"][\w.-]+['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
+# A name is searched for in its last hundred characters: without a bound a long word takes the square of its length.
+_AFTER_FLAG = re.compile(rf"(--?[\w.-]{{1,100}}(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}|[^\s'\"])+")
+_NAMED = re.compile(rf"([\w.-]{{1,100}}=|['\"][\w.-]{{1,100}}['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
 _USER = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
 _HEADER = re.compile(r"\b(Bearer|Basic)\s+(?=\S*[\d=])[\w.~+/=-]{6,}", re.IGNORECASE)  # no word: it has a digit
 _SHAPES = re.compile(r"\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,})")
@@ -47,6 +48,11 @@ def remember(value: str | None) -> None:
 def mask_values(text: str) -> str:
     """`text` without the secrets that this process was given; for texts of models, in which nothing else may change."""
     return _without(text, known())
+
+
+def mask_shapes(text: str) -> str:
+    """`text` without what has the shape of a key, and without the secrets that this process was given."""
+    return _SHAPES.sub(MASK, mask_values(text))
 
 
 def mask_text(text: str) -> str:

@@ -1,3 +1,4 @@
+import fcntl
 import importlib.util
 import os
 import signal
@@ -18,22 +19,36 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # The base installation has neither torch nor the host: there the tests of what needs them are left out, and no others.
 collect_ignore_glob = []
 if importlib.util.find_spec("torch") is None:
-    collect_ignore_glob += ["worlds/*", "probe/*"]
+    collect_ignore_glob += ["collect/test_judgement.py", "gpu/*", "probe/*", "worlds/*"]
 if importlib.util.find_spec("openrlhf") is None:
     collect_ignore_glob += [
         "evaluation/test_evaluate.py", "examples/*", "grading/test_data_check.py", "grading/test_reward.py", "host/*",
-        "integration/*", "interventions/test_augment.py", "interventions/test_docs.py", "interventions/test_sft_set.py",
-        "pipeline/test_curriculum.py",
+        "integration/*", "interventions/test_augment.py", "interventions/test_docs.py", "interventions/test_hints.py",
+        "interventions/test_sft_set.py", "pipeline/test_curriculum.py",
     ]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Files that start the real stack come first: of several processes none is left with a long one at the end.
+
+    Test processes share the tests out by name, so a name that is another in each process ends them all.
+    """
+    if unstable := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"{unstable[0]}: its name has an address in it; give parametrize other ids")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
-    """The built-in world, seed 0, made once a test session; OPENRLHF_UNLEARN_WORLD names a ready one instead."""
+    """The built-in world, seed 0, made once for all processes; OPENRLHF_UNLEARN_WORLD names a ready one instead."""
     from openrlhf_unlearn import cli
 
     if ready := os.environ.get("OPENRLHF_UNLEARN_WORLD"):
         return Path(ready)
-    folder = tmp_path_factory.mktemp("world")
-    assert cli.main(["microworld", str(folder), "--seed", "0"]) == 0
-    return folder
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with (shared / "world.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert cli.main(["microworld", str(shared / "the-world"), "--seed", "0"]) == 0  # at once, if it is there
+    return shared / "the-world"

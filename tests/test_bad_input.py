@@ -91,9 +91,55 @@ def no_groups(place: Place) -> None:
     pq.write_table(pa.table({"prompt_id": ["a"]}), place.run.learnability)
 
 
+def column(name: str, column: str, value=None) -> Callable[[Place], object]:
+    """The run's table with `value` in every row of a column, or without the column."""
+
+    def before(place: Place) -> None:
+        table = pq.read_table(place.run.path / name)
+        values = [] if value is None else [(column, pa.array([value] * len(table)))]
+        kept = [(other, table.column(other)) for other in table.column_names if other != column]
+        pq.write_table(pa.table(dict(kept + values)), place.run.path / name)
+
+    return before
+
+
+def folder(name: str) -> Callable[[Place], object]:
+    """A folder where a file should be."""
+
+    def before(place: Place) -> None:
+        (place.tmp / name).unlink(missing_ok=True)
+        (place.tmp / name).mkdir(parents=True)
+
+    return before
+
+
+def loop(name: str) -> Callable[[Place], object]:
+    """A link to itself."""
+
+    def before(place: Place) -> None:
+        (place.tmp / name).unlink(missing_ok=True)
+        (place.tmp / name).symlink_to(Path(name).name)
+
+    return before
+
+
+def step(table: str, **columns: list) -> Callable[[Place], object]:
+    """One step of a table, with no column but these."""
+
+    def before(place: Place) -> None:
+        place.run.step_file(table, 1).parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table(columns), place.run.step_file(table, 1))
+
+    return before
+
+
 def full_with_rollouts(place: Place) -> None:
     place.write("full/notes.txt", "mine")
     rows("r.jsonl", ROLLOUT)(place)
+
+
+def maybe(place: Place) -> None:
+    place.write("r.csv", "prompt_id,decision,new_label\n0123456789abcdef,maybe,7\n")
 
 
 def other_format(place: Place) -> None:
@@ -133,9 +179,15 @@ IMPORT = "import jsonl {tmp}/r.jsonl --run {new} --tag initial"
 AUGMENT = "augment similar --run {run} --output {tmp}/out"
 ENDPOINT = "--model w --base-url http://127.0.0.1:9/v1 --tries 1"
 ASKED = f"{AUGMENT} {ENDPOINT} --check-model c"
+HINTS = "hints {run} --output {tmp}/out"
 SHEET = "judge {run} --csv-in {tmp}/s.csv --rater ada"
 IN_USE = "is in use by probe (process"
 NAMES = "letters, digits, '.', '-' and '_' only"
+
+IMPORT_STEPS = "import jsonl {tmp}/r.jsonl --run {new}"
+OFFLINE = "analyze {run} --offline"
+FINAL = "evaluations/final.parquet"
+ANSWER = {"response": "1", "label": "1"}
 
 CASES = [
     # the command line
@@ -146,6 +198,12 @@ CASES = [
     Case("classify {run} --tau many", 2, "--tau: invalid float value"),
     # a run that is none
     Case("classify {new}", 1, "is not a folder"),
+    Case("diagnose", 2, "give a RUN, or for a label audit --data D --label-key KEY --model M"),
+    Case("diagnose {new}", 1, "is not a folder"),
+    Case("diagnose --model {model}", 2, "a label audit needs --data D and --label-key KEY"),
+    Case("diagnose {run} --decisions {tmp}/none.csv --output {tmp}/m.jsonl", 1, "none.csv: no such file"),
+    Case("diagnose {run} --decisions {data}", 2, "needs one RUN (or audit folder) and --output"),
+    Case("diagnose {run} --decisions {tmp}/r.csv --output {tmp}/m.jsonl", 1, "line 2: decision 'maybe'", maybe),
     Case("analyze {new}", 1, "is not a folder"),
     Case("classify {data}", 1, "is not a folder"),
     Case("classify {tmp}", 1, "it has no run.json"),
@@ -153,7 +211,7 @@ CASES = [
     Case("classify {run}", 1, "holds no JSON object but list", text("given/run/run.json", "[]")),
     Case("analyze {run}", 1, "has schema version None", text("given/run/run.json", "{}")),
     Case("classify {run}", 1, "has schema version 99", lambda p: p.config(schema_version=99)),
-    Case("evaluate --run {run} --tag t --model m", 1, "args are no JSON object", lambda p: p.config(args=["x"])),
+    Case("evaluate --run {run} --tag t --model m", 1, "its args is no JSON object", lambda p: p.config(args=["x"])),
     Case("classify {run}", 1, "is not valid JSON", text("given/run/run.json", "[" * 100_000)),
     Case("classify {run}", 1, "run.json is not valid JSON", text("given/run/run.json", b"\xff\xfe\x00")),
     # evaluate
@@ -164,8 +222,8 @@ CASES = [
     Case("evaluate --run {run} --tag a/b --model {model}", 2, NAMES),
     Case("evaluate --run {run} --tag .hidden --model {model}", 2, NAMES),
     Case("evaluate --run {run} --tag x.parts --model {model}", 2, NAMES),
-    Case("evaluate --run {run} --tag '' --model {model}", 2, NAMES),
-    Case(f"{EVALUATE} -n 0", 2, "-n and --chunk must be at least 1"),
+    Case("evaluate --run {run} --tag '' --model {model}", 2, "an empty argument after --tag"),
+    Case(f"{EVALUATE} -n 0", 2, "-n 0: must be at least 1"),
     Case("evaluate --run {run} --tag new --model {tmp}/none", 1, "no such folder"),
     Case("evaluate --run {run} --tag new --model {tmp}/given", 1, "is no Hugging Face folder"),
     Case(f"{EVALUATE} --data {{tmp}}/none.jsonl", 1, "none.jsonl: no such file"),
@@ -217,7 +275,7 @@ CASES = [
     Case(IMPORT, 1, "has no rollouts", text("r.jsonl", "\n")),
     Case(IMPORT, 1, "row 1 is no object with keys but int", text("r.jsonl", "[1, 2]")),
     Case(f"{IMPORT} --columns prompt", 2, "write NAME=COLUMN", rows("r.jsonl", ROLLOUT)),
-    Case("import jsonl {tmp}/r.jsonl --run {new}", 1, "does not say its step", rows("r.jsonl", STEPLESS)),
+    Case(IMPORT_STEPS, 1, "does not say its step", rows("r.jsonl", STEPLESS)),
     Case("import jsonl {tmp}/r.jsonl --run {run} --tag final", 1, "is there already", rows("r.jsonl", ROLLOUT)),
     Case("import jsonl {tmp}/r.jsonl --run {tmp}/full --tag t", 1, "is not empty", full_with_rollouts),
     Case("import jsonl {tmp}/bomb.parquet --run {new} --tag initial", 1, "GB or more, too much for", bomb),
@@ -229,6 +287,19 @@ CASES = [
     Case("probe --run {run} --model {model} --tag none", 1, "has no such evaluation"),
     Case("probe --run {run} --model {model} --tag initial --temperature 0", 2, "--temperature must be above 0"),
     Case("probe --run {run} --model {model} --tag initial", 1, IN_USE, held("given/run/probes/initial")),
+    # transfer and tasks
+    Case("transfer {run}", 1, "make one with openrlhf-unlearn probe"),
+    Case("transfer {run} --probe none", 1, "make it with openrlhf-unlearn probe"),
+    Case("transfer {run} --steps 0", 2, "--steps must be at least 1"),
+    Case("transfer {run} --verify 3 --objective grpo", 2, "goes with --objective likelihood"),
+    Case("transfer {run} --from {tmp}/p.jsonl", 2, "name with --for whom"),
+    Case("transfer {run} --for {tmp}/i.json", 2, "--for needs --output"),
+    Case("tasks gcd", 2, "name at least one task, and --output"),
+    Case("tasks chain_sums --output {tmp}/o.jsonl", 2, "has no task 'chain_sums'; 'chain_sum'?"),
+    Case("tasks gcd:max_value --output {tmp}/o.jsonl", 2, "'max_value' is no OPTION=VALUE"),
+    Case("tasks gcd:speed=3 --output {tmp}/o.jsonl", 2, "gcd has no option 'speed'; it has min_numbers"),
+    Case("tasks gcd:max_value=-1 --output {tmp}/o.jsonl", 1, "gcd does not take these options"),
+    Case("tasks gcd gcd --output {tmp}/o.jsonl", 2, "two tasks are called 'gcd'"),
     Case("forecast {run}", 1, "learnability.parquet is missing", gone("learnability.parquet")),
     Case("forecast {run}", 1, "a forecast needs at least 10 of each"),
     # endpoints
@@ -247,7 +318,16 @@ CASES = [
     Case(SHEET, 1, "holds no score", text("s.csv", "item,score\n")),
     Case(SHEET, 1, "is no correct rollout", text("s.csv", "item,score\nx,3\n")),
     Case("judge {run} --tag initial --per-group 0 --model w", 2, "must be at least 1"),
-    Case("sft-set --run {run} --output {tmp}/s.jsonl --model w --easy -1", 2, "give --attempts of at least 1"),
+    Case(HINTS, 2, "a prefix needs solutions"),
+    Case(f"{HINTS} --kind abstract", 2, "asks an endpoint for the idea"),
+    Case(f"{HINTS} --solutions {{tmp}}/none.jsonl", 1, "none.jsonl cannot be read"),
+    Case(f"{HINTS} --solutions s --shares 0", 2, "above 0 and at most 100"),
+    Case(f"{HINTS} --solutions s --frame '{{{{hint}}}}'", 2, "must hold {question} and {hint}"),
+    Case(f"{HINTS} --solutions {{tmp}}/s.jsonl", 1, "each row needs a text 'solution'", text("s.jsonl", "")),
+    Case(f"{HINTS} --solutions {{tmp}}/s.jsonl", 1, "is not JSON lines", text("s.jsonl", "{")),
+    Case("compare {run} {run}", 1, "the same run is given twice"),
+    Case("compare {run} {new}", 1, "is not a folder"),
+    Case("sft-set --run {run} --output {tmp}/s.jsonl --model w --attempts 0", 2, "give --attempts of at least 1"),
     Case("sft-set --run {run} --output {tmp}/s --from-run {run} --from-tag none", 1, "none.parquet does not exist"),
     # launches
     Case("curriculum {run} --output {tmp}/c", 1, "holds no launch"),
@@ -258,10 +338,77 @@ CASES = [
     Case("analyze {run} --tau 2 --offline", 2, "a pass rate above 0 and at most 1"),
     Case("analyze {run} --compare --offline", 2, "--compare needs at least two runs"),
     Case("analyze {run} {tmp}/other/run --offline", 1, "are runs of different data", other_run),
+    Case("publish {run}", 2, "needs --to FOLDER"),
+    Case("publish {run} --to hf:name", 2, "write hf:ORG/SPACE"),
+    Case("publish {run} {run} --to {tmp}/site", 2, "several runs are for --anonymise"),
+    Case("publish {run} --to {tmp}/site", 1, "has no report; make it: openrlhf-unlearn analyze"),
+    Case("import verl {tmp} --run {new} --follow 0", 2, "every so many seconds above 0"),
     Case("analyze {run} --offline", 1, "--output DIR puts the report there", text("given/run/report", "a file")),
     Case("analyze {run} --offline", 1, IN_USE, held("given/run/report")),
     Case("regrade {run} --out {tmp}/given", 1, "exists; choose another folder"),
     Case("regrade {run} --answer-format nope", 1, "nope"),
+    # tables of another kind
+    Case("classify {run}", 1, "'prompt_id' holds int64, not text", column(FINAL, "prompt_id", 7)),
+    Case("classify {run}", 1, "'verdict' holds int64, not text", column(FINAL, "verdict", 7)),
+    Case("classify {run}", 1, "'reward' holds string, not numbers", column(FINAL, "reward", "good")),
+    Case("classify {run}", 1, "final.parquet", column(FINAL, "reward")),
+    Case("classify {run}", 1, "is a directory", folder(f"given/run/{FINAL}")),
+    Case("classify {run}", 1, "final.parquet is missing", loop(f"given/run/{FINAL}")),
+    Case("classify {run}", 1, "it has no run.json", loop("given/run/run.json")),
+    Case("classify {run}", 1, "cannot be read: Is a directory", folder("given/run/run.json")),
+    Case("classify {run} {run}", 1, "are the same run"),
+    Case("regrade {run}", 1, "has no column 'response'", column(FINAL, "response")),
+    Case("regrade {run}", 1, "has no column 'verdict'", column(FINAL, "verdict")),
+    Case("regrade {run}", 1, "has no column 'step'", step("rollouts", a=[1])),
+    Case("regrade {run}", 1, "'label' holds int64, not text", column("prompts.parquet", "label", 3)),
+    Case(OFFLINE, 1, "final.json holds no JSON object", text("given/run/evaluations/final.json", "[1]")),
+    Case(OFFLINE, 1, "its model is no text", lambda p: p.config(model={"a": 1})),
+    Case("export {run} --output {tmp}/o --format dataset", 1, "'prompt_id' holds int64",
+         column("learnability.parquet", "prompt_id", 3)),
+    # numbers, words and places that are none
+    Case("classify {run} --threshold nan", 2, "--threshold nan: give a finite number"),
+    Case("regrade {run} --tau inf", 2, "--tau inf: give a finite number"),
+    Case(f"{IMPORT} --save-rollouts -1", 2, "--save-rollouts -1: must not be negative"),
+    Case("curriculum {run} --output {tmp}/c --others -1", 2, "--others -1: must not be negative"),
+    Case("classify ''", 2, "an empty argument after classify"),
+    Case("export {run} --output ''", 2, "an empty argument after --output"),
+    Case(f"{EVALUATE} --top-p 2", 2, "--top-p 2.0: must be above 0 and at most 1"),
+    Case(f"{EVALUATE} --temperature -1", 2, "--temperature -1.0: must not be negative"),
+    Case(f"{EVALUATE} --max-len 0", 2, "--max-len 0: must be at least 1"),
+    Case(f"{EVALUATE} --engines 0", 2, "--engines 0: must be at least 1"),
+    Case(f"{EVALUATE} --dtype int3", 2, "invalid choice: 'int3'"),
+    Case(f"{EVALUATE} --data {{tmp}}/d.csv", 1, "has no rows", text("d.csv", "")),
+    Case(f"{EVALUATE} --data {{tmp}}/d.jsonl", 1, "cannot be read ('utf-8' codec", text("d.jsonl", b"\xff")),
+    Case("export {run} --output /dev/null", 1, "/dev/null: it is no file"),
+    Case("judge {run} --csv-out /dev/stdout", 1, "/dev/stdout: it is no file"),
+    Case("export {run} --output {tmp}/o --id-column label --data {tmp}/none", 1, "none cannot be loaded"),
+    Case("analyze {run} {run} --offline", 2, "a run is given twice"),
+    Case(IMPORT_STEPS, 1, ", which is no whole number from 0", rows("r.jsonl", {**ROLLOUT, "step": 2**40})),
+    Case(IMPORT_STEPS, 1, "-3, which is no whole number from 0", rows("r.jsonl", {**ROLLOUT, "step": -3})),
+    Case(IMPORT, 1, "holds a number of thousands of digits", text("r.jsonl", "9" * 10_000)),
+    Case(IMPORT, 1, "no file", loop("r.jsonl")),
+    Case("import jsonl {tmp}/r.jsonl.gz --run {new} --tag t", 1, "cannot be read", text("r.jsonl.gz", b"\x1f\x8bjunk")),
+    Case("import jsonl {tmp}/r.csv --run {new} --tag t", 1, "reward", text("r.csv", "prompt,response,reward\na,b\n")),
+    Case("import paper {tmp}/p.csv --run {new}", 1, "steps begin at 0",
+         text("p.csv", "step,prompt_id,mean_reward,std_reward,n,processed\n-1,7,0.5,0.1,8,False\n")),
+    # a file of answers
+    Case("grade {tmp}/none.jsonl", 1, "no such file"),
+    Case("grade {tmp}", 1, "no such file"),
+    Case("grade {tmp}/g.jsonl", 1, "has no rows", text("g.jsonl", "")),
+    Case("grade {tmp}/g.jsonl", 1, "line 1 has no 'response'", rows("g.jsonl", {"label": "1"})),
+    Case("grade {tmp}/g.jsonl", 1, "cannot be read ('utf-8' codec", text("g.jsonl", b"\xff")),
+    Case("grade {tmp}/g.jsonl", 1, "line 1 is not JSON", text("g.jsonl", "9" * 10_000)),
+    Case("grade {tmp}/g.jsonl --answer-format nope", 1, "nope", rows("g.jsonl", ANSWER)),
+    Case("grade {tmp}/g.jsonl --output {tmp}/given", 1, "cannot write", rows("g.jsonl", ANSWER)),
+    # human labels, endpoints, launches
+    Case(SHEET, 1, "cannot be read ('utf-8' codec", text("s.csv", b"\xff\xfe\x00")),
+    Case(SHEET, 1, "is no correct rollout", text("s.csv", "item,score\n" + "x" * 200_000 + ",3\n")),
+    Case("judge {run} --model w --base-url localhost:8000", 2, "no address such as http://localhost:8000/v1"),
+    Case("judge {run} --model w --base-url http://[::1", 2, "no address such as http://localhost:8000/v1"),
+    Case("curriculum {run} --output {tmp}/c", 1, "its command cannot be read", lambda p: p.config(command='a "')),
+    Case("curriculum {run} --output {tmp}/c", 1, "its command is no text", lambda p: p.config(command=[1])),
+    Case("demo {data}", 1, "choose another folder"),
+    Case("examples {data}", 1, "data.jsonl"),
     Case("microworld {data}", 1, "is there already and holds no world"),
 ]  # fmt: skip
 
@@ -399,6 +546,44 @@ def start(words: str, place: Place, **environment) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+
+
+def shell(line: str, place: Place) -> tuple[int, str]:
+    """(exit code, stderr) of a line of bash, in which `unlearn` is our program."""
+    program = shlex.join([sys.executable, "-m", "openrlhf_unlearn.cli"])
+    script = f'unlearn() {{ {program} "$@"; }}; {line.format(run=place.run, tmp=place.tmp)}'
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        ("unlearn export {run} --output {tmp}/o.json | true", 0, ""),
+        ("unlearn --help | head -1", 0, ""),
+        ("unlearn export {run} --output {tmp}/o.json >&-", 0, ""),
+        ("unlearn export {run} --output {tmp}/o.json > /dev/full", 1, "No space left on device"),
+        (
+            "mkdir gone; cd gone; rmdir ../gone; unlearn export {run} --output o.json",
+            1,
+            "the current folder was removed",
+        ),
+        ("unlearn export {run} --output {tmp}/o.json & wait $!; unlearn export {run} --output {tmp}/o.json", 0, ""),
+    ],
+)
+def test_whoever_reads_or_not_there_is_at_most_one_line(line, code, says, place):
+    found, said = shell(line, place)
+    assert found == code and says in said
+    assert len(said.splitlines()) == (1 if says else 0), said
+
+
+def test_no_text_of_the_data_steers_the_terminal(place, capsys):
+    rows("g.jsonl", {"response": "\x1b[2J\u202e\x9b1", "label": "\x1b]0;title\x07\u2066"})(place)
+    assert cli.main(["grade", str(place.tmp / "g.jsonl")]) == 0
+    assert cli.main(["grade", str(place.tmp / "\x1b[2J.jsonl")]) == 1
+    said = "".join(capsys.readouterr())
+    assert "u001b]0;title" in said and "u001b[2J.jsonl: no such file" in said
+    assert not set(said) & set("\x1b\x07\x9b\u202e\u2066")
 
 
 @pytest.mark.parametrize("answered", [0, 3])

@@ -1,6 +1,7 @@
-"""No two commands on one run lose a row, double one, or end in a trace: each pair started together.
+"""Commands on one run lose no row, double none, and end in no trace, started together.
 
-OPENRLHF_UNLEARN_PAIRS=20 python -m pytest tests/test_pairs.py       every pair that often; 1 without it
+python -m pytest tests/test_pairs.py                                 all verbs at once, each of them twice
+OPENRLHF_UNLEARN_PAIRS=20 python -m pytest tests/test_pairs.py       that 20 times, and every pair alone 20 times
 """
 
 import itertools
@@ -16,12 +17,23 @@ from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
 from tests.pairs import VERBS
 
 
-def test_every_pair_of_verbs_at_once(tmp_path):
-    times = os.environ.get("OPENRLHF_UNLEARN_PAIRS", "1")
-    done = subprocess.run([sys.executable, "-m", "tests.pairs", tmp_path, times], capture_output=True, text=True)
+def at_once(folder, kind: str, times: str) -> list[dict]:
+    """What `python -m tests.pairs` found, a row a crowd or pair."""
+    done = subprocess.run([sys.executable, "-m", "tests.pairs", folder, kind, times], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"pair"')]
-    assert [tuple(row["pair"]) for row in found] == list(itertools.combinations_with_replacement(VERBS, 2))
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"at once"')]
+
+
+def test_all_verbs_at_once(tmp_path):
+    """Each of them twice, so that every pair of them runs at the same time, also of a verb with itself."""
+    (found,) = at_once(tmp_path, "crowd", os.environ.get("OPENRLHF_UNLEARN_PAIRS", "1"))
+    assert found == {"at once": [*VERBS, *VERBS], "wrong": []}
+
+
+@pytest.mark.skipif("OPENRLHF_UNLEARN_PAIRS" not in os.environ, reason="OPENRLHF_UNLEARN_PAIRS=20 asks for it")
+def test_every_pair_of_verbs_at_once(tmp_path):
+    found = at_once(tmp_path, "pairs", os.environ["OPENRLHF_UNLEARN_PAIRS"])
+    assert [tuple(row["at once"]) for row in found] == list(itertools.combinations_with_replacement(VERBS, 2))
     assert [row for row in found if row["wrong"]] == []
 
 

@@ -11,8 +11,10 @@ import openrlhf_unlearn
 PACKAGE = Path(openrlhf_unlearn.__file__).parent
 # From the ground up. CONTRIBUTING.md shows the same list.
 ROOMS = (
-    "masking", "errors", "stats", "store", "machine", "grading", "filters", "collect", "evaluation", "exchange",
-    "labels", "probe", "causes", "transfer", "worlds", "interventions", "report", "host", "pipeline", "demo", "cli",
+    "masking", "errors", "options", "stats", "store", "machine", "grading", "filters", "samplers", "collect",
+    "evaluation", "exchange", "labels", "probe", "causes", "transfer", "worlds", "interventions", "report", "host",
+    "pipeline",
+    "demo", "cli",
 )  # fmt: skip
 # Names that others still import: each is one line that passes on a module of some room.
 OLD_NAMES = {"cpu", "launcher", "plugin", "reward_math", "run_dir"}

@@ -3,12 +3,15 @@
 See which prompts a run of reinforcement learning on verifiable rewards could not learn, why, and what to do about it.
 `openrlhf-unlearn VERB --help` explains a verb. Exit codes: 0 done, 1 could not be done (one line says why), 2 bad use.
 
-A verb's module has `add_arguments(parser)` and `run(args)`; it is imported only when its verb is called, so that
-`--help` is quick and a missing GPU package troubles nobody who does not need it.
+A verb's module has OPTIONS, a dataclass that its flags are made from (options.py), and `run(options)`, which calls the
+verb's function and prints; where the flags are another's, `add_arguments(parser)` and `run(args)`. It is imported only
+when its verb is called, so that `--help` is quick and a missing GPU package troubles nobody.
 """
 
 import argparse
+import contextlib
 import importlib
+import math
 import os
 import sys
 
@@ -16,8 +19,12 @@ from openrlhf_unlearn import __version__
 from openrlhf_unlearn.cli.help_text import Formatter
 from openrlhf_unlearn.cli.verbs import VERBS
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
-from openrlhf_unlearn.machine.surroundings import settle
+from openrlhf_unlearn.evaluation.leaving import Terminated, nothing_outlives
+from openrlhf_unlearn.machine.surroundings import Plain, settle
 from openrlhf_unlearn.masking import mask_text
+from openrlhf_unlearn.options import add_options, read_options
+
+MAY_BE_EMPTY = ("--input-template", "--columns")
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,22 +36,36 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
-    settle()
     verb = next((word for word in argv if not word.startswith("-")), None)
     try:
-        args = _parse(argv, verb)
-        return importlib.import_module(VERBS[args.verb][0]).run(args) or 0
+        settle()
+        return _run(argv, verb)
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print(f"openrlhf-unlearn {verb}: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    except (KeyboardInterrupt, Terminated) as stopped:
+        by, code = (" by SIGTERM", 143) if isinstance(stopped, Terminated) else ("", 130)
+        print(f"openrlhf-unlearn {verb}: stopped{by}; the same command goes on from here", file=sys.stderr)
+        return code
     except Exception as error:
         if os.environ.get("OPENRLHF_UNLEARN_TRACE") and not isinstance(error, UserError):
             raise
         print(f"openrlhf-unlearn {verb}: {one_line(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+
+
+def _run(argv: list[str], verb: str | None) -> int:
+    args = _parse(argv, verb)
+    module = importlib.import_module(VERBS[args.verb][0])
+    given = read_options(module.OPTIONS, args) if hasattr(module, "OPTIONS") else args
+    if verb == "train" or sys.stdout is None:  # the host's own log, in its own colours; or nobody reads
+        return module.run(given) or 0
+    # What the demo starts is the user's browser; a launch sees to its own processes.
+    alone = contextlib.nullcontext() if verb == "demo" else nothing_outlives()
+    with alone, contextlib.redirect_stdout(Plain(sys.stdout)) as stdout:
+        code = module.run(given) or 0
+        stdout.flush()  # here, where a pipe or a disk that takes no more is told in a line
+        return code
 
 
 def _parse(argv: list[str], chosen: str | None) -> argparse.Namespace:
@@ -62,5 +83,29 @@ def _parse(argv: list[str], chosen: str | None) -> argparse.Namespace:
         if verb == chosen:
             described = importlib.import_module(module)
             sub.description = described.__doc__
-            described.add_arguments(sub)
-    return parser.parse_args(argv)
+            if hasattr(described, "OPTIONS"):
+                add_options(sub, described.OPTIONS)
+            else:
+                described.add_arguments(sub)
+    args = parser.parse_args(argv)
+    if chosen != "train":
+        _check_words(argv)
+        _check_numbers(args)
+    return args
+
+
+def _check_words(argv: list[str]) -> None:
+    """Raise UsageError at an empty argument: `--run "$RUN"` without RUN would mean the current folder."""
+    for before, word in zip(["", *argv], argv, strict=False):
+        if not word and before not in MAY_BE_EMPTY:
+            raise UsageError(f"an empty argument after {before}; is a variable of the shell not set?")
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    """Raise UsageError at nan, inf and negative counts, which mean nothing to any flag of ours."""
+    for name, value in vars(args).items():
+        flag = f"--{name.replace('_', '-')}" if len(name) > 1 else f"-{name}"
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{flag} {value}: give a finite number")
+        if isinstance(value, int) and value < 0:
+            raise UsageError(f"{flag} {value}: must not be negative")

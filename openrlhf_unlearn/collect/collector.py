@@ -7,7 +7,7 @@ adapter's state, the process. The adapter says how rollouts are sampled, by `dis
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tqdm import tqdm
@@ -54,18 +54,34 @@ class Visit:
     payloads: list = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)
     responses: list[str] = field(default_factory=list)
+    answers: list[str | None] = field(default_factory=list)
+    hint: str | None = None  # the text of the hinted prompt, once a wave is sampled by it
+    n_plain: int | None = None  # rollouts before that wave
+
+    @property
+    def asked(self) -> Prompt:
+        """The prompt of the next wave."""
+        return self.prompt if self.hint is None else replace(self.prompt, text=self.hint)
+
+    @property
+    def plain(self) -> list[Judgement]:
+        return self.judgements[: self.n_plain]
+
+    @property
+    def hinted(self) -> list[Judgement]:
+        return self.judgements[len(self.plain) :]
 
     @property
     def group(self) -> Group:
         rollouts = (
-            Rollout(judgement.signal, payload, judged=judgement.positive)
-            for judgement, payload in zip(self.judgements, self.payloads, strict=True)
+            Rollout(judgement.signal, payload, judged=judgement.positive, hinted=i >= len(self.plain))
+            for i, (judgement, payload) in enumerate(zip(self.judgements, self.payloads, strict=True))
         )
         return Group(self.prompt.id, tuple(rollouts))
 
     @property
     def solved(self) -> bool:
-        return all(judgement.positive for judgement in self.judgements)
+        return all(judgement.positive for judgement in self.plain)
 
 
 @dataclass
@@ -81,8 +97,12 @@ class Collector(ABC):
 
     group_type = AcceptedGroup  # an adapter may keep its own
 
-    def __init__(self, sizes: Sizes, stream: PromptStream, filter: SampleFilter, tracker: Tracker):
+    def __init__(
+        self, sizes: Sizes, stream: PromptStream, filter: SampleFilter, tracker: Tracker, revisits_count: bool = False
+    ):
+        """`revisits_count`: prompts that a filter brings back take turns of the episode, and add no rollouts."""
         self.sizes, self.stream, self.filter, self.tracker = sizes, stream, filter, tracker
+        self.revisits_count = revisits_count
         self.buffer: list[AcceptedGroup] = []
         self.step = 0  # batches handed to the trainer
         self.rejected_in_a_row = 0
@@ -96,7 +116,7 @@ class Collector(ABC):
 
     @abstractmethod
     def dispatch(self, visits: list[Visit], n_samples: int) -> dict[Hashable, Visit]:
-        """Send visits to be sampled, that many rollouts each; returns what `ready` waits for → visit."""
+        """Send what visits ask to be sampled, that many rollouts each; returns what `ready` waits for → visit."""
 
     @abstractmethod
     def ready(self, pending: Iterable[Hashable]) -> list[Hashable]:
@@ -152,7 +172,9 @@ class Collector(ABC):
 
     def _sample(self, wanted: int) -> int:
         """Sample until `wanted` groups were accepted or the episode is over; returns the prompts consumed."""
-        first = self._revisited()[:wanted]
+        first = self._revisited()[: min(wanted, self.stream.left) if self.revisits_count else wanted]
+        if self.revisits_count:
+            self.stream.skip(len(first))
         first += self.stream.take(wanted - len(first))
         consumed = len(first)
         pending = self._visit(first)
@@ -161,8 +183,12 @@ class Collector(ABC):
             for handle in self.ready(pending):
                 visit = pending.pop(handle)
                 self.receive(handle, visit)
-                more = self.filter.wants_more(visit.group)
+                group = visit.group
+                more = self.filter.wants_more(group)
                 if more:
+                    hint = self.filter.hint(group)
+                    if hint is not None and visit.hint is None:
+                        visit.hint, visit.n_plain = hint, len(visit.judgements)
                     pending.update(self.dispatch([visit], more))
                 elif self._decide(visit):
                     progress.update()
@@ -185,8 +211,11 @@ class Collector(ABC):
         """Ask the filter, tell the tracker, keep what was accepted."""
         decision = self.filter.decide(visit.group)
         decision.check(self.filter.config.k, self.filter_name, visit.prompt.id)
-        sampled = Sampled(visit.prompt.id, visit.judgements, visit.responses)
+        answers = visit.answers[: len(visit.plain)]
+        sampled = Sampled(visit.prompt.id, visit.plain, visit.responses, answers, visit.hinted)
         self.tracker.observe(sampled, decision.accepted, decision.reason)
+        first = visit.plain[: self.tracker.first_wave or None]
+        self.stream.sampler.observe(visit.prompt.id, sum(judgement.positive for judgement in first), len(first))
         if decision.accepted:
             self.rejected_in_a_row = self.solved_in_a_row = 0
             self.buffer.append(self.group_type(visit.prompt.id, decision.rollouts))

@@ -1,11 +1,13 @@
-"""Which prompt comes next: a seeded order for every episode that a resume takes up at the very prompt.
+"""Which prompt comes next, in episodes of as many visits as there are rows; a resume goes on at the very prompt.
 
 The host's own order lives in a data loader whose saved state loses or repeats prompts when samples are buffered
-(OpenRLHF issues 1310, 1320, 1322). Ours is a function of seed, episode and position, so its state is two numbers.
+(OpenRLHF issues 1310, 1320, 1322). Ours is a sampler's (`samplers/`), which is a function of its state.
 """
 
-import random
 from dataclasses import dataclass
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.samplers.base import Sampler
 
 
 @dataclass(frozen=True)
@@ -28,34 +30,37 @@ def distinct(rows: list[Prompt]) -> list[Prompt]:
 
 
 class PromptStream:
-    """Hands out every row once an episode, in an order fixed by `seed` and the episode's number.
+    """Hands out as many prompts an episode as there are rows, in the sampler's order.
 
-    A prompt that stands in several rows is visited as often: `--data.prompt_probs` repeats rows to weigh data sets.
+    A prompt that stands in several rows counts as often: `--data.prompt_probs` repeats rows to weigh data sets.
     """
 
-    def __init__(self, rows: list[Prompt], seed: int, episodes: int = 1):
+    def __init__(self, rows: list[Prompt], sampler: Sampler, episodes: int = 1):
         self.rows = rows
         self.by_id = {prompt.id: prompt for prompt in rows}
-        self.seed = seed
+        self.sampler = sampler
         self.episodes = episodes
         self.episode = 0
         self.position = 0
-        self._order = self._shuffled()
-
-    def _shuffled(self) -> list[int]:
-        order = list(range(len(self.rows)))
-        random.Random(f"{self.seed}:{self.episode}").shuffle(order)
-        return order
 
     def take(self, n: int) -> list[Prompt]:
-        """The next up to `n` rows of this episode; fewer, at last none, when it is over."""
-        chosen = self._order[self.position : self.position + n]
+        """The next up to `n` prompts of this episode; fewer, at last none, when it is over."""
+        chosen = self.sampler.take(min(n, self.left))
         self.position += len(chosen)
         return [self.rows[i] for i in chosen]
 
     @property
+    def left(self) -> int:
+        """Turns of this episode that are left."""
+        return len(self.rows) - self.position
+
+    def skip(self, n: int) -> None:
+        """Give `n` turns of this episode to prompts that come from elsewhere; those whose turns they were come next."""
+        self.position += n
+
+    @property
     def exhausted(self) -> bool:
-        return self.position >= len(self._order)
+        return self.position >= len(self.rows)
 
     @property
     def last_episode(self) -> bool:
@@ -63,21 +68,25 @@ class PromptStream:
 
     @property
     def progress(self) -> float:
-        """The share of all rows of all episodes that was handed out, from 0 to 1; what is brought back adds nothing."""
-        return min(1.0, (self.episode + self.position / len(self._order)) / self.episodes)
+        """The share of the visits of all episodes that was handed out, from 0 to 1; what is brought back adds none."""
+        return min(1.0, (self.episode + self.position / len(self.rows)) / self.episodes)
 
     def next_episode(self) -> None:
         self.episode += 1
         self.position = 0
-        self._order = self._shuffled()
 
     def finish(self) -> None:
         """Hand out nothing more."""
-        self.episode, self.position = max(self.episode, self.episodes - 1), len(self._order)
+        self.episode, self.position = max(self.episode, self.episodes - 1), len(self.rows)
 
     def state_dict(self) -> dict:
-        return {"episode": self.episode, "position": self.position}
+        return {"episode": self.episode, "position": self.position, "sampler": self.sampler.state_dict()}
 
     def load_state_dict(self, state: dict) -> None:
         self.episode, self.position = state["episode"], state["position"]
-        self._order = self._shuffled()
+        if "sampler" not in state:  # saved before there were any: every row once an episode
+            if type(self.sampler) is not Sampler:
+                raise UserError("this checkpoint is of --unlearn.sampler uniform: go on with that")
+            self.sampler.load_state_dict({**self.sampler.state_dict(), **state, "passes": self.episode})
+        else:
+            self.sampler.load_state_dict(state["sampler"])

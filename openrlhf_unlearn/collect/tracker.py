@@ -9,6 +9,7 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 
+from openrlhf_unlearn.collect.history import History
 from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.filters import Rollout
 from openrlhf_unlearn.filters.forgetting import Forgetting
@@ -16,6 +17,7 @@ from openrlhf_unlearn.store.run_dir import RunDir
 
 logger = logging.getLogger(__name__)
 EASY_AT_FIRST_SIGHT = 0.1  # pass rate of the first visit from which a prompt's curve counts as easy
+WRONG_ANSWERS = 4  # commonest wrong answers of a visit that are counted
 LITTLE_REWARD = 0.1  # share of prompts ever rewarded below which something may be wrong with the set-up
 
 
@@ -26,6 +28,8 @@ class Sampled:
     prompt_id: str
     judgements: list[Judgement]
     responses: list[str] = field(default_factory=list)
+    answers: list[str | None] = field(default_factory=list)  # key of each rollout's answer, where it was looked for
+    hinted: list[Judgement] = field(default_factory=list)  # of a wave with a hint, which no pass rate counts
 
 
 def reward_row(prompt_id: str, rewards: list[float], positive: list[bool], processed: bool, **columns) -> dict:
@@ -46,6 +50,20 @@ def reward_row(prompt_id: str, rewards: list[float], positive: list[bool], proce
     }
 
 
+def wrong_answers(sampled: Sampled) -> dict[str, list]:
+    """Keys of the commonest answers that were not positive, and how often each was given; nothing where none was read.
+
+    A diagnosis sees by them whether samples came to agree on another answer, in runs that keep no text.
+    """
+    if not sampled.answers:
+        return {}
+    judged = zip(sampled.answers, sampled.judgements, strict=True)
+    top = Counter(answer for answer, judgement in judged if answer and not judgement.positive).most_common(
+        WRONG_ANSWERS
+    )
+    return {"wrong_answers": [name for name, _ in top], "wrong_counts": [times for _, times in top]}
+
+
 class Tracker:
     """Collects rows for one step at a time and writes them into `run`.
 
@@ -60,6 +78,7 @@ class Tracker:
         self.curve_of: dict[str, str] = {}  # prompt_id: easy, hard or never_positive, as seen so far
         self.told_scale = False
         self.forgetting = Forgetting()
+        self.histories: dict[str, History] = {}
         self._start_step()
 
     def _start_step(self) -> None:
@@ -87,9 +106,15 @@ class Tracker:
             n_error=verdicts["error"],
             accepted=accepted,
             reason=reason,
+            **wrong_answers(sampled),
+            n_hinted=len(sampled.hinted),
+            n_hinted_positive=sum(judgement.positive for judgement in sampled.hinted),
         )
         self._rewards.append(row)
-        self._reasons[reason] += 1
+        self._reasons[reason] += not accepted
+        self.histories.setdefault(sampled.prompt_id, History()).visit(
+            len(unbiased), sum(judgement.positive for judgement in unbiased)
+        )
         self._turnover[self.forgetting.visit(sampled.prompt_id, row["pass_rate"])] += 1
         # Chosen by the outcome it then plots, a constant reward of 0.05 would seem to fall from 0.15.
         self._curves.append(self.curve_of.get(sampled.prompt_id, "first_visit"))
@@ -113,9 +138,11 @@ class Tracker:
 
     def trained(self, prompt_id: str, rollouts: tuple[Rollout, ...], rewards: list[float]) -> None:
         """Record a group as it goes into the batch of the current step; `rewards`: what it trains by."""
-        n_replayed = sum(rollout.replayed for rollout in rollouts)
+        n_replayed = sum(rollout.replayed and not rollout.hinted for rollout in rollouts)
         positive = [rollout.positive for rollout in rollouts]
         columns = {"n_replayed": n_replayed, "accepted": True, "reason": "accepted"}
+        columns |= {"n_hinted": len(hinted := [rollout for rollout in rollouts if rollout.hinted])}
+        columns |= {"n_hinted_positive": sum(rollout.positive for rollout in hinted)}
         self._rewards.append(reward_row(prompt_id, rewards, positive, processed=True, **columns))
 
     def finish_step(self, step: int) -> dict[str, float]:
@@ -134,13 +161,16 @@ class Tracker:
         metrics = {"unlearn/prompts_trained": float(len(trained))}
         if sampled:
             metrics["unlearn/pass_rate"] = sum(row["accepted"] for row in sampled) / len(sampled)
-            metrics["unlearn/rollouts_sampled"] = float(sum(row["n"] for row in sampled))
+            metrics["unlearn/rollouts_sampled"] = float(sum(row["n"] + row["n_hinted"] for row in sampled))
             metrics["unlearn/newly_solved"] = float(self._turnover["gained"])
             metrics["unlearn/forgotten"] = float(self._turnover["lost"])
+        if any(row["n_hinted"] for row in self._rewards):
+            metrics["unlearn/hinted_sampled"] = float(sum(row["n_hinted"] for row in sampled))
+            metrics["unlearn/hinted_trained"] = float(sum(row["n_hinted"] for row in trained))
         if any(row["n_replayed"] for row in trained):
             metrics["unlearn/replayed"] = float(sum(row["n_replayed"] for row in trained))
         for reason, count in self._reasons.items():
-            if reason != "accepted":
+            if count:
                 metrics[f"unlearn/rejected_{reason}"] = float(count)
         for curve in ("first_visit", "easy", "hard", "never_positive"):
             means = [row["mean_reward"] for row, at in zip(sampled, self._curves, strict=True) if at == curve]
@@ -171,9 +201,14 @@ class Tracker:
         return f"{text}; next to none: check the reward function, the prompt template and --unlearn.answer_format"
 
     def state_dict(self) -> dict:
-        return {"curve_of": dict(self.curve_of), "forgetting": self.forgetting.state_dict()}
+        return {
+            "curve_of": dict(self.curve_of),
+            "forgetting": self.forgetting.state_dict(),
+            "histories": {name: history.state() for name, history in self.histories.items()},
+        }
 
     def load_state_dict(self, state: dict) -> None:
         self.curve_of = dict(state["curve_of"])
         self.forgetting.load_state_dict(state["forgetting"])
+        self.histories = {name: History(*kept) for name, kept in state.get("histories", {}).items()}
         self._start_step()

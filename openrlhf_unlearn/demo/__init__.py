@@ -6,30 +6,39 @@
 It says where the run comes from, then classifies and reports it by the same commands that you would use.
 """
 
-import argparse
 import os
 import sys
 import webbrowser
+from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.options import option
 from openrlhf_unlearn.store.run_dir import RunDir, read_table
 
 RECORDING = Path(__file__).with_name("run.zip")
 DEFAULT = "openrlhf-unlearn-demo"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("folder", nargs="?", default=DEFAULT, help="run directory to unpack into; an earlier demo there is used again")
-    add("--no-open", action="store_true", help="only print the report's path; without a display nothing is opened")
+@dataclass(frozen=True)
+class DemoOptions:
+    """Where the demo goes."""
+
+    folder: str = option(
+        "run directory to unpack into; an earlier demo there is used again", DEFAULT, positional=True, nargs="?"
+    )
+    no_open: bool = option("only print the report's path; without a display nothing is opened", False)
 
 
-def run(args: argparse.Namespace) -> None:
+OPTIONS = DemoOptions
+
+
+def run(options: DemoOptions) -> None:
     from openrlhf_unlearn.demo.recording import unpack
-    from openrlhf_unlearn.pipeline.complete import call
+    from openrlhf_unlearn.labels import classify
+    from openrlhf_unlearn.pipeline import analyze
 
-    recorded = RunDir(args.folder)
+    recorded = RunDir(options.folder)
     if not recorded.run_json.exists():
         if recorded.path.exists() and (not recorded.path.is_dir() or any(recorded.path.iterdir())):
             raise UserError(f"{recorded} is there and no demo; choose another folder: openrlhf-unlearn demo FOLDER")
@@ -38,10 +47,11 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"{recorded} is a run of your own; choose another folder: openrlhf-unlearn demo FOLDER")
     prompts, steps = read_table(recorded.prompts).num_rows, len(recorded.steps())
     print(f"{recorded}: {recorded.config()['recorded']}; {prompts} prompts, {steps} steps", flush=True)
-    for verb, *words in (["classify"], ["analyze", "--offline", "--figure-files"]):
-        print(f"\n$ openrlhf-unlearn {' '.join([verb, args.folder, *words])}", flush=True)
-        call(verb, [args.folder, *words])
-    opened = not args.no_open and has_display() and webbrowser.open(recorded.report.absolute().as_uri())
+    print(f"\n$ openrlhf-unlearn classify {options.folder}", flush=True)
+    classify.run(classify.ClassifyOptions((options.folder,)))
+    print(f"\n$ openrlhf-unlearn analyze {options.folder} --offline --figure-files", flush=True)
+    analyze.run(analyze.AnalyzeOptions((options.folder,), offline=True, figure_files=()))
+    opened = not options.no_open and has_display() and webbrowser.open(recorded.report.absolute().as_uri())
     print(f"\nThe report{' is opened' if opened else ', for your browser'}: {recorded.report.absolute()}")
     print("For a run of your own: openrlhf-unlearn analyze RUN; of another framework: openrlhf-unlearn import --help")
 

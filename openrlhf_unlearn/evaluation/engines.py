@@ -9,9 +9,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.leaving import hear_sigterm
+from openrlhf_unlearn.machine.engine_log import keep_log
 from openrlhf_unlearn.machine.ray_settings import environment, ray_init_kwargs
 from openrlhf_unlearn.machine.threads import choose_threads
 from openrlhf_unlearn.store.trust import remote_code
@@ -31,6 +33,7 @@ class EngineConfig:
     tensor_parallel: int = 1
     max_num_seqs: int = 256
     trust_remote_code: bool = field(default_factory=remote_code)
+    log: Path | None = None  # where what vLLM says is kept
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Engine:
     """One vLLM engine, with `threads` threads where it computes on a CPU."""
 
     def __init__(self, config: EngineConfig, number: int = 0, threads: int = 1):
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # its warnings are of no use here
+        keep_log(config.log)
         # vLLM's own process is a new one: in a fork of one that has asked for GPUs, CUDA cannot start.
         os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
         if not has_gpu():

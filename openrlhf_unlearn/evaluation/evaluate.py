@@ -10,107 +10,158 @@ larger -n it adds to those that are there. The paper takes 32 samples at tempera
 RUN.
 """
 
-import argparse
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.evaluation.settings import Settings, check_same, now, resolve, start_run, versions
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, write_json
-from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
+from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, read_table, write_json
+from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
+
+DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--model", required=True, help="hub id, Hugging Face folder, or OpenRLHF's DeepSpeed checkpoint folder")
-    add("--run", required=True, metavar="RUN", help="run directory; made if it is not there")
-    add("--tag", required=True, help="name of this evaluation: initial, final, step50, …")
-    add("--data", help="hub id or .json, .jsonl, .csv, .parquet; default: the run's")
-    add("-n", type=int, default=32, help="samples a prompt; with --adaptive the most of them")
-    add("--adaptive", action="store_true", help="stop a prompt when more samples would hardly change its label")
-    add(
-        "--error-rate",
-        type=float,
-        default=0.04,
-        help="--adaptive: at any pass rate, the largest chance that all n samples give another label",
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What one evaluation is made with; None: as the run says."""
+
+    model: str = option("hub id, Hugging Face folder, or OpenRLHF's DeepSpeed checkpoint folder")
+    run: str = option("run directory; made if it is not there", metavar="RUN")
+    tag: str = option("name of this evaluation: initial, final, step50, …")
+    data: str | None = option("hub id or .json, .jsonl, .csv, .parquet; default: the run's", None)
+    n: int = option("samples a prompt; with --adaptive the most of them", 32, flag="-n")
+    adaptive: bool = option("stop a prompt when more samples would hardly change its label", False)
+    error_rate: float = option(
+        "--adaptive: at any pass rate, the largest chance that all n samples give another label", 0.04
     )
-    add(
-        "--settle",
-        type=float,
-        default=0.1,
-        help="--adaptive: the pass rate that tells labels apart, as --tau and --easy of classify",
+    settle: float = option("--adaptive: the pass rate that tells labels apart, as --tau and --easy of classify", 0.1)
+    temperature: float | None = option("default: the run's", None)
+    top_p: float | None = option("default: the run's", None)
+    max_new_tokens: int | None = option("default: the run's", None)
+    max_len: int | None = option("prompt and response together; default: the run's", None)
+    input_key: str | None = option("default: the run's", None)
+    label_key: str | None = option("default: the run's", None)
+    input_template: str | None = option("default: the run's", None)
+    image_key: str | None = option("column with a prompt's images; default: the run's, else images", None)
+    apply_chat_template: bool | None = option("default: the run's", None)
+    prompt_split: str | None = option("split of the data set; default: the run's", None)
+    reward: str | None = option("Python file with reward_func; default: the run's, else our grader", None)
+    positive_above: float | None = option(
+        "a sample is correct if its score, or else its reward, is above this; default: the run's, else 0.5", None
     )
-    add("--temperature", type=float, help="default: the run's")
-    add("--top-p", type=float, help="default: the run's")
-    add("--max-new-tokens", type=int, help="default: the run's")
-    add("--max-len", type=int, help="prompt and response together; default: the run's")
-    add("--input-key", help="default: the run's")
-    add("--label-key", help="default: the run's")
-    add("--input-template", help="default: the run's")
-    add("--apply-chat-template", action=argparse.BooleanOptionalAction, help="default: the run's")
-    add("--prompt-split", help="split of the data set; default: the run's")
-    add("--reward", help="Python file with reward_func; default: the run's, else our grader")
-    add("--answer-format", help="how our grader finds answers; default: the run's, else auto")
-    add("--seed", type=int, default=0, help="of the sampling")
-    add("--engines", type=int, help="vLLM engines; default: one a GPU, or one without")
-    add("--tensor-parallel", type=int, default=1, help="GPUs an engine")
-    add("--dtype", default="bfloat16", help="of the weights; as training's by default")
-    add("--chunk", type=int, default=2048, help="responses between two saved parts")
-    add("--grading-workers", type=int, default=2, help="processes that grade")
-    add(
-        "--save-responses",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="keep text and tokens; probe and regrade need them",
-    )
-    add_trust_run(parser)
-    add_remote_code(parser)
+    answer_format: str | None = option("how our grader finds answers; default: the run's, else auto", None)
+    seed: int = option("of the sampling", 0)
+    engines: int | None = option("vLLM engines; default: one a GPU, or one without", None)
+    tensor_parallel: int = option("GPUs an engine", 1)
+    dtype: str = option("of the weights; as training's by default", "bfloat16", choices=DTYPES)
+    chunk: int = option("responses between two saved parts", 2048)
+    grading_workers: int = option("processes that grade", 2)
+    save_responses: bool = option("keep text and tokens; probe and regrade need them", True)
+    trust_run: bool = TRUST_RUN
+    trust_remote_code: bool = TRUST_REMOTE_CODE
+
+    def __post_init__(self) -> None:
+        check_name(self.tag, "--tag")
+        for name in ("n", "chunk", "max_len", "max_new_tokens", "engines", "tensor_parallel", "grading_workers"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise UsageError(
+                    f"{'-n' if name == 'n' else '--' + name.replace('_', '-')} {value}: must be at least 1"
+                )
+        for name in ("error_rate", "settle", "top_p"):
+            if (value := getattr(self, name)) is not None and not 0 < value <= 1:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: must be above 0 and at most 1")
+        if self.temperature is not None and self.temperature < 0:
+            raise UsageError(f"--temperature {self.temperature}: must not be negative")
 
 
-def run(args: argparse.Namespace) -> int:
-    if args.n < 1 or args.chunk < 1:
-        raise UsageError("-n and --chunk must be at least 1")
-    check_name(args.tag, "--tag")
-    run_dir = RunDir.open(args.run) if RunDir(args.run).run_json.exists() else RunDir(args.run)
+OPTIONS = EvaluateOptions
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation: its table, a row a sample, and what TAG.json says of it. drawn: samples by this call."""
+
+    path: Path
+    about: dict
+    drawn: int
+
+
+def run(options: EvaluateOptions) -> None:
+    found = evaluate(options)
+    if not found.drawn:
+        print(f"{found.path} is there already")
+        return
+    prompts, samples = found.about["prompts"], found.about["samples"]
+    print(
+        f"{found.path}: {prompts} prompts, {samples} samples ({samples / prompts:.1f} a prompt), mean pass@1 "
+        f"{found.about['mean_pass_rate']:.3f}; {found.drawn} samples in {found.about['seconds']:.0f} s"
+    )
+    rewards = read_table(found.path, ["reward"]).column("reward").unique().to_pylist()
+    if not set(rewards) <= {0.0, 1.0}:
+        print(
+            f"note: rewards (scores, where there are any) run from {min(rewards):g} to {max(rewards):g}; those above "
+            f"--positive-above {found.about['settings']['positive_above']:g} count as correct"
+        )
+    if bad := found.about["verdicts"].get("bad_label"):
+        print(f"note: {bad} samples belong to labels that cannot be graded (verdict bad_label)")
+
+
+@takes(EvaluateOptions)
+def evaluate(options: EvaluateOptions) -> Evaluation:
+    """Sample and grade what is still missing of the evaluation, and write its table.
+
+    Raises UserError where a model, data or label cannot be used, or what is there was made with other settings.
+    """
     from openrlhf_unlearn.evaluation.checkpoints import resolve_model
 
-    with hold(run_dir.evaluation(args.tag), f"evaluate --tag {args.tag}"):
-        settings = resolve(args, resolve_model(args.model, run_dir), run_dir)
-        return evaluate_rest(run_dir, settings, args)
+    allow_remote_code(options.trust_remote_code)
+    run_dir = RunDir.open(options.run) if RunDir(options.run).run_json.exists() else RunDir(options.run)
+    with hold(run_dir.evaluation(options.tag), f"evaluate --tag {options.tag}"):
+        settings = resolve(options, resolve_model(options.model, run_dir), run_dir)
+        return _finished(run_dir, options.tag, settings) or _sample(run_dir, settings, options)
 
 
-def evaluate_rest(run_dir: RunDir, settings: Settings, args: argparse.Namespace) -> int:
-    """What is missing of the evaluation, if anything is."""
-    done = run_dir.evaluation_json(args.tag)
-    if done.exists() and run_dir.evaluation(args.tag).exists():
-        from openrlhf_unlearn.evaluation.parts import grow
+def _finished(run_dir: RunDir, tag: str, settings: Settings) -> Evaluation | None:
+    """The evaluation, if it is there whole; None where samples are missing, or more are asked for than it has."""
+    from openrlhf_unlearn.evaluation.parts import grow
 
-        before = read_object(done).get("settings", {})
-        if not grow(run_dir, args.tag, settings, before):
-            check_same(before, settings, done, "choose another --tag, or delete it")
-            print(f"{run_dir.evaluation(args.tag)} is there already")
-            return 0
-    return evaluate(run_dir, args.tag, settings, args)
+    done = run_dir.evaluation_json(tag)
+    if not (done.exists() and run_dir.evaluation(tag).exists()):
+        return None
+    about = read_object(done)
+    before = about.get("settings", {})
+    if grow(run_dir, tag, settings, before):
+        return None
+    check_same(before, settings, done, "choose another --tag, or delete it")
+    return Evaluation(run_dir.evaluation(tag), about, 0)
 
 
-def evaluate(run_dir: RunDir, tag: str, settings: Settings, args: argparse.Namespace) -> int:
-    """Sample, grade and save what is still missing of `tag`, then merge its parts."""
+def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Evaluation:
+    """Sample, grade and save what is still missing, then merge its parts."""
     from openrlhf_unlearn.evaluation.adaptive import Plan
     from openrlhf_unlearn.evaluation.engines import EngineConfig, engine_pool
-    from openrlhf_unlearn.evaluation.leaving import nothing_outlives
     from openrlhf_unlearn.evaluation.parts import Parts
-    from openrlhf_unlearn.evaluation.prompts import DataConfig, load_prompts, load_tokenizer, settle_prompts
+    from openrlhf_unlearn.evaluation.prompts import (
+        DataConfig,
+        check_no_images,
+        load_prompts,
+        load_tokenizer,
+        settle_prompts,
+    )
     from openrlhf_unlearn.evaluation.rewards import reward_grader
 
     tokenizer = load_tokenizer(settings.model)
     fields = {name: getattr(settings, name) for name in DataConfig.__dataclass_fields__}
     prompts = load_prompts(DataConfig(**fields), tokenizer)
+    check_no_images(prompts, settings.image_key)
     start_run(run_dir, settings)
     prompts = settle_prompts(run_dir, prompts)
-    parts = Parts(run_dir, tag, settings)
+    parts = Parts(run_dir, options.tag, settings)
     plan = Plan(settings.n, settings.adaptive, settings.settle)
     started = time.monotonic()
     if any(plan.wanted(*parts.counts[prompt.id]) for prompt in prompts):
@@ -122,18 +173,19 @@ def evaluate(run_dir: RunDir, tag: str, settings: Settings, args: argparse.Names
             top_p=settings.top_p,
             seed=settings.seed + 104729 * parts.number,  # a resume must not draw the same numbers again
             dtype=settings.dtype,
-            tensor_parallel=args.tensor_parallel,
+            tensor_parallel=options.tensor_parallel,
+            log=run_dir.log(f"evaluate-{options.tag}"),
         )
         with (
-            nothing_outlives(),
-            reward_grader(settings.reward, settings.answer_format, args.grading_workers) as grade,
-            engine_pool(config, args.engines) as pool,
+            reward_grader(
+                settings.reward, settings.answer_format, options.grading_workers, settings.positive_above
+            ) as grade,
+            engine_pool(config, options.engines) as pool,
         ):
             sampling = Sampling(prompts, tokenizer, grade, parts, plan, config.max_len)
-            sampling.run(pool, args.chunk)
+            sampling.run(pool, options.chunk)
     seconds = time.monotonic() - started
-    finish(run_dir, tag, settings, parts, seconds)
-    return 0
+    return _finish(run_dir, options.tag, settings, parts, seconds)
 
 
 class Sampling:
@@ -198,8 +250,8 @@ def _chunks(requests: list, size: int):
         yield chunk
 
 
-def finish(run_dir: RunDir, tag: str, settings: Settings, parts, seconds: float) -> None:
-    """Merge the parts, write evaluations/TAG.json and say in a line what came out."""
+def _finish(run_dir: RunDir, tag: str, settings: Settings, parts, seconds: float) -> Evaluation:
+    """Merge the parts and write evaluations/TAG.json."""
     import numpy as np
 
     from openrlhf_unlearn.evaluation.adaptive import Plan
@@ -210,30 +262,22 @@ def finish(run_dir: RunDir, tag: str, settings: Settings, parts, seconds: float)
     samples = sum(n for n, _ in counts)
     plan = Plan(settings.n, settings.adaptive, settings.settle)
     mean = float(plan.rates(*np.array(counts).T).mean())  # unbiased after adaptive sampling
-    write_json(
-        run_dir.evaluation_json(tag),
-        {
-            "model": settings.model,
-            "data": settings.data,
-            "n": settings.n,
-            "temperature": settings.temperature,
-            "adaptive": settings.adaptive,
-            "prompts": len(counts),
-            "samples": samples,
-            "mean_pass_rate": mean,
-            "verdicts": dict(verdicts),
-            "seconds": round(seconds, 1),  # of the last command, which drew `samples_drawn` of the samples
-            "samples_drawn": drawn,
-            "created": now(),
-            "versions": versions(),
-            "settings": asdict(settings),
-        },
-    )
+    about = {
+        "model": settings.model,
+        "data": settings.data,
+        "n": settings.n,
+        "temperature": settings.temperature,
+        "adaptive": settings.adaptive,
+        "prompts": len(counts),
+        "samples": samples,
+        "mean_pass_rate": mean,
+        "verdicts": dict(verdicts),
+        "seconds": round(seconds, 1),  # of the last command, which drew `samples_drawn` of the samples
+        "samples_drawn": drawn,
+        "created": now(),
+        "versions": versions(),
+        "settings": asdict(settings),
+    }
+    write_json(run_dir.evaluation_json(tag), about)
     run_dir.remove_parts(tag)
-    print(
-        f"{run_dir.evaluation(tag)}: {len(counts)} prompts, {samples} samples "
-        f"({samples / len(counts):.1f} a prompt), mean pass@1 {mean:.3f}; "
-        f"{drawn} samples in {seconds:.0f} s"
-    )
-    if verdicts["bad_label"]:
-        print(f"note: {verdicts['bad_label']} samples belong to labels that cannot be graded (verdict bad_label)")
+    return Evaluation(run_dir.evaluation(tag), about, drawn)

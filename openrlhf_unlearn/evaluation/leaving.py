@@ -1,7 +1,6 @@
 """Nothing that a command has started outlives it: not after Ctrl-C, not after SIGTERM, not after an error."""
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,9 +26,6 @@ def nothing_outlives() -> Iterator[None]:
     hear_sigterm()
     try:
         yield
-    except Terminated:
-        print("stopped by SIGTERM; the same command goes on from here", file=sys.stderr)
-        raise
     finally:
         end([child for child in me.children() if child not in before and not _is_tracker(child)])
         if _in_main_thread() and handler is not None:  # None: not Python's

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,11 +14,11 @@ import pyarrow.parquet as pq
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.settings import Settings, check_same
 from openrlhf_unlearn.store.run_dir import (
-    POSITIVE_THRESHOLD,
     SCHEMAS,
     RunDir,
     atomic_path,
-    read_json,
+    read_object,
+    read_samples,
     read_table,
     write_json,
 )
@@ -27,6 +28,7 @@ SCHEMA = (
     SCHEMAS["evaluations"]
     .append(pa.field("response_tokens", pa.list_(pa.int32())))
     .append(pa.field("reason", pa.string()))  # the grader's rule that gave the verdict
+    .append(pa.field("positive", pa.bool_()))  # reward above the evaluation's `positive_above`
 )
 
 # The engines' seed moves with the number of the next part, so what grows starts at a number that no resume had.
@@ -60,20 +62,20 @@ class Parts:
         self.drawn = 0  # by this process
         state = self.folder / "settings.json"
         if state.exists():
-            check_same(read_json(state), settings, self.folder, "bring the same, or delete that folder to start anew")
+            check_same(read_object(state), settings, self.folder, "bring the same, or delete that folder to start anew")
         files = self._files()
         self.number = int(files[-1].stem.removeprefix("part-")) + 1 if files else 0
         for path in files:
-            table = read_table(path, ["prompt_id", "reward"])
-            self._count(table.column("prompt_id").to_pylist(), table.column("reward").to_pylist())
+            table, positive = read_samples(path, ["prompt_id", "reward"])
+            self._count(table.column("prompt_id").to_pylist(), positive.tolist())
 
     def _files(self) -> list:
         return sorted(self.folder.glob("part-*.parquet"))
 
-    def _count(self, names: list[str], rewards: list[float]) -> None:
-        for name, reward in zip(names, rewards, strict=True):
-            n, positive = self.counts[name]
-            self.counts[name] = n + 1, positive + (reward > POSITIVE_THRESHOLD)
+    def _count(self, names: Sequence[str], positive: Sequence[bool]) -> None:
+        for name, right in zip(names, positive, strict=True):
+            n, hits = self.counts[name]
+            self.counts[name] = n + 1, hits + right
 
     def write(self, rows: list[tuple]) -> None:
         """Write rows (prompt_id, response, tokens, reward, verdict, reason) as the next part."""
@@ -83,6 +85,7 @@ class Parts:
             samples.append(self.counts[name][0] + seen[name])
             seen[name] += 1
         keep = self.settings.save_responses
+        positive = [reward > self.settings.positive_above for reward in rewards]
         table = pa.table(
             {
                 "prompt_id": names,
@@ -93,6 +96,7 @@ class Parts:
                 "n_tokens": [len(ids) for ids in tokens],
                 "response_tokens": tokens if keep else [None] * len(rows),
                 "reason": reasons,
+                "positive": positive,
             },
             schema=SCHEMA,
         )
@@ -102,7 +106,7 @@ class Parts:
             pq.write_table(table, aside, compression="zstd")
         self.number += 1
         self.drawn += len(rows)
-        self._count(names, rewards)
+        self._count(names, positive)
 
     def merge(self) -> Counter:
         """Write all parts as the evaluation's one table, a part at a time; returns how often each verdict came.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from openrlhf_unlearn.collect.images import image_digests
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.nested import get, has
@@ -14,12 +15,13 @@ from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
 
 @dataclass(frozen=True)
 class Prompt:
-    """One distinct pair of prompt text and label (as the data set holds it)."""
+    """One distinct pair of prompt text and label (as the data set holds it), and its images."""
 
     id: str
     text: str
     label: object
     datasource: str
+    images: object = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class DataConfig:
     input_template: str | None = None
     apply_chat_template: bool = False
     prompt_split: str = "train"
+    image_key: str = "images"
 
 
 def load_tokenizer(model: str):
@@ -53,16 +56,27 @@ def load_prompts(config: DataConfig, tokenizer) -> list[Prompt]:
     for row in _rows(config):
         flat = _flat(row, config)
         text, label = preprocess_data(flat, config.input_template, config.input_key, config.label_key, template)
-        name = prompt_id(text, label)
-        found.setdefault(name, Prompt(name, text, label, row.get("datasource", "default")))
+        images = row.get(config.image_key)
+        name = prompt_id(text, label, image_digests(images))
+        found.setdefault(name, Prompt(name, text, label, row.get("datasource", "default"), images))
     if not found:
         raise UserError(f"--data {config.data} has no rows")
     return list(found.values())
 
 
+def check_no_images(prompts: list[Prompt], image_key: str) -> None:
+    """Raise UserError where prompts have images: the engines are given text alone, and would answer something else."""
+    if shown := sum(bool(image_digests(prompt.images)) for prompt in prompts):
+        raise UserError(
+            f"{shown} of {len(prompts)} prompts have images (column {image_key!r}), which evaluate cannot show to the "
+            "model; sample them elsewhere and bring the answers in: openrlhf-unlearn import jsonl FILE --tag TAG "
+            "--columns id=prompt_id"
+        )
+
+
 def _rows(config: DataConfig):
     """The host's own loader (files, folders, hub ids, several joined by commas), after a check of local files."""
-    from datasets.exceptions import DatasetNotFoundError
+    from datasets.exceptions import DatasetsError
 
     from openrlhf_unlearn.grading.data_check import LOCAL_FILES, check_data_file, host_rows
 
@@ -70,10 +84,10 @@ def _rows(config: DataConfig):
         if Path(source).suffix in LOCAL_FILES:
             if not Path(source).exists():
                 raise UserError(f"--data {source}: no such file")
-            check_data_file(Path(source), config.input_key, config.label_key, nested=True)
+            check_data_file(Path(source), config.input_key, config.label_key, config.image_key, nested=True)
     try:
         rows = host_rows(config.data, config.prompt_split)
-    except (DatasetNotFoundError, FileNotFoundError, ConnectionError) as error:
+    except (DatasetsError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--data {config.data} cannot be loaded ({reason}); give a local file or a hub id") from None
     for key in filter(None, (config.input_key, config.label_key)):
@@ -129,6 +143,7 @@ def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
         own.get("input_template"),
         bool(own.get("apply_chat_template")),
         own.get("prompt_split") or "train",
+        own.get("image_key") or "images",
     )
     template = None
     if config.apply_chat_template:
@@ -136,5 +151,5 @@ def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
     rows = []
     for row in _rows(config):
         text, label = preprocess_data(row, config.input_template, config.input_key, config.label_key, template)
-        rows.append((prompt_id(text, label), row))
+        rows.append((prompt_id(text, label, image_digests(row.get(config.image_key))), row))
     return rows

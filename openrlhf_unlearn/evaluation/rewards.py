@@ -37,11 +37,16 @@ def check_reward(reward: str | None, of_run: RunDir | None = None) -> None:
 
 
 @contextmanager
-def reward_grader(reward: str | None, answer_format: str, workers: int = 2) -> Iterator[Grade]:
-    """A function that grades lists of prompts, responses and labels; `reward` None or our own file: our grader."""
+def reward_grader(
+    reward: str | None, answer_format: str, workers: int = 2, positive_above: float = POSITIVE_THRESHOLD
+) -> Iterator[Grade]:
+    """A function that grades lists of prompts, responses and labels; `reward` None or our own file: our grader.
+
+    positive_above: the score, or the reward where there is none, above which a user's function says "correct".
+    """
     check_reward(reward)
     if reward and not uses_our_grader(reward):
-        yield _calling(_reward_func(reward), reward)
+        yield _calling(_reward_func(reward), reward, positive_above)
         return
     from openrlhf_unlearn.grading import load_grader
 
@@ -64,7 +69,7 @@ def _reward_func(path: str) -> Callable:
         raise UserError(f"--reward {path} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def _calling(reward_func: Callable, path: str) -> Grade:
+def _calling(reward_func: Callable, path: str, positive_above: float) -> Grade:
     def grade(prompts: list[str], responses: list[str], labels: list) -> list[Graded]:
         return [graded(*item) for item in zip(prompts, responses, labels, strict=True)]
 
@@ -76,7 +81,7 @@ def _calling(reward_func: Callable, path: str) -> Grade:
             raise UserError(
                 f"--reward {path} failed: {type(error).__name__}: {error} (prompt {prompt[:80]!r})"
             ) from error
-        judgement = judge(answer, POSITIVE_THRESHOLD)
+        judgement = judge(answer, positive_above)
         return Graded(judgement.signal, judgement.verdict)
 
     return grade

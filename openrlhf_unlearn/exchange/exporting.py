@@ -14,12 +14,12 @@ evaluation, result_TAG.json; its own classification reads them. They name prompt
 imported ones, or else the row in prompts.parquet.
 """
 
-import argparse
 import csv
 import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,47 +27,60 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.run_dir import GROUPS, RunDir, atomic_path, check_name, read_table, write_json
 
 PAPER_GROUPS = ("unlearnable", "learnable", "no_reward", "easy")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run", metavar="RUN", help="a classified run directory")
-    add("--format", choices=sorted(WRITERS), default="json", help="what to write")
-    add("--output", required=True, type=Path, help="file (json, skip) or folder (dataset, verl-csv)")
-    add("--groups", default="unlearnable,no_reward", help="skip: groups that are listed")
-    add("--id-column", help="name prompts by this column of the data set")
-    add("--data", help="the data set that --id-column is of; default: the run's")
-    add("--prefix", default="prompts", help="verl-csv: how the four lists' names begin")
+@dataclass(frozen=True)
+class ExportOptions:
+    """What is written where, and how prompts are called there."""
+
+    run: str = option("a classified run directory", positional=True, metavar="RUN")
+    output: Path = option("file (json, skip) or folder (dataset, verl-csv)")
+    format: str = option("what to write", "json", choices=("dataset", "json", "skip", "verl-csv"))
+    groups: str = option("skip: groups that are listed", "unlearnable,no_reward")
+    id_column: str | None = option("name prompts by this column of the data set", None)
+    data: str | None = option("the data set that --id-column is of; default: the run's", None)
+    prefix: str = option("verl-csv: how the four lists' names begin", "prompts")
 
 
-def run(args: argparse.Namespace) -> None:
-    run_dir = RunDir.open(args.run)
+OPTIONS = ExportOptions
+
+
+def run(options: ExportOptions) -> None:
+    print(f"written: {export(options)}")
+
+
+@takes(ExportOptions)
+def export(options: ExportOptions) -> Path:
+    """Write the labels in the format asked for, and return where. Raises UserError for a run without labels."""
+    run_dir = RunDir.open(options.run)
     if not run_dir.learnability.exists():
         raise UserError(f"{run_dir.learnability} is missing; make it: openrlhf-unlearn classify {run_dir}")
-    WRITERS[args.format](run_dir, read_table(run_dir.learnability), args)
-    print(f"written: {args.output}")
+    writers = {"json": write_groups, "skip": write_skip_list, "dataset": write_dataset, "verl-csv": write_paper_files}
+    writers[options.format](run_dir, read_table(run_dir.learnability), options)
+    return options.output
 
 
-def _names(run_dir: RunDir, args) -> dict[str, list]:
+def _names(run_dir: RunDir, options: ExportOptions) -> dict[str, list]:
     """What each prompt id is called outside: several rows of a data set may be one prompt."""
-    if args.id_column:
+    if options.id_column:
         names: dict[str, list] = {}
-        for name, row in _rows_of_data(run_dir, args):
-            names.setdefault(name, []).append(row[args.id_column])
+        for name, row in _rows_of_data(run_dir, options):
+            names.setdefault(name, []).append(row[options.id_column])
         return names
     return {name: [name] for name in read_table(run_dir.prompts, ["prompt_id"]).column(0).to_pylist()}
 
 
-def _rows_of_data(run_dir: RunDir, args) -> list[tuple[str, dict]]:
+def _rows_of_data(run_dir: RunDir, options: ExportOptions) -> list[tuple[str, dict]]:
     """(prompt id, row) of the user's data set, in its order. Raises UserError if no row is a prompt of the run."""
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
-    rows = identified_rows(run_dir, args.data)
-    if rows and args.id_column and args.id_column not in rows[0][1]:
-        raise UserError(f"the data set has no column {args.id_column!r}; it has {', '.join(rows[0][1])}")
+    rows = identified_rows(run_dir, options.data)
+    if rows and options.id_column and options.id_column not in rows[0][1]:
+        raise UserError(f"the data set has no column {options.id_column!r}; it has {', '.join(rows[0][1])}")
     known = set(read_table(run_dir.prompts, ["prompt_id"]).column(0).to_pylist())
     if not any(name in known for name, _ in rows):
         raise UserError(f"no row of the data set is a prompt of {run_dir}: other data, keys or template? (--data)")
@@ -83,39 +96,39 @@ def _called(ids: list[str], names: dict[str, list]) -> list:
     return [called for name in ids for called in names.get(name, ())]
 
 
-def write_groups(run_dir: RunDir, table: pa.Table, args) -> None:
-    names = _names(run_dir, args)
-    write_json(args.output, {group: _called(ids, names) for group, ids in _groups(table).items()})
+def write_groups(run_dir: RunDir, table: pa.Table, options: ExportOptions) -> None:
+    names = _names(run_dir, options)
+    write_json(options.output, {group: _called(ids, names) for group, ids in _groups(table).items()})
 
 
-def write_skip_list(run_dir: RunDir, table: pa.Table, args) -> None:
+def write_skip_list(run_dir: RunDir, table: pa.Table, options: ExportOptions) -> None:
     """A plain list of prompt ids, as --unlearn.skip_prompts and --unlearn.only_prompts read it."""
-    chosen = args.groups.split(",")
+    chosen = options.groups.split(",")
     for group in chosen:
         if group not in GROUPS:
-            raise UsageError(f"--groups {args.groups}: {group!r} is no group; choose of {', '.join(GROUPS)}")
-    names, groups = _names(run_dir, args), _groups(table)
-    write_json(args.output, [called for group in chosen for called in _called(groups[group], names)])
+            raise UsageError(f"--groups {options.groups}: {group!r} is no group; choose of {', '.join(GROUPS)}")
+    names, groups = _names(run_dir, options), _groups(table)
+    write_json(options.output, [called for group in chosen for called in _called(groups[group], names)])
 
 
-def write_dataset(run_dir: RunDir, table: pa.Table, args) -> None:
+def write_dataset(run_dir: RunDir, table: pa.Table, options: ExportOptions) -> None:
     """A data set on disk (datasets.load_from_disk): the prompts, or the user's own rows, with the labels."""
     try:
         from datasets import Dataset
     except ImportError:
         raise UserError("--format dataset needs the package `datasets`: pip install datasets") from None
-    if args.id_column or args.data:
+    if options.id_column or options.data:
         labels = {row["prompt_id"]: row for row in table.to_pylist()}
         nothing = dict.fromkeys(table.column_names)
         rows = [
             {**row, **{f"unlearn_{key}": value for key, value in labels.get(name, nothing).items()}}
-            for name, row in _rows_of_data(run_dir, args)
+            for name, row in _rows_of_data(run_dir, options)
         ]
         data = Dataset.from_list(rows)
     else:
         prompts = read_table(run_dir.prompts)
         data = Dataset(prompts.join(table, "prompt_id", join_type="inner").combine_chunks())
-    _replace_folder(args.output, lambda aside: data.save_to_disk(str(aside)))
+    _replace_folder(options.output, lambda aside: data.save_to_disk(str(aside)))
 
 
 def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
@@ -136,19 +149,19 @@ def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def write_paper_files(run_dir: RunDir, table: pa.Table, args) -> None:
-    check_name(args.prefix, "--prefix")
-    numbers = _numbers(run_dir, args)
+def write_paper_files(run_dir: RunDir, table: pa.Table, options: ExportOptions) -> None:
+    check_name(options.prefix, "--prefix")
+    numbers = _numbers(run_dir, options)
 
     def write(folder: Path) -> None:
         _write_csv(run_dir, numbers, folder / "prompt_reward_stats.csv")
         for group in PAPER_GROUPS:
             ids = sorted(numbers[name] for name in _paper_set(table, group) if name in numbers)
-            (folder / f"{args.prefix}_{group}.json").write_text(json.dumps(ids), encoding="utf-8")
+            (folder / f"{options.prefix}_{group}.json").write_text(json.dumps(ids), encoding="utf-8")
         for tag in run_dir.evaluation_tags():
             _write_results(run_dir, tag, numbers, folder / f"result_{tag}.json")
 
-    _replace_folder(args.output, write)
+    _replace_folder(options.output, write)
 
 
 def _paper_set(table: pa.Table, group: str) -> list[str]:
@@ -158,11 +171,11 @@ def _paper_set(table: pa.Table, group: str) -> list[str]:
     return table.filter(chosen).column("prompt_id").to_pylist()
 
 
-def _numbers(run_dir: RunDir, args) -> dict[str, int]:
+def _numbers(run_dir: RunDir, options: ExportOptions) -> dict[str, int]:
     """A whole number for every prompt."""
-    if args.id_column:
-        found = {name: called[0] for name, called in _names(run_dir, args).items()}
-        what = f"--id-column {args.id_column}"
+    if options.id_column:
+        found = {name: called[0] for name, called in _names(run_dir, options).items()}
+        what = f"--id-column {options.id_column}"
     else:
         rows = read_table(run_dir.prompts).to_pylist()
         imported = all(row.get("source_id") is not None for row in rows)
@@ -205,6 +218,3 @@ def _write_results(run_dir: RunDir, tag: str, numbers: dict[str, int], path: Pat
         )
     with atomic_path(path) as aside:
         aside.write_text(json.dumps(results, ensure_ascii=False), encoding="utf-8", errors="backslashreplace")
-
-
-WRITERS = {"json": write_groups, "skip": write_skip_list, "dataset": write_dataset, "verl-csv": write_paper_files}

@@ -97,6 +97,8 @@ def _json(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
                 if number > 1 or not (rest := lines.read()):
                     raise UserError(f"{path}: line {number} is not JSON ({error.msg}); fix or remove it") from None
                 row = _document(path, line + rest, error)
+            except ValueError:  # Python reads no more than 4,300
+                raise UserError(f"{path}: line {number} holds a number of thousands of digits; remove it") from None
             except RecursionError:
                 raise UserError(f"{path}: line {number} is nested too deeply to be read; remove it") from None
             yield f"line {number}", row
@@ -119,8 +121,8 @@ def _json_list(path: Path, text: str) -> Iterator[Row]:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: line {error.lineno} is not JSON ({error.msg}); fix it") from None
-    except RecursionError:
-        raise UserError(f"{path} is nested too deeply to be read") from None
+    except (RecursionError, ValueError):
+        raise UserError(f"{path} is nested too deeply, or holds a number too long, to be read") from None
     del text
     for number, row in enumerate(rows, 1):
         yield f"row {number}", row

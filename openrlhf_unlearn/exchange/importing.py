@@ -7,6 +7,7 @@
     openrlhf-unlearn import paper prompt_reward_stats.csv --run RUN
     openrlhf-unlearn import paper 'results/*.json' --run RUN --tag final
     openrlhf-unlearn import jsonl 'dumps/**/*.jsonl.zst' --run RUN --tag final --columns prompt=q,reward=ok,id=qid
+    openrlhf-unlearn import verl rollouts/ --run RUN --follow                while it trains: files as they appear
     openrlhf-unlearn import auto OUTPUT_DIR/ --run RUN                       by what the first file looks like
 
 Without --tag the files are training rollouts, which tell `no_reward` from `unlearnable`; with --tag one evaluation.
@@ -17,94 +18,93 @@ runs imported in any order agree. Rollouts without a reward (null, nan) are left
 before anything is written. docs/other_frameworks.md says, for each framework, which flag makes it write.
 """
 
-import argparse
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.exchange.files import find_files
 from openrlhf_unlearn.exchange.formats import FORMATS, Format, guess
+from openrlhf_unlearn.exchange.options import ImportOptions
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.exchange.writing import import_csv, import_evaluation, import_training
+from openrlhf_unlearn.options import takes
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import RunDir, check_name, holds_files
+from openrlhf_unlearn.store.run_dir import RunDir, holds_files
 
-COLUMNS = ("prompt", "response", "reward", "label", "step", "id", "positive")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("format", choices=["auto", *sorted(FORMATS)], help="whose files they are; jsonl: any, with --columns")
-    add("source", help="file, folder or glob; ** in a glob is any depth")
-    add("--run", required=True, metavar="RUN", help="run directory to write into; made if it is not there")
-    add("--tag", help="the files are the evaluation of this name, not training rollouts")
-    add("--step", type=int, help="with --tag: only the rollouts of this step, where the files hold several")
-    add("--columns", default="", help=f"NAME=COLUMN,… for {', '.join(COLUMNS)}; a dot goes into an object")
-    add(
-        "--threshold",
-        type=float,
-        help="reward above which a rollout is positive; needed if rewards are not binary, and remembered in run.json",
-    )
-    add("--save-rollouts", type=int, default=0, help="rollouts a prompt and step kept with their text")
-    add("--model", help="the model that training started from, if known: runs of different ones never mix")
-    add("--tokenizer", metavar="MODEL", help="makes text of token ids, where the files hold these")
+OPTIONS = ImportOptions
 
 
-def run(args: argparse.Namespace) -> None:
-    columns = _columns(args.columns)
-    run_dir = RunDir(args.run)
-    if args.tag:
-        check_name(args.tag, "--tag")
-    if args.format == "auto":
-        args.format = guess(args.source)
-        print(f"{args.source}: taken for {args.format} ({FORMATS[args.format].checked})")
-    with ExitStack() as locks:  # of what is written: steps or an evaluation, and the prompts
-        locks.enter_context(hold(run_dir.evaluation(args.tag) if args.tag else run_dir.path, "import"))
-        locks.enter_context(hold(run_dir.prompts, "import", wait_s=SHORT_S))
-        import_files(_open(run_dir, args), columns, args)
+@dataclass(frozen=True)
+class Imported:
+    """run: what was written into; written: what that was, in words; prompts: known now; notes: what a reader should
+    know of the files."""
+
+    run: RunDir
+    written: str
+    prompts: int
+    notes: tuple[str, ...]
 
 
-def import_files(run_dir: RunDir, columns: dict, args: argparse.Namespace) -> None:
-    prompts = Prompts(run_dir)
-    source, form = Path(args.source), FORMATS[args.format]
-    notes = []
-    if args.format == "paper" and source.suffix == ".csv":
-        if args.tag:
-            raise UsageError("--tag: a prompt_reward_stats.csv holds training rewards, no evaluation")
-        written = import_csv(run_dir, source, prompts)
-    else:
-        if form.evaluations_only and not args.tag:
-            raise UsageError(f"{form.name} writes evaluations, not training rollouts: give --tag initial, final, …")
-        files = _files(args.source, form, bool(args.tag))
-        if args.tag and args.step is None and form.name == "jsonl":
-            columns = {"step": "", **columns}  # such a file may count the steps of something else
-        reader = Reader(form, columns, bool(args.tag), _decoder(args.tokenizer))
-        write = import_evaluation if args.tag else import_training
-        written = write(run_dir, args, _rollouts(files, reader), reader, prompts)
-        notes = list(reader.told())
-    print(f"{run_dir}: {written}; {len(prompts.rows)} prompts known")
-    for note in (*notes, *prompts.told()):
+def run(options: ImportOptions) -> None:
+    if options.format == "auto":
+        options = replace(options, format=guess(options.source))
+        print(f"{options.source}: taken for {options.format} ({FORMATS[options.format].checked})")
+    if options.follow is not None:
+        from openrlhf_unlearn.exchange.live.follow import follow
+
+        follow(RunDir(options.run), FORMATS[options.format], options)
+        return
+    found = import_runs(options)
+    print(f"{found.run}: {found.written}; {found.prompts} prompts known")
+    for note in found.notes:
         print(f"note: {note}")
 
 
-def _columns(text: str) -> dict[str, str]:
-    pairs = [item.partition("=") for item in text.split(",") if item]
-    for name, equals, column in pairs:
-        if name not in COLUMNS or not equals or not column:
-            raise UsageError(f"--columns {text}: write NAME=COLUMN with NAME of {', '.join(COLUMNS)}")
-    return {name: column for name, _, column in pairs}
+@takes(ImportOptions)
+def import_runs(options: ImportOptions) -> Imported:
+    """Write a framework's files as steps, or as an evaluation, of a run directory.
+
+    Raises UserError for files that cannot be read, hold nothing or do not belong together; nothing is written then.
+    """
+    if options.format == "auto":
+        options = replace(options, format=guess(options.source))
+    run_dir = RunDir(options.run)
+    with ExitStack() as locks:  # of what is written: steps or an evaluation, and the prompts
+        locks.enter_context(hold(run_dir.evaluation(options.tag) if options.tag else run_dir.path, "import"))
+        locks.enter_context(hold(run_dir.prompts, "import", wait_s=SHORT_S))
+        return _import(_open(run_dir, options), options)
 
 
-def _open(run_dir: RunDir, args: argparse.Namespace) -> RunDir:
+def _import(run_dir: RunDir, options: ImportOptions) -> Imported:
+    prompts = Prompts(run_dir)
+    source, form, tag = Path(options.source), FORMATS[options.format], options.tag
+    if options.format == "paper" and source.suffix == ".csv":
+        if tag:
+            raise UsageError("--tag: a prompt_reward_stats.csv holds training rewards, no evaluation")
+        return Imported(run_dir, import_csv(run_dir, source, prompts), len(prompts.rows), tuple(prompts.told()))
+    if form.evaluations_only and not tag:
+        raise UsageError(f"{form.name} writes evaluations, not training rollouts: give --tag initial, final, …")
+    files = _files(options.source, form, bool(tag))
+    columns = options.named_columns()
+    if tag and options.step is None and form.name == "jsonl":
+        columns = {"step": "", **columns}  # such a file may count the steps of something else
+    reader = Reader(form, columns, bool(tag), _decoder(options.tokenizer))
+    write = import_evaluation if tag else import_training
+    written = write(run_dir, options, _rollouts(files, reader), reader, prompts)
+    return Imported(run_dir, written, len(prompts.rows), (*reader.told(), *prompts.told()))
+
+
+def _open(run_dir: RunDir, options: ImportOptions) -> RunDir:
     if run_dir.run_json.exists():
         run_dir = RunDir.open(run_dir.path)
-        if not args.tag and run_dir.steps():
+        if not options.tag and run_dir.steps():
             raise UserError(f"{run_dir} already holds training steps; import these into another --run")
         known = run_dir.config().get("model")
-        if args.model and known and args.model != known:
-            raise UserError(f"{run_dir} is a run of model {known!r}, not {args.model!r}; choose another --run")
+        if options.model and known and options.model != known:
+            raise UserError(f"{run_dir} is a run of model {known!r}, not {options.model!r}; choose another --run")
     elif holds_files(run_dir.path):
         raise UserError(f"{run_dir} is not empty and no run directory; choose another --run")
     return run_dir

@@ -38,6 +38,8 @@ def _typed(path: Path, line: int, row: dict) -> dict:
         raise UserError(
             f"{path}: line {line} cannot be read ({','.join(map(str, row.values()))}); is it cut?"
         ) from None
+    if not (0 <= step < 2**31 and 0 < n < 2**31):
+        raise UserError(f"{path}: line {line} has the step {step} and n {n}; steps begin at 0, n at 1")
     if mean != mean:
         raise UserError(f"{path}: line {line} has the mean reward nan; fix or remove it")
     return {

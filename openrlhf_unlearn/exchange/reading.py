@@ -160,7 +160,7 @@ class Reader:
         try:
             return as_step(step)
         except (TypeError, ValueError):
-            raise _Wrong(f"the step {step!r}, which is no whole number") from None
+            raise _Wrong(f"the step {step!r}, which is no whole number from 0 on") from None
 
     def told(self) -> Iterator[str]:
         """A line for everything that was left out, and for what the files do not say."""

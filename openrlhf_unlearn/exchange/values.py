@@ -33,9 +33,9 @@ def as_truth(value) -> bool | None:
 
 
 def as_step(value) -> int:
-    """A step, be it written 3, 3.0 or "3". Raises ValueError for what is no whole number."""
+    """A step, be it written 3, 3.0 or "3". Raises ValueError for what is no whole number from 0 on."""
     number = float(value)
-    if not number.is_integer():
+    if not number.is_integer() or not 0 <= number < 2**31:
         raise ValueError
     return int(number)
 

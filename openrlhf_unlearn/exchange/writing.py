@@ -1,6 +1,5 @@
 """What rollouts become in a run directory: rewards by step and prompt, some of their texts, or one evaluation."""
 
-import argparse
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.settings import now
 from openrlhf_unlearn.exchange.formats import FORMATS, Rollout
+from openrlhf_unlearn.exchange.options import ImportOptions
 from openrlhf_unlearn.exchange.paper_csv import read_stats
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.exchange.reading import Reader
@@ -32,33 +32,33 @@ SAMPLED = pa.schema(
 EVALUATION = SCHEMAS["evaluations"].append(pa.field("positive", pa.bool_()))
 
 
-def import_training(run_dir: RunDir, args, rollouts, reader: Reader, prompts: Prompts) -> str:
+def import_training(run_dir: RunDir, options: ImportOptions, rollouts, reader: Reader, prompts: Prompts) -> str:
     """Rewards (and some rollouts) of every step, from training rollouts; says what was written."""
     groups: dict[tuple[int, str, bool], list[tuple[float, bool | None]]] = defaultdict(list)
-    rule = Rule(run_dir, args.threshold, FORMATS[args.format].binary)
+    rule = Rule(run_dir, options.threshold, FORMATS[options.format].binary)
     with Spool(run_dir.path.absolute(), SAMPLED) as kept:
         for path, rollout in rollouts:
             if rollout.step is None:
                 raise UserError(f"{path} does not say its step; name the column: --columns step=COLUMN, or give --tag")
-            name = prompts.add(rollout, args.format)
+            name = prompts.add(rollout, options.format)
             group = groups[rollout.step, name, rollout.processed]
-            if len(group) < args.save_rollouts and not rollout.processed:
+            if len(group) < options.save_rollouts and not rollout.processed:
                 _keep(kept, rollout.step, name, len(group), rollout)
             group.append((rollout.reward, rollout.positive))
             rule.see(rollout)
         if not groups:
-            raise UserError(f"{args.source} has no rollouts{_why_none(reader)}")
-        rule.settle(args.source)
+            raise UserError(f"{options.source} has no rollouts{_why_none(reader)}")
+        rule.settle(options.source)
         steps: dict[int, list[dict]] = defaultdict(list)
         for (step, name, processed), group in groups.items():
             rewards = [reward for reward, _ in group]
             n_positive = sum(rule.positive(*one) for one in group)
             steps[step].append(_reward_row(name, rewards, n_positive, processed))
         sampled = sum(len(group) for (_, _, processed), group in groups.items() if not processed)
-        _finish(run_dir, args, prompts, rule)
+        _finish(run_dir, options, prompts, rule)
         for step, rows in sorted(steps.items()):
             run_dir.write_step("rewards", step, rows)
-            if args.save_rollouts:
+            if options.save_rollouts:
                 tables = (_judged(table, rule, SCHEMAS["rollouts"], step=step) for table in kept.tables(step))
                 _write(run_dir.step_file("rollouts", step), tables, SCHEMAS["rollouts"])
     if not sampled:
@@ -102,44 +102,48 @@ def _write(path: Path, tables, schema: pa.Schema) -> None:
             writer.write_table(table)
 
 
-def import_evaluation(run_dir: RunDir, args, rollouts, reader: Reader, prompts: Prompts) -> str:
+def import_evaluation(run_dir: RunDir, options: ImportOptions, rollouts, reader: Reader, prompts: Prompts) -> str:
     """evaluations/TAG from files of sampled responses; says what was written."""
-    if run_dir.evaluation(args.tag).exists():
-        raise UserError(f"{run_dir.evaluation(args.tag)} is there already; choose another --tag, or delete it")
+    if run_dir.evaluation(options.tag).exists():
+        raise UserError(f"{run_dir.evaluation(options.tag)} is there already; choose another --tag, or delete it")
     drawn: dict[str, int] = defaultdict(int)
-    rule, steps = Rule(run_dir, args.threshold, FORMATS[args.format].binary), set()
+    rule, steps = Rule(run_dir, options.threshold, FORMATS[options.format].binary), set()
     with Spool(run_dir.path.absolute(), SAMPLED) as kept:
         for _, rollout in rollouts:
-            if rollout.processed or (args.step is not None and rollout.step != args.step):
+            if rollout.processed or (options.step is not None and rollout.step != options.step):
                 continue
-            name = prompts.add(rollout, args.format)
-            _keep(kept, args.tag, name, drawn[name], rollout)
+            name = prompts.add(rollout, options.format)
+            _keep(kept, options.tag, name, drawn[name], rollout)
             drawn[name] += 1
             steps.add(rollout.step)
             rule.see(rollout)
         if not drawn:
-            raise UserError(f"{args.source} has no rollouts{_why_none(reader)}")
+            raise UserError(f"{options.source} has no rollouts{_why_none(reader)}")
         if len(steps) > 1:
             raise UserError(
-                f"{args.source} holds {len(steps)} steps; an evaluation is of one: give its file alone, or --step"
+                f"{options.source} holds {len(steps)} steps; an evaluation is of one: give its file alone, or --step"
             )
-        rule.settle(args.source)
-        _finish(run_dir, args, prompts, rule)
-        tables = (_judged(table, rule, EVALUATION) for table in kept.tables(args.tag))
-        _write(run_dir.evaluation(args.tag), tables, EVALUATION)
-    about = {"model": args.model if args.tag == "initial" else None, "data": str(args.source), "n": max(drawn.values())}
+        rule.settle(options.source)
+        _finish(run_dir, options, prompts, rule)
+        tables = (_judged(table, rule, EVALUATION) for table in kept.tables(options.tag))
+        _write(run_dir.evaluation(options.tag), tables, EVALUATION)
+    about = {
+        "model": options.model if options.tag == "initial" else None,
+        "data": str(options.source),
+        "n": max(drawn.values()),
+    }
     write_json(
-        run_dir.evaluation_json(args.tag),
+        run_dir.evaluation_json(options.tag),
         {
             **about,
             "temperature": None,
             "adaptive": None,
             "positive": rule.as_json(),
-            "imported_from": args.format,
+            "imported_from": options.format,
             "created": now(),
         },
     )
-    return f"evaluation {args.tag}: {sum(drawn.values())} samples of {len(drawn)} prompts, positive by {rule}"
+    return f"evaluation {options.tag}: {sum(drawn.values())} samples of {len(drawn)} prompts, positive by {rule}"
 
 
 def _why_none(reader: Reader) -> str:
@@ -157,20 +161,20 @@ def import_csv(run_dir: RunDir, path: Path, prompts: Prompts) -> str:
     for row in rows:
         name = prompts.add(Rollout(None, None, row["mean_reward"], id=row["prompt_id"]), "paper")
         steps[row["step"]].append({**row, "prompt_id": name})
-    _finish(run_dir, argparse.Namespace(format="paper", source=str(path), model=None), prompts, Rule(run_dir, None))
+    _finish(run_dir, ImportOptions("paper", str(path), str(run_dir)), prompts, Rule(run_dir, None))
     for step, of_step in sorted(steps.items()):
         run_dir.write_step("rewards", step, of_step)
     return f"{len(steps)} steps, {len(rows)} rows"
 
 
-def _finish(run_dir: RunDir, args, prompts: Prompts, rule: Rule) -> None:
+def _finish(run_dir: RunDir, options: ImportOptions, prompts: Prompts, rule: Rule) -> None:
     """Write run.json, where there is none, and the prompts."""
     about = {
         "schema_version": SCHEMA_VERSION,
-        "created_by": f"import {args.format}",
+        "created_by": f"import {options.format}",
         "created": now(),
-        "model": args.model,
-        "data": str(args.source),
+        "model": options.model,
+        "data": str(options.source),
         "seed": None,
         "positive": rule.as_json(),
         "args": {},

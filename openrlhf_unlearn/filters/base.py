@@ -1,8 +1,8 @@
 """What a sample filter is: it sees one prompt's rollouts as a group and says which of them train, and why."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from openrlhf_unlearn.errors import UserError
@@ -17,6 +17,8 @@ class Rollout:
     payload: Any = None  # the host's own object, opaque to filters
     replayed: bool = False
     judged: bool | None = None  # positive by the run's own rule; None: by the default threshold
+    hinted: bool = False  # sampled with a hint in its prompt
+    expert: bool = False  # a stronger model's, not sampled here
 
     @property
     def positive(self) -> bool:
@@ -45,6 +47,14 @@ class Group:
     def n_positive(self) -> int:
         return sum(rollout.positive for rollout in self.rollouts)
 
+    @property
+    def plain(self) -> tuple[Rollout, ...]:
+        return tuple(rollout for rollout in self.rollouts if not rollout.hinted)
+
+    @property
+    def hinted(self) -> tuple[Rollout, ...]:
+        return tuple(rollout for rollout in self.rollouts if rollout.hinted)
+
 
 def _is_number(reward) -> bool:
     try:
@@ -63,7 +73,7 @@ class Decision:
 
     @property
     def n_replayed(self) -> int:
-        return sum(rollout.replayed for rollout in self.rollouts)
+        return sum(rollout.replayed and not rollout.hinted for rollout in self.rollouts)
 
     def check(self, k: int, filter_name: str, prompt_id: str) -> None:
         """UserError if the group trains with another number of rollouts than k: the host normalises rewards k by k,
@@ -81,7 +91,7 @@ def as_it_is(payload: Any) -> Any:
 
 @dataclass(frozen=True)
 class FilterConfig:
-    """What every filter is made from. All but `k`, `seed` and `pack` concern `oversample_replay` alone.
+    """What every filter is made from. Unless said, all but `k`, `seed` and `pack` concern `oversample_replay`.
 
     `pack` makes of a payload what may be kept after the visit: smaller, with its size in bytes as `nbytes`; or None if
     it cannot be kept. The host restores what it gets back.
@@ -96,7 +106,11 @@ class FilterConfig:
     give_up_below: float = 0.0  # adaptive: stop where a positive in this visit is less likely than this; 0 never
     buffer_per_prompt: int = 8  # stored positives of one prompt
     buffer_bytes: float = 4e9  # memory of all stored positives
+    review_every: int = 5  # review: steps between two reviews
+    review_at_most: int = 16  # review: prompts a review
     pack: Callable[[Any], Any] = as_it_is
+    hints: Mapping[str, Sequence[str]] = field(default_factory=dict)  # hinted: prompt id → hinted prompts, least first
+    hint_trains: str = "group"  # hinted: the group of the hinted prompt, or one of its positives behind the plain one
 
 
 class SampleFilter:
@@ -115,6 +129,18 @@ class SampleFilter:
     def wants_more(self, group: Group) -> int:
         """How many more rollouts of this prompt to sample before `decide`; 0 to decide now. Changes no state."""
         return 0
+
+    def hint(self, group: Group) -> str | None:
+        """The prompt with a hint, if what `wants_more` asks for is to be sampled by that; None: by the plain prompt."""
+        return None
+
+    def stuck(self, group: Group) -> bool:
+        """Whether the plain rollouts, all of them sampled, lack a positive that this filter cannot make up for."""
+        return not group.n_positive
+
+    def seed(self, prompt_id: str, rollouts: list[Rollout]) -> None:
+        """Keep positives that were not sampled here, before the first visit (`--unlearn.expert_traces`)."""
+        raise UserError("--unlearn.expert_traces fills the buffer of --unlearn.filter oversample_replay: choose that")
 
     def decide(self, group: Group) -> Decision:
         """Called once for each visit, when `wants_more` says 0. An accepted group brings exactly k rollouts: with

@@ -1,7 +1,8 @@
 """No filter: every group trains, as in plain GRPO."""
 
-from openrlhf_unlearn.filters.base import SampleFilter
+from openrlhf_unlearn.filters.base import Group, SampleFilter
 
 
 class NoFilter(SampleFilter):
-    pass
+    def stuck(self, group: Group) -> bool:
+        return False

@@ -11,7 +11,7 @@ surplus, and so both ways fill the buffer alike (docs/filters.md).
 
 import random
 
-from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, SampleFilter
+from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, Rollout, SampleFilter
 from openrlhf_unlearn.filters.dryness import Dryness
 from openrlhf_unlearn.filters.replay_buffer import ReplayBuffer
 from openrlhf_unlearn.filters.waves import next_wave
@@ -37,6 +37,12 @@ class OversampleReplayFilter(SampleFilter):
             return 0
         negatives = len(group.rollouts) - group.n_positive
         return next_wave(self.config, group.n_positive, negatives, self.dry.get(group.prompt_id, 0))
+
+    def seed(self, prompt_id: str, rollouts: list[Rollout]) -> None:
+        self.buffer.add(prompt_id, rollouts)
+
+    def stuck(self, group: Group) -> bool:
+        return not group.n_positive and self.buffer.available(group.prompt_id) < self.config.positives_per_group
 
     def decide(self, group: Group) -> Decision:
         name, wanted = group.prompt_id, self.config.positives_per_group

@@ -1,54 +1,75 @@
-"""`--unlearn.filter`: names to classes, `path.py:Name` for a user's own, `review+` before either."""
+"""`--unlearn.filter`: names to classes, `path.py:Name` for a user's own, `review+` and `hinted+` before either."""
 
 import importlib.util
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters.base import FilterConfig, SampleFilter
 from openrlhf_unlearn.filters.dynamic import DynamicFilter
+from openrlhf_unlearn.filters.hinted import HintedFilter
 from openrlhf_unlearn.filters.none import NoFilter
 from openrlhf_unlearn.filters.oversample_replay import OversampleReplayFilter
 from openrlhf_unlearn.filters.review import ReviewFilter
 
+T = TypeVar("T")
 FILTERS: dict[str, type[SampleFilter]] = {
     "none": NoFilter,
     "dynamic": DynamicFilter,
     "oversample_replay": OversampleReplayFilter,
     "review": ReviewFilter,
+    "hinted": HintedFilter,
 }
-REVIEW = "review+"  # the one filter that composes: it only adds prompts, and lets another decide
+# What composes with another filter, which decides: one only adds prompts, the other asks where that one cannot decide.
+AROUND = {"review": ReviewFilter, "hinted": HintedFilter}
 
 
 def load_filter(spec: str, config: FilterConfig) -> SampleFilter:
     """The filter called `spec`. Raises UserError, one line, if it cannot be found or made."""
-    if spec.startswith(REVIEW):
-        return ReviewFilter(config, load_filter(spec.removeprefix(REVIEW), config))
+    outer, plus, inner = spec.partition("+")
+    if plus and outer in AROUND:
+        return AROUND[outer](config, load_filter(inner, config))
+    return load_named("--unlearn.filter", spec, FILTERS, SampleFilter, config)
+
+
+def load_named(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T], config) -> T:
+    """An object made from `config`, of one of the `known` classes or a user's own subclass of `base` (path.py:Name).
+
+    Raises UserError, one line that names the flag, if it cannot be found or made.
+    """
     try:
-        made = _find(spec)(config)
+        made = _find(flag, spec, known, base)(config)
     except UserError:
         raise
     except Exception as error:  # the user's own code, at import or in its constructor
         reason = " ".join(str(error).split())
-        raise UserError(f"--unlearn.filter {spec}: {type(error).__name__}: {reason}") from error
-    if not hasattr(made, "samples_per_wave"):
-        raise UserError(f"--unlearn.filter {spec}: its __init__ must call super().__init__(config)")
+        raise UserError(f"{flag} {spec}: {type(error).__name__}: {reason}") from error
+    if not hasattr(made, "config"):
+        raise UserError(f"{flag} {spec}: its __init__ must call super().__init__(config)")
     return made
 
 
-def _find(spec: str) -> type[SampleFilter]:
-    if spec in FILTERS:
-        return FILTERS[spec]
+def _find(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T]) -> type[T]:
+    if spec in known:
+        return known[spec]
+    found = user_object(flag, spec, known)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        path, _, name = spec.rpartition(":")
+        raise UserError(f"{flag} {spec}: {path} has no subclass of {base.__name__} named {name}")
+    return found
+
+
+def user_object(flag: str, spec: str, known: Iterable[str]) -> object:
+    """What the file of `spec`, path.py:Name, calls Name, None if nothing. UserError if there is no such file."""
     path, colon, name = spec.rpartition(":")
     if not colon or not path.endswith(".py"):
-        raise UserError(f"--unlearn.filter {spec}: choose of {', '.join(FILTERS)}, or give path.py:Name")
+        raise UserError(f"{flag} {spec}: choose of {', '.join(known)}, or give path.py:Name")
     if not Path(path).is_file():
-        raise UserError(f"--unlearn.filter {spec}: no such file {path}")
-    module_spec = importlib.util.spec_from_file_location(f"unlearn_filter_{Path(path).stem}", path)
+        raise UserError(f"{flag} {spec}: no such file {path}")
+    module_spec = importlib.util.spec_from_file_location(f"unlearn_user_{Path(path).stem}", path)
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_spec.name] = module  # dataclasses look their module up there
     module_spec.loader.exec_module(module)
-    found = getattr(module, name, None)
-    if not (isinstance(found, type) and issubclass(found, SampleFilter)):
-        raise UserError(f"--unlearn.filter {spec}: {path} has no subclass of SampleFilter named {name}")
-    return found
+    return getattr(module, name, None)

@@ -1,16 +1,14 @@
 """Review: brings prompts back that were solved once and lost since; another filter decides which groups train.
 
-Every `EVERY` steps the prompts lost longest ago are sampled again, besides those whose turn it is. `review` is
-`review+dynamic`; `review+NAME` composes with any filter. With `oversample_replay` a lost prompt also has stored
-positives to replay, so that it trains even if it samples none.
+Every `--unlearn.review_every` steps the prompts lost longest ago are sampled again: besides those whose turn it is, or
+with `--unlearn.review_instead` in the place of some, at no extra rollouts (arXiv 2606.03087, which finds that repair
+costs more the longer it waits). `review` is `review+dynamic`; `review+NAME` composes with any filter. With
+`oversample_replay` a lost prompt also has stored positives to replay, so that it trains even if it samples none.
 """
 
-from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, SampleFilter
+from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, Rollout, SampleFilter
 from openrlhf_unlearn.filters.dynamic import DynamicFilter
 from openrlhf_unlearn.filters.forgetting import Forgetting
-
-EVERY = 5  # steps between two reviews
-AT_MOST = 16  # prompts a review
 
 
 class ReviewFilter(SampleFilter):
@@ -26,6 +24,15 @@ class ReviewFilter(SampleFilter):
     def wants_more(self, group: Group) -> int:
         return self.inner.wants_more(group)
 
+    def hint(self, group: Group) -> str | None:
+        return self.inner.hint(group)
+
+    def seed(self, prompt_id: str, rollouts: list[Rollout]) -> None:
+        self.inner.seed(prompt_id, rollouts)
+
+    def stuck(self, group: Group) -> bool:
+        return self.inner.stuck(group)
+
     def decide(self, group: Group) -> Decision:
         first = group.rollouts[: self.samples_per_wave]  # later waves were sampled because of what the first one gave
         self.forgetting.visit(group.prompt_id, sum(rollout.positive for rollout in first) / len(first))
@@ -35,10 +42,10 @@ class ReviewFilter(SampleFilter):
         return list(dict.fromkeys([*self.inner.revisit(step), *self._due(step)]))
 
     def _due(self, step: int) -> list[str]:
-        if step - self.last_review < EVERY:
+        if step - self.last_review < self.config.review_every:
             return []
         self.last_review = step
-        due = list(self.forgetting.lost)[:AT_MOST]
+        due = list(self.forgetting.lost)[: self.config.review_at_most]
         for prompt_id in due:  # to the end of the line, in case it stays lost
             del self.forgetting.lost[prompt_id]
             self.forgetting.lost[prompt_id] = None

@@ -6,19 +6,19 @@ with MathGrader(workers=2, timeout_s=2.0) as grader:
 """
 
 import importlib
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from openrlhf_unlearn.grading.grade import VERDICTS, Grade
+    from openrlhf_unlearn.grading.labels import check_labels
+    from openrlhf_unlearn.grading.pool import MathGrader, load_grader
+
+__all__ = ["VERDICTS", "Grade", "MathGrader", "check_labels", "load_grader"]
 # Resolved at first use: the grading processes import this package too, and need neither pool nor pyarrow.
-_HOMES = {
-    "VERDICTS": "openrlhf_unlearn.grading.grade",
-    "Grade": "openrlhf_unlearn.grading.grade",
-    "MathGrader": "openrlhf_unlearn.grading.pool",
-    "check_labels": "openrlhf_unlearn.grading.labels",
-    "load_grader": "openrlhf_unlearn.grading.pool",
-}
-__all__ = list(_HOMES)
+_HOMES = {"VERDICTS": "grade", "Grade": "grade", "MathGrader": "pool", "check_labels": "labels", "load_grader": "pool"}
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

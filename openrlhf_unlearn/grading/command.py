@@ -8,54 +8,64 @@ answers graded correct) and false negatives (right ones not) counted. The reason
 which rule it is the label's value; docs/grading.md lists them all.
 """
 
-import argparse
 import json
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias, cast
 
 from tqdm import tqdm
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.grade import VERDICTS, Grade
 from openrlhf_unlearn.grading.pool import load_grader
+from openrlhf_unlearn.options import option
+from openrlhf_unlearn.store.run_dir import atomic_path
 
 CHUNK, WIDTH = 256, 44
+Row: TypeAlias = dict[str, Any]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("file", metavar="FILE", help="rows with a response and a label, and perhaps expected")
-    add("--answer-format", default="auto", help="a format's name or path.py:Name")
-    add("--response-key", default="response", help="the responses' column")
-    add("--label-key", default="label", help="the labels' column")
-    add("--expected-key", default="expected", help="the column with what is right, if there is one")
-    add("--output", metavar="FILE", help="write the rows with verdict, reward, answer and reason as JSONL")
-    add("--workers", type=int, default=2, help="processes that grade")
-    add("--timeout-s", type=float, default=5.0, help="deadline of an answer")
-    add("--show", type=int, default=40, help="rows of the table that is printed")
+@dataclass(frozen=True)
+class GradeOptions:
+    """The file, its columns and the grader."""
+
+    file: str = option("rows with a response and a label, and perhaps expected", positional=True, metavar="FILE")
+    answer_format: str = option("a format's name or path.py:Name", "auto")
+    response_key: str = option("the responses' column", "response")
+    label_key: str = option("the labels' column", "label")
+    expected_key: str = option("the column with what is right, if there is one", "expected")
+    output: str | None = option("write the rows with verdict, reward, answer and reason as JSONL", None, metavar="FILE")
+    workers: int = option("processes that grade", 2)
+    timeout_s: float = option("deadline of an answer", 5.0)
+    show: int = option("rows of the table that is printed", 40)
 
 
-def run(args: argparse.Namespace) -> None:
-    rows = read_rows(args)
-    grades = grade_rows(rows, args)
-    if args.output:
-        write_rows(Path(args.output), rows, grades)
-    print(report(rows, grades, args))
+OPTIONS = GradeOptions
 
 
-def read_rows(args: argparse.Namespace) -> list[dict]:
+def run(options: GradeOptions) -> None:
+    rows = read_rows(options)
+    grades = grade_rows(rows, options)
+    if options.output:
+        write_rows(Path(options.output), rows, grades)
+    print(report(rows, grades, options))
+
+
+def read_rows(options: GradeOptions) -> list[Row]:
     """The file's rows. Raises UserError for what lacks a response, a label or a known expectation."""
     from openrlhf_unlearn.grading.data_check import rows_of
 
-    path = Path(args.file)
+    path = Path(options.file)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    rows = []
-    for where, row in rows_of(path):
-        missing = [k for k in (args.response_key, args.label_key) if not isinstance(row, dict) or k not in row]
+    rows: list[Row] = []
+    for where, found in rows_of(path):
+        row = cast(Row, found) if isinstance(found, dict) else {}  # a line of JSON may hold anything
+        missing = [key for key in (options.response_key, options.label_key) if key not in row]
         if missing:
             raise UserError(f"{path}: {where} has no {missing[0]!r}; name the column with --response-key, --label-key")
-        expected = row.get(args.expected_key)
+        expected = row.get(options.expected_key)
         if expected is not None and expected not in ("not", *VERDICTS):
             choices = ", ".join(("not", *VERDICTS))
             raise UserError(f"{path}: {where} expects {expected!r}; give one of {choices}")
@@ -65,22 +75,21 @@ def read_rows(args: argparse.Namespace) -> list[dict]:
     return rows
 
 
-def grade_rows(rows: list[dict], args: argparse.Namespace) -> list[Grade]:
+def grade_rows(rows: list[Row], options: GradeOptions) -> list[Grade]:
     grades: list[Grade] = []
-    with load_grader(args.answer_format, workers=args.workers, timeout_s=args.timeout_s) as grader:
+    with load_grader(options.answer_format, workers=options.workers, timeout_s=options.timeout_s) as grader:
         for start in tqdm(range(0, len(rows), CHUNK), "grading", leave=False, disable=None):
             chunk = rows[start : start + CHUNK]
-            grades += grader.grade([row[args.response_key] for row in chunk], [row[args.label_key] for row in chunk])
+            grades += grader.grade(
+                [row[options.response_key] for row in chunk], [row[options.label_key] for row in chunk]
+            )
     return grades
 
 
-def write_rows(path: Path, rows: list[dict], grades: list[Grade]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as lines:
+def write_rows(path: Path, rows: list[Row], grades: list[Grade]) -> None:
+    with atomic_path(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as lines:
         for row, grade in zip(rows, grades, strict=True):
             lines.write(json.dumps({**row, **vars(grade)}, ensure_ascii=False, default=str) + "\n")
-    partial.replace(path)  # whole, or not there
 
 
 def as_expected(grade: Grade, expected: str | None) -> bool:
@@ -90,22 +99,22 @@ def as_expected(grade: Grade, expected: str | None) -> bool:
     return expected is None or grade.verdict == expected
 
 
-def report(rows: list[dict], grades: list[Grade], args: argparse.Namespace) -> str:
+def report(rows: list[Row], grades: list[Grade], options: GradeOptions) -> str:
     """The table of verdicts, of those that were not expected where something is, and the counts."""
-    expected = [row.get(args.expected_key) for row in rows]
+    expected = [row.get(options.expected_key) for row in rows]
     known = any(value is not None for value in expected)
     shown = [i for i, grade in enumerate(grades) if not known or not as_expected(grade, expected[i])]
-    lines = []
+    lines: list[str] = []
     if shown:
         lines.append(f"{'row':>6}  {'verdict':<10} {'answer':<{WIDTH}} {'label':<{WIDTH // 2}} reason")
-    for i in shown[: args.show]:
-        answer, label = _short(grades[i].answer or "-", WIDTH), _short(str(rows[i][args.label_key]), WIDTH // 2)
+    for i in shown[: options.show]:
+        answer, label = _short(grades[i].answer or "-", WIDTH), _short(str(rows[i][options.label_key]), WIDTH // 2)
         wanted = f"  (expected: {expected[i]})" if known else ""
         lines.append(
             f"{i + 1:>6}  {grades[i].verdict:<10} {answer:<{WIDTH}} {label:<{WIDTH // 2}} {grades[i].reason}{wanted}"
         )
-    if len(shown) > args.show:
-        lines.append(f"{'...':>6}  and {len(shown) - args.show} more; --output writes them all")
+    if len(shown) > options.show:
+        lines.append(f"{'...':>6}  and {len(shown) - options.show} more; --output writes them all")
     counts = Counter(grade.verdict for grade in grades)
     lines.append(f"{len(rows)} responses: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v]))
     if known:

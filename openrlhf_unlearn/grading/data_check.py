@@ -1,11 +1,15 @@
 """Before anything starts: is the model whole, is every row of a local data file usable? One line names the culprit."""
 
+# pyright: basic
+# Rows of any file, and the arguments of the host.
+
 import csv
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.nested import get, has
@@ -31,8 +35,15 @@ def check_model(path: str) -> None:
         )
 
 
-def rows_of(path: Path) -> Iterator[tuple[str, dict]]:
+def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
     """(where, row) for each row of a local .json, .jsonl, .csv or .parquet file. Raises UserError at a broken row."""
+    try:
+        yield from _rows_of(path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read ({error}); save it as text in UTF-8") from None
+
+
+def _rows_of(path: Path) -> Iterator[tuple[str, dict]]:
     suffix = path.suffix
     if suffix == ".parquet":
         for number, row in enumerate(read_table(path).to_pylist(), 1):
@@ -42,11 +53,11 @@ def rows_of(path: Path) -> Iterator[tuple[str, dict]]:
             for number, row in enumerate(csv.DictReader(lines), 2):
                 yield f"line {number}", row
     else:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("["):
             yield from _rows_of_json(path, text)
         else:
-            for number, line in enumerate(text.splitlines(), 1):
+            for number, line in enumerate(text.split("\n"), 1):  # a text may hold U+2028, a line to splitlines
                 if line.strip():
                     yield f"line {number}", _parsed(path, line, f"line {number}")
 
@@ -54,11 +65,11 @@ def rows_of(path: Path) -> Iterator[tuple[str, dict]]:
 def _parsed(path: Path, text: str, where: str):
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: {where} is not JSON ({error.msg}); mend or remove it") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {where} is not JSON ({error}); mend or remove it") from None
 
 
-def _rows_of_json(path: Path, text: str) -> Iterator[tuple[str, dict]]:
+def _rows_of_json(path: Path, text: str) -> Iterator[tuple[str, Any]]:
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:

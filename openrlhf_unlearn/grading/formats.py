@@ -30,7 +30,7 @@ class Format(Protocol):
 
 
 class Maths:
-    """`auto`: find the answer (extract.py), normalise (nodes.py, shapes.py), compare (compare.py).
+    """`auto`: find the answer (extract/), normalise (formula/), classify (classify/), compare (compare/).
 
     A label that is one letter A to J makes it multiple choice.
     """
@@ -158,6 +158,8 @@ def load_format(spec: str) -> Format:
     path, _, name = spec.rpartition(":")
     sys.path.insert(0, str(Path(path).resolve().parent))
     module_spec = importlib.util.spec_from_file_location("unlearn_user_grader", path)
+    if module_spec is None or module_spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_spec.name] = module
     module_spec.loader.exec_module(module)

@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from numbers import Number
+from typing import Any
 
 from openrlhf_unlearn.grading.extract import boxed_answer, said
 from openrlhf_unlearn.store.verdicts import VERDICTS as VERDICTS
@@ -28,11 +29,12 @@ class Grade:
         return cls(verdict, float(verdict == "correct"), answer, reason)
 
 
-def text_of(value) -> str:
+def text_of(value: Any) -> str:
     """A response or label as text; empty for None, NaN and infinity, and what is neither text nor a number."""
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, Number) and abs(value) < math.inf else ""
+    number: Any = value if isinstance(value, Number) else math.inf
+    return str(value) if abs(number) < math.inf else ""
 
 
 def quick_grade(response: str, label: str) -> Grade | None:

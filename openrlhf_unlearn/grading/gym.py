@@ -1,18 +1,23 @@
 """`reasoning_gym`: any task of the package reasoning-gym, by the task's own `score_answer`.
 
 The label is the task's entry as JSON text, {"answer": …, "metadata": {"source_dataset": …, …}}, which carries all that
-a scorer needs. Some tasks give parts of a point for near answers; only a full point is `correct`, as for every other
-format, so that a pass rate means the same everywhere.
+a scorer needs; with "completion": true in it the answer is the response's first line (openrlhf-unlearn tasks --shots).
+Some tasks give parts of a point for near answers; only a full point is `correct`, as for every other format, so that a
+pass rate means the same everywhere.
 """
 
 import functools
+import importlib
 import json
 import re
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.extract import Found, locate, missing, said
 from openrlhf_unlearn.grading.grade import Grade
 
+Entry: TypeAlias = dict[str, Any]  # of a data set of reasoning-gym
 FULL = 1 - 1e-9  # scores are floats
 _TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
 
@@ -20,9 +25,9 @@ _TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
 class ReasoningGym:
     """Grades as the other formats do, in the same processes; a label that is no entry is `bad_label`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
-            import reasoning_gym  # noqa: F401
+            importlib.import_module("reasoning_gym")
         except ImportError as error:
             raise UserError(
                 f"the answer format reasoning_gym needs the package ({error}): pip install 'openrlhf-unlearn[tasks]'"
@@ -38,7 +43,7 @@ class ReasoningGym:
         score = _scorer(label)
         if score is None:
             return Grade.of("bad_label", None, "the label is no entry of a reasoning-gym task")
-        found = locate_task_answer(response)
+        found = first_line(response) if _is_completion(label) else locate_task_answer(response)
         if not found or not found.answer:
             return Grade.of("no_answer", None, missing(response))
         points = score(found.answer)
@@ -55,11 +60,21 @@ def locate_task_answer(response: str) -> Found | None:
     return locate(response) or (Found(text, "one line") if text and "\n" not in text else None)
 
 
-@functools.lru_cache(maxsize=1024)
-def _scorer(label: str):
-    """answer → score in [0, 1] for the entry in `label`; None if it is no entry, or rejects its own answer."""
-    from reasoning_gym import get_score_answer_fn
+def first_line(response: str) -> Found | None:
+    """What a model that completes solved examples has written before it goes on with the next one."""
+    line = said(response).strip().partition("\n")[0].strip()
+    return Found(line, "first line") if line else None
 
+
+@functools.lru_cache(maxsize=1024)
+def _is_completion(label: str) -> bool:
+    return json.loads(label).get("completion") is True
+
+
+@functools.lru_cache(maxsize=1024)
+def _scorer(label: str) -> Callable[[str], float] | None:
+    """answer → score in [0, 1] for the entry in `label`; None if it is no entry, or rejects its own answer."""
+    get_score_answer_fn = importlib.import_module("reasoning_gym").get_score_answer_fn
     try:
         entry = json.loads(label)
         score_answer = get_score_answer_fn(entry["metadata"]["source_dataset"])
@@ -75,7 +90,7 @@ def _scorer(label: str):
     return None
 
 
-def _score(score_answer, entry: dict, answer: str) -> float:
+def _score(score_answer: Callable[[str, Entry], float], entry: Entry, answer: str) -> float:
     """The task's score; 0 for an answer that its scorer cannot read, since it reads the task's own."""
     try:
         return score_answer(answer, entry)
@@ -83,9 +98,10 @@ def _score(score_answer, entry: dict, answer: str) -> float:
         return 0.0
 
 
-def _tuples(value):
+def _tuples(value: Any) -> Any:
+    """Its lists as tuples, at every depth."""
     if isinstance(value, list):
-        return tuple(map(_tuples, value))
+        return tuple(map(_tuples, cast("list[Any]", value)))
     if isinstance(value, dict):
-        return {name: _tuples(item) for name, item in value.items()}
+        return {name: _tuples(item) for name, item in cast(Entry, value).items()}
     return value

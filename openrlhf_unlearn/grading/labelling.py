@@ -107,7 +107,7 @@ def _choice_note(value: str) -> Note | None:
 
     found = (
         letter_and_rest(value)
-        if re.match(r"[\s({\\$]*(?:text(?:bf)?|mathrm|mathbf)?[\s({]*[A-J]\s*[).:]", value)
+        if re.match(r"[\s({\\$]{0,9}(?:text(?:bf)?|mathrm|mathbf)?[\s({]{0,9}[A-J]\s{0,9}[).:]", value)
         else None
     )
     if found and found[1]:
@@ -118,9 +118,9 @@ def _choice_note(value: str) -> Note | None:
 def _readable(value: str) -> bool:
     r"""Whether it is well-formed: braces closed, arguments there, something in it that is no punctuation."""
     from openrlhf_unlearn.grading.classify import shape, trimmed
-    from openrlhf_unlearn.grading.nodes import Unreadable
-    from openrlhf_unlearn.grading.reader import nodes
-    from openrlhf_unlearn.grading.shapes import Many, Words
+    from openrlhf_unlearn.grading.classify.shapes import Many, Words
+    from openrlhf_unlearn.grading.formula.nodes import Unreadable
+    from openrlhf_unlearn.grading.formula.reader import nodes
 
     if len(value) > 2_000:
         return False

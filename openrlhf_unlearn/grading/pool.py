@@ -17,12 +17,13 @@ from concurrent.futures import Future
 from contextlib import suppress
 from numbers import Number, Real
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.extract import around_the_answer
 from openrlhf_unlearn.grading.formats import FORMATS
 from openrlhf_unlearn.grading.grade import Grade, quick_grade, text_of
-from openrlhf_unlearn.grading.process import CLOSED, Worker
+from openrlhf_unlearn.grading.process import CLOSED, Message, Worker
 
 MAX_CHARS = 20_000  # of a longer response the end is graded, or what follows its last box
 DIED = {"timeout": "over the deadline or the memory limit", "error": "the grading process ended"}
@@ -49,7 +50,8 @@ class MathGrader:
     ):
         answer_format = str(answer_format)
         check_spec(answer_format)
-        numbers = isinstance(workers, int) and isinstance(timeout_s, Real) and isinstance(memory_mb, Real)
+        given: tuple[Any, ...] = (workers, timeout_s, memory_mb)  # whatever a caller's configuration held
+        numbers = isinstance(given[0], int) and all(isinstance(value, Real) for value in given)
         if not (numbers and workers >= 1 and 0 < timeout_s < math.inf and 1 <= memory_mb < math.inf):
             raise UserError(f"a grader needs a worker, time and memory, not {workers}, {timeout_s} s, {memory_mb} MB")
         self._options = (workers, timeout_s, memory_mb, answer_format, warm)
@@ -63,7 +65,7 @@ class MathGrader:
     def _begin(self) -> None:
         workers, timeout_s, memory_mb, answer_format, _ = self._options
         self._workers = [Worker(answer_format, timeout_s, int(memory_mb)) for _ in range(workers)]
-        self._items: queue.SimpleQueue[tuple[Future, dict] | None] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[tuple[Future[Message], Message] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._lock = threading.Lock()
@@ -78,7 +80,7 @@ class MathGrader:
             self.close()
             raise
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         for worker in self._workers:
             worker.let_go()
         self._begin()
@@ -86,7 +88,7 @@ class MathGrader:
     def __reduce__(self):
         return MathGrader, self._options
 
-    def _send(self, request: dict) -> Future:
+    def _send(self, request: Message) -> Future[Message]:
         """The future of a worker's reply."""
         with self._lock:
             if self._closed:
@@ -96,11 +98,11 @@ class MathGrader:
                 self._threads = [threading.Thread(target=_serve, args=job, name="grader", daemon=True) for job in jobs]
                 for thread in self._threads:
                     thread.start()
-            future: Future = Future()
+            future: Future[Message] = Future()
             self._items.put((future, request))
             return future
 
-    def _read(self, item: Grade | Future) -> Grade:
+    def _read(self, item: Grade | Future[Message]) -> Grade:
         """The grade itself or, once it is there, that of a worker's reply."""
         if isinstance(item, Grade):
             return item
@@ -116,9 +118,9 @@ class MathGrader:
             self._told.add(problem)
             logger.warning("%s failed, verdict error: %s", self.answer_format, problem)
 
-    def _submit(self, response, label) -> Grade | Future:
+    def _submit(self, said: object, gold: object) -> Grade | Future[Message]:
         """The grade where it is plain, else the future of a worker's."""
-        response, label = text_of(response), text_of(label)
+        response, label = text_of(said), text_of(gold)
         if not self._may_be_label(label):
             return Grade.of("bad_label", None, "the label is empty or too long")
         if self.answer_format in FORMATS:
@@ -126,7 +128,7 @@ class MathGrader:
         quick = quick_grade(response, label) if self.answer_format in QUICK else None
         return quick or self._send({"response": response, "label": label})
 
-    def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
+    def grade(self, responses: Iterable[object], labels: Iterable[object]) -> list[Grade]:
         """One grade for each pair, in order. A number is read as its text; a label that is neither is `bad_label`."""
         pending = [self._submit(*pair) for pair in _pairs(responses, labels)]
         try:
@@ -137,13 +139,13 @@ class MathGrader:
                     item.cancel()
             raise
 
-    async def agrade(self, responses: list[str], labels: list[str]) -> list[Grade]:
+    async def agrade(self, responses: Iterable[object], labels: Iterable[object]) -> list[Grade]:
         """`grade` without blocking the event loop."""
         pending = [self._submit(*pair) for pair in _pairs(responses, labels)]
         await asyncio.gather(*(asyncio.wrap_future(item) for item in pending if isinstance(item, Future)))
         return [self._read(item) for item in pending]
 
-    def gradable(self, labels: list[str]) -> list[bool]:
+    def gradable(self, labels: Iterable[object]) -> list[bool]:
         """Whether each label can be graded at all."""
         texts = map(text_of, labels)
         pending = [self._send({"label": text}) if self._may_be_label(text) else None for text in texts]
@@ -177,7 +179,7 @@ class MathGrader:
     def __enter__(self) -> "MathGrader":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __del__(self):
@@ -185,7 +187,7 @@ class MathGrader:
             self._stop()  # no waiting: at the interpreter's exit the threads stand still
 
 
-def _pairs(responses: Iterable, labels: Iterable) -> list[tuple]:
+def _pairs(responses: Iterable[object], labels: Iterable[object]) -> list[tuple[object, object]]:
     """(response, label) each; raises UserError for what a caller has mixed up."""
     if isinstance(responses, str) or isinstance(labels, str):
         raise UserError("grade takes a list of responses and a list of labels, not one text")
@@ -198,7 +200,7 @@ def _pairs(responses: Iterable, labels: Iterable) -> list[tuple]:
     return list(zip(responses, labels, strict=True))
 
 
-def _serve(worker: Worker, items: queue.SimpleQueue) -> None:
+def _serve(worker: Worker, items: queue.SimpleQueue[tuple[Future[Message], Message] | None]) -> None:
     """A worker's thread: one item after the other until there is a None."""
     while item := items.get():
         future, request = item
@@ -216,7 +218,7 @@ _GRADERS: "weakref.WeakSet[MathGrader]" = weakref.WeakSet()
 
 def _after_fork_in_child() -> None:
     for grader in list(_GRADERS):
-        grader._after_fork()
+        grader.after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
@@ -232,6 +234,6 @@ def check_spec(answer_format: str) -> None:
     raise UserError(f"answer format {answer_format}: choose of {', '.join(FORMATS)}, or give path.py:Name")
 
 
-def load_grader(spec: str = "auto", **options) -> MathGrader:
+def load_grader(spec: str = "auto", **options: Any) -> MathGrader:
     """The grader that `--unlearn.answer_format` names."""
     return MathGrader(answer_format=spec, **options)

@@ -9,12 +9,14 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from openrlhf_unlearn.errors import UserError
 
 START_S = 120.0  # a worker imports sympy before it is ready, on a busy machine too
 GRACE_S = 0.3  # after the deadline, by which the worker's own alarm should have ended it
 END_S = 1.0  # that a process has to end itself, and what its grading has started
+Message: TypeAlias = dict[str, Any]  # a line of JSON
 CLOSED = "the grader was closed before it had graded everything"
 
 
@@ -27,7 +29,7 @@ class Worker:
     def __init__(self, answer_format: str, timeout_s: float, memory_mb: int):
         self.timeout_s = timeout_s
         self._arguments = [answer_format, str(timeout_s), str(memory_mb), str(os.getpid())]
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._grading: int | None = None
         self._stopped = False
 
@@ -35,7 +37,7 @@ class Worker:
         """Start the process, without waiting for it."""
         root = str(Path(__file__).parents[2])
         path = os.pathsep.join([root, *filter(None, sys.path)])
-        self._process = subprocess.Popen(
+        self._process = process = subprocess.Popen(
             [sys.executable, "-m", "openrlhf_unlearn.grading.worker", *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -44,6 +46,8 @@ class Worker:
             env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
             start_new_session=True,  # a terminal's Ctrl-C spares it
         )
+        assert process.stdin and process.stdout
+        self._requests, self._replies = process.stdin, process.stdout
         self._buffer = b""
         self._greeted = False
 
@@ -68,7 +72,7 @@ class Worker:
     def _failure(self, reason: str) -> UserError:
         return UserError(f"the grading process for {self._arguments[0]} did not start: {reason}")
 
-    def _hear(self, seconds: float) -> dict | None:
+    def _hear(self, seconds: float) -> Message | None:
         """The next message, None if it does not come in time or the process is gone; keeps track of who grades."""
         message = self._read(seconds)
         if message is None:
@@ -82,10 +86,10 @@ class Worker:
             self._grading, self._greeted = message["grading"], True
         return message
 
-    def _read(self, seconds: float) -> dict | None:
+    def _read(self, seconds: float) -> Message | None:
         """The next message, None if it does not come in time or the process is gone."""
         deadline = time.monotonic() + seconds
-        pipe = self._process.stdout.fileno()
+        pipe = self._replies.fileno()
         poll = select.poll()  # unlike select, it takes file numbers above 1023
         poll.register(pipe, select.POLLIN)
         while b"\n" not in self._buffer:
@@ -102,10 +106,10 @@ class Worker:
     def _arrives(self) -> bool:
         """Whether there is a message that nobody asked for: somebody ended the idle grading process."""
         poll = select.poll()
-        poll.register(self._process.stdout.fileno(), select.POLLIN)
+        poll.register(self._replies.fileno(), select.POLLIN)
         return b"\n" in self._buffer or bool(poll.poll(0))
 
-    def ask(self, request: dict) -> dict:
+    def ask(self, request: Message) -> Message:
         """The worker's reply, or {'died': verdict} if the item was the end of it.
 
         A process that somebody else ended, before the deadline, gets its item once more.
@@ -118,14 +122,14 @@ class Worker:
                 return reply
         return {"died": "error"}
 
-    def _ask(self, request: dict) -> dict | None:
+    def _ask(self, request: Message) -> Message | None:
         self.await_ready()
         deadline = time.monotonic() + self.timeout_s + GRACE_S
-        reply: dict | None = {"grading": self._grading}
+        reply: Message | None = {"grading": self._grading}
         with suppress(OSError):
             data = memoryview(json.dumps(request).encode() + b"\n")
             while data:
-                data = data[self._process.stdin.write(data) :]
+                data = data[self._requests.write(data) :]
             while reply and "grading" in reply:  # a fresh process took over just before
                 reply = self._hear(deadline - time.monotonic())
         if reply and "grading" not in reply:
@@ -140,7 +144,8 @@ class Worker:
         """Kill the fork that grades; its parent makes another."""
         if self._grading is None:
             self.kill()
-        with suppress(OSError, TypeError):
+            return
+        with suppress(OSError):
             os.killpg(self._grading, signal.SIGKILL)
         self._grading = None
 
@@ -152,15 +157,11 @@ class Worker:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_S)
         if self._process.returncode != 0:
-            self._force()
+            for group in filter(None, (self._grading, self._process.pid)):
+                with suppress(OSError):
+                    os.killpg(group, signal.SIGKILL)
         self._process.wait()
         self.let_go()
-
-    def _force(self) -> None:
-        for group in (self._grading, self._process.pid):
-            with suppress(OSError):
-                if group:
-                    os.killpg(group, signal.SIGKILL)
 
     def stop(self) -> None:
         """End the process for good; the thread that waits for its reply then cleans up."""
@@ -171,7 +172,7 @@ class Worker:
     def let_go(self) -> None:
         """Close our ends of the pipes; in a fork this is all, for the process belongs to the parent."""
         if self._process is not None:
-            self._process.stdin.close()
-            self._process.stdout.close()
+            self._requests.close()
+            self._replies.close()
             self._process.returncode = self._process.returncode or 0
             self._process = self._grading = None

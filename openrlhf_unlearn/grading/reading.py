@@ -2,13 +2,12 @@
 
 from functools import lru_cache
 
-from sympy import Basic
-
 from openrlhf_unlearn.grading import algebra
+from openrlhf_unlearn.grading.algebra.cas import NOT_A_NUMBER, sympy
 from openrlhf_unlearn.grading.classify import shape, trimmed
-from openrlhf_unlearn.grading.nodes import Unreadable, writing_of
-from openrlhf_unlearn.grading.reader import nodes
-from openrlhf_unlearn.grading.shapes import Quantity, Relation
+from openrlhf_unlearn.grading.classify.shapes import Quantity, Relation
+from openrlhf_unlearn.grading.formula.nodes import Unreadable, writing_of
+from openrlhf_unlearn.grading.formula.reader import nodes
 from openrlhf_unlearn.grading.words import spoken
 
 
@@ -48,7 +47,7 @@ def value(text: str) -> complex | None:
         return None
     expression = algebra.expression(what.nodes)
     try:
-        number = complex(algebra.imaginary(expression)) if isinstance(expression, Basic) else None
-    except algebra.NOT_A_NUMBER:
+        number = complex(algebra.imaginary(expression)) if isinstance(expression, sympy.Basic) else None
+    except NOT_A_NUMBER:
         return None
     return number / 100 if number is not None and what.unit == "%" else number

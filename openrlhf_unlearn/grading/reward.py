@@ -6,6 +6,7 @@ The plugin reads it there for the tracker. Without the plugin, each verdict's sh
 import functools
 import os
 import threading
+from typing import Any
 
 from openrlhf_unlearn.grading.grade import VERDICTS
 from openrlhf_unlearn.grading.pool import MathGrader, load_grader
@@ -42,7 +43,7 @@ def response_of(query: str, prompt: str) -> str:
     return query if cut is None else query[len(prompt) - cut :]
 
 
-def reward_func(queries: list[str], prompts: list[str], labels: list[str]) -> dict:
+def reward_func(queries: list[str], prompts: list[str], labels: list[str]) -> dict[str, Any]:
     """Rewards 1 for correct, else 0, as tensors of shape (rollouts,); extra_logs has the index in VERDICTS."""
     import torch
 

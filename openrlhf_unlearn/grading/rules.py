@@ -203,7 +203,7 @@ COMPARING = {
 def table(rules: dict[str, Rule]) -> str:
     """Markdown: one row a rule."""
 
-    def shown(pairs) -> str:
+    def shown(pairs: tuple[tuple[str, str], ...]) -> str:
         cells = (f"`{answer}` for `{label}`".replace("|", r"\|").replace("\n", "⏎") for answer, label in pairs)
         return "<br>".join(cells)
 

@@ -2,7 +2,7 @@
 
 import re
 
-from openrlhf_unlearn.grading.shapes import Many, Quantity, Words
+from openrlhf_unlearn.grading.classify.shapes import Quantity, Shape, Words
 
 _SYNONYMS = (
     {"all real numbers", "all reals", "all real x", "real numbers", "the real numbers", "the set of real numbers",
@@ -14,10 +14,8 @@ REALS, EMPTY = _SYNONYMS
 _ARTICLE = re.compile(r"(?:the|an?|it is|they are|it's)\s+")
 
 
-def spoken(what) -> str:
+def spoken(what: Shape) -> str:
     """The words of an answer that is nothing but words, in lower case; "" if it holds anything else."""
-    if isinstance(what, Many):
-        return ""
     if not isinstance(what, Words | Quantity):
         return ""
     if not all(node.kind in ("word", "let", "mark", "conj", "fn") and node.text != "$" for node in what.nodes):
@@ -28,7 +26,7 @@ def spoken(what) -> str:
     return _ARTICLE.sub("", text, count=1) if _ARTICLE.match(text) else text
 
 
-def same_words(a, b) -> bool:
+def same_words(a: Shape, b: Shape) -> bool:
     said = spoken(a), spoken(b)
     if not all(said) or isinstance(a, Quantity) and isinstance(b, Quantity):
         return False

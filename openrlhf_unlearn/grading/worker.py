@@ -17,7 +17,9 @@ import select
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from openrlhf_unlearn.grading.formats import FORMATS, Format, load_format
 from openrlhf_unlearn.grading.grade import VERDICTS, Grade
@@ -35,15 +37,16 @@ ORDINARY = r"""
 FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.kill", "os.putenv", "subprocess.",
              "socket.", "os.remove", "os.rename", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
              "os.mkdir", "os.rmdir", "shutil.", "ctypes.", "urllib.", "http.", "webbrowser.")  # fmt: skip
+Message: TypeAlias = dict[str, Any]  # a line of JSON
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-def answer_to(request: dict, answers: Format) -> dict:
+def answer_to(request: Message, answers: Format) -> Message:
     """The reply to {'response', 'label'} or, without 'response', to the question whether the label is gradable."""
     label_only = "response" not in request
     try:
         if label_only:
-            gradable = getattr(answers, "gradable", lambda label: bool(label.strip()))
+            gradable = getattr(answers, "gradable", str.strip)  # a user's own need not have it
             return {"gradable": bool(gradable(request["label"]))}
         grade = answers.grade([request["response"]], [request["label"]])[0]
         if grade.verdict not in VERDICTS or not math.isfinite(grade.reward):
@@ -57,7 +60,7 @@ def answer_to(request: dict, answers: Format) -> dict:
         return {"gradable": False} if label_only else _failed(error, answers)
 
 
-def _failed(error: BaseException, answers: Format) -> dict:
+def _failed(error: BaseException, answers: Format) -> Message:
     problem = _problem(error, answers)
     return {
         **vars(Grade.of("error", None, problem or f"the parser failed: {type(error).__name__}")),
@@ -125,7 +128,7 @@ def _memory_in_use() -> tuple[int, int]:
     return virtual * resource.getpagesize(), resident * resource.getpagesize()
 
 
-def _refuse(event: str, arguments: tuple) -> None:
+def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
     """An audit hook: mathematics opens no file to write, starts no process and speaks to nobody."""
     if event == "open":
         _, mode, flags = arguments
@@ -136,7 +139,7 @@ def _refuse(event: str, arguments: tuple) -> None:
         raise PermissionError(f"grading may not {event}")
 
 
-def send(replies: int, message: dict) -> None:
+def send(replies: int, message: Message) -> None:
     data = json.dumps(message).encode() + b"\n"
     while data:
         data = data[os.write(replies, data) :]
@@ -160,13 +163,13 @@ class Children:
         signal.signal(signal.SIGTERM, _leave)
         self.wake, waker = os.pipe()
         os.set_blocking(waker, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _wake)
         signal.set_wakeup_fd(waker)
         self.poll = select.poll()
         self.poll.register(self.wake, select.POLLIN)
         self.poll.register(0, 0)  # only whether the owner has hung up
 
-    def run(self, serve) -> int:
+    def run(self, serve: Callable[[], int]) -> int:
         """The exit code of a process that returned it from `serve`, negative if a signal ended it.
 
         Whatever it started ends with it.
@@ -215,7 +218,11 @@ class Children:
                 os.waitpid(orphan, 0)
 
 
-def _leave(*_) -> None:
+def _wake(*_: object) -> None:
+    """A child has ended: the wake-up file tells the poll."""
+
+
+def _leave(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(0)
 

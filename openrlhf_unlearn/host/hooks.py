@@ -64,6 +64,12 @@ HOOKS = (
         "self samples_list",
         "extended: stored log-probs of replayed rollouts",
     ),
+    Hook(
+        "openrlhf.trainer.ppo_utils.experience_maker",
+        "RemoteExperienceMaker.compute_advantages_and_returns",
+        "self experiences",
+        "extended: advantages of --unlearn.advantage",
+    ),
     Hook(_TRAINER, "BasePPOTrainer.train_step", "self rollout_samples global_step", "extended: metrics of the batch"),
     Hook(_TRAINER, "BasePPOTrainer.ppo_train", "self global_steps", "extended: collect clipping after the update"),
     Hook(
@@ -157,7 +163,7 @@ def host_version() -> str:
     try:
         return version("openrlhf")
     except PackageNotFoundError:
-        raise UserError("openrlhf is not installed; `pip install 'openrlhf-unlearn[gpu]'`, or see README") from None
+        raise UserError("openrlhf is not installed; docs/install.md says how: flash-attn takes an order") from None
 
 
 def find(hook: Hook):

@@ -50,6 +50,11 @@ IDENTITY = (
     "train.max_epochs",
     "train.seed",
     "unlearn.filter",
+    "unlearn.sampler",
+    "unlearn.hints",
+    "unlearn.hint_trains",
+    "unlearn.expert_traces",
+    "unlearn.expert_shaping",
     "unlearn.oversample_factor",
     "unlearn.positives_per_group",
     "unlearn.replay_limit",
@@ -57,6 +62,12 @@ IDENTITY = (
     "unlearn.adaptive",
     "unlearn.give_up_below",
     "unlearn.loss",
+    "unlearn.advantage",
+    "unlearn.discrepancy_tolerance",
+    "unlearn.discrepancy_rate",
+    "unlearn.review_every",
+    "unlearn.review_at_most",
+    "unlearn.review_instead",
     "unlearn.only_prompts",
     "unlearn.skip_prompts",
     "unlearn.answer_format",
@@ -89,7 +100,7 @@ def whole_path(spec):
     """A spec that names a file that is there (`PATH`, `PATH:NAME`, `review+PATH:NAME`), with its whole path."""
     if not spec or not isinstance(spec, str):
         return spec
-    before, plus, rest = spec.rpartition("+") if spec.startswith("review+") else ("", "", spec)
+    before, plus, rest = spec.rpartition("+") if spec.startswith(("review+", "hinted+")) else ("", "", spec)
     path, colon, name = (rest, "", "") if Path(rest).exists() else rest.rpartition(":")
     return f"{before}{plus}{Path(path).absolute()}{colon}{name}" if path and Path(path).exists() else spec
 

@@ -20,6 +20,8 @@ LOSSES: dict[str, dict] = {
     "as_given": {},
     "baseline": _BASELINE,
     "clip_higher": {**_BASELINE, "actor.eps_clip_low_high": (0.2, 0.28)},  # upper bound as in DAPO, arXiv 2503.14476
+    "maxrl": {**_BASELINE, "algo.advantage.estimator": "dr_grpo", "unlearn.advantage": "maxrl"},  # arXiv 2602.02710
+    "discrepancy_constrained": {**_BASELINE, "unlearn.discrepancy_tolerance": 0.05},  # arXiv 2606.08779
     "no_kl": {**_BASELINE, "algo.kl.use_loss": False, "algo.kl.estimator": "k1", "algo.kl.init_coef": 0.0},
 }
 
@@ -56,3 +58,13 @@ def apply_loss(args: SimpleNamespace, words: list[str]) -> dict:
             raise UsageError(f"--unlearn.loss {name} sets --{flag} to {value}; drop --actor.eps_clip")
         setattr(node, key, value)
     return preset
+
+
+def engine_log_probs_flag(args: SimpleNamespace) -> str | None:
+    """The flag with which the engines report log-probs, by its name in this host; None if they do so already."""
+    advantage = args.algo.advantage
+    if hasattr(advantage, "is_correction_level"):
+        flag, given = "is_correction_level token or seq", advantage.is_correction_level != "off"
+    else:  # before 0.11.2
+        flag, given = "is_correction_enable", advantage.is_correction_enable
+    return None if given else f"--algo.advantage.{flag}"

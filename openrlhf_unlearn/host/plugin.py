@@ -11,8 +11,10 @@ from types import SimpleNamespace
 from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.host.hooks import check_hooks
 from openrlhf_unlearn.host.identity import whole_path
-from openrlhf_unlearn.host.losses import LOSSES, apply_loss, leaf
+from openrlhf_unlearn.host.json_rows import json_rows
+from openrlhf_unlearn.host.losses import LOSSES, apply_loss, engine_log_probs_flag, leaf
 from openrlhf_unlearn.host.start import choose_run_dir, start_run
+from openrlhf_unlearn.host.training.hints import hint_rows
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD
 
@@ -25,7 +27,41 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
         "--unlearn.filter",
         default="dynamic",
         help="which groups train: none, dynamic (zero reward variance does not train; others refill the batch), "
-        "oversample_replay (paper, Algorithm 1), review, or path.py:Name of your own SampleFilter",
+        "oversample_replay (paper, Algorithm 1), review, hinted, or path.py:Name of your own SampleFilter; review+NAME "
+        "and hinted+NAME compose",
+    )
+    add(
+        "--unlearn.sampler",
+        default="uniform",
+        help="which prompts are sampled at all: uniform (each once an episode), posterior (where past visits promise a "
+        "gradient, and each once in four episodes), or path.py:Name of your own Sampler",
+    )
+    add("--unlearn.hints", default=None, help="hinted: files of `openrlhf-unlearn hints` (hint_25.jsonl,hint_50.jsonl)")
+    add(
+        "--unlearn.hint_trains",
+        choices=["group", "one"],
+        default="group",
+        help="hinted: what trains of a group without a positive: the rollouts of the hinted prompt, or one positive of "
+        "these behind the plain prompt, weighted as --unlearn.replay_log_probs says",
+    )
+    add("--unlearn.review_every", type=int, default=5, help="review: steps between two reviews")
+    add("--unlearn.review_at_most", type=int, default=16, help="review: prompts brought back at once")
+    add(
+        "--unlearn.review_instead",
+        action="store_true",
+        help="review: prompts brought back take the turns of others in the episode, so that no rollout is added",
+    )
+    add(
+        "--unlearn.expert_traces",
+        default=None,
+        help="oversample_replay: right responses of a stronger model to begin the buffer with, as `openrlhf-unlearn "
+        "sft-set` writes them",
+    )
+    add(
+        "--unlearn.expert_shaping",
+        type=float,
+        default=0.0,
+        help="weight of an expert's token: p / (p + this), p being its probability now; 0: as of a replayed one",
     )
     add(
         "--unlearn.oversample_factor",
@@ -60,6 +96,21 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
         default="as_given",
         help=f"preset over the host's flags: {', '.join(LOSSES)}; a contradiction with an explicit flag is an error",
     )
+    add(
+        "--unlearn.advantage",
+        default=None,
+        help="what a group's rewards become, in place of the host's estimator (give that as dr_grpo): maxrl, or "
+        "path.py:function of your own (docs/remedies.md)",
+    )
+    add(
+        "--unlearn.discrepancy_tolerance",
+        type=float,
+        default=None,
+        metavar="NATS",
+        help="by how much the trainer's log-probs of a prompt may differ from the engines', on average over tokens, "
+        "before a multiplier pulls them together; default: no bound (0.05 with --unlearn.loss discrepancy_constrained)",
+    )
+    add("--unlearn.discrepancy_rate", type=float, default=0.1, help="how fast that multiplier moves")
     ids = "JSON list of prompt ids, or learnability.parquet:GROUP"
     add("--unlearn.only_prompts", default=None, help=f"train on these prompts alone: {ids}")
     add("--unlearn.skip_prompts", default=None, help=f"leave these prompts out: {ids}")
@@ -106,9 +157,19 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("the plugin filters vLLM's rollouts: give --vllm.num_engines of at least 1")
     if own.filter != "none" and k < 2:
         raise UsageError(f"--unlearn.filter {own.filter} compares rollouts: give --rollout.n_samples_per_prompt > 1")
+    if ("hinted" in own.filter.split("+")) != bool(own.hints):
+        raise UsageError("--unlearn.filter hinted and --unlearn.hints FILES go together: give both or neither")
+    if own.hints:
+        hint_rows(own.hints)
+    if own.expert_traces:
+        json_rows("--unlearn.expert_traces", own.expert_traces, ("prompt_id", "response"), "sft-set")
+    if own.expert_shaping < 0 or (own.expert_shaping and args.actor.policy_loss_type != "ppo"):
+        raise UsageError("--unlearn.expert_shaping is 0 or more, and needs --actor.policy_loss_type ppo")
+    if own.sampler == "posterior" and k < 2:
+        raise UsageError("--unlearn.sampler posterior selects groups: give --rollout.n_samples_per_prompt > 1")
     if not 0 < own.positives_per_group < max(k, 2):
         raise UsageError(f"--unlearn.positives_per_group must be from 1 to {k - 1}")
-    for name in ("oversample_factor", "replay_limit", "max_filtered_batches"):
+    for name in ("oversample_factor", "replay_limit", "max_filtered_batches", "review_every", "review_at_most"):
         if getattr(own, name) < 1:
             raise UsageError(f"--unlearn.{name} must be at least 1")
     if not own.replay_memory > 0:
@@ -140,14 +201,18 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("--unlearn.save_rollouts must be 0 or more")
 
 
-def engine_log_probs_flag(args: SimpleNamespace) -> str | None:
-    """The flag with which the engines report log-probs, by its name in this host; None if they do so already."""
-    advantage = args.algo.advantage
-    if hasattr(advantage, "is_correction_level"):
-        flag, given = "is_correction_level token or seq", advantage.is_correction_level != "off"
-    else:  # before 0.11.2
-        flag, given = "is_correction_enable", advantage.is_correction_enable
-    return None if given else f"--algo.advantage.{flag}"
+def check_advantage(args: SimpleNamespace) -> None:
+    """Refuse an advantage that cannot be found or beside another estimator, and a bound on log-probs that are not
+    known; after the loss preset is set."""
+    from openrlhf_unlearn.host.advantages import load_advantage
+
+    if load_advantage(args.unlearn.advantage) and args.algo.advantage.estimator != "dr_grpo":
+        raise UsageError("--unlearn.advantage takes the estimator's place: give --algo.advantage.estimator dr_grpo")
+    correction, own = engine_log_probs_flag(args), args.unlearn
+    if own.discrepancy_tolerance is not None and (own.discrepancy_tolerance < 0 or own.discrepancy_rate <= 0):
+        raise UsageError("--unlearn.discrepancy_tolerance is 0 or more, --unlearn.discrepancy_rate above 0")
+    if own.discrepancy_tolerance is not None and correction:
+        raise UsageError(f"--unlearn.discrepancy_tolerance needs the engines' log-probs: give {correction}")
 
 
 def reward_file(remote_url: str | None) -> str | None:
@@ -164,6 +229,9 @@ _FILES = (
     "reward.remote_url",
     "train.agent_func_path",
     "unlearn.filter",
+    "unlearn.sampler",
+    "unlearn.advantage",
+    "unlearn.expert_traces",
     "unlearn.only_prompts",
     "unlearn.skip_prompts",
     "unlearn.answer_format",
@@ -174,7 +242,7 @@ def _make_absolute(args: SimpleNamespace) -> None:
     """Local files by their whole path, whether or not a name follows; folders that are written to as well."""
     for node, name in map(partial(leaf, args), _FILES):
         setattr(node, name, whole_path(getattr(node, name)))
-    for node, name in ((args.data, "prompt_dataset"), (args.eval, "dataset")):
+    for node, name in ((args.data, "prompt_dataset"), (args.eval, "dataset"), (args.unlearn, "hints")):
         if sources := getattr(node, name):
             setattr(node, name, ",".join(whole_path(source.strip()) for source in sources.split(",")))
     for name in ("path", "output_dir"):
@@ -206,13 +274,16 @@ class UnlearnPlugin:
         from openrlhf_unlearn.host.cpu.ray_cpu import check_accelerator
         from openrlhf_unlearn.host.job_folder import check_job_folder
         from openrlhf_unlearn.host.training.generator import filter_config
+        from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
 
         args.reward.remote_url = reward_file(args.reward.remote_url)
         check_accelerator(torch.cuda.is_available())
         check_job_folder(args, Path.cwd())
         check_flags(args)
         preset = apply_loss(args, given)
-        load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
+        check_advantage(args)
+        filter = load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
+        load_sampler(args.unlearn.sampler, SamplerConfig([], filter.samples_per_wave, args.train.seed))
         if preset:
             shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
             print(f"--unlearn.loss {args.unlearn.loss}: {shown}", flush=True)

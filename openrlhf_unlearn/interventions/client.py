@@ -13,10 +13,11 @@ from collections import defaultdict
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
+from urllib.parse import urlsplit
 
 import openai
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions.journal import Journal, content_key
 from openrlhf_unlearn.interventions.structured import Shape, parse
 from openrlhf_unlearn.masking import mask_text, mask_values, remember
@@ -49,7 +50,17 @@ class Endpoint:
         remember(key)  # whatever its variable is called; an endpoint may repeat it
         if not key and not self.base_url:
             raise UserError(f"no endpoint: give --base-url, or {self.api_key_env} in the environment")
+        if self.base_url and not _is_http(self.base_url):
+            raise UsageError(f"--base-url {mask_text(self.base_url)}: no address such as http://localhost:8000/v1")
         return key
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)

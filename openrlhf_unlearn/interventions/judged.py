@@ -141,6 +141,8 @@ def read_csv(path: Path, rater: str, rollouts: dict[str, Rollout]) -> dict[str, 
             sheet = list(csv.DictReader(lines))
     except FileNotFoundError:
         raise UserError(f"--csv-in {path}: no such file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"--csv-in {path} cannot be read ({error}); save it as CSV in UTF-8") from None
     for number, row in enumerate(sheet, 2):
         score = (row.get("score") or "").strip()
         if not score:

@@ -15,7 +15,6 @@ the same learnability.parquet into every RUN, with the probability of each label
 the shares of the hard prompts, their sensitivity to tau, easy threshold and samples, and the agreement of the runs.
 """
 
-import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -39,40 +38,41 @@ from openrlhf_unlearn.labels.groups import (
 )
 from openrlhf_unlearn.labels.posterior import DELTA, Posterior
 from openrlhf_unlearn.labels.sensitivity import agreement, group_shares, labels_of_runs, sensitivity
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.stats.means import wilson
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import GROUPS, SCHEMAS, RunDir, read_summary, update_summary, write_table
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("runs", nargs="+", metavar="RUN", help="run directories of one data set and one initial model")
-    add("--tau", type=float, default=0.1, help="final pass@1 below which a hard prompt is unlearnable")
-    add("--easy", type=float, default=0.1, help="initial pass@1 from which a prompt is easy")
-    add("--rule", choices=RULES, default="paper", help="the paper's text, or its code where that differs")
-    add("--initial", default="initial", metavar="TAG", help="evaluation before training")
-    add("--final", default="final", metavar="TAG", help="evaluation after training")
-    add("--threshold", type=float, help="reward above which a sample is positive; needed if rewards are not binary")
-    add("--allow-uneven", action="store_true", help="accept uneven sample counts; prompts without samples are left out")
+@dataclass(frozen=True)
+class ClassifyOptions:
+    """Which runs, and where the groups part."""
 
-
-def run(args: argparse.Namespace) -> None:
-    for name in ("tau", "easy"):
-        if not 0 < getattr(args, name) <= 1:
-            raise UsageError(f"--{name} {getattr(args, name)}: a pass rate above 0 and at most 1")
-    result = classify(
-        args.runs,
-        args.tau,
-        args.easy,
-        args.rule,
-        initial=args.initial,
-        final=args.final,
-        threshold=args.threshold,
-        allow_uneven=args.allow_uneven,
+    runs: tuple[str, ...] = option(
+        "run directories of one data set and one initial model", positional=True, metavar="RUN"
     )
-    save(result, args.runs)
+    tau: float = option("final pass@1 below which a hard prompt is unlearnable", 0.1)
+    easy: float = option("initial pass@1 from which a prompt is easy", 0.1)
+    rule: str = option("the paper's text, or its code where that differs", "paper", choices=RULES)
+    initial: str = option("evaluation before training", "initial", metavar="TAG")
+    final: str = option("evaluation after training", "final", metavar="TAG")
+    threshold: float | None = option("reward above which a sample is positive; needed if rewards are not binary", None)
+    allow_uneven: bool = option("accept uneven sample counts; prompts without samples are left out", False)
+
+    def __post_init__(self) -> None:
+        for name in ("tau", "easy"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"--{name} {getattr(self, name)}: a pass rate above 0 and at most 1")
+
+
+OPTIONS = ClassifyOptions
+
+
+def run(options: ClassifyOptions) -> None:
+    result = classify(options)
+    save(result, options.runs)
     print(report(result.summary))
-    print(f"written: {', '.join(str(RunDir(path).learnability) for path in args.runs)}")
+    print(f"written: {', '.join(str(RunDir(path).learnability) for path in options.runs)}")
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,13 @@ class Classification:
     summary: dict
 
 
-def classify(
-    runs: Sequence[str | Path],
-    tau: float = 0.1,
-    easy: float = 0.1,
-    rule: str = "paper",
-    *,
-    initial: str = "initial",
-    final: str = "final",
-    threshold: float | None = None,
-    allow_uneven: bool = False,
-) -> Classification:
-    """Label every prompt of `runs`; reads files and writes none. Raises UserError for runs that cannot be used."""
+@takes(ClassifyOptions)
+def classify(options: ClassifyOptions) -> Classification:
+    """Label every prompt of the runs; reads files and writes none. Raises UserError for runs that cannot be used."""
+    tau, easy, rule = options.tau, options.easy, options.rule
     at = Thresholds(tau, easy)
-    counts = read_counts([RunDir.open(path) for path in runs], initial, final, threshold, allow_uneven)
+    runs = [RunDir.open(path) for path in options.runs]
+    counts = read_counts(runs, options.initial, options.final, options.threshold, options.allow_uneven)
     n_initial, c_initial = counts.initial_counts()
     n_final, c_final = counts.final_counts()
     complete = (n_initial > 0) & (n_final > 0).all(axis=0)
@@ -136,7 +129,7 @@ def classify(
     hard = kept & ~np.isin(group, (CODE["easy"], CODE["ungradable"]))
     by_chance = posterior.learned_by_chance(tau, [evaluation.size for evaluation in counts.final])
     summary = {
-        "runs": [str(path) for path in runs],
+        "runs": [str(path) for path in options.runs],
         "rule": rule,
         "tau": tau,
         "easy": easy,

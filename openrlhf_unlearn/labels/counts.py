@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, positive_rollouts, read_json, read_table
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, positive_rollouts, read_object, read_table
 
 
 @dataclass
@@ -275,7 +275,7 @@ def _check_even(evaluation: Evaluation) -> None:
 
 def _plan(path: Path) -> Plan | None:
     about = path.with_suffix(".json")
-    return plan_of(read_json(about)) if about.exists() else None
+    return plan_of(read_object(about)) if about.exists() else None
 
 
 def _training(run: RunDir, ids: pa.Array) -> Training:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_samples, read_table
 
 HARD_ENOUGH = 0.3  # initial pass rate up to which answers are read; labels of hard prompts have a lower one
 _PROBE = ("mean_cosine", "n_correct")
@@ -47,8 +47,8 @@ def read_features(run: RunDir, tag: str) -> Features:
     path = run.evaluation(tag)
     if not path.exists():
         raise UserError(f"{path} is missing; make it: openrlhf-unlearn evaluate --run {run} --tag {tag} --model MODEL")
-    table = read_table(path, ["prompt_id", "reward", "verdict", "n_tokens"])
-    table = table.append_column("hit", pc.greater(table.column("reward"), POSITIVE_THRESHOLD).cast(pa.float64()))
+    table, positive = read_samples(path, ["prompt_id", "reward", "verdict", "n_tokens"])
+    table = table.append_column("hit", pa.array(positive.astype(float)))
     table = table.append_column("silent", pc.equal(table.column("verdict"), "no_answer").cast(pa.float64()))
     by_prompt = table.group_by("prompt_id", use_threads=False).aggregate(
         [("hit", "sum"), ("hit", "count"), ("silent", "mean"), ("n_tokens", "mean"), ("n_tokens", "stddev")]
@@ -60,7 +60,7 @@ def read_features(run: RunDir, tag: str) -> Features:
         for name in ("hit_sum", "hit_count", "silent_mean", "n_tokens_mean", "n_tokens_stddev")
     )
     about = run.evaluation_json(tag)
-    rate = ((plan_of(read_json(about)) if about.exists() else None) or Plan(0)).rates(n, hits)
+    rate = ((plan_of(read_object(about)) if about.exists() else None) or Plan(0)).rates(n, hits)
     prompts = read_table(run.prompts, ["prompt_id", "prompt"]).to_pylist()
     size = {row["prompt_id"]: len(row["prompt"] or "") for row in prompts}
     sizes = np.array([size.get(name, np.nan) for name in names], dtype=float)
@@ -92,7 +92,7 @@ def _gradients(run: RunDir, tag: str, names: list[str]) -> tuple[np.ndarray, str
     nothing = np.full((len(names), len(_PROBE)), np.nan)
     if not run.probe_table("similarity", tag).exists():
         return nothing, "there is no initial probe"
-    settings = read_json(run.probe_json(tag)).get("settings") or {} if run.probe_json(tag).exists() else {}
+    settings = read_object(run.probe_json(tag)).get("settings") or {} if run.probe_json(tag).exists() else {}
     if settings.get("per_group", 1):  # None: drawn whatever the labels; 0: all prompts
         return nothing, "the initial probe's prompts were chosen by their labels (--per-group)"
     rows = read_table(run.probe_table("similarity", tag), ["prompt_id", *_PROBE]).to_pylist()

@@ -16,7 +16,6 @@ alone: who has a gradient depends on who has a correct rollout, so that a missin
 verdict on gradients is one on prompts with a correct rollout. A probe that drew its prompts by label is not used.
 """
 
-import argparse
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +23,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.labels.features import feature_names, read_features
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.stats.auc import area, area_difference, placements
 from openrlhf_unlearn.store.run_dir import RunDir, read_table, update_summary, write_table
 
@@ -33,48 +33,77 @@ FOLDS, REPEATS = 5, 3
 FEWEST = 2 * FOLDS  # prompts of either kind that a forecast is learned from
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run", metavar="RUN", help="a classified run to learn from")
-    add("--to", metavar="NEW", help="a run with an initial evaluation, to forecast")
-    add("--initial", default="initial", metavar="TAG", help="evaluation, and probe, before training")
-    add("--easy", type=float, default=0.1, help="initial pass@1 from which a prompt of NEW is easy")
+@dataclass(frozen=True)
+class ForecastOptions:
+    """The run to learn from and the one to forecast."""
+
+    run: str = option("a classified run to learn from", positional=True, metavar="RUN")
+    to: str | None = option("a run with an initial evaluation, to forecast", None, metavar="NEW")
+    initial: str = option("evaluation, and probe, before training", "initial", metavar="TAG")
+    easy: float = option("initial pass@1 from which a prompt of NEW is easy", 0.1)
 
 
-def run(args: argparse.Namespace) -> None:
-    source = RunDir.open(args.run)
-    target = RunDir.open(args.to) if args.to else None
+OPTIONS = ForecastOptions
+
+
+def run(options: ForecastOptions) -> None:
+    found = forecast(options)
+    print(describe(found.quality))
+    save(found)
+    if options.to:
+        expected = found.quality["expected_at_risk"]
+        print(f"{found.of}: {len(found.names)} hard prompts, of which about {expected:.0f} will not be learned")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Of the run `of`: names (prompts,) of those that were forecast, risk and with_gradients (prompts,) P(not learned),
+    the latter nan where nothing was probed; quality: what the forecast is worth, as summary.json keeps it."""
+
+    of: RunDir
+    names: np.ndarray
+    risk: np.ndarray
+    with_gradients: np.ndarray
+    quality: dict
+
+
+@takes(ForecastOptions)
+def forecast(options: ForecastOptions) -> Forecast:
+    """Learn from one run, and forecast it or another; reads files and writes none. Raises UserError for too little."""
+    source = RunDir.open(options.run)
+    target = RunDir.open(options.to) if options.to else None
     if not source.learnability.exists():
         raise UserError(f"{source.learnability} is missing; make it: openrlhf-unlearn classify {source}")
-    given, group = read_features(source, args.initial), _groups(source)
+    given, group = read_features(source, options.initial), _groups(source)
     known = np.array([group.get(name) in LABELS for name in given.names])
     labels = np.array([group.get(name) in AT_RISK for name in given.names])[known]
     _check_enough(source, labels)
-    new = read_features(target, args.initial) if target else None
+    new = read_features(target, options.initial) if target else None
     answers = all(one.answers for one in (given, new) if one)
     x, y = given.table(answers)[known], given.gradients[known]
-    forecast, quality = cross_validated(x, labels)
-    quality |= {"features": feature_names(answers), "skipping": skipping(forecast.risk, labels)}
-    quality["baselines"] = baselines(x, labels, forecast, answers)
+    unseen, quality = cross_validated(x, labels)
+    quality |= {"features": feature_names(answers), "skipping": skipping(unseen.risk, labels)}
+    quality["baselines"] = baselines(x, labels, unseen, answers)
     quality["gradients"], with_gradients = compare_gradients(x, y, labels, given.probe)
-    print(describe(quality))
-    if target is None:
-        _write(source, np.array(given.names)[known], forecast.risk, with_gradients)
-        update_summary(source, "forecast", quality)
-        return
+    if target is None or new is None:
+        return Forecast(source, np.array(given.names)[known], unseen.risk, with_gradients, quality)
     new_x = new.table(answers)
-    hard = new_x[:, 0] < args.easy
+    hard = new_x[:, 0] < options.easy
     if not hard.any():
-        raise UserError(f"{target} has no prompt with initial pass@1 below --easy {args.easy}: nothing to forecast")
-    new_risk = model().fit(x, labels).predict_proba(new_x[hard])[:, 1]
+        raise UserError(f"{target} has no prompt with initial pass@1 below --easy {options.easy}: nothing to forecast")
+    risk = model().fit(x, labels).predict_proba(new_x[hard])[:, 1]
     probed, both = np.isfinite(y).all(axis=1), np.full(len(new_x), np.nan)
     if (seen := hard & np.isfinite(new.gradients).all(axis=1)).any() and "with" in quality["gradients"]:
         fitted = model().fit(np.hstack([x, y])[probed], labels[probed])
         both[seen] = fitted.predict_proba(np.hstack([new_x, new.gradients])[seen])[:, 1]
-    _write(target, np.array(new.names)[hard], new_risk, both[hard])
-    told = {**quality, "learned_from": str(source), "expected_at_risk": float(new_risk.sum())}
-    update_summary(target, "forecast", told)
-    print(f"{target}: {hard.sum()} hard prompts, of which about {new_risk.sum():.0f} will not be learned")
+    quality |= {"learned_from": str(source), "expected_at_risk": float(risk.sum())}
+    return Forecast(target, np.array(new.names)[hard], risk, both[hard], quality)
+
+
+def save(found: Forecast) -> None:
+    """Write forecast.parquet and the summary's "forecast" into the run that was forecast."""
+    _write(found.of, found.names, found.risk, found.with_gradients)
+    update_summary(found.of, "forecast", found.quality)
 
 
 def _write(run: RunDir, names: np.ndarray, risk: np.ndarray, with_gradients: np.ndarray) -> None:

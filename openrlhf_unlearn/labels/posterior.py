@@ -233,6 +233,12 @@ class Posterior:
             last = reached
         return chance[counts.index][self._of_prompt]
 
+    def solved_again(self, tau: float, samples: int) -> np.ndarray:
+        """P(at least tau positive among so many new samples of a final model), mean over the runs, (prompts,)."""
+        cdf = np.stack([self._final_below(t) for t in _GRID], axis=1)
+        reached = binom.sf(np.ceil(tau * samples - 1e-9) - 1, samples, (_GRID[1:] + _GRID[:-1]) / 2)
+        return np.clip(np.diff(cdf, axis=1) @ reached, 0, 1)[self._of_prompt]
+
     def initial_interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Bounds of the initial rate, (prompts,) each."""
         return self._interval([self._below(0, t) for t in _GRID], level)

@@ -1,18 +1,26 @@
 """What a command needs of its surroundings, where they have less to give: a locale, a home for caches."""
 
 import atexit
+import csv
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+from openrlhf_unlearn.errors import UserError, plain
+
 
 def settle() -> None:
-    """Once, before a command starts."""
+    """Once, before a command starts. Raises UserError where it cannot start at all."""
     _print_any_text()
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UserError("the current folder was removed or moved; cd into one that is there") from None
     if not sys.stderr.isatty():  # in a log, bars of loading a file of a few rows are noise
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    csv.field_size_limit(2**31 - 1)  # the module's limit of 131,072 characters is less than a long response
     _settle_caches()
 
 
@@ -23,16 +31,30 @@ def _print_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+class Plain:
+    """A stream on which no text of the data can steer the terminal: control characters are shown as escapes."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        return self.stream.write(plain(text))
+
+    def __getattr__(self, name: str):
+        return getattr(self.stream, name)
+
+
 def _settle_caches() -> None:
     """Matplotlib, Hugging Face and vLLM keep caches at home; without one that can be written, in a folder of our own
     for as long as this process lives."""
     if os.environ.get("XDG_CACHE_HOME"):
         return
-    cache = Path.home() / ".cache"
+    cache = Path("~/.cache")
     try:
+        cache = cache.expanduser()
         cache.mkdir(parents=True, exist_ok=True)
         writable = os.access(cache, os.W_OK)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: a user whom this machine does not know, as in a container
         writable = False
     if writable:
         return

@@ -8,44 +8,61 @@ probes get the models' names (RUN/evaluations/NAME.parquet, RUN/probes/NAME/); w
 with RUN's report, whose figure `similarity_over_models` sets them side by side.
 """
 
-import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, update_summary
-from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
+from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN
 
 TAKEN = ("initial", "final")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run", metavar="RUN", help="run directory with learnability.parquet")
-    add("models", nargs="+", metavar="NAME=MODEL", help="hub id or Hugging Face folder, and what it is called here")
-    add("--data", help="default: the run's")
-    add("-n", type=int, default=32, help="samples a prompt; more of them give the probe more correct rollouts")
-    add("--per-group", type=int, default=100, help="prompts of each group that are probed; 0: all")
-    add_trust_run(parser)
-    add_remote_code(parser)
+@dataclass(frozen=True)
+class ModelsOptions:
+    """The run whose prompts are sampled, and the models."""
+
+    run: str = option("run directory with learnability.parquet", positional=True, metavar="RUN")
+    models: tuple[str, ...] = option(
+        "hub id or Hugging Face folder, and what it is called here", positional=True, metavar="NAME=MODEL"
+    )
+    data: str | None = option("default: the run's", None)
+    n: int = option("samples a prompt; more of them give the probe more correct rollouts", 32, flag="-n")
+    per_group: int = option("prompts of each group that are probed; 0: all", 100)
+    trust_run: bool = TRUST_RUN
+    trust_remote_code: bool = TRUST_REMOTE_CODE
 
 
-def run(args: argparse.Namespace) -> int:
-    from openrlhf_unlearn.pipeline.complete import call
+OPTIONS = ModelsOptions
 
-    models = named(args.models)
-    run_dir = RunDir.open(args.run)
-    data = (["--data", args.data] if args.data else []) + (["--trust-run"] if args.trust_run else [])
-    for name, model in models.items():
+
+def run(options: ModelsOptions) -> None:
+    from openrlhf_unlearn.pipeline import analyze
+
+    models(options)
+    analyze.run(analyze.AnalyzeOptions((options.run,), offline=True))
+
+
+@takes(ModelsOptions)
+def models(options: ModelsOptions) -> list[str]:
+    """Evaluate and probe every model on the run's prompts; returns the names of their evaluations and probes."""
+    from openrlhf_unlearn.evaluation.evaluate import evaluate
+    from openrlhf_unlearn.probe.command import probe
+
+    chosen = named(options.models)
+    run_dir = RunDir.open(options.run)
+    trust = {"trust_remote_code": options.trust_remote_code}
+    for name, model in chosen.items():
         if name not in run_dir.evaluation_tags():
-            call("evaluate", ["--run", args.run, "--tag", name, "--model", model, "-n", str(args.n), *data])
-    names = list(models)
-    words = ["--run", args.run, "--model", *models.values(), "--tag", *names, "--per-group", str(args.per_group)]
-    call("probe", words)
-    update_summary(run_dir, "models", names)
-    call("analyze", [args.run, "--offline"])
-    return 0
+            evaluate(model, options.run, name, data=options.data, n=options.n, trust_run=options.trust_run, **trust)
+    names = tuple(chosen)
+    probe(tuple(chosen.values()), options.run, names, per_group=options.per_group, **trust)
+    update_summary(run_dir, "models", list(names))
+    return list(names)
 
 
-def named(words: list[str]) -> dict[str, str]:
+def named(words: Sequence[str]) -> dict[str, str]:
     """Name → model, of NAME=MODEL words. Raises UsageError at what is no such pair."""
     models: dict[str, str] = {}
     for word in words:

@@ -11,10 +11,11 @@ The training rewards count every rollout, the texts only those saved: a saved on
 Writes "regrade" into summary.json; with --out, a run directory with the new verdicts, which every command can read.
 """
 
-import argparse
+import errno
 import shutil
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,52 +23,84 @@ from tqdm import tqdm
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.pool import load_grader
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.run_dir import RunDir, read_table, update_summary, write_json, write_table
 
 CHUNK = 512
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run_dir", metavar="RUN", help="run directory with saved rollouts or evaluations")
-    add("--answer-format", default="auto", help="the second opinion: a format's name or path.py:Name")
-    add("--out", metavar="DIR", help="write a run directory with the new verdicts; must not exist")
-    add("--tau", type=float, default=0.1, help="final pass@1 below which a hard prompt is unlearnable")
-    add("--easy", type=float, default=0.1, help="initial pass@1 from which a prompt is easy")
-    add("--threshold", type=float, help="reward above which a sample is positive; needed if rewards are not binary")
-    add("--workers", type=int, default=2, help="processes that grade")
-    add("--timeout-s", type=float, default=5.0, help="deadline of an answer")
-    add("--show", type=int, default=10, help="rows of each list that are printed")
+@dataclass(frozen=True)
+class RegradeOptions:
+    """The second opinion, and where the groups part."""
+
+    run_dir: str = option("run directory with saved rollouts or evaluations", positional=True, metavar="RUN")
+    answer_format: str = option("the second opinion: a format's name or path.py:Name", "auto")
+    out: str | None = option("write a run directory with the new verdicts; must not exist", None, metavar="DIR")
+    tau: float = option("final pass@1 below which a hard prompt is unlearnable", 0.1)
+    easy: float = option("initial pass@1 from which a prompt is easy", 0.1)
+    threshold: float | None = option("reward above which a sample is positive; needed if rewards are not binary", None)
+    workers: int = option("processes that grade", 2)
+    timeout_s: float = option("deadline of an answer", 5.0)
+    show: int = option("rows of each list that are printed", 10)
 
 
-def run(args: argparse.Namespace) -> None:
-    run_dir = RunDir.open(args.run_dir)
-    if args.out and Path(args.out).exists():
-        raise UserError(f"--out {args.out} exists; choose another folder or remove it")
+OPTIONS = RegradeOptions
+
+
+@dataclass(frozen=True)
+class Regrading:
+    """What another verdict changes, as summary.json keeps it."""
+
+    summary: dict
+
+
+def run(options: RegradeOptions) -> None:
+    print(report(regrade(options).summary, options.show))
+    if options.out:
+        print(f"written: {options.out}")
+
+
+@takes(RegradeOptions)
+def regrade(options: RegradeOptions) -> Regrading:
+    """Grade every saved response again; writes "regrade" into summary.json and, where asked, a run of new verdicts.
+
+    Raises UserError for a run without saved responses, or a folder that is there already.
+    """
+    run_dir = RunDir.open(options.run_dir)
+    if options.out and Path(options.out).exists():
+        raise UserError(f"--out {options.out} exists; choose another folder or remove it")
     if not run_dir.evaluation_tags() and not run_dir.steps("rollouts"):
         raise UserError(
             f"{run_dir} has no evaluations and no rollouts: evaluate it, or train with --unlearn.save_rollouts"
         )
-    beside = Path(args.out).absolute().parent if args.out else None
+    beside = Path(options.out).absolute().parent if options.out else None
     if beside:
         beside.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".regrade-", dir=beside) as scratch:
         shadow = RunDir(Path(scratch) / "run")
-        summary = regrade(run_dir, shadow, args)
-        if args.out:
-            shadow.path.rename(args.out)  # whole, or not there
+        summary = regrade_into(shadow, run_dir, options)
+        if options.out:
+            _appear(shadow.path, Path(options.out))
     update_summary(run_dir, "regrade", summary)
-    print(report(summary, args.show))
-    if args.out:
-        print(f"written: {args.out}")
+    return Regrading(summary)
 
 
-def regrade(run_dir: RunDir, shadow: RunDir, args: argparse.Namespace) -> dict:
+def _appear(made: Path, out: Path) -> None:
+    """Whole, or not there; another command may have put its own there meanwhile."""
+    try:
+        made.rename(out)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise UserError(f"--out {out} exists; choose another folder or remove it") from None
+
+
+def regrade_into(shadow: RunDir, run_dir: RunDir, options: RegradeOptions) -> dict:
     """Write `shadow`, the run with new verdicts, and return what changes (the summary's "regrade")."""
     labels = dict(zip(*(read_table(run_dir.prompts)[name].to_pylist() for name in ("prompt_id", "label")), strict=True))
     _copy_rest(run_dir, shadow)
-    options = {"workers": args.workers, "timeout_s": args.timeout_s}
-    with load_grader(args.answer_format, **options) as grader, load_grader("lenient", **options) as lenient:
+    how = {"workers": options.workers, "timeout_s": options.timeout_s}
+    with load_grader(options.answer_format, **how) as grader, load_grader("lenient", **how) as lenient:
         tables = {f"evaluations/{tag}": run_dir.evaluation(tag) for tag in run_dir.evaluation_tags()}
         tables |= {f"rollouts/{step}": run_dir.step_file("rollouts", step) for step in run_dir.steps("rollouts")}
         seen: list[dict] = []
@@ -75,8 +108,8 @@ def regrade(run_dir: RunDir, shadow: RunDir, args: argparse.Namespace) -> dict:
             rows = _graded(name, read_table(path).to_pylist(), labels, grader, lenient)
             seen += rows
             _write(name, path, rows, run_dir, shadow)
-    groups = {"before": _groups(run_dir, args), "after": _groups(shadow, args)}
-    return _summary(seen, groups, args.answer_format, labels)
+    groups = {"before": _groups(run_dir, options), "after": _groups(shadow, options)}
+    return _summary(seen, groups, options.answer_format, labels)
 
 
 def _copy_rest(run_dir: RunDir, shadow: RunDir) -> None:
@@ -145,13 +178,13 @@ def _correct_rewards(path: Path, rows: list[dict]) -> None:
     write_table(path, pa.Table.from_pylist(fixed, schema=table.schema))
 
 
-def _groups(run_dir: RunDir, args: argparse.Namespace) -> dict[str, str] | None:
+def _groups(run_dir: RunDir, options: RegradeOptions) -> dict[str, str] | None:
     """Each prompt's group; None if the run lacks what classify needs."""
     from openrlhf_unlearn.labels.classify import classify
 
     if not {"initial", "final"} <= set(run_dir.evaluation_tags()):
         return None
-    table = classify([run_dir.path], args.tau, args.easy, threshold=args.threshold, allow_uneven=True).table
+    table = classify([run_dir.path], options.tau, options.easy, threshold=options.threshold, allow_uneven=True).table
     return dict(zip(table["prompt_id"].to_pylist(), table["group"].to_pylist(), strict=True))
 
 

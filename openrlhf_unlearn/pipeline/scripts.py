@@ -4,22 +4,29 @@ openrlhf-unlearn examples                                     writes ./examples
 UNLEARN_PYTHON=$(which python) bash examples/baseline.sh qwen  one of them, in the environment that is there
 """
 
-import argparse
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.options import option
 
 PACKAGE = Path(__file__).parents[1]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("into", nargs="?", default=".", metavar="FOLDER", help="where the folder `examples` goes")
+@dataclass(frozen=True)
+class ExamplesOptions:
+    """Where the scripts go."""
+
+    into: str = option("where the folder `examples` goes", ".", positional=True, metavar="FOLDER", nargs="?")
 
 
-def run(args: argparse.Namespace) -> None:
+OPTIONS = ExamplesOptions
+
+
+def run(options: ExamplesOptions) -> None:
     source = next(path for path in (PACKAGE / "examples", PACKAGE.parent / "examples") if path.is_dir())
-    target = Path(args.into) / "examples"
+    target = Path(options.into) / "examples"
     if target.exists():
         raise UserError(f"{target} is there already; choose another folder: openrlhf-unlearn examples FOLDER")
     try:

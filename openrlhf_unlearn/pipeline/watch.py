@@ -3,46 +3,49 @@
 Nothing is sampled and no file of training is touched, so it can run beside training or on a copy of the directory.
 """
 
-import argparse
 import shlex
 import time
+from dataclasses import replace
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.pipeline.analyze import page
+from openrlhf_unlearn.pipeline.analyze import make_report, page
+from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.store.run_dir import RunDir
 
 
-def watch(args: argparse.Namespace) -> int:
-    from openrlhf_unlearn.pipeline.analyze import analyze
-
-    args.no_evaluate = args.no_probe = True
-    args.figure_files = ()
+def watch(options: AnalyzeOptions) -> None:
+    options = replace(options, figure_files=())
     seen = None
     try:
         while True:
-            now = [state(RunDir(path)) for path in args.runs]
+            now = [state(RunDir(path)) for path in options.runs]
             if now != seen and all(run_json for run_json, *_ in now):
                 seen = now
-                refresh(analyze, args)
+                refresh(options)
             elif seen is None:
-                print(f"waiting for {args.runs[0]}", flush=True)
-            time.sleep(args.every)
+                print(f"waiting for {options.runs[0]}", flush=True)
+            time.sleep(options.every)
     except KeyboardInterrupt:
-        print("stopped watching; for the finished report: openrlhf-unlearn analyze " + shlex.join(args.runs))
-        return 0
+        print("stopped watching; for the finished report: openrlhf-unlearn analyze " + shlex.join(options.runs))
 
 
-def refresh(analyze, args: argparse.Namespace) -> None:
+def refresh(options: AnalyzeOptions) -> None:
     """One new page; a file that training is just replacing is no reason to stop watching."""
     try:
-        report = analyze(args, live=args.every)
+        report = make_report(options, live=options.every)
     except UserError as error:
         print(f"not yet: {error}", flush=True)
         return
     numbers = report.numbers
     groups = ", ".join(f"{name} {row['prompts']}" for name, row in numbers["groups"].items())
+    expected = ", ".join(
+        f"{name} {row['prompts'] * row['expected']:.0f} of {row['prompts']}"
+        for name, row in ((numbers["outlook"] or {}).get("groups") or {}).items()
+    )
+    if expected:
+        print(f"expected not to be learned by the end: {expected}")
     print(
-        f"step {numbers['training']['last_step'] or 0}: {groups or 'no prompt yet'}; {page(args)}",
+        f"step {numbers['training']['last_step'] or 0}: {groups or 'no prompt yet'}; {page(options)}",
         flush=True,
     )
 

@@ -1,6 +1,11 @@
-"""Per-prompt gradients and how alike they are (paper, section 5), on any Hugging Face causal LM."""
+"""Per-prompt gradients and how alike they are (paper, section 5), on any Hugging Face causal LM.
+
+The package is also the verb: `openrlhf_unlearn.probe(ProbeOptions(…))` is `openrlhf-unlearn probe`.
+"""
 
 import importlib
+import sys
+import types
 
 _FROM = {
     "Gradients": "summary",
@@ -19,3 +24,13 @@ def __getattr__(name: str):
     if name not in _FROM:
         raise AttributeError(name)
     return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
+
+
+class _Verb(types.ModuleType):
+    def __call__(self, *args, **fields) -> dict[str, dict]:
+        from openrlhf_unlearn.probe.command import probe
+
+        return probe(*args, **fields)
+
+
+sys.modules[__name__].__class__ = _Verb

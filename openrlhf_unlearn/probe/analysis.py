@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.probe.rollouts import HARD
 from openrlhf_unlearn.probe.measures.cosines import Similarity, similarity
 from openrlhf_unlearn.probe.measures.interference import interference
 from openrlhf_unlearn.probe.measures.neighbours import neighbours
@@ -11,6 +10,7 @@ from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE, Outliers, outl
 from openrlhf_unlearn.probe.measures.pooled import Pooled
 from openrlhf_unlearn.probe.measures.separation import separation
 from openrlhf_unlearn.probe.measures.spectrum import captured, spectra
+from openrlhf_unlearn.probe.rollouts import HARD
 from openrlhf_unlearn.probe.summary import Gradients
 from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, write_table
 

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.probe.summary import ARRAYS, Gradients
-from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_json, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_object, write_json
 
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32}
 _EAGER = ("counts", "norms2", "dots", "distinct")
@@ -30,7 +30,7 @@ class Parts:
         self.state = self.folder / "settings.json"
         if self.state.exists():
             mend = "bring the same, or delete that folder to start anew"
-            check_same(read_json(self.state), settings, self.folder, mend)
+            check_same(read_object(self.state), settings, self.folder, mend)
 
     def path(self, number: int) -> Path:
         return self.folder / f"part-{number:05d}.safetensors"

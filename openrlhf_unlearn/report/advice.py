@@ -4,18 +4,19 @@ None of it says more than the runs show: each has a condition, and a test with d
 """
 
 import shlex
-from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE
+from openrlhf_unlearn.report.causes import MENDABLE
+from openrlhf_unlearn.report.causes import advice as cause_advice
+from openrlhf_unlearn.report.failures import CONSENSUS
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.reasoning import reasoning
 from openrlhf_unlearn.store.run_dir import RunDir, write_json
 
-CONSENSUS = 0.6  # share of a prompt's samples that give one and the same answer, graded wrong, from which we ask why
 BROKEN = 0.2  # share of a prompt's training rollouts without a verdict from which its verifier is suspect
 POOR, BEST = 3.0, 5  # judged quality of reasoning: below the first a correct answer was not earned
 SURE = 0.9  # confidence of a label below which more samples pay, and from which it is acted on
@@ -27,7 +28,9 @@ def advise(material, outliers: np.ndarray | None, answers: dict[int, str]) -> li
     outliers: (prompts,) bool from the probe, or None; answers: row → the wrong answer most samples agree on.
     """
     makers = (_left_out, _drop, _no_reward, _verifier, _consensus, _evaluate, _outliers, _forecast)
-    found = (maker(material, outliers, answers) for maker in makers)
+    if material.causes:  # each prompt's cause says more than these
+        makers = tuple(maker for maker in makers if maker not in (_no_reward, _consensus))
+    found = [*cause_advice(material), *(maker(material, outliers, answers) for maker in makers)]
     return [item for item in found if item and (len(item["rows"]) or item["name"] == "forecast")]
 
 
@@ -67,6 +70,8 @@ def _left_out(material, outliers, answers):
 def _drop(material, outliers, answers):
     """Only prompts whose label is sure: a prompt that luck put below tau may be learned next time."""
     not_learned = np.isin(material.groups, ("unlearnable", "no_reward"))
+    if material.causes:
+        not_learned &= ~np.isin(material.causes.cause, MENDABLE)
     unsure = not_learned & (material.label_column("label_confidence") < SURE)
     rows = np.flatnonzero(not_learned & ~unsure)
     sampled = material.per_prompt(material.visits.n)
@@ -240,23 +245,9 @@ def _timestamp(text: str | None) -> float | None:
         return None
 
 
-def consensus_answers(material, responses) -> dict[int, str]:
-    """Row → the wrong answer that at least CONSENSUS of a hard prompt's final samples agree on.
-
-    responses: (row, text, verdict) of the final evaluation's samples.
-    """
-    from openrlhf_unlearn.grading.extract import find_answer
-
-    given: dict[int, list[str]] = {}
-    for row, text, verdict in responses:
-        answer = (find_answer(text) or "").strip() if verdict == "wrong" and text else ""
-        given.setdefault(row, []).append(answer)
-    found = {}
-    for row, answers in given.items():
-        top, times = Counter(answer for answer in answers if answer).most_common(1)[0] if any(answers) else ("", 0)
-        if top and times >= CONSENSUS * len(answers) and len(answers) >= 4:
-            found[row] = top
-    return found
+def say(place: int, item: dict) -> Say:
+    """An item's sentence; `place`: the item's among all of the report."""
+    return Say(item["template"], item["numbers"], f"advice.{place}")
 
 
 def save_lists(items: list[dict], material, folder: Path, runs: list[RunDir], before: dict) -> list[dict]:
@@ -270,18 +261,16 @@ def save_lists(items: list[dict], material, folder: Path, runs: list[RunDir], be
         path = folder / f"{item['name']}.json"
         if len(item["rows"]):
             write_json(path, [names[int(row)].as_py() for row in item["rows"]])
-        say = Say(item["template"], item["numbers"], f"advice.{i}")
         places = {"list": path, "run": runs[0], "model": trained}
         kept.append(
             {
                 "name": item["name"],
                 "title": item["title"],
-                **say.as_dict(),
+                **say(i, item).as_dict(),
                 "list": str(path) if len(item["rows"]) else None,
                 "flag": item["flag"].format_map({name: shlex.quote(str(value)) for name, value in places.items()}),
             }
         )
-        item["say"] = say
     for name in _lists(before) - _lists({"advice": kept}):
         if not any(place.is_symlink() for place in (folder.parent, folder, folder / name)):
             (folder / name).unlink(missing_ok=True)

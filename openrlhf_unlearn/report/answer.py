@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from openrlhf_unlearn.report import outlook
+from openrlhf_unlearn.report.causes import sentence
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.stats.means import wilson
 
@@ -75,7 +77,10 @@ def _outcome(group: str, report: dict) -> str:
 
 
 def _why(report: dict, material, similarity: dict | None):
-    """The gradients, where there is a probe of enough prompts; else what the training rewards say."""
+    """While training runs what is to be expected; then the causes, where there is a diagnosis; else the gradients, with
+    a probe of enough prompts; else what the training rewards say."""
+    if found := outlook.sentence(report.get("outlook")) or sentence(material):
+        return found
     if similarity:
         return _gradients(similarity)
     if not {"unlearnable", "no_reward"} & set(report["groups"]) or not len(material.visits.step):

@@ -7,12 +7,16 @@ no text of a model stands in the page as markup. Details are in blocks of 64 pro
 import base64
 import gzip
 import json
+from collections.abc import Sequence
 from math import isfinite
 
 import numpy as np
 
+from openrlhf_unlearn.report.changes import Changes
+from openrlhf_unlearn.report.failures import Failures
 from openrlhf_unlearn.report.reasoning import reasoning
-from openrlhf_unlearn.report.rollouts import hardest, read_rollouts
+from openrlhf_unlearn.report.rollouts import Rollout
+from openrlhf_unlearn.report.turns import readable, turns_of
 from openrlhf_unlearn.store.run_dir import GROUPS
 
 BLOCK = 64
@@ -26,8 +30,11 @@ def pack(value) -> str:
     return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 6, mtime=0)).decode()
 
 
-def number_columns(material) -> dict[str, np.ndarray]:
-    """The numbers of each prompt, (prompts,) each, as prompts.csv and the browser hold them; nan where unknown."""
+def number_columns(material, changes: Sequence[Changes] = ()) -> dict[str, np.ndarray]:
+    """The numbers of each prompt, (prompts,) each, as prompts.csv and the browser hold them; nan where unknown.
+
+    Of each compared run but the first, by its number: the difference of final pass@1 to the first.
+    """
     visits = material.visits
     sampled = material.per_prompt(visits.n)
     columns = {}
@@ -37,6 +44,8 @@ def number_columns(material) -> dict[str, np.ndarray]:
         columns[f"{when}_low"] = material.label_column(f"{when}_low")
         columns[f"{when}_high"] = material.label_column(f"{when}_high")
         columns[f"{when}_n"] = tally.n.astype(float) if tally else np.full(material.size, np.nan)
+    if material.causes:
+        columns["cause_probability"] = material.causes.probability
     columns["confidence"] = material.label_column("label_confidence")
     columns["p_below_tau"] = material.label_column("p_below_tau")
     columns["visits"] = np.bincount(visits.row, minlength=material.size).astype(float)
@@ -49,6 +58,9 @@ def number_columns(material) -> dict[str, np.ndarray]:
         columns[f"cosine_{name}".replace("_plain", "")] = getattr(probe, name) if probe else unknown
     columns["n_correct"] = probe.n_correct if probe else unknown
     columns["reasoning"] = reasoning(material)
+    for number, change in enumerate(changes, 1):
+        for name in ("difference", "low", "high"):
+            columns[f"difference_{number}_{name}".replace("_difference", "")] = getattr(change, name)
     return columns
 
 
@@ -58,27 +70,43 @@ def plain(values: np.ndarray, digits: int = 4) -> list:
     return [None if v is None else int(v) if v == int(v) else round(v, digits) for v in values]
 
 
-def table(material, numbers: dict[str, np.ndarray], advice: list[dict], shown: dict) -> dict:
-    """The browser's table, by columns."""
+def table(
+    material,
+    numbers: dict[str, np.ndarray],
+    advice: list[dict],
+    shown: dict[int, list[Rollout]],
+    failures: Failures | None = None,
+    changes: Sequence[Changes] = (),
+) -> dict:
+    """The browser's table, by columns; advice and failures are one bit each, in the order of their lists."""
     longest = int(np.clip(TEXT_BUDGET // max(1, material.size), SHORTEST_TEXT, LONGEST_TEXT))
-    texts = [text or "" for text in material.prompts.column("prompt").to_pylist()]
-    marks = np.zeros(material.size, dtype=np.int64)
-    for i, item in enumerate(advice):
-        marks[item["rows"]] |= 1 << i
+    texts = [readable(text or "") for text in material.prompts.column("prompt").to_pylist()]
     code = {group: i for i, group in enumerate(GROUPS)}
+    kinds = failures.kinds if failures else []
     return {
         "id": material.ids.to_pylist(),
         "text": [text[:longest] for text in texts],
         "cut": [len(text) - longest if len(text) > longest else 0 for text in texts],
         "label": [(label or "")[:LONGEST_LABEL] for label in material.prompts.column("label").to_pylist()],
         "group": [code.get(group, -1) for group in material.groups],
-        "advice": marks.tolist(),
+        "advice": _bits(material.size, [item["rows"] for item in advice]),
+        "failures": _bits(material.size, [kind.rows for kind in kinds]),
+        **({"cause": material.causes.cause.tolist()} if material.causes else {}),
         "shown": [len(shown.get(row, ())) for row in range(material.size)],
+        **{f"change_{number}": change.kind.tolist() for number, change in enumerate(changes, 1)},
         **{name: plain(values) for name, values in numbers.items()},
     }
 
 
-def details(material, shown: dict) -> list[dict]:
+def _bits(size: int, members: Sequence[np.ndarray]) -> list[int]:
+    """(size,): bit i is set in the rows of the i-th list."""
+    marks = np.zeros(size, dtype=np.int64)
+    for i, rows in enumerate(members):
+        marks[rows] |= 1 << i
+    return marks.tolist()
+
+
+def details(material, shown: dict[int, list[Rollout]]) -> list[dict]:
     """What each prompt opens to: its curve, neighbours by gradient, rollouts, and its whole text."""
     curves = _curves(material)
     texts = material.prompts.column("prompt")
@@ -88,7 +116,10 @@ def details(material, shown: dict) -> list[dict]:
         entry: dict = {"curve": curves.get(row, [])}
         if row in shown:
             entry["rollouts"] = [rollout.shown() for rollout in shown[row]]
-            entry["text"] = texts[row].as_py() or ""
+            text = texts[row].as_py() or ""
+            entry["text"] = turns_of(text) or text
+        if material.causes:
+            entry |= material.causes.opened(row)
         if row in neighbours:
             entry["near"], entry["far"] = neighbours[row]
         found.append(entry)
@@ -112,8 +143,3 @@ def _curves(material) -> dict[int, list]:
         int(row): [[int(r), int(s), int(n), int(p), round(float(m), 4) if m == m else None] for r, s, n, p, m in part]
         for row, part in zip(rows, parts, strict=True)
     }
-
-
-def shown_rollouts(material):
-    """Rollouts of the hardest prompts, and the final evaluation's responses of these for the advice."""
-    return read_rollouts(material, hardest(material))

@@ -7,64 +7,85 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.grading.extract import find_answer
 from openrlhf_unlearn.masking import masked
-from openrlhf_unlearn.report.advice import advise, consensus_answers, save_lists
+from openrlhf_unlearn.report.advice import advise, save_lists, say
 from openrlhf_unlearn.report.answer import answer
-from openrlhf_unlearn.report.browser import details, number_columns, pack_blocks, plain, shown_rollouts, table
+from openrlhf_unlearn.report.browser import details, number_columns, pack_blocks, plain, table
+from openrlhf_unlearn.report.changes import KINDS, NEAR, RATE, Changes, all_changes
 from openrlhf_unlearn.report.compare import comparison
-from openrlhf_unlearn.report.figures import all_figures
-from openrlhf_unlearn.report.figures.base import remove, render, write_csv
+from openrlhf_unlearn.report.drawn import Drawn, draw_all
+from openrlhf_unlearn.report.failures import consensus, failures
+from openrlhf_unlearn.report.figures.base import write_csv
 from openrlhf_unlearn.report.groups import HARD, group_table
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.numbers import Say
+from openrlhf_unlearn.report.outlook import outlook
 from openrlhf_unlearn.report.probes import outliers, separation
-from openrlhf_unlearn.report.rollouts import HEAD, TAIL
-from openrlhf_unlearn.store.run_dir import read_json, read_object
+from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Rollout, Sample, shown_rollouts, token_limit
+from openrlhf_unlearn.store.run_dir import read_object
+
+MOVED = (KINDS.index("fixed"), KINDS.index("broken"))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Report:
     """`numbers` is what summary.json keeps under "report"; the rest is what the page is made of beside it."""
 
     numbers: dict
     says: dict[str, list[Say]] = field(default_factory=dict)
-    drawings: dict[str, str] = field(default_factory=dict)  # figure → SVG
-    captions: dict[str, Say] = field(default_factory=dict)
-    files: tuple = ()  # suffixes of the figures' files
-    undrawn: list = field(default_factory=list)
+    drawn: Drawn = field(default_factory=Drawn)
+    files: tuple[str, ...] = ()  # suffixes of the figures' files
     table: dict = field(default_factory=dict)
     details: list[str] = field(default_factory=list)
-    rollouts: dict = field(default_factory=dict)
+    rollouts: dict[int, list[Rollout]] = field(default_factory=dict)
 
 
 def build(material: Material, args, missing: list[Missing], formats, folder: Path) -> Report:
-    """`folder`: where figures, lists and prompts.csv go."""
+    """`folder`: where figures, lists and prompts.csv go. A part is made of the material and of the parts it names."""
+    changes = all_changes(material)
+    moved = np.any([np.isin(change.kind, MOVED) for change in changes], axis=0) if changes else None
+    shown, samples = shown_rollouts(material, moved)
+    samples = hard_samples(material, samples)
+    answers = [(find_answer(sample.response) or "").strip() for sample in samples]
     outlying = outliers(material)
-    shown, final = shown_rollouts(material)
-    hard = np.isin(material.groups, HARD)
-    answers = consensus_answers(material, [sample for sample in final if hard[sample[0]]])
-    advice = [] if material.provisional else advise(material, outlying, answers)
-    report = Report(numbers=_numbers(material, args, missing), files=("svg", *formats))
-    report.numbers["advice"] = save_lists(advice, material, folder / "lists", material.runs, _before(material, args))
-    report.numbers["similarity"] = separation(material)
-    report.says["advice"] = [item["say"] for item in advice]
-    report.says["answer"] = answer(report.numbers, material, report.numbers["similarity"])
-    report.numbers["answer"] = [say.as_dict() for say in report.says["answer"]]
-    report.numbers["compare"] = comparison(material) if material.compared else None
-    _draw(report, material, folder, formats)
-    columns = number_columns(material)
-    report.table = table(material, columns, advice, shown) | {"advice_names": [item["title"] for item in advice]}
+    advice = [] if material.provisional else advise(material, outlying, consensus(samples, answers))
+    labels = [label or "" for label in material.prompts.column("label").to_pylist()]
+    failed = failures(samples, answers, labels, token_limit(material))
+    drawn = draw_all(material, folder, formats)
+    columns = number_columns(material, changes)
     opened = details(material, shown)
-    report.details = pack_blocks(opened)
-    report.rollouts = shown
-    report.numbers["shown"] = {"prompts": len(shown), "characters": HEAD + TAIL}
-    report.numbers["prompts_file"] = _save_prompts(folder / "prompts.csv", material, columns)
-    report.numbers = masked(clean(report.numbers)) | {
-        "prompt_table": prompt_table(material, report.table, columns, opened)
+    packed = table(material, columns, advice, shown, failed, changes)
+
+    numbers = _numbers(material, args, [*missing, *drawn.missing]) | {
+        "advice": save_lists(advice, material, folder / "lists", material.runs, _before(material, args)),
+        "similarity": separation(material),
+        "compare": comparison(material) if material.compared else None,
+        "changes": [change.counts() for change in changes],
+        "change_rule": {"rate": RATE, "near": NEAR},
+        "failures": failed.as_dict() if failed else None,
+        "figures": drawn.numbers,
+        "shown": {"prompts": len(shown), "characters": HEAD + TAIL},
+        "prompts_file": _save_prompts(folder / "prompts.csv", material, columns, changes),
     }
-    return report
+    said = answer(numbers, material, numbers["similarity"])
+    numbers["answer"] = [sentence.as_dict() for sentence in said]
+    return Report(
+        numbers=masked(clean(numbers)) | {"prompt_table": prompt_table(material, packed, columns, opened)},
+        says={"answer": said, "advice": [say(i, item) for i, item in enumerate(advice)]},
+        drawn=drawn,
+        files=("svg", *formats),
+        table=packed | {"advice_names": [item["title"] for item in advice]},
+        details=pack_blocks(opened),
+        rollouts=shown,
+    )
+
+
+def hard_samples(material: Material, samples: list[Sample]) -> list[Sample]:
+    """Of the final evaluation's samples those of hard prompts."""
+    wanted = np.isin(material.groups, HARD)
+    return [sample for sample in samples if wanted[sample.row]]
 
 
 LABELS = (
@@ -106,6 +127,7 @@ def _numbers(material: Material, args, missing: list[Missing]) -> dict:
             "visits": len(visits.step),
             "rollouts": int(visits.n.sum()),
         },
+        "outlook": outlook(material),
         "evaluations": {tag: _evaluation(material, tag) for tag in material.tags},
         "labels": {} if material.provisional else {name: classified.get(name) for name in LABELS},
         "expected_label_errors": material.summary.get("classify", {}).get("expected_label_errors"),
@@ -125,7 +147,7 @@ def _flags(args) -> list[str]:
 def _evaluation(material: Material, tag: str) -> dict:
     tally = material.tally(tag)
     run = next(run for run in material.runs if run.evaluation(tag).exists())
-    about = read_json(run.evaluation_json(tag)) if run.evaluation_json(tag).exists() else {}
+    about = read_object(run.evaluation_json(tag)) if run.evaluation_json(tag).exists() else {}
     return {
         "prompts": int((tally.n > 0).sum()),
         "samples": int(tally.n.sum()),
@@ -136,29 +158,11 @@ def _evaluation(material: Material, tag: str) -> dict:
     }
 
 
-def _draw(report: Report, material: Material, folder: Path, formats) -> None:
-    report.numbers["figures"] = {}
-    for spec in all_figures():
-        try:
-            data = spec.data(material)
-        except UserError as error:  # one file that cannot be read is no reason to show nothing
-            report.numbers["missing"].append({"what": spec.title, "why": str(error), "command": spec.needs})
-            data = None
-        if data is None:
-            remove(spec, folder)
-            if not spec.name.startswith("compared") or material.compared:
-                report.undrawn.append(spec)
-            continue
-        template, numbers = spec.caption(material, data)
-        say = Say(template, numbers, f"figures.{spec.name}")
-        report.captions[spec.name] = say
-        report.drawings[spec.name] = render(spec, data, folder, formats)
-        report.numbers["figures"][spec.name] = {"title": spec.title, **say.as_dict(), "data": data}
-
-
-def _save_prompts(path: Path, material: Material, columns: dict) -> dict:
+def _save_prompts(path: Path, material: Material, columns: dict, changes: list[Changes]) -> dict:
     """Every prompt's numbers beside the page, for a spreadsheet."""
     data = {"prompt_id": material.ids.to_pylist(), "group": list(material.groups)}
+    for number, change in enumerate(changes, 1):
+        data[f"change_{number}"] = [KINDS[kind] if kind >= 0 else "" for kind in change.kind]
     data |= {name: plain(values, digits=6) for name, values in columns.items()}
     write_csv(path, data)
     return {"file": str(path), "rows": material.size, "columns": list(data)}
@@ -168,12 +172,14 @@ def prompt_table(material, shown: dict, numbers, opened: list[dict]) -> dict[str
     """What the page shows of single prompts, texts left out, by columns with one entry a prompt.
 
     curve: [run, step, rollouts, correct ones, mean reward] of each visit; near and far: [row of this table, cosine];
-    shown: [source, file, sample, reward, verdict, characters left out] of each rollout that the page holds.
+    shown: [source, file, sample, reward, verdict, characters left out] of each rollout that the page holds; failures:
+    a bit for each of the report's kinds of failure; change_1, …: of each compared run, a place in changes.KINDS, or -1.
     """
     parts = {name: [entry.get(name, []) for entry in opened] for name in ("curve", "near", "far")}
     parts["shown"] = [[[*row[:5], row[7]] for row in entry.get("rollouts", [])] for entry in opened]
-    columns = {name: shown[name] for name in numbers}
-    return {"prompt_id": shown["id"], "group": list(material.groups), **columns, **parts}
+    columns = {name: shown[name] for name in shown if name in numbers or name.startswith("change_")}
+    bits = {"failures": shown["failures"]}
+    return {"prompt_id": shown["id"], "group": list(material.groups), **columns, **bits, **parts}
 
 
 def clean(value):

@@ -1,13 +1,12 @@
 """The report as Markdown, for a pull request or a terminal: the answer, the groups, the advice, what is missing."""
 
-from openrlhf_unlearn.report.build import Report
 from openrlhf_unlearn.report.numbers import show
 from openrlhf_unlearn.report.palette import GROUP_NAMES
 
 
-def as_markdown(report: Report) -> str:
-    numbers = report.numbers
-    lines = [say.text + "\n" for say in report.says["answer"]]
+def as_markdown(numbers: dict) -> str:
+    """`numbers`: what summary.json keeps under "report"."""
+    lines = [say["text"] + "\n" for say in numbers["answer"]]
     if numbers["groups"]:
         lines += [
             "| group | prompts | share of hard | pass@1 before | pass@1 after |",
@@ -19,6 +18,10 @@ def as_markdown(report: Report) -> str:
     if numbers["compare"]:
         lines += ["", "| group | run | final pass@1 | difference to the first run |", "|---|---|--:|--:|"]
         lines += [_compared(row) for row in numbers["compare"]["rows"]]
+    lines += [_changed(change) for change in numbers.get("changes") or () if change["told"]]
+    if (failures := numbers.get("failures")) and failures["kinds"]:
+        lines += ["", "How the final samples of hard prompts fail:", ""]
+        lines += [_kind(kind) for kind in failures["kinds"]]
     if numbers["advice"]:
         lines += ["", *(f"- **{item['title']}.** {item['text']} `{item['flag']}`" for item in numbers["advice"])]
     if numbers["missing"]:
@@ -37,6 +40,15 @@ def _compared(row: dict) -> str:
     rate = with_interval(row["pass_rate"], row["interval"], "rate")
     difference = with_interval(row["difference"], row["difference_interval"], "signed")
     return f"| {GROUP_NAMES[row['group']]} | {row['run']} | {rate} | {difference} |"
+
+
+def _changed(change: dict) -> str:
+    counts = ", ".join(f"{show(change[kind], 'count')} {kind}" for kind in ("fixed", "broken", "unchanged", "open"))
+    return f"\nPrompt by prompt, {change['run']} to the first run: {counts} (false discovery rate 5 %)."
+
+
+def _kind(kind: dict) -> str:
+    return f"- {kind['name']}: {show(kind['samples'], 'count')} samples of {show(kind['prompts'], 'count')} prompts"
 
 
 def with_interval(value, interval, kind: str) -> str:

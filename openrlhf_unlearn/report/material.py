@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
+from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_summary, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_samples, read_summary, read_table
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Visits:
     n: np.ndarray
     n_positive: np.ndarray
     mean_reward: np.ndarray
-    pass_rate: np.ndarray  # share of positives, unbiased; of older runs the mean reward
+    pass_rate: np.ndarray  # share of positives, unbiased; of earlier versions' runs the mean, if from 0 to 1
     accepted: np.ndarray
     reason: np.ndarray
     failed: dict[str, np.ndarray]  # no_answer, timeout, error: rollouts with that verdict
@@ -57,10 +58,14 @@ class Material:
         initial: str = "initial",
         final: str = "final",
         compared: Sequence[RunDir] = (),
+        threshold: float | None = None,
     ):
-        """`runs` are repetitions and are pooled; `compared` are interventions to set side by side, the first first."""
+        """`runs` are repetitions and are pooled; `compared` are interventions to set side by side, the first first.
+
+        threshold: the reward above which a sample of an evaluation is positive; None: as the evaluation says.
+        """
         self.runs, self.tau, self.easy, self.initial, self.final = list(runs), tau, easy, initial, final
-        self.compared = list(compared)
+        self.compared, self.threshold = list(compared), threshold
 
     @property
     def first(self) -> RunDir:
@@ -110,7 +115,8 @@ class Material:
     @cached_property
     def interventions(self) -> list["Material"]:
         """Each compared run alone, its prompts in this material's order, so that its rows pair with these."""
-        singles = [Material([run], self.tau, self.easy, self.initial, self.final) for run in self.compared]
+        settings = self.tau, self.easy, self.initial, self.final, (), self.threshold
+        singles = [Material([run], *settings) for run in self.compared]
         for single in singles:
             single.prompts = self.prompts
         return singles
@@ -157,6 +163,11 @@ class Material:
             return np.full(self.size, np.nan)
         return self.aligned(table, name)
 
+    @cached_property
+    def causes(self) -> Causes | None:
+        """Why prompts were not learned, of a diagnosis; None without one."""
+        return None if self.provisional else Causes.read(self.first, self)
+
     # Training --------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -168,7 +179,10 @@ class Material:
         kept = ~table.column("processed").to_numpy() & (rows >= 0)
         columns = {name: table.column(name).to_numpy()[kept] for name in table.column_names if name != "prompt_id"}
         mean_reward = np.where(np.isfinite(columns["mean_reward"]), columns["mean_reward"], np.nan)
-        pass_rate = columns.get("pass_rate", mean_reward)
+        known = mean_reward[np.isfinite(mean_reward)]
+        binary = bool(((known >= 0) & (known <= 1)).all())
+        earlier = mean_reward if binary else columns["n_positive"] / np.maximum(1, columns["n"])
+        pass_rate = columns.get("pass_rate", earlier)
         return Visits(
             run=number[kept],
             step=columns["step"],
@@ -176,7 +190,7 @@ class Material:
             n=columns["n"],
             n_positive=columns["n_positive"],
             mean_reward=mean_reward,
-            pass_rate=np.where(np.isfinite(pass_rate), pass_rate, mean_reward),
+            pass_rate=np.where(np.isfinite(pass_rate), pass_rate, earlier),
             accepted=columns["accepted"],
             reason=columns["reason"],
             failed={name: columns[f"n_{name}"] for name in ("no_answer", "timeout", "error")},
@@ -242,14 +256,14 @@ class Material:
             return None
         n, positive, verdicts, rates, adaptive = np.zeros(self.size, int), np.zeros(self.size, int), {}, [], False
         for path in paths:
-            table = read_table(path, ["prompt_id", "reward", "verdict"])
+            table, positives = read_samples(path, ["prompt_id", "reward", "verdict"], self.threshold)
             rows = self.rows_of(table.column("prompt_id"))
             known = rows >= 0
-            hit = known & (table.column("reward").to_numpy() > POSITIVE_THRESHOLD)
+            hit = known & positives
             mine = np.bincount(rows[known], minlength=self.size), np.bincount(rows[hit], minlength=self.size)
             n, positive = n + mine[0], positive + mine[1]
             about = path.with_suffix(".json")
-            plan = plan_of(read_json(about)) if about.exists() else None
+            plan = plan_of(read_object(about)) if about.exists() else None
             rates.append((plan or Plan(0)).rates(*mine))
             adaptive |= plan is not None
             verdict = np.array(table.column("verdict").fill_null("wrong").to_pylist(), dtype=object)

@@ -15,8 +15,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from openrlhf_unlearn.causes.words import NAMES
 from openrlhf_unlearn.report.browser import pack
 from openrlhf_unlearn.report.build import Report
+from openrlhf_unlearn.report.changes import KINDS
+from openrlhf_unlearn.report.decisions import DECISIONS
 from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.numbers import Number, look_up
 from openrlhf_unlearn.report.palette import DARK, GROUP_COLOURS, GROUP_MEANINGS, GROUP_NAMES
@@ -24,7 +27,8 @@ from openrlhf_unlearn.store.run_dir import GROUPS, atomic_path
 from openrlhf_unlearn.store.spreadsheet import write_rows
 
 HERE = Path(__file__).parent
-SCRIPTS = ("text.js", "table.js", "prompt.js", "main.js")
+# One script, in this order: each file uses what stands above it.
+SCRIPTS = ["text", "state", "corpus", "decisions", "filters", "table", "curve", "rollouts", "prompt", "main"]
 MATH = re.compile(r"\\(?:boxed|frac|sqrt|begin|\(|\[)|\$[^$\n]+\$")
 
 
@@ -33,7 +37,7 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
     numbers = report.numbers
     math = has_math(report)
     scripts = [f"/*!\n{_read('vendor/KATEX-LICENSE.txt')}*/\n{_read('vendor/katex.min.js')}"] if math else []
-    scripts.append("\n".join(_read(f"static/{name}") for name in SCRIPTS))
+    scripts.append("\n".join(_read(f"static/{name}.js") for name in SCRIPTS))
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -42,11 +46,11 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
         r=numbers,
         n=lambda key, kind="plain": Markup(Number(look_up(numbers, key), key).__html_format__(kind)),
         says=report.says,
-        captions=report.captions,
-        drawings={name: Markup(svg) for name, svg in report.drawings.items()},
+        captions=report.drawn.captions,
+        drawings={name: Markup(svg) for name, svg in report.drawn.drawings.items()},
         csv={name: _csv_link(entry["data"]) for name, entry in numbers["figures"].items()},
-        figures=[spec for spec in all_figures() if spec.name in report.drawings],
-        undrawn=report.undrawn,
+        figures=[spec for spec in all_figures() if spec.name in report.drawn.drawings],
+        undrawn=report.drawn.undrawn,
         groups=[name for name in GROUPS if name in numbers["groups"]],
         names=GROUP_NAMES,
         meanings=GROUP_MEANINGS,
@@ -61,7 +65,7 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
         styles=Markup(_styles(math)),
         scripts=[Markup(script) for script in scripts],
         policy=policy(scripts),
-        settings=Markup(_embedded(_settings(material, live, math))),
+        settings=Markup(_embedded(_settings(report, material, live, math))),
         table=pack(report.table),
         details=Markup(_embedded(report.details)),
     )
@@ -112,14 +116,31 @@ def _embedded(value) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _settings(material, live: int | None, math: bool) -> dict:
+def _settings(report: Report, material, live: int | None, math: bool) -> dict:
+    """What the page's script needs besides its data."""
+    rollouts = [rollout for some in report.rollouts.values() for rollout in some]
+    ids = "\n".join(report.table["id"]).encode("utf-8", "replace")
     return {
         "groups": [{"key": group, "name": GROUP_NAMES[group]} for group in GROUPS],
-        "runs": [str(run) for run in material.runs],
+        "runs": report.numbers["runs"],
+        "compared": report.numbers["compare"]["runs"] if report.numbers["compare"] else [],
+        "changes": list(KINDS),
+        "failures": [kind["name"] for kind in (report.numbers["failures"] or {"kinds": []})["kinds"]],
+        "verdicts": sorted({rollout.verdict for rollout in rollouts if rollout.verdict}),
+        "sources": sorted({rollout.source for rollout in rollouts}, key=_source_order),
+        "decisions": DECISIONS,
+        "key": hashlib.blake2b(ids, digest_size=8).hexdigest(),  # what is kept in the browser is of these prompts
         "live": live,
         "math": math,
+        "causes": NAMES,
         "tau": material.tau,
     }
+
+
+def _source_order(source: str) -> tuple[bool, int, str]:
+    """Evaluations by name, then training by its steps."""
+    step = source.removeprefix("step ")
+    return (step != source, int(step) if step != source and step.isdigit() else 0, source)
 
 
 def _csv_link(data: dict) -> str:

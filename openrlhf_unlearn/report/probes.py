@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from openrlhf_unlearn.stats.auc import auc_with_interval
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_table
 
 ENOUGH = 0.5  # share of a group's probed prompts with a corrected cosine, from which these stand for the group
 FEWEST = 5  # prompts of a group
@@ -105,7 +105,7 @@ def _load(run: RunDir, name: str, material, row_of: dict[str, int]) -> Probe:
         high=aligned("high"),
         n_correct=aligned("n_correct"),
         labels=labels,
-        numbers=read_json(run.probe_json(name)),
+        numbers=read_object(run.probe_json(name)),
         table=table,
         row_of=row_of,
     )

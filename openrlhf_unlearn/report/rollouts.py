@@ -4,15 +4,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from openrlhf_unlearn.store.run_dir import positive_rollouts
+from openrlhf_unlearn.report.turns import Turns, shorten, turns_of
+from openrlhf_unlearn.store.run_dir import positive_rollouts, read_object
 
 PROMPTS, EACH, HEAD, TAIL = 2000, 8, 650, 350  # prompts with rollouts, rollouts a prompt, characters of start and end
+
+
+class Sample(NamedTuple):
+    """One sample of the final evaluation, for what is counted over all of a prompt's samples."""
+
+    row: int
+    response: str
+    verdict: str
+    right: bool = False
+    n_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -25,50 +37,80 @@ class Rollout:
     response: str
     correct: bool
     reason: str = ""  # the grader's rule, where the evaluation kept it
+    run: int = 0  # of the compared runs
 
     def shown(self) -> list:
-        """What the page holds: source, file, sample, reward, verdict, start, end, characters left out, reason."""
-        text = self.response
-        cut = max(0, len(text) - HEAD - TAIL)
-        head, tail = (text[:HEAD], text[-TAIL:]) if cut else (text, "")
+        """What the page holds: source, file, sample, reward, verdict, start, end, characters left out, reason, run,
+        correct (0 or 1). The start is text, or of a conversation a list of [role, text], and the end then "".
+        """
+        head: str | Turns
+        if turns := turns_of(self.response):
+            (head, cut), tail = shorten(turns, HEAD + TAIL), ""
+        else:
+            cut = max(0, len(self.response) - HEAD - TAIL)
+            head, tail = (self.response[:HEAD], self.response[-TAIL:]) if cut else (self.response, "")
         reward = self.reward if isfinite(self.reward) else None
-        return [self.source, self.file, self.sample, reward, self.verdict, head, tail, cut, self.reason]
+        about = [self.source, self.file, self.sample, reward, self.verdict]
+        return [*about, head, tail, cut, self.reason, self.run, int(self.correct)]
 
 
-def hardest(material, most: int = PROMPTS) -> np.ndarray:
-    """Rows of the prompts that rollouts are shown of: unlearnable first, then the other hard ones, then the rest."""
+def hardest(material, most: int = PROMPTS, before: np.ndarray | None = None) -> np.ndarray:
+    """Rows of the prompts that rollouts are shown of: unlearnable first, then the other hard ones, then the rest.
+
+    before: (prompts,) of bool, those that come before all.
+    """
     order = {
         group: i for i, group in enumerate(("unlearnable", "mixed", "no_reward", "learnable", "ungradable", "easy"))
     }
     rank = np.array([order.get(group, len(order)) for group in material.groups])
     final = material.tally(material.final)
     rate = np.nan_to_num(final.rate, nan=2.0) if final else np.zeros(material.size)
-    return np.lexsort((rate, rank))[:most]
+    return np.lexsort((rate, rank, np.zeros(len(rank)) if before is None else ~before))[:most]
 
 
-def read_rollouts(material, rows: np.ndarray) -> tuple[dict[int, list[Rollout]], list[tuple[int, str, str]]]:
-    """The rollouts of these prompts, at most EACH a prompt, and (row, response, verdict) of the final evaluation.
+def shown_rollouts(material, before: np.ndarray | None = None) -> tuple[dict[int, list[Rollout]], list[Sample]]:
+    """Rollouts of the hardest prompts, of every compared run, and the first one's samples of them at the end."""
+    rows = hardest(material, before=before)
+    each = max(2, EACH // max(1, len(material.compared)))
+    found, samples = read_rollouts(material, rows, each=each)
+    for number, single in enumerate(material.interventions[1:], 1):
+        for row, rollouts in read_rollouts(single, rows, number, each)[0].items():
+            found.setdefault(row, []).extend(rollouts)
+    return found, samples
 
-    Read in batches, so that only what is kept stays in memory.
+
+def token_limit(material) -> int | None:
+    """The limit of new tokens of the final evaluation, where it was one number for all prompts and all runs."""
+    paths = [path for run in material.runs if (path := run.evaluation_json(material.final)).exists()]
+    limits = {(read_object(path).get("settings") or {}).get("max_new_tokens") for path in paths}
+    return limits.pop() if len(limits) == 1 else None
+
+
+def read_rollouts(
+    material, rows: np.ndarray, run: int = 0, each: int = EACH
+) -> tuple[dict[int, list[Rollout]], list[Sample]]:
+    """The rollouts of these prompts, at most `each` a prompt, and all of their samples of the final evaluation.
+
+    Read in batches, so that of the texts only what is kept stays in memory, and the final evaluation's.
     """
     found: dict[int, tuple[list, list]] = {}
     final = []
     wanted = material.ids.take(pa.array(rows))
     for source, path, relative in _sources(material):
-        for row, sample, response, reward, verdict, correct, step, reason in _rows(path, wanted, material):
+        for row, sample, response, reward, verdict, correct, step, reason, n_tokens in _rows(path, wanted, material):
             if source == material.final:
-                final.append((row, response, verdict))
+                final.append(Sample(row, response, verdict, correct, n_tokens))
             name = source or f"step {step}"
             kept = found.setdefault(row, ([], []))[correct]
-            if len(kept) < EACH and response:
-                kept.append(Rollout(name, relative, sample, reward, verdict, response, correct, reason))
-    return {row: _balanced(*both) for row, both in found.items()}, final
+            if len(kept) < each and response:
+                kept.append(Rollout(name, relative, sample, reward, verdict, response, correct, reason, run))
+    return {row: _balanced(*both, each) for row, both in found.items()}, final
 
 
-def _balanced(wrong: list[Rollout], right: list[Rollout]) -> list[Rollout]:
+def _balanced(wrong: list[Rollout], right: list[Rollout], each: int) -> list[Rollout]:
     """Half of each where there are as many; else the other side fills up."""
-    n_right = min(len(right), max(EACH // 2, EACH - len(wrong)))
-    return right[:n_right] + wrong[: EACH - n_right]
+    n_right = min(len(right), max(each // 2, each - len(wrong)))
+    return right[:n_right] + wrong[: each - n_right]
 
 
 def _sources(material) -> Iterator[tuple[str, Path, str]]:
@@ -85,25 +127,24 @@ def _sources(material) -> Iterator[tuple[str, Path, str]]:
 
 
 def _rows(path: Path, wanted: pa.Array, material) -> Iterator[tuple]:
-    """(row, sample, response, reward, verdict, positive, step, reason) of the wanted prompts in one file."""
+    """(row, sample, response, reward, verdict, positive, step, reason, tokens) of the wanted prompts in one file."""
     data = ds.dataset(path, format="parquet")
     if "response" not in data.schema.names:
         return
     columns = ["prompt_id", "sample", "response", "reward", "verdict"]
-    columns += [name for name in ("step", "positive", "reason") if name in data.schema.names]
+    columns += [name for name in ("step", "positive", "reason", "n_tokens") if name in data.schema.names]
     scanner = data.scanner(columns, filter=pc.field("prompt_id").isin(wanted), batch_size=8192)
     for batch in scanner.to_batches():
         if not len(batch):
             continue
         rows = material.rows_of(batch.column("prompt_id")).tolist()
         values = [batch.column(name).to_pylist() for name in columns[1:5]]
-        steps, reasons = (
-            batch.column(name).to_pylist() if name in columns else [None] * len(rows) for name in ("step", "reason")
-        )
+        known = {name: batch.column(name).to_pylist() for name in ("step", "reason", "n_tokens") if name in columns}
+        extra = [known.get(name, [None] * len(rows)) for name in ("step", "reason", "n_tokens")]
         positive = positive_rollouts(pa.Table.from_batches([batch])).tolist()
         yield from (
-            (row, sample, response or "", reward, verdict or "", correct, step, reason or "")
-            for row, sample, response, reward, verdict, correct, step, reason in zip(
-                rows, *values, positive, steps, reasons, strict=True
+            (row, sample, response or "", reward, verdict or "", correct, step, reason or "", n_tokens)
+            for row, sample, response, reward, verdict, correct, step, reason, n_tokens in zip(
+                rows, *values, positive, *extra, strict=True
             )
         )

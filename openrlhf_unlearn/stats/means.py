@@ -50,3 +50,14 @@ def rate_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]
     variance = (values.var(ddof=1) * (n - 1) + most) / n
     draws = n * most / variance * (Z / stats.t.ppf(0.5 + LEVEL / 2, n - 1)) ** 2 if variance > 0 else n
     return mean, list(wilson(mean, max(1.0, draws)))
+
+
+def share_difference(positive: int, n: int, other_positive: int, other_n: int) -> tuple[float, float]:
+    """95 % interval of the other share minus this one, of two independent samples (Newcombe 1998, method 10)."""
+    share, other = positive / n, other_positive / other_n
+    (low, high), (other_low, other_high) = wilson(share, n), wilson(other, other_n)
+    difference = other - share
+    return (
+        difference - float(np.hypot(other - other_low, high - share)),
+        difference + float(np.hypot(other_high - other, share - low)),
+    )

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +27,16 @@ from openrlhf_unlearn.store.verdicts import VERDICTS as VERDICTS
 
 SCHEMA_VERSION = 1
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward", "mixed", "ungradable")
+CAUSES = (  # why a hard prompt was not learned; openrlhf_unlearn/causes says what each means
+    "verifier",
+    "wrong_label",
+    "guessable",
+    "never_rewarded",
+    "rising",
+    "forgotten",
+    "beyond",
+    "random_label",
+)
 STEP_TABLES = ("rewards", "clipping", "likelihood", "rollouts")
 POSITIVE_THRESHOLD = 0.5  # a rollout is positive if its score, or else its reward, before any shaping, is above this
 
@@ -50,6 +60,10 @@ SCHEMAS = {
             ("n_error", pa.int32()),
             ("accepted", pa.bool_()),
             ("reason", pa.string()),
+            ("wrong_answers", pa.list_(pa.string())),  # keys (grading/answer_key.py) of its commonest wrong answers
+            ("wrong_counts", pa.list_(pa.int32())),  # and how often each was given
+            ("n_hinted", pa.int32()),  # rollouts with a hint, besides n; null: of a version without hints
+            ("n_hinted_positive", pa.int32()),
         ]
     ),
     "clipping": pa.schema(
@@ -104,6 +118,20 @@ SCHEMAS = {
             ("p_below_tau", pa.float64()),  # posterior P(final pass rate < tau)
         ]
     ),
+    "causes": pa.schema(
+        [
+            ("prompt_id", pa.string()),  # of the hard prompts that were not learned
+            ("group", pa.string()),
+            ("cause", pa.string()),  # of CAUSES, or "undecided"
+            ("probability", pa.float64()),  # of the likeliest cause
+            *((f"p_{cause}", pa.float64()) for cause in CAUSES),  # posterior; they add up to 1
+            ("evidence", pa.list_(pa.string())),  # sentences, the most telling first
+            ("settle", pa.string()),  # what would settle or confirm it
+            ("command", pa.string()),
+            ("proposed", pa.string()),  # the answer that samples agree on, where the label may be wrong
+            ("proposed_share", pa.float64()),  # of the samples after training
+        ]
+    ),
     "similarity": pa.schema(
         [
             ("prompt_id", pa.string()),
@@ -147,6 +175,26 @@ SCHEMAS = {
             ("word", pa.string()),
         ]
     ),
+    "transfer": pa.schema(
+        [
+            ("trained", pa.string()),  # cluster of prompts
+            ("changed", pa.string()),
+            ("prompts_trained", pa.int32()),
+            ("prompts_changed", pa.int32()),
+            ("value", pa.float64()),  # predicted change of log-likelihood, nats a token, per unit of training
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("p", pa.float64()),  # against 0; null where the spread is not known
+            ("told", pa.bool_()),  # from 0, at a false discovery rate of 5 % over the table
+            ("pass_rate", pa.float64()),  # predicted change of the pass rate per unit of training
+            ("pass_rate_low", pa.float64()),
+            ("pass_rate_high", pa.float64()),
+            ("predicted", pa.float64()),  # of the halves that were verified: train on one, change of the other
+            ("measured", pa.float64()),  # change of log-likelihood, nats a token, after the short training
+            ("measured_low", pa.float64()),
+            ("measured_high", pa.float64()),
+        ]
+    ),
     "variants": pa.schema(
         [
             ("prompt_id", pa.string()),  # the original
@@ -161,7 +209,20 @@ SCHEMAS = {
     ),
 }
 
-_CORE = {"prompts.parquet": ("prompt_id", "prompt", "label"), "learnability.parquet": ("prompt_id", "group")}
+# What no table of ours is without: by its file, or by the folder that it is in. Other columns came with later versions.
+_CORE = {
+    "prompts.parquet": ("prompt_id", "prompt", "label"),
+    "learnability.parquet": ("prompt_id", "group"),
+    "similarity.parquet": ("prompt_id", "group", "n_correct", "mean_cosine"),
+    "rewards": ("step", "prompt_id", "processed", "n", "n_positive", "mean_reward"),
+    "clipping": tuple(SCHEMAS["clipping"].names),
+    "likelihood": ("step", "prompt_id", "n_positive", "reference_log_likelihood"),
+    "rollouts": ("step", "prompt_id", "sample", "response", "reward", "verdict"),
+    "evaluations": ("prompt_id", "sample", "response", "reward", "verdict"),
+    "judgements": tuple(SCHEMAS["judgements"].names),
+}
+_TEXT, _OBJECT = (str, "text"), (dict, "JSON object")
+_CONFIG = {"args": _OBJECT, "versions": _OBJECT} | dict.fromkeys(("command", "created", "model", "recorded"), _TEXT)
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
 
 
@@ -179,6 +240,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it becomes `path` if the block succeeds and is removed if not."""
     aside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
+        if _is_device(path) or (path.exists() and not path.is_file()):  # it would be replaced, and not written to
+            raise UserError(f"cannot write {path}: it is no file; give the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(aside, os.O_CREAT | os.O_EXCL, 0o666))  # readable to whom the user's umask lets read it
         yield aside
@@ -190,6 +253,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
+
+
+def _is_device(path: Path) -> bool:
+    """/dev/stdout is one too, though it may lead to a file."""
+    return path.absolute().parts[1:2] in (("dev",), ("proc",)) and path.absolute().parts[2:3] != ("shm",)
 
 
 def write_json(path: Path, value) -> None:
@@ -246,10 +314,36 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read ({reason}); it was cut off or is of another kind") from None
-    lacking = [] if columns else [name for name in _CORE.get(path.name, ()) if name not in table.column_names]
+    core = (_CORE.get(path.name) or _CORE.get(path.parent.name, ())) if _of_a_run(path) else ()
+    lacking = [name for name in core if name not in table.column_names and (columns is None or name in columns)]
     if lacking:
         raise UserError(f"{path} has no column {lacking[0]!r}; it is of another kind, or was edited")
+    for field in table.schema if core else ():
+        if _KINDS.get(field.name, _kind(field.type)) != _kind(field.type) != "null":
+            raise UserError(
+                f"{path}: its column {field.name!r} holds {field.type}, not {_KINDS[field.name]}; it is of another "
+                "kind, or was edited"
+            )
     return table
+
+
+def _of_a_run(path: Path) -> bool:
+    """Data sets of the user's are read here, too, whose `prompt` may be a list of messages."""
+    return any((folder / "run.json").exists() for folder in path.absolute().parents[:3])
+
+
+def _kind(type: pa.DataType) -> str:
+    if pa.types.is_dictionary(type):
+        type = type.value_type
+    if pa.types.is_string(type) or pa.types.is_large_string(type) or pa.types.is_string_view(type):
+        return "text"
+    if pa.types.is_integer(type) or pa.types.is_floating(type):
+        return "numbers"
+    return str(type).partition("<")[0]
+
+
+# A column of one name holds the same kind of values in all tables.
+_KINDS = {field.name: _kind(field.type) for schema in SCHEMAS.values() for field in schema}
 
 
 def holds_files(folder: Path) -> bool:
@@ -307,12 +401,27 @@ class RunDir:
         return self.path / "learnability.parquet"
 
     @property
+    def causes(self) -> Path:
+        return self.path / "causes.parquet"
+
+    @property
+    def causes_json(self) -> Path:
+        return self.path / "causes.json"
+
+    def cause_list(self, cause: str) -> Path:
+        return self.path / "causes" / f"{_inside(cause)}.json"
+
+    @property
     def summary(self) -> Path:
         return self.path / "summary.json"
 
     @property
     def report(self) -> Path:
         return self.path / "report" / "report.html"
+
+    def log(self, name: str) -> Path:
+        """What the host says while a command works, which the terminal does not show."""
+        return self.path / "logs" / f"{_inside(name)}.log"
 
     def step_file(self, table: str, step: int) -> Path:
         return self.path / table / f"step-{step:06d}.parquet"
@@ -350,12 +459,22 @@ class RunDir:
     def probe_parts(self, tag: str) -> Path:
         return self.path / "probes" / f"{_inside(tag)}.parts"
 
+    def transfer_table(self, probe: str) -> Path:
+        return self.path / "transfer" / f"{_inside(probe)}.parquet"
+
+    def transfer_json(self, probe: str) -> Path:
+        return self.path / "transfer" / f"{_inside(probe)}.json"
+
+    def transfer_parts(self, probe: str) -> Path:
+        return self.path / "transfer" / f"{_inside(probe)}.parts"
+
     # What is there -------------------------------------------------------------------------------------------------
 
     def config(self) -> dict:
         config = read_object(self.run_json)
-        if not isinstance(config.get("args") or {}, dict):
-            raise UserError(f"{self.run_json}: its args are no JSON object; it is of another kind")
+        for name, (kind, words) in _CONFIG.items():
+            if not isinstance(config.get(name) or kind(), kind):
+                raise UserError(f"{self.run_json}: its {name} is no {words}; it is of another kind, or was edited")
         return config
 
     def evaluation_tags(self) -> list[str]:
@@ -401,6 +520,17 @@ def positive_rollouts(table: pa.Table) -> np.ndarray:
         return by_reward
     said = table.column("positive")
     return np.where(said.is_null().to_numpy(), by_reward, said.fill_null(False).to_numpy())
+
+
+def read_samples(path: Path, columns: Sequence[str], threshold: float | None = None) -> tuple[pa.Table, np.ndarray]:
+    """Columns of an evaluation, `reward` among them, and which samples are positive, (rows,): above `threshold`, else
+    as it says."""
+    read_table(path, [])  # says in one line what is wrong with the file
+    said = ["positive"] if "positive" in pq.read_schema(path).names else []
+    table = read_table(path, [*columns, *said])
+    if threshold is None:
+        return table, positive_rollouts(table)
+    return table, table.column("reward").fill_null(float("nan")).to_numpy() > threshold
 
 
 def _inside(name: str) -> str:

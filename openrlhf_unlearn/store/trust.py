@@ -11,16 +11,21 @@ import os
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.options import option
 
 _REMOTE_CODE = "OPENRLHF_UNLEARN_TRUST_REMOTE_CODE"
 
 
+TRUST_RUN = option(
+    "run the code that a received run names (its reward file, say); from then on it counts as yours", False
+)
+TRUST_REMOTE_CODE = option(
+    "run the Python code that a model folder or hub repository brings; off, as such code can do anything", False
+)
+
+
 def add_trust_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--trust-run",
-        action="store_true",
-        help="run the code that a received run names (its reward file, say); from then on it counts as yours",
-    )
+    parser.add_argument("--trust-run", action="store_true", help=TRUST_RUN.metadata["help"])
 
 
 def own(run_json: Path) -> None:
@@ -29,14 +34,14 @@ def own(run_json: Path) -> None:
         note = _note(run_json)
         note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         note.touch()
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home
         return
 
 
 def is_own(run_json: Path) -> bool:
     try:
         return _note(run_json).exists()
-    except OSError:
+    except (OSError, RuntimeError):
         return False
 
 
@@ -61,11 +66,7 @@ def _note(run_json: Path) -> Path:
 
 
 def add_remote_code(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--trust-remote-code",
-        action=_Trust,
-        help="run the Python code that a model folder or hub repository brings; off, as such code can do anything",
-    )
+    parser.add_argument("--trust-remote-code", action=_Trust, help=TRUST_REMOTE_CODE.metadata["help"])
 
 
 class _Trust(argparse.Action):
@@ -76,6 +77,12 @@ class _Trust(argparse.Action):
 
     def __call__(self, parser, namespace, values, option_string=None):
         setattr(namespace, self.dest, True)
+        allow_remote_code(True)
+
+
+def allow_remote_code(allowed: bool) -> None:
+    """Once allowed it stays so in this process and those that it starts: in the environment, which workers inherit."""
+    if allowed:
         os.environ[_REMOTE_CODE] = "1"
 
 

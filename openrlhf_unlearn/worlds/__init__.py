@@ -7,28 +7,32 @@ DIR/truth.parquet and DIR/heldout_truth.parquet (prompt_id, group and cause that
 (settings and measured success). What is planted, and how: `openrlhf_unlearn/worlds/task.py`.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from openrlhf_unlearn.options import option
 from openrlhf_unlearn.worlds.task import CAUSES, GROUP_OF_CAUSE, SETTINGS
 
 
-def add_arguments(parser) -> None:
-    parser.add_argument("dir", type=Path, metavar="DIR", help="folder to write; a finished world in it is kept")
-    parser.add_argument("--seed", type=int, default=0, help="draws the prompts, the random labels and the model")
-    parser.add_argument(
-        "--setting",
-        choices=sorted(SETTINGS),
-        default="standard",
-        help="standard: 320 prompts; steady: the same kinds in 216",
-    )
+@dataclass(frozen=True)
+class WorldOptions:
+    """Which built-in world, and where."""
+
+    dir: Path = option("folder to write; a finished world in it is kept", positional=True, metavar="DIR")
+    seed: int = option("draws the prompts, the random labels and the model", 0)
+    setting: str = option("standard: 320 prompts; steady: the same kinds in 216", "standard", choices=sorted(SETTINGS))
 
 
-def run(args) -> None:
+OPTIONS = WorldOptions
+
+
+def run(options: WorldOptions) -> None:
     from openrlhf_unlearn.worlds.world import write_world
 
-    world = write_world(args.dir, args.setting, args.seed)
+    world = write_world(options.dir, options.setting, options.seed)
     print(
-        f"{args.dir}: {world['parameters']:,} parameters; success at the start, of {world['measured_samples']} answers:"
+        f"{options.dir}: {world['parameters']:,} parameters; success at the start, of {world['measured_samples']} "
+        "answers:"
     )
     for cause in CAUSES:
         planted = f"{cause} ({GROUP_OF_CAUSE[cause]})"

@@ -54,7 +54,7 @@ def _existing(target: Path, settings: dict) -> dict | None:
     advice = "choose another folder or delete it"
     if not (target / "world.json").exists():
         raise UserError(f"{target} is there already and holds no world: {advice}")
-    world = run_dir.read_json(target / "world.json")
+    world = run_dir.read_object(target / "world.json")
     different = [key for key in settings if world.get(key) != settings[key]]
     if different:
         values = ", ".join(f"{key} {world.get(key)} instead of {settings[key]}" for key in different)

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrlhf_unlearn.collect.collector import Collector, Sizes
@@ -13,6 +13,7 @@ from openrlhf_unlearn.collect.prompts import Prompt, PromptStream
 from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, load_filter
+from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
 from openrlhf_unlearn.store.run_dir import RunDir
 
 K = 2
@@ -22,10 +23,10 @@ NEVER = 10**9
 class Local(Collector):
     """A prompt's text is its pattern of rewards, repeated; groups come back in a random order."""
 
-    def __init__(self, patterns, sizes, run, filter="dynamic", episodes=1, seed=0):
+    def __init__(self, patterns, sizes, run, filter="dynamic", episodes=1, seed=0, sampler="uniform"):
         rows = [Prompt(f"p{i}", pattern, "", None, "") for i, pattern in enumerate(patterns)]
-        config = FilterConfig(k=K, seed=seed)
-        super().__init__(sizes, PromptStream(rows, seed, episodes), load_filter(filter, config), Tracker(RunDir(run)))
+        stream = PromptStream(rows, load_sampler(sampler, SamplerConfig([r.id for r in rows], K, seed)), episodes)
+        super().__init__(sizes, stream, load_filter(filter, FilterConfig(k=K, seed=seed)), Tracker(RunDir(run)))
         self.random = random.Random(seed)
         self.visits = Counter()
         self.handles = 0
@@ -122,3 +123,38 @@ def test_prompts_that_are_brought_back_do_not_move_the_progress(tmp_path):
     made = Local(["01"] * 8, Sizes(2, 2, 1, NEVER), tmp_path, filter="none")
     made.filter.revisit = lambda step: ["p0", "p1", "unknown"] if step == 2 else []
     assert [share for _, share in made.run_all()] == [0.25, 0.25, 0.5, 0.75, 1.0]
+
+
+@settings(max_examples=20)
+@given(
+    filter=st.sampled_from(["none", "dynamic", "review", "review+none"]),
+    patterns=patterns,
+    batch=st.integers(1, 6),
+    episodes=st.integers(1, 6),
+    seed=st.integers(0, 9),
+)
+def test_a_sampler_with_every_filter_visits_as_often_and_everyone_first(
+    tmp_path_factory, filter, patterns, batch, episodes, seed
+):
+    run = tmp_path_factory.mktemp("run")
+    made = Local([*patterns, "01"], Sizes(batch, batch, 1, NEVER), run, filter, episodes, seed, "posterior")
+    batches = made.run_all()
+    visits, rows = made.visits, len(patterns) + 1
+    assert {name for (name, episode) in visits if episode == 0} == {f"p{i}" for i in range(rows)}
+    if "review" not in filter:  # what is brought back comes on top
+        assert sum(visits.values()) == rows * episodes
+    progress = [share for _, share in batches]
+    assert progress == sorted(progress) and made.stream.progress == 1
+
+
+def test_prompts_brought_back_instead_take_turns_and_nobody_is_lost(tmp_path):
+    """Two of eight turns of an episode go to what is brought back; whose turns they were come next."""
+    made = Local(["01"] * 8, Sizes(2, 2, 1, NEVER), tmp_path, filter="none", episodes=4)
+    made.revisits_count = True
+    made.filter.revisit = lambda step: ["p0", "p1", "unknown"] if step % 4 == 2 else []
+    assert [share for _, share in made.run_all()] == [i / 16 for i in range(1, 17)]
+    visits = Counter()
+    for (name, _), n in made.visits.items():
+        visits[name] += n
+    assert sum(visits.values()) == 32, "as many rollouts as without review"
+    assert visits["p0"] == visits["p1"] == 3 + 4 and set(visits.values()) == {3, 7}

@@ -1,15 +1,13 @@
 """Evaluation: the host's own prompts, settings from the run, parts that survive a kill; and the real engine."""
 
 import json
-import os
-import random
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,29 +20,31 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan
 from openrlhf_unlearn.evaluation.engines import EngineConfig, room
-from openrlhf_unlearn.evaluation.evaluate import Sampling, _chunks, add_arguments
+from openrlhf_unlearn.evaluation.evaluate import EvaluateOptions, Sampling, _chunks
 from openrlhf_unlearn.evaluation.parts import Parts, grow
-from openrlhf_unlearn.evaluation.prompts import DataConfig, Prompt, load_prompts, settle_prompts
+from openrlhf_unlearn.evaluation.prompts import (
+    DataConfig,
+    Prompt,
+    check_no_images,
+    identified_rows,
+    load_prompts,
+    settle_prompts,
+)
 from openrlhf_unlearn.evaluation.rewards import Graded, reward_grader
 from openrlhf_unlearn.evaluation.settings import resolve, start_run
 from openrlhf_unlearn.grading.data_check import check_data_file
-from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table, write_json
+from openrlhf_unlearn.labels.counts import read_evaluation
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_samples, read_table, write_json
 from openrlhf_unlearn.store.trust import own
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
+from tests.evaluation.coins import Coins
+from tests.words import parsed
 
 REWARD = """
 def reward_func(queries, prompts, labels):
     assert len(queries) == 1 and queries[0].startswith(prompts[0])
     return {"rewards": float(queries[0].endswith("{" + labels[0] + "}<eos>"))}
 """
-
-
-def parsed(*words):
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args([str(word) for word in words])
 
 
 @pytest.fixture
@@ -56,8 +56,21 @@ def data(tmp_path):
 
 
 def settings_of(run, data, *words):
-    args = parsed("--model", "m", "--run", run, "--tag", "initial", "--data", data, "--label-key", "label", *words)
-    return resolve(args, "m", RunDir(str(run)))
+    options = parsed(
+        EvaluateOptions,
+        "--model",
+        "m",
+        "--run",
+        run,
+        "--tag",
+        "initial",
+        "--data",
+        data,
+        "--label-key",
+        "label",
+        *words,
+    )
+    return resolve(options, "m", RunDir(str(run)))
 
 
 # Prompts ----------------------------------------------------------------------------------------------------
@@ -79,6 +92,34 @@ def test_prompts_are_those_of_the_hosts_dataset(data, template):
     ours = load_prompts(DataConfig(str(data), "prompt", "label", template), tokenizer)
     assert [(p.id, p.text, p.label) for p in ours] == [(p.id, p.text, p.label) for p in theirs]
     assert len(ours) == 6
+
+
+def test_prompts_with_images_are_training_s_and_are_not_asked_without_them(tmp_path):
+    """Their ids name what is in the images, as in training; answers to the text alone would be of another task."""
+    from openrlhf.datasets.prompts_dataset import PromptDataset
+
+    from openrlhf_unlearn.grading.data_check import host_rows
+    from openrlhf_unlearn.host.training.prompts import prompt_rows
+
+    rows = []
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(name.encode())
+        rows.append({"prompt": "what?", "label": "x", "shown": [str(tmp_path / name)]})
+    path = tmp_path / "d.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    names = SimpleNamespace(input_key="prompt", label_key="label", image_key="shown", apply_chat_template=False)
+    strategy = SimpleNamespace(args=SimpleNamespace(data=names), is_rank_0=lambda: False)
+    theirs = prompt_rows(PromptDataset(host_rows(str(path), "train"), build_tokenizer(), strategy))
+    ours = load_prompts(DataConfig(str(path), "prompt", "label", image_key="shown"), build_tokenizer())
+    assert [p.id for p in ours] == [p.id for p in theirs] and len(ours) == 2
+    with pytest.raises(UserError, match="2 of 2 prompts have images .column 'shown'."):
+        check_no_images(ours, "shown")
+    check_no_images(load_prompts(DataConfig(str(path), "prompt", "label"), build_tokenizer()), "images")
+
+    run = RunDir(tmp_path / "run")
+    data = {"prompt_dataset": str(path), "input_key": "prompt", "label_key": "label", "image_key": "shown"}
+    write_json(run.run_json, {"schema_version": 1, "args": {"data": data}})
+    assert [name for name, _ in identified_rows(run, None)] == [p.id for p in ours]
 
 
 def test_chat_template_and_csv(tmp_path):
@@ -144,27 +185,62 @@ def test_settings_come_from_the_run_unless_given(tmp_path, data):
     write_json(run.run_json, {"schema_version": 1, "args": args})
     own(run.run_json)
     words = ("--model", "m", "--run", run.path, "--tag", "x")
-    settings = resolve(parsed(*words), "m", run)
+    settings = resolve(parsed(EvaluateOptions, *words), "m", run)
     assert (settings.data, settings.input_key, settings.label_key) == (str(data), "q", "a")
     assert (settings.max_len, settings.max_new_tokens, settings.temperature) == (99, 7, 0.5)
     assert (settings.reward, settings.answer_format, settings.top_p) == (str(reward), "boxed", 1.0)
-    assert resolve(parsed(*words, "--temperature", 1, "--input-key", "p"), "m", run).temperature == 1.0
+    assert resolve(parsed(EvaluateOptions, *words, "--temperature", 1, "--input-key", "p"), "m", run).temperature == 1.0
 
 
 def test_a_new_run_hands_its_settings_to_the_next_evaluation(tmp_path, data):
     run = RunDir(tmp_path / "run")
     first = settings_of(run, data, "--max-len", 64, "--input-key", "prompt")
     start_run(run, first)
-    args = parsed("--model", "m", "--run", run.path, "--tag", "final")
-    assert resolve(args, "m", RunDir.open(run.path)) == first
+    options = parsed(EvaluateOptions, "--model", "m", "--run", run.path, "--tag", "final")
+    assert resolve(options, "m", RunDir.open(run.path)) == first
+
+
+def test_what_is_positive_is_what_the_run_says_unless_told(tmp_path, data):
+    """And our grader, which gives 0 and 1, is not asked with a threshold by which all its answers are alike."""
+    run = RunDir(tmp_path)
+    reward = tmp_path / "reward.py"
+    reward.write_text(REWARD)
+    write_json(run.run_json, {"schema_version": 1, "positive": {"threshold": 2.5}, "args": {}})
+    words = ("--reward", reward)
+    assert settings_of(run, data, *words).positive_above == 2.5
+    assert settings_of(run, data, *words, "--positive-above", -1).positive_above == -1
+    assert settings_of(RunDir(tmp_path / "new"), data, *words).positive_above == 0.5
+    with pytest.raises(UserError, match="counts as positive what is above 2.5: our grader gives 0 and 1"):
+        settings_of(run, data)
+    with pytest.raises(UserError, match="--positive-above 1: our grader"):
+        settings_of(run, data, "--positive-above", 1)
+
+
+def test_rewards_of_another_scale_are_counted_by_the_threshold(tmp_path, data):
+    """In the table, for adaptive sampling, and by what reads the table; verdicts agree."""
+    reward = tmp_path / "reward.py"
+    reward.write_text("def reward_func(queries, prompts, labels):\n    return {'rewards': 3.0 - ('}' in queries[0])}\n")
+    run = RunDir(tmp_path / "run")
+    settings = settings_of(run, data, "--reward", reward, "--positive-above", 2.5)
+    with reward_grader(str(reward), "auto", positive_above=2.5) as grade:
+        found = grade(["p"] * 2, ["1", "1}"], ["1"] * 2)
+    assert [tuple(item[:2]) for item in found] == [(3.0, "correct"), (2.0, "wrong")]
+    parts = Parts(run, "initial", settings)
+    parts.write([("a", "1", [1], *found[0]), ("a", "1}", [1], *found[1])])
+    assert parts.counts["a"] == Parts(run, "initial", settings).counts["a"] == (2, 1)
+    parts.merge()
+    assert read_samples(run.evaluation("initial"), ["reward"])[1].tolist() == [True, False]
+    assert read_evaluation(run.evaluation("initial"), pa.array(["a"])).hit.tolist() == [True, False]
+    with pytest.raises(UserError, match="made with --positive-above 2.5, not 0.5"):
+        Parts(run, "initial", settings_of(run, data, "--reward", reward))
 
 
 def test_missing_label_key_and_data(tmp_path, data):
     words = ("--model", "m", "--run", tmp_path, "--tag", "x")
     with pytest.raises(UserError, match="--data is missing"):
-        resolve(parsed(*words), "m", RunDir(tmp_path))
+        resolve(parsed(EvaluateOptions, *words), "m", RunDir(tmp_path))
     with pytest.raises(UserError, match="--label-key is missing"):
-        resolve(parsed(*words, "--data", data), "m", RunDir(tmp_path))
+        resolve(parsed(EvaluateOptions, *words, "--data", data), "m", RunDir(tmp_path))
 
 
 def test_room_is_the_hosts_rule():
@@ -236,23 +312,6 @@ def test_a_reward_that_is_not_here_is_told_before_anything_is_written(tmp_path, 
 
 
 # Parts and rounds, with a pool that tosses coins instead of a model ---
-
-
-class Coins:
-    """A pool whose "model" is right with the given probability for each prompt; it stops after `chunks` chunks."""
-
-    size = 1
-
-    def __init__(self, rates, seed=0, chunks=10**9):
-        self.rates, self.random, self.chunks = rates, random.Random(seed), chunks
-
-    def sample(self, chunks, progress):
-        for chunk in chunks:
-            if not self.chunks:
-                raise KeyboardInterrupt
-            self.chunks -= 1
-            progress(sum(request.n for request in chunk))
-            yield chunk, [[[int(self.random.random() < self.rates[r.key]) + 2] for _ in range(r.n)] for r in chunk]
 
 
 def graded(prompts, responses, labels):
@@ -335,41 +394,46 @@ def test_prompt_longer_than_the_model_allows(tmp_path, data):
 # The real engine ----------------------------------------------------------------------------------------------------
 
 
-def command(world, run, tag, *words) -> list[str]:
-    flags = ("--data", world / "train.jsonl", "--input-key", "prompt", "--label-key", "label", "--max-len", 64)
-    return [
-        str(word)
-        for word in (
-            "evaluate",
-            "--model",
-            world / "model",
-            "--run",
-            run,
-            "--tag",
-            tag,
-            *flags,
-            "--max-new-tokens",
-            24,
-            *words,
-        )
-    ]
+def some(world, tmp_path, every: int) -> Path:
+    """A data set of every so manieth prompt of the world."""
+    path = tmp_path / "some.jsonl"
+    path.write_text("".join((world / "train.jsonl").read_text().splitlines(keepends=True)[::every]))
+    return path
+
+
+def stop(words: list[str], log: Path, when) -> None:
+    """Start an evaluation and end it by SIGTERM; what it has started is gone with it."""
+    with log.open("w") as out:
+        process = subprocess.Popen([sys.executable, "-m", "openrlhf_unlearn.cli", *words], stdout=out, stderr=out)
+    while not when():
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    assert process.wait(60) == 143, log.read_text()
+    assert children and not psutil.wait_procs(children, timeout=10)[1]
+    assert "Traceback" not in log.read_text()
+
+
+def command(data, world, run, tag, *words) -> list[str]:
+    named = ["--model", world / "model", "--run", run, "--tag", tag, "--data", data, "--answer-format", "boxed"]
+    flags = ["--input-key", "prompt", "--label-key", "label", "--max-len", 64, "--max-new-tokens", 24]
+    return list(map(str, ("evaluate", *named, *flags, *words)))
 
 
 @pytest.mark.slow
-def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_path):
-    run = RunDir(tmp_path / "run")
-    words = command(world, run, "initial", "-n", 16, "--chunk", 512, "--answer-format", "boxed")
-    process = subprocess.Popen([sys.executable, "-m", "openrlhf_unlearn.cli", *words], start_new_session=True)
-    while process.poll() is None and not list(run.evaluation_parts("initial").glob("part-*.parquet")):
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def test_an_evaluation_that_was_stopped_goes_on_and_agrees_with_the_planted_truth(world, tmp_path):
+    """Its progress moves before the first part is there; SIGTERM leaves nothing behind, and what was sampled stays."""
+    run, log = RunDir(tmp_path / "run"), tmp_path / "log"
+    words = command(some(world, tmp_path, 3), world, run, "initial", "-n", 16, "--chunk", 512, "--engines", 1)
+    stop(words, log, lambda: list(run.evaluation_parts("initial").glob("part-*.parquet")))
+    assert len({int(n) for n in re.findall(r"(\d+)/\d+ ", log.read_text())}) > 3, "progress moves with samples"
     before = len(list(run.evaluation_parts("initial").glob("part-*.parquet")))
-    assert before and not run.evaluation("initial").exists()
+    assert not run.evaluation("initial").exists()
     assert cli.main([*words, "--temperature", "0.5"]) == 1
     assert cli.main(words) == 0
     about = read_json(run.evaluation_json("initial"))
-    assert about["samples"] == 320 * 16 and about["samples_drawn"] <= 320 * 16 - 500 * before
+    assert about["samples"] == 107 * 16 and about["samples_drawn"] <= 107 * 16 - 500 * before
     assert not run.evaluation_parts("initial").exists()
     table = read_table(run.evaluation("initial")).to_pandas()
     assert (table.groupby("prompt_id")["sample"].apply(lambda s: sorted(s) == list(range(16)))).all()
@@ -377,47 +441,23 @@ def test_killed_evaluation_goes_on_and_agrees_with_the_planted_truth(world, tmp_
     truth = read_table(world / "truth.parquet").to_pandas()
     rates = table.groupby("prompt_id")["reward"].mean().rename("rate")
     measured = truth.join(rates, on="prompt_id").groupby("group")["rate"].mean()
-    assert measured.to_dict() == pytest.approx(planted, abs=0.03)
+    assert measured.to_dict() == pytest.approx(planted, abs=0.1)
     first = table.iloc[0]
     tokenizer = build_tokenizer()
     assert tokenizer.decode(list(first.response_tokens)) == first.response
     assert (np.array([text.endswith("<eos>") for text in table.response]) | (table.n_tokens == 24)).all()
     assert cli.main(words) == 0  # there already
     assert cli.main([*words, "-n", "8"]) == 1  # made with other settings
-    assert cli.main([*words, "-n", "20"]) == 0
-    about = read_json(run.evaluation_json("initial"))
-    assert about["samples"] == 320 * 20 and about["samples_drawn"] == 320 * 4
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engines", [1, 2])
-def test_progress_moves_with_samples_and_nothing_outlives_sigterm(world, tmp_path, engines):
+def test_adaptive_evaluation_with_two_engines_stopped_and_resumed(world, tmp_path):
     run, log = RunDir(tmp_path / "run"), tmp_path / "log"
-    words = command(world, run, "initial", "--chunk", 10_000, "--answer-format", "boxed", "--engines", engines)
-    with log.open("w") as out:
-        process = subprocess.Popen([sys.executable, "-m", "openrlhf_unlearn.cli", *words], stdout=out, stderr=out)
-    sampled = []
-    while len(sampled) < 3:  # more than once before the one chunk is there
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.1)
-        sampled = sorted({int(n) for n in re.findall(r"(\d+)/10240", log.read_text())} - {0, 10240})
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert children and not list(run.evaluation_parts("initial").glob("part-*"))
-    process.terminate()
-    assert process.wait(60) == 143, log.read_text()
-    assert not psutil.wait_procs(children, timeout=10)[1]
-    assert "Traceback" not in log.read_text()
-
-
-@pytest.mark.slow
-def test_adaptive_evaluation_and_two_engines(world, tmp_path):
-    run = RunDir(tmp_path / "run")
-    some = tmp_path / "some.jsonl"
-    some.write_text("".join((world / "train.jsonl").read_text().splitlines(keepends=True)[:96]))
-    flags = ("--adaptive", "--engines", 2, "--answer-format", "boxed", "--data", some)
-    assert cli.main(command(world, run, "initial", *flags)) == 0
+    words = command(some(world, tmp_path, 3), world, run, "initial", "--adaptive", "--engines", 2)
+    stop(words, log, lambda: re.search(r" [1-9]\d*/3424 ", log.read_text()))
+    assert cli.main(words) == 0
     about = read_json(run.evaluation_json("initial"))
-    assert about["prompts"] == 96 and about["samples"] <= 96 * 18
+    assert about["prompts"] == 107 and about["samples"] <= 107 * 18
     planted = read_json(world / "world.json")["initial_pass_rate"]
     table = read_table(run.evaluation("initial")).to_pandas()
     truth = read_table(world / "truth.parquet").to_pandas().set_index("prompt_id")["group"]

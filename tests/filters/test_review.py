@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from openrlhf_unlearn.filters import FILTERS, FilterConfig, Group, Rollout, load_filter
 from openrlhf_unlearn.filters.forgetting import Forgetting
-from openrlhf_unlearn.filters.review import AT_MOST, EVERY
+
+EVERY, AT_MOST = FilterConfig(k=4).review_every, FilterConfig(k=4).review_at_most
 
 CONFIG = FilterConfig(k=2, oversample_factor=2, adaptive=True)
 histories = st.lists(

@@ -82,8 +82,10 @@ def is_wrong(mutant: str, label: str, kind: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _values(text: str) -> list[complex] | None:
     """The expression's values at two points; None for what is no plain expression."""
-    if re.search(r"[=<>,;\[\]]|\\(?:le|ge|ne|in|cup|cap|pm|text|mathrm|left|begin|infty)", text):
+    text = re.sub(r"\\(?:left|right)(?![a-z])", "", text)
+    if re.search(r"[=<>,;]|\\(?:le|ge|ne|in|cup|cap|pm|text|mathrm|begin|infty)", text):
         return None
+    text = text.replace("[", "(").replace("]", ")") if "\\sqrt[" not in text else text  # no comma: no interval
     try:
         expression = latex2sympy(text)
         names = {str(symbol): symbol for symbol in expression.free_symbols}

@@ -3,14 +3,20 @@
 What is measured is processor time of this thread; costs below a tenth of a second are not told apart.
 """
 
+import ast
+import importlib
+import pkgutil
+import re
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from openrlhf_unlearn import grading
 from openrlhf_unlearn.grading import choices, extract, labelling
 from openrlhf_unlearn.grading.classify import shape
-from openrlhf_unlearn.grading.nodes import Unreadable
+from openrlhf_unlearn.grading.formula.nodes import Unreadable
 
 LENGTH, READ, FLOOR_S = 20_000, 4_000, 0.1  # characters of a response, and of a formula
 PIECES = r"""
@@ -33,6 +39,7 @@ PHRASES = [
     "x ,",
     "because ,",
 ]
+PHRASES += ["\\begin{align*}", "\\end{align*}", "I doubt ", "not sure ", "- ", "====\n", "comb(1,", "3 min "]
 PHRASES += ["cannot be determined from the data + given ", "x=1 or ", "\nUser", "is 5 or "]
 
 
@@ -76,6 +83,32 @@ def test_twice_the_length_takes_about_twice_the_time(function):
             ratio = min(cost(function, twice) for _ in range(3)) / min(cost(function, once) for _ in range(3))
             if ratio > 3:
                 slow.append((start, piece, ratio))
+    assert slow == []
+
+
+def expressions() -> dict[str, re.Pattern]:
+    """Every regular expression of the package: the compiled ones, and the texts that functions give to re."""
+    found = {}
+    for module in pkgutil.walk_packages(grading.__path__, grading.__name__ + "."):
+        loaded = importlib.import_module(module.name)
+        found |= {value.pattern: value for value in vars(loaded).values() if isinstance(value, re.Pattern)}
+        for node in ast.walk(ast.parse(Path(loaded.__file__).read_text(encoding="utf-8"))):
+            written = isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.") and node.args
+            if written and isinstance(node.args[0], ast.Constant):
+                found.setdefault(node.args[0].value, re.compile(node.args[0].value))
+    return found
+
+
+@pytest.mark.parametrize("pattern", expressions().values(), ids=lambda pattern: pattern.pattern[:30])
+def test_every_regular_expression_is_linear(pattern):
+    """Over texts that begin to match it again and again; a quadratic one takes longer than the floor at this length."""
+    slow = []
+    for piece in PIECES.split() + PHRASES:
+        once, twice = piece * (1_000 // len(piece)), piece * (2_000 // len(piece))
+        if cost(pattern.findall, twice) < FLOOR_S / 5:
+            continue
+        if min(cost(pattern.findall, twice) for _ in range(3)) > 3 * min(cost(pattern.findall, once) for _ in range(3)):
+            slow.append(piece)
     assert slow == []
 
 

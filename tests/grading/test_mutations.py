@@ -1,4 +1,7 @@
-"""An answer that is wrong by one digit, sign, operator or bracket is graded wrong."""
+"""An answer that is wrong by one digit, sign, operator or bracket is graded wrong.
+
+`python benchmarks/mutations.py` grades 20,000 of them, of which 0.999 must be wrong.
+"""
 
 import pytest
 
@@ -6,8 +9,6 @@ from openrlhf_unlearn.grading import MathGrader
 from tests.grading import real
 from tests.grading.mutations import KINDS, changed, is_wrong, sample
 from tests.grading.pairs import PAIRS
-
-BAR = 0.999  # of the mutants are graded wrong; `python benchmarks/mutations.py` grades 20,000
 
 
 def test_what_a_mutant_is():
@@ -23,9 +24,9 @@ def test_mutants_are_graded_wrong(texts):
     labels = real.answers() if texts == "real" else sorted({label for _, label, *_ in PAIRS})
     if not labels:
         pytest.skip(f"no real problems in {real.FOLDER}; set OPENRLHF_UNLEARN_DATA")
-    wrong = sample(labels, 1000 if texts == "real" else 300)
+    wrong = sample(labels, 60)
     assert {kind for kind, *_ in wrong} == set(KINDS)
     with MathGrader(2, timeout_s=20) as grader:
         grades = grader.grade([rf"\boxed{{{answer}}}" for _, answer, _ in wrong], [label for *_, label in wrong])
     passed = [item for item, grade in zip(wrong, grades, strict=True) if grade.verdict == "correct"]
-    assert len(passed) <= round((1 - BAR) * len(wrong)), passed
+    assert passed == []

@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrlhf_unlearn.grading import shapes
-from openrlhf_unlearn.grading.classify import shape
-from openrlhf_unlearn.grading.clean import cleaned
-from openrlhf_unlearn.grading.nodes import Unreadable, writing_of
-from openrlhf_unlearn.grading.reader import nodes
-from openrlhf_unlearn.grading.units import unit_of
+from openrlhf_unlearn.grading.classify import shape, shapes
+from openrlhf_unlearn.grading.formula.clean import cleaned
+from openrlhf_unlearn.grading.formula.nodes import Unreadable, writing_of
+from openrlhf_unlearn.grading.formula.reader import nodes
+from openrlhf_unlearn.grading.formula.units import unit_of
 
 
 @pytest.mark.parametrize(
@@ -64,6 +63,11 @@ def test_kinds(text, kind):
         (["cm"], "cm"),
         (["square", "meters"], "m^2"),
         (["km", "/", "h"], "km/h"),
+        (["kph"], "km/h"),
+        (["m", "·", "s", "^-2"], "m/s^2"),
+        (["N", "·", "m"], "N·m"),
+        (["m", "N"], "N·m"),
+        (["m", "/"], None),
         (["miles", "per", "hour"], "mi/h"),
         (["five-dollar", "bills"], ""),
         (["students"], ""),

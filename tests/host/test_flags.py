@@ -66,11 +66,12 @@ def test_actors_of_another_folder_read_the_same_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     args = arguments(
         "--unlearn.filter", "review+mine.py:Mine", "--unlearn.skip_prompts", "skip.json", "--unlearn.only_prompts",
-        "learnability.parquet:easy", "--unlearn.answer_format", "mine.py:Format",
+        "learnability.parquet:easy", "--unlearn.answer_format", "mine.py:Format", "--unlearn.sampler", "mine.py:Mine",
     )  # fmt: skip
     _make_absolute(args)
     own = args.unlearn
     assert own.filter == f"review+{tmp_path}/mine.py:Mine"
+    assert own.sampler == f"{tmp_path}/mine.py:Mine"
     assert own.skip_prompts == f"{tmp_path}/skip.json"
     assert own.only_prompts == f"{tmp_path}/learnability.parquet:easy"
     assert own.answer_format == f"{tmp_path}/mine.py:Format"

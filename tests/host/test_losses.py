@@ -48,6 +48,6 @@ def test_the_symmetric_flag_contradicts_too():
 
 
 def test_an_unknown_name_lists_the_presets():
-    with pytest.raises(UsageError, match="as_given, baseline, clip_higher, no_kl"):
+    with pytest.raises(UsageError, match="as_given, baseline, clip_higher, maxrl, discrepancy_constrained, no_kl"):
         apply_loss(host_args("dapo"), [])
-    assert set(LOSSES) == {"as_given", "baseline", "clip_higher", "no_kl"}
+    assert set(LOSSES) == {"as_given", "baseline", "clip_higher", "maxrl", "discrepancy_constrained", "no_kl"}

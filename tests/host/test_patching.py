@@ -1,5 +1,6 @@
 """The patch on a copy of the installed OpenRLHF's originals."""
 
+import functools
 import json
 import os
 import shutil
@@ -24,13 +25,23 @@ def content(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-@pytest.fixture
-def host(tmp_path):
-    """A copy of the installed host with its own original bytes, whether or not it is patched just now."""
-    folder = tmp_path / "openrlhf"
+@pytest.fixture(scope="module")
+def unpatched(tmp_path_factory):
+    """The installed host with its own original bytes, whether or not it is patched just now."""
+    folder = tmp_path_factory.mktemp("unpatched") / "openrlhf"
     shutil.copytree(host_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
     Patch(folder).revert()
     return folder
+
+
+@pytest.fixture
+def host(unpatched, tmp_path, monkeypatch):
+    """A copy of it, of which no file is rewritten twice."""
+    monkeypatch.setattr(patching, "rewrite", rewritten)
+    return Path(shutil.copytree(unpatched, tmp_path / "openrlhf"))
+
+
+rewritten = functools.cache(rewrite)
 
 
 def test_apply_is_complete_idempotent_and_reverts_to_identical_bytes(host):
@@ -115,9 +126,11 @@ def test_an_edited_file_is_neither_patched_over_nor_reverted(host, patched_first
 
 
 COMMANDS = """
-import sys
+import functools, sys
 from pathlib import Path
+from openrlhf_unlearn.host import patching
 from openrlhf_unlearn.host.patching import Patch
+patching.rewrite = functools.cache(patching.rewrite)
 for line in sys.stdin:
     getattr(Patch(Path(sys.argv[1])), line.strip())()
     print("done", flush=True)
@@ -204,25 +217,31 @@ def test_site_packages_of_another_user_give_one_line(host):
     assert content(host) == before
 
 
+VERB = """
+import sys
+from openrlhf_unlearn.cli import main
+sys.stderr = sys.stdout
+for words in ("status", "apply", "apply", "status"):
+    print("exit code", main(["patch", words]))
+"""
+
+
 def test_the_command_shows_applies_and_reverts(host):
-    """On a copy that comes first on the path; its launcher then answers with our flags among the host's."""
-    environment = {**os.environ, "PYTHONPATH": str(host.parent)}
+    """On a copy that comes first on the path, whose launcher is then ours."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(host.parent), os.environ.get("PYTHONPATH", "")])}
 
-    def call(*words, expect=0):
-        done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, env=environment)
-        assert done.returncode == expect, done.stderr
-        return done.stdout + done.stderr
+    def call(*words):
+        return subprocess.run([sys.executable, *words], capture_output=True, text=True, env=environment)
 
-    def patch(action, **kwargs):
-        return call("openrlhf_unlearn.cli", "patch", action, **kwargs).splitlines()
-
-    assert str(host) in patch("status")[-1] and patch("status")[-1].endswith("not patched")
-    assert patch("apply")[-1].endswith(f"{len(ORIGINALS[host_version()]) + 1} files written")
-    assert patch("apply")[-1].endswith("already applied")
-    assert patch("status")[-1].endswith(": patched")
-    assert "--unlearn.filter" in call("openrlhf.cli.train_ppo", "--plugin", "unlearn", "--help")
+    said = call("-c", VERB).stdout
+    assert [text.splitlines()[-1].rpartition(": ")[2] for text in said.split("\nexit code 0\n")[:-1]] == [
+        "not patched", f"{len(ORIGINALS[host_version()]) + 1} files written", "already applied", "patched",
+    ]  # fmt: skip
+    assert str(host) in said
+    assert "no such plugin" in call("-m", "openrlhf.cli.train_ppo", "--plugin", "nope").stderr
     (host / FILE).write_text("# mine")
-    assert FILE in patch("revert", expect=1)[-1]
+    refused = call("-m", "openrlhf_unlearn.cli", "patch", "revert")
+    assert refused.returncode == 1 and FILE in refused.stderr.splitlines()[-1]
 
 
 def test_without_a_host_there_is_one_line(monkeypatch):

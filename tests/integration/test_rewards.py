@@ -34,8 +34,12 @@ def reward(tmp_path):
 
 def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor(world, tmp_path, reward):
     """Rewards never pass 0.5; the host's penalty overwrites them; the filter is named relative to the launcher."""
-    training = Training(world, tmp_path)
+    half = tmp_path / "half.jsonl"
+    half.write_text("".join((world / "train.jsonl").read_text().splitlines(keepends=True)[::2]))
+    training = Training(world, tmp_path, data=half)
     text = training(
+        rollout__batch_size=16,
+        train__batch_size=64,
         reward__remote_url=reward,
         reward__stop_properly_penalty_coef=-0.5,
         actor__lr_scheduler="cosine_with_min_lr",

@@ -260,7 +260,7 @@ def test_refuses_an_empty_evaluation(runs):
 
 def test_refuses_rewards_that_are_text(runs):
     change_evaluation(runs[0], lambda t: set_column(t, "reward", ["good"] * t.num_rows))
-    refused(runs, "rewards that are no numbers")
+    refused(runs, "holds string, not numbers")
 
 
 def test_a_broken_summary_stops_it_before_any_run_is_changed(runs, capsys):

@@ -68,7 +68,10 @@ def test_the_curve_is_the_mean_as_sampled(done):
     group = {row["prompt_id"]: row["group"] for row in read_table(done.learnability).to_pylist()}
     rewards = [r["mean_reward"] for r in table if not r["processed"] and group[r["prompt_id"]] == "learnable"]
     at = [i for i, key in enumerate(zip(data["group"], data["step"], strict=True)) if key == ("learnable", 3.0)]
-    assert data["mean_reward"][at[0]] == pytest.approx(np.mean(rewards)) and data["visits"][at[0]] == 12
+    assert (
+        data["pass_rate"][at[0]] == data["mean_reward"][at[0]] == pytest.approx(np.mean(rewards))
+        and data["visits"][at[0]] == 12
+    )
     assert [data["low"][at[0]], data["high"][at[0]]] == pytest.approx(rate_interval(np.array(rewards))[1])
 
 
@@ -95,8 +98,9 @@ def test_one_wrong_answer_everywhere_makes_the_label_suspect(tmp_path):
     evaluate(run, made, "initial")
     evaluate(run, made, "final", response=lambda p, i, right: rf"\boxed{{{p.label if right else 77}}}")
     assert analyze(run) == 0
-    suspects = json.loads((run.report.parent / "lists/consensus.json").read_text())
-    assert set(suspects) == {p.id for p in made if p.kind == "no_reward"}
+    causes = {row["prompt_id"]: row["cause"] for row in read_table(run.causes).to_pylist()}
+    assert causes.keys() == {p.id for p in made if p.kind == "no_reward"}
+    assert set(causes.values()) <= {"wrong_label", "undecided"}
 
 
 def test_markdown_and_json_for_machines(run, capsys):

@@ -1,5 +1,3 @@
-import argparse
-
 import pyarrow as pa
 import pytest
 
@@ -8,14 +6,13 @@ from openrlhf_unlearn.labels.classify import classify
 from openrlhf_unlearn.pipeline import regrade
 from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, read_json, read_table, write_table
 from tests.labels.runs import make_run
+from tests.words import parsed
 
 OLD_LIES = 1  # the row of the prompt whose right answers were graded wrong
 
 
-def arguments(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    regrade.add_arguments(parser)
-    return parser.parse_args(list(words))
+def arguments(*words: str) -> regrade.RegradeOptions:
+    return parsed(regrade.RegradeOptions, *words)
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ def test_one_clear_line(model, run, tmp_path, capsys):
     assert "exclude each other" in refused(model, run, capsys, "--full", "--adapter", "x")
     assert "--device nothing cannot be used" in refused(model, run, capsys, "--device", "nothing")
     assert "--temperature must be above 0" in refused(model, run, capsys, "--temperature", "0")
-    assert "--workers must be at least 0" in refused(model, run, capsys, "--workers", "-1")
+    assert "--workers -1: must not be negative" in refused(model, run, capsys, "--workers", "-1")
     assert "does not fit the model" in refused(model, run, capsys, "--adapter", str(tmp_path))
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from openrlhf_unlearn.probe.rollouts import HARD, _draw
 from openrlhf_unlearn.probe.measures.interference import grpo_weight
+from openrlhf_unlearn.probe.rollouts import HARD, _draw
 
 
 def test_no_label_decides_what_is_probed():

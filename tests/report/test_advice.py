@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from openrlhf_unlearn.report.advice import advise, consensus_answers
+from openrlhf_unlearn.report.advice import advise
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Say
 from tests.report.worlds import prompts, start, train
@@ -40,7 +40,7 @@ def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None):
     none = np.zeros(size)
     failed = {"timeout": np.full(size, failed), "error": none, "no_answer": none}
     return SimpleNamespace(
-        groups=np.array(groups, dtype=object), size=size, config={}, runs=[], judgements={},
+        groups=np.array(groups, dtype=object), size=size, config={}, runs=[], judgements={}, causes=None,
         visits=SimpleNamespace(n=np.full(size, n), n_positive=none, failed=failed), per_prompt=lambda values: values,
         summary={"forecast": forecast} if forecast else {},
         label_column=lambda name: np.broadcast_to(np.asarray(confidence, float), size),
@@ -86,12 +86,7 @@ def test_more_samples_only_where_a_group_is_open():
     assert "evaluate" not in given(seen(["mixed", "easy"], confidence=0.95))
 
 
-def test_consensus_needs_most_samples_to_agree():
-    def found(answers: list[str], verdict: str = "wrong") -> dict:
-        return consensus_answers(None, [(0, rf"\boxed{{{answer}}}", verdict) for answer in answers])
-
-    assert found(["7"] * 6 + ["8"] * 4) == {0: "7"}
-    assert not found(["7"] * 5 + ["8"] * 5) and not found(["7"] * 3) and not found(["7"] * 10, "correct")
+def test_no_word_of_a_consensus_that_is_none():
     assert "consensus" not in given(seen(["unlearnable"]))
 
 

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from openrlhf_unlearn.probe.analysis import order
 from openrlhf_unlearn.report.answer import _gradients, _never_rewarded, _rewarded, _what, answer
 from openrlhf_unlearn.report.build import clean
 from openrlhf_unlearn.report.groups import HARD, group_table
@@ -156,6 +155,9 @@ def test_gradients_of_one_kind_are_not_said_to_tell():
 
 @pytest.mark.parametrize("width", [0.0, 0.1])
 def test_an_order_needs_intervals_with_width_that_are_apart(width):
+    pytest.importorskip("torch")
+    from openrlhf_unlearn.probe.analysis import order
+
     means = {"easy": 0.3, "learnable": 0.2, "unlearnable": 0.1}
     rows = {name: {"corrected": mean, "low": mean - width, "high": mean + width} for name, mean in means.items()}
     assert "separated" not in order(rows)

@@ -1,6 +1,5 @@
 """The page in a real browser: Debian's Chromium, driven by Playwright, on a desktop and a phone, light and dark."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -10,9 +9,11 @@ import pytest
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.pipeline import analyze
+from openrlhf_unlearn.report.decisions import read_decisions
 from openrlhf_unlearn.report.screenshots import browser
-from openrlhf_unlearn.store.run_dir import read_json, read_table, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_table
 from tests.report.worlds import NASTY, full_run, prompt_id, prompts, start, train, whole_run
+from tests.words import parsed
 
 pytestmark = pytest.mark.slow
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -170,7 +171,7 @@ def test_an_open_prompt_shows_curve_neighbours_and_both_kinds_of_rollouts(page):
     assert titles[:3] == ["Reward over training", "Nearest by gradient (cosine)", "Farthest by gradient (cosine)"]
     assert titles[3:] == ["Correct (4)", "Incorrect (4)"]
     assert page.locator("#prompt-body .curve circle").count() == 6
-    neighbour = page.get_attribute(".neighbours a >> nth=0", "href").removeprefix("#prompt=")
+    neighbour = page.get_attribute(".neighbours a >> nth=0", "href").rpartition("prompt=")[2]
     page.click(".neighbours a >> nth=0")
     wait_for(page, "#prompt-title", neighbour)
     assert page.input_value(".share input") == page.url
@@ -268,21 +269,33 @@ def test_colours_can_be_chosen(page, look):
 
 def make_page(run, *others, live: int | None = None, flags=()) -> str:
     """The address of the page of runs, as `analyze` or, with `live`, `analyze --watch` makes it."""
-    parser = argparse.ArgumentParser()
-    analyze.add_arguments(parser)
-    args = parser.parse_args([*map(str, (run, *others)), "--no-evaluate", "--no-probe", "--figure-files", *flags])
-    analyze.analyze(args, live=live)
+    words = (run, *others, "--no-evaluate", "--no-probe", "--figure-files", *flags)
+    analyze.make_report(parsed(analyze.OPTIONS, *words), live)
     return run.report.as_uri()
 
 
 @pytest.fixture(scope="module")
-def others(tmp_path_factory) -> list[str]:
-    """Addresses of the page of a run with nothing but rewards, and of two runs compared."""
-    folder, made = tmp_path_factory.mktemp("others"), prompts(4)
-    little = start(folder / "little", made)
-    train(little, made, 3)
-    two = [full_run(folder / name, each=4) for name in ("stock", "other")]
-    return [make_page(little), make_page(*two, flags=["--compare"])]
+def compared(tmp_path_factory) -> tuple[str, list[str]]:
+    """The address of the page of two runs, the second of which broke three prompts; and these."""
+    folder, made = tmp_path_factory.mktemp("compared"), prompts(4)
+    two = [full_run(folder / name, made=made) for name in ("stock", "other")]
+    broken = [prompt.id for prompt in made[:3]]
+    table = read_table(two[1].evaluation("final")).to_pylist()
+    for row in table:
+        if row["prompt_id"] in broken:
+            row.update(reward=0.0, verdict="wrong", response=r"Divide by zero, so \boxed{77}")
+    write_table(two[1].evaluation("final"), pa.Table.from_pylist(table, schema=SCHEMAS["evaluations"]))
+    return make_page(*two, flags=["--compare"]), broken
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory, compared) -> list[str]:
+    """Addresses of the page of a run with nothing but rewards and a conversation, and of two runs compared."""
+    made = prompts(4)
+    little = start(tmp_path_factory.mktemp("others") / "little", made)
+    turns = [{"role": "assistant", "content": "let me add"}, {"role": "tool", "content": "<b>4</b>"}]
+    train(little, made, 3, rollouts=[json.dumps(turns)])
+    return [make_page(little), compared[0]]
 
 
 @everywhere
@@ -305,7 +318,7 @@ def test_a_live_page_loads_itself_again_unless_it_is_read_or_paused(chromium, tm
     page.goto(make_page(run, live=1))
     page.wait_for_selector("html[data-ready]")
     page.fill("#search", "plus")
-    page.evaluate("document.activeElement.blur()")
+    page.click("h1")  # reads no more
     train(run, made, 2)
     make_page(run, live=1)
     page.locator(".facts dd", has_text="2").nth(0).wait_for()
@@ -316,3 +329,141 @@ def test_a_live_page_loads_itself_again_unless_it_is_read_or_paused(chromium, tm
     page.wait_for_timeout(2500)
     assert page.evaluate("window.same") and page.inner_text("#pause") == "Refresh is paused"
     page.close()
+
+
+def opened(chromium, address: str):
+    page = chromium.new_page(viewport={"width": 1280, "height": 844})
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]")
+    return page
+
+
+def tab_to(page, selector: str, most: int = 80) -> None:
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached by keyboard")
+
+
+def test_what_a_second_run_broke_is_found_and_exported_by_keyboard_alone(chromium, compared):
+    address, broken = compared
+    page = opened(chromium, address)
+    tab_to(page, "#by-change")
+    page.keyboard.type("broken")
+    wait_for(page, "#found", "3 of 16 prompts")
+    assert page.locator(".change.broken").count() == 3
+    tab_to(page, "#save-found")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert sorted(json.loads(Path(download.value.path()).read_text())) == sorted(broken)
+    page.wait_for_url("**#change=3")
+    page.click("#filters button[type=reset]")
+    page.click("text=Show what it broke")
+    wait_for(page, "#found", "3 of 16 prompts")
+    page.wait_for_url("**#change=3")
+    again = opened(chromium, page.url)
+    wait_for(again, "#found", "3 of 16 prompts")
+    again.click(f"{SHOWN} a")
+    again.wait_for_selector("#prompt-body .question")
+    assert "broken" in again.inner_text("#prompt-body .pairs")
+    titles = again.eval_on_selector_all("#prompt-body .sides h3", "all => all.map(h => h.textContent)")
+    assert titles == ["stock (4)", "other (4)"]
+    for side in (1, 2):
+        again.locator(f"#prompt-body .sides > div:nth-child({side}) .rollout button").last.click()
+    assert again.locator(".beside .said").count() == 2 and again.locator(".beside mark").count()
+    page.close()
+    again.close()
+
+
+def test_rollouts_are_searched_and_what_is_found_is_marked(chromium, compared):
+    page = opened(chromium, compared[0])
+    page.select_option("#search-in", "rollouts")
+    page.fill("#search", '"divide by" ZERO')
+    wait_for(page, "#found", "3 of 16 prompts, 6 rollouts")
+    assert page.locator(f"{SHOWN} .passage mark").count() >= 3
+    page.click(f"{SHOWN} a")
+    page.wait_for_selector("#prompt-body .question")
+    assert page.locator(".rollout.hit").count() == 2
+    assert {mark.lower() for mark in page.locator(".rollout mark").all_inner_texts()} == {"divide by", "zero"}
+    page.keyboard.press("Escape")
+    page.select_option("#by-verdict", "correct")
+    wait_for(page, "#found", "0 of 16")
+    page.fill("#search", "")
+    page.select_option("#by-source", "final")
+    wait_for(page, "#found", "rollouts")
+    page.wait_for_url("**#in=rollouts&verdict=correct&step=final")
+    found = page.inner_text("#found")
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    wait_for(page, "#found", found)
+    page.close()
+
+
+def test_decisions_are_kept_undone_and_read_again(chromium, compared, tmp_path):
+    address, broken = compared
+    page = opened(chromium, f"{address}#change=3")
+    page.click("#mark-found button:has-text('Label wrong')")
+    wait_for(page, "#decided", "3 label wrong")
+    page.click(f"{SHOWN} a")
+    page.wait_for_selector("#prompt-body .question")
+    first = page.inner_text("#prompt-title").removeprefix("Prompt ")
+    page.fill(".decide-one label:has-text('Right label') input", "8")
+    page.fill(".decide-one label:has-text('Note') input", "<b>sure</b>")
+    page.click("#next")
+    wait_for(page, "#prompt-title", broken[1] if first != broken[1] else "Prompt")
+    page.click(".decide-one button:has-text('Drop')")
+    page.keyboard.press("Escape")
+    wait_for(page, "#decided", "1 drop, 2 label wrong, 0 keep, 1 note")
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    assert page.locator(f"{SHOWN} .tag").count() == 3
+    with page.expect_download() as download:
+        page.click("#save-decisions")
+    path = tmp_path / "decisions.json"
+    download.value.save_as(path)
+    made = read_decisions(path)
+    assert set(made) == set(broken) and (made[first].label, made[first].note) == ("8", "<b>sure</b>")
+    with page.expect_download() as download:
+        page.click("[data-save=label_wrong]")
+    assert len(json.loads(Path(download.value.path()).read_text())) == 2
+    page.select_option("#by-mark", "drop")
+    wait_for(page, "#found", "1 of 16")
+    page.click("#forget")
+    wait_for(page, "#decided", "Nothing is decided")
+    page.click("#undo")
+    wait_for(page, "#decided", "1 drop")
+    page.click("#forget")
+    page.set_input_files("#load-decisions", path)
+    wait_for(page, "#decided", "Read: 3 decisions")
+    (tmp_path / "other.json").write_text("[]")
+    page.set_input_files("#load-decisions", tmp_path / "other.json")
+    wait_for(page, "#decided", "other.json holds no decisions")
+    page.close()
+
+
+def test_kinds_of_failure_lead_to_their_prompts(page, run):
+    failures = read_json(run.summary)["report"]["failures"]
+    page.click("[data-failure='0']")
+    wait_for(page, "#found", f"{failures['kinds'][0]['prompts']} of")
+    page.click("nav a:has-text('Answer')")
+    assert page.evaluate("document.activeElement.id") == "answer" and "failure=0" in page.url
+
+
+def test_a_conversation_is_shown_by_its_turns(chromium, others):
+    page = opened(chromium, others[0])
+    page.click(f"{SHOWN} a")
+    page.wait_for_selector(".turn")
+    assert page.locator(".turn").first.inner_text().split() == ["assistant", "let", "me", "add"]
+    assert page.locator(".turn").nth(1).inner_text().endswith("<b>4</b>")
+    page.close()
+
+
+def test_back_and_forth_in_the_history(page):
+    page.fill("#search", "plus 1?")
+    page.wait_for_url("**#q=plus*")
+    page.click(f"{SHOWN} a")
+    page.wait_for_selector("#prompt[open] .question")
+    page.go_back()
+    page.wait_for_selector("#prompt:not([open])", state="hidden")
+    assert page.input_value("#search") == "plus 1?"

@@ -138,7 +138,7 @@ def test_variants_count_an_original_once(run):
 
 def test_a_run_that_trained_on_one_group_alone_is_named():
     rows = [("easy", "all"), ("unlearnable", "all"), ("unlearnable", "alone")]
-    row = {"step": 1, "mean_reward": 0.5, "low": 0.4, "high": 0.6}
+    row = {"step": 1, "pass_rate": 0.5, "low": 0.4, "high": 0.6}
     figure = plt.figure(layout="constrained")
     compared_rewards.FIGURE.draw(figure, columns([{**row, "group": group, "run": run} for group, run in rows]))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["all", "alone"]

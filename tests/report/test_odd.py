@@ -41,7 +41,7 @@ def test_what_is_no_number_is_left_out_of_means_and_shown_as_nothing(tmp_path, c
     report = report_of(run)
     assert "NaN" not in run.summary.read_text() and "Infinity" not in run.summary.read_text()
     assert [visit[4] for visit in report["prompt_table"]["curve"][0]] == [None] * 6
-    assert all(np.isfinite(report["figures"]["reward_by_group"]["data"]["mean_reward"]))
+    assert all(np.isfinite(report["figures"]["reward_by_group"]["data"]["pass_rate"]))
     with (run.report.parent / "prompts.csv").open() as lines:
         assert not {"nan", "inf", "-inf"} & {value for row in csv.reader(lines) for value in row}
     out = capsys.readouterr().out

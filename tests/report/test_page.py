@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from openrlhf_unlearn import cli
+from openrlhf_unlearn.report.changes import KINDS
 from openrlhf_unlearn.report.figures import all_figures
 from openrlhf_unlearn.report.numbers import Say, look_up, show
 from openrlhf_unlearn.report.page import policy
@@ -65,7 +66,7 @@ def run(tmp_path_factory):
 
 def test_everything_is_drawn_that_has_data(run):
     drawn = set(read_json(run.summary)["report"]["figures"])
-    others = {"augmentation", "variants", "compared_stages"}
+    others = {"augmentation", "variants", "transfer", "compared_stages"}
     assert {figure.name for figure in all_figures()} - drawn == others
     for name in drawn:
         assert f'id="figure-{name}"' in run.report.read_text()
@@ -96,7 +97,10 @@ def test_numbers_of_prompts_are_those_of_the_csv(run):
     assert about["rows"] == len(rows) and about["columns"] == list(rows[0])
     for name in about["columns"][2:]:
         for row, shown in zip(rows, data[name], strict=True):
-            assert shown is None if row[name] == "" else shown == pytest.approx(float(row[name]), abs=5.1e-5), name
+            if name.startswith("change_"):
+                assert row[name] == (KINDS[shown] if shown >= 0 else ""), name
+            else:
+                assert shown is None if row[name] == "" else shown == pytest.approx(float(row[name]), abs=5.1e-5), name
 
 
 def test_numbers_of_the_prompt_browser_are_those_of_the_summary(run):

@@ -10,7 +10,7 @@ from openrlhf_unlearn.report.figures.curves import reward_curves
 from openrlhf_unlearn.report.figures.pass_rates import FIGURE as PASS_RATES
 from openrlhf_unlearn.report.groups import group_table
 from openrlhf_unlearn.report.material import Material, Tally
-from openrlhf_unlearn.store.run_dir import SCHEMAS, write_json, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMAS, read_table, write_json, write_table
 from tests.evaluation.test_adaptive import stopped
 from tests.report.worlds import classify, evaluate, prompts, start, train
 
@@ -63,6 +63,22 @@ def test_at_most_one_in_twenty_unchanged_prompts_shows_a_change(rate, sizes):
     assert (found != 0).mean() <= 0.05
     better = verdicts(tally(32, np.array([1])), tally(32, np.array([30])))
     assert better.tolist() == [1.0]
+
+
+def test_curves_of_shaped_rewards_are_shares_of_correct_rollouts(tmp_path):
+    """Rewards of -1 and 1, and scores: what is drawn is between 0 and 1, whatever trained."""
+    made = prompts(40, ("learnable",))
+    run = start(tmp_path / "run", made)
+    train(run, made, 3)
+    before = reward_curves(Material([run]).visits, Material([run]).curve_groups)
+    for step in run.steps():
+        table = read_table(run.step_file("rewards", step))
+        shaped = pa.array(2 * table["mean_reward"].to_numpy() - 1)
+        at = table.column_names.index("mean_reward")
+        write_table(run.step_file("rewards", step), table.set_column(at, "mean_reward", shaped))
+    after = reward_curves(Material([run]).visits, Material([run]).curve_groups)
+    assert [row["pass_rate"] for row in after] == pytest.approx([row["pass_rate"] for row in before])
+    assert [row["mean_reward"] for row in after] == pytest.approx([2 * row["mean_reward"] - 1 for row in before])
 
 
 @pytest.mark.parametrize("evaluated", [False, True])

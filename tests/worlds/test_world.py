@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from openrlhf_unlearn.cli import main
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.run_dir import prompt_id
+from openrlhf_unlearn.store.run_dir import prompt_id, read_json
 from openrlhf_unlearn.worlds.model import build_model, pass_rates, warm_up
 from openrlhf_unlearn.worlds.task import CAUSES, SETTINGS, draw_prompts
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
@@ -103,10 +103,12 @@ def test_an_untrained_model_is_never_right():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", ["standard", "steady"])
-def test_success_at_the_start(tmp_path, setting):
-    """0.62, once in 24 for all that is hard and rewarded, and 0, with room for the seed."""
-    world = write_world(tmp_path / "world", setting, seed=1)
+def test_success_at_the_start(world):
+    """0.62, once in 24 for all that is hard and rewarded, and 0, with room for the seed.
+
+    Of the world that the other tests train on.
+    """
+    world = read_json(world / "world.json")
     rates = world["initial_pass_rate_by_cause"]
     assert 0.45 < rates["known"] < 0.75 and 0.15 < rates["guessable"] < 0.35
     assert all(0.025 < rates[cause] < 0.055 for cause in ("learnable", "beyond", "random"))

@@ -1,7 +1,7 @@
 """SHA-256 of each OpenRLHF file that the rewrite changes, as its wheel has it: what may be rewritten, and nothing else.
 
-For a new version: unpack its wheel and run tests/host/test_hosts.py on it; it names the files that the rewrite would change.
-Read them before adding their sums.
+For a new version: unpack its wheel and run tests/host/test_hosts.py on it; it names the files that the rewrite would
+change. Read them before adding their sums.
 """
 
 _IN_ALL = {

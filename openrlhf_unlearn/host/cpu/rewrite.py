@@ -1,9 +1,9 @@
 """The mechanical rewrite that makes OpenRLHF's code device-agnostic: a program, so that none of its text is ours.
 
 Calls such as `torch.cuda.empty_cache()` become calls of DeepSpeed's accelerator, which on a GPU are the very same
-functions of torch.cuda (tests/host/cpu/test_rewrite.py compares them) and on a CPU do what a CPU needs. Two host functions
-get a first line that takes our path where the accelerator is a CPU, and only there. Before the host starts Ray, ours
-is started where there is no GPU.
+functions of torch.cuda (tests/host/cpu/test_rewrite.py compares them) and on a CPU do what a CPU needs. Two host
+functions get a first line that takes our path where the accelerator is a CPU, and only there. Before the host starts
+Ray, ours is started where there is no GPU.
 """
 
 import ast

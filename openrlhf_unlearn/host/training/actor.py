@@ -9,6 +9,7 @@ from openrlhf.trainer.ray import ppo_actor, ppo_critic
 from openrlhf_unlearn.host.hooks import actor_class
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
 from openrlhf_unlearn.host.training.clipping import ClipCounter, Counts
+from openrlhf_unlearn.host.training.expert import PolicyShaping
 from openrlhf_unlearn.host.training.marks import unlogged
 from openrlhf_unlearn.host.training.schedule import PromptSchedule
 
@@ -18,9 +19,11 @@ class UnlearnActorPPOTrainer(ppo_actor.ActorPPOTrainer):
         super().__init__(*args, **kwargs)
         self.clip_counter = ClipCounter()
         self.clip_counter.attach(self.actor_loss_fn)
+        self.shaping = PolicyShaping(self.args.unlearn.expert_shaping)
+        self.shaping.attach(self.actor_loss_fn)
 
     def training_step(self, experience, *args, **kwargs):
-        self.clip_counter.experience = experience
+        self.clip_counter.experience = self.shaping.experience = experience
         return unlogged(super().training_step(experience, *args, **kwargs))
 
 

@@ -5,26 +5,37 @@ and come back as its experiences.
 """
 
 import math
+from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import ray
 import torch
 from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 from openrlhf.trainer.ray.vllm_engine import batch_vllm_engine_call
 from openrlhf.utils.logging_utils import init_logger
 
+from openrlhf_unlearn.causes.early import by_group, not_learned
 from openrlhf_unlearn.collect.collector import Collector, Sizes, Visit
-from openrlhf_unlearn.collect.judgement import judge
+from openrlhf_unlearn.collect.judgement import Judgement, judge
 from openrlhf_unlearn.collect.prompts import PromptStream, distinct
 from openrlhf_unlearn.collect.selection import select_prompts, write_prompts
 from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.filters import FilterConfig, load_filter
+from openrlhf_unlearn.filters import FilterConfig, Rollout, load_filter
+from openrlhf_unlearn.grading.answer_key import answer_of, key
+from openrlhf_unlearn.host.losses import engine_log_probs_flag
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
-from openrlhf_unlearn.host.training.marks import ID, POSITIVE, REPLAYED, id_number
-from openrlhf_unlearn.host.training.packing import HeldGroup, packer
+from openrlhf_unlearn.host.training.expert import as_response, like, read_traces
+from openrlhf_unlearn.host.training.hints import behind, load_hints, prompt_tokens
+from openrlhf_unlearn.host.training.marks import EXPERT, ID, POSITIVE, REPLAYED, id_number
+from openrlhf_unlearn.host.training.packing import Answer, HeldGroup, made, packer
 from openrlhf_unlearn.host.training.prompts import prompt_rows
 from openrlhf_unlearn.host.training.state import StateTypeError, check_state
+from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
 from openrlhf_unlearn.store.run_dir import RunDir
+
+ANSWER_TOKENS = 200  # at the end of a response, in which its answer is looked for
 
 init_logger("openrlhf_unlearn.collect")  # the collector's own logger passes its lines up to this one
 
@@ -48,6 +59,9 @@ def filter_config(args) -> FilterConfig:
         give_up_below=own.give_up_below,
         buffer_bytes=own.replay_memory * 1e9,
         pack=packer(agent=bool(args.train.agent_func_path)),
+        hint_trains=own.hint_trains,
+        review_every=own.review_every,
+        review_at_most=own.review_at_most,
     )
 
 
@@ -78,18 +92,37 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         chosen = select_prompts(rows, args.unlearn)
         self.chosen_share = len(chosen) / len(rows)
         first_wave = args.rollout.n_samples_per_prompt if args.unlearn.adaptive else 0
+        ids = [row.id for row in chosen]
+        hints = load_hints(args, tokenizer, set(ids)) if args.unlearn.hints else {}
+        filter = load_filter(args.unlearn.filter, replace(filter_config(args), hints=hints))
+        visited = SamplerConfig(ids, filter.samples_per_wave, args.train.seed)
         Collector.__init__(
             self,
             sizes(args),
-            PromptStream(chosen, args.train.seed, args.train.num_episodes),
-            load_filter(args.unlearn.filter, filter_config(args)),
+            PromptStream(chosen, load_sampler(args.unlearn.sampler, visited), args.train.num_episodes),
+            filter,
             Tracker(self.run, args.unlearn.save_rollouts, first_wave),
+            args.unlearn.review_instead,
         )
         self.filter_name = args.unlearn.filter
         self.loader = ResumableLoader(self)
+        if args.unlearn.expert_traces:
+            self._seed_traces(args.unlearn.expert_traces)
         self._started = False
         self._progress = 0.0  # of the stream, when the last batch was handed out
         self._generate_kwargs: dict = {}
+
+    def _seed_traces(self, path: str) -> None:
+        """Put the traces of prompts that train into the filter's buffer; a resume brings its own state."""
+        with_log_probs = engine_log_probs_flag(self.args) is None
+        known = [row for row in read_traces(path) if row["prompt_id"] in self.stream.by_id]
+        if not known:
+            raise UserError(f"--unlearn.expert_traces {path}: no row is of a prompt that trains; of other data?")
+        for row in known:
+            prompt = self.stream.by_id[row["prompt_id"]]
+            response = as_response(row, prompt, self.tokenizer, with_log_probs)
+            payload = super()._process_response_into_experience(response, max_len=self.args.data.max_len)
+            self.filter.seed(prompt.id, [Rollout(1.0, payload, judged=True, expert=True)])
 
     # The host's entry point ----------------------------------------------------------------------------------------
 
@@ -116,21 +149,35 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
     def _take_batch(self, groups: list[HeldGroup]) -> Batch:
         batch = Batch()
         any_replayed = any(rollout.replayed for group in groups for rollout in group.rollouts)
+        any_expert = any(rollout.expert for group in groups for rollout in group.rollouts)
         for group in groups:
             rewards = []
             experiences = group.experiences(self.stream.by_id[group.prompt_id])
+            fresh = next((i for i, rollout in enumerate(group.rollouts) if not rollout.expert), 0)
             for rollout, experience in zip(group.rollouts, experiences, strict=True):
                 marks = {ID: id_number(group.prompt_id), POSITIVE: float(rollout.positive)}
                 if any_replayed:
                     marks[REPLAYED] = float(rollout.replayed)
+                if rollout.expert:
+                    like(experience, experiences[fresh])
+                if any_expert:
+                    marks[EXPERT] = float(rollout.expert)
                 experience.info = {**experience.info, **{name: torch.tensor([mark]) for name, mark in marks.items()}}
                 batch.append(experience)
                 rewards.append(experience.rewards.item())
             self.tracker.trained(group.prompt_id, group.rollouts, rewards)
         if groups:
             self.step += 1
-            batch.metrics = {**self.tracker.finish_step(self.step), **self.filter.metrics()}
+            own = {**self.filter.metrics(), **self.stream.sampler.metrics(), **self._outlook()}
+            batch.metrics = {**self.tracker.finish_step(self.step), **own}
         return batch
+
+    def _outlook(self) -> dict[str, float]:
+        """Share of the prompts of each curve that is expected not to be learned by the end, for the host's loggers."""
+        names, histories = list(self.tracker.histories), list(self.tracker.histories.values())
+        curves = np.array([self.tracker.curve_of[name] for name in names])
+        found = by_group(not_learned(histories, self.stream.progress), curves)
+        return {f"unlearn/p_not_learned_{curve}": row["expected"] for curve, row in found.items()}
 
     # Sampling ------------------------------------------------------------------------------------------------------
 
@@ -143,7 +190,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         return consumed
 
     def dispatch(self, visits: list[Visit], n_samples: int) -> dict:
-        prompts = [visit.prompt for visit in visits]
+        prompts = [visit.asked for visit in visits]
         refs = self._dispatch_prompts_to_vllm(
             [p.text for p in prompts],
             [p.label for p in prompts],
@@ -159,17 +206,34 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         self.add_responses(visit, ray.get(handle))
 
     def add_responses(self, visit: Visit, responses: list[dict]) -> None:
+        make = partial(self._process_response_into_experience, **self._generate_kwargs)
         for response in responses:
-            visit.payloads.append(self._process_response_into_experience(response, **self._generate_kwargs))
-            visit.judgements.append(response["judgement"])
-            if len(visit.responses) < self.tracker.save_rollouts:
+            if visit.hint is not None and self.args.unlearn.hint_trains == "one":
+                response = behind(response, prompt_tokens(made(visit.payloads[0])))
+            judgement = self._judged(response)
+            visit.payloads.append(Answer(response, make))
+            visit.judgements.append(judgement)
+            visit.answers.append(None if judgement.positive else self._answer_key(response))
+            if visit.hint is None and len(visit.responses) < self.tracker.save_rollouts:
                 visit.responses.append(self._response_text(response))
 
     def _process_response_into_experience(self, response, **generate_kwargs):
         """The host's, for training and evaluation, once the reward has the one shape that it can batch."""
-        judgement = judge(response, self.args.unlearn.positive_above)
-        response.update(judgement=judgement, reward=judgement.reward, scores=judgement.score, extra_logs=judgement.logs)
+        self._judged(response)
         return super()._process_response_into_experience(response, **generate_kwargs)
+
+    def _judged(self, response: dict) -> Judgement:
+        if "judgement" not in response:
+            judged = judge(response, self.args.unlearn.positive_above)
+            response.update(judgement=judged, reward=judged.reward, scores=judged.score, extra_logs=judged.logs)
+        return response["judgement"]
+
+    def _answer_key(self, response: dict) -> str | None:
+        """Of the answer, by the response's last tokens alone: decoding all of a long one would cost more than it."""
+        start, end = response["action_ranges"][-1] if response["action_ranges"] else (0, 0)
+        tokens = response["observation_tokens"][max(start, end - ANSWER_TOKENS) : end]
+        answer = answer_of(self.tokenizer.decode(tokens, skip_special_tokens=False))
+        return key(answer) if answer else None
 
     def _response_text(self, response: dict) -> str:
         tokens = response["observation_tokens"]
@@ -223,8 +287,9 @@ class ResumableLoader:
 
     def state_dict(self) -> dict:
         step, args = self.generator.step, self.generator.args
-        if not self._checked:  # a filter that cannot be saved should fail at once, not at the first checkpoint
-            self._naming_the_filter(check_state, self.generator.filter.state_dict())
+        if not self._checked:  # what cannot be saved should fail at once, not at the first checkpoint
+            self._naming("filter", check_state, self.generator.filter.state_dict())
+            self._naming("sampler", check_state, self.generator.stream.sampler.state_dict())
             self._checked = True
         if step % args.ckpt.save_steps == 0:
             self.write()
@@ -233,13 +298,14 @@ class ResumableLoader:
     def write(self) -> None:
         """Write the state as of the last batch handed out, for a checkpoint that will be saved or may be."""
         if not self.generator.args.ckpt.disable_ds:
-            self._naming_the_filter(self.files.write, self.generator.state_dict(), self.generator.step)
+            self._naming("filter", self.files.write, self.generator.state_dict(), self.generator.step)
 
-    def _naming_the_filter(self, function, *arguments) -> None:
+    def _naming(self, flag: str, function, *arguments) -> None:
         try:
             function(*arguments)
-        except StateTypeError as error:  # only a user's filter brings objects of its own
-            raise UserError(f"--unlearn.filter {self.generator.args.unlearn.filter}: state_dict(): {error}") from None
+        except StateTypeError as error:  # only a user's filter or sampler brings objects of its own
+            spec = getattr(self.generator.args.unlearn, flag)
+            raise UserError(f"--unlearn.{flag} {spec}: state_dict(): {error}") from None
 
     def load_state_dict(self, state: dict) -> None:
         if "unlearn" not in state:

@@ -9,6 +9,7 @@ import torch
 ID = "unlearn_id"  # the prompt's id, as a signed integer of 64 bits
 POSITIVE = "unlearn_positive"  # 1 for a positive rollout, by its score or reward before any shaping or penalty
 REPLAYED = "replayed"  # 1 for a replayed rollout; only in batches that have one
+EXPERT = "unlearn_expert"  # 1 for an expert's trace; only in batches that have one
 
 
 def id_number(prompt_id: str) -> int:
@@ -29,6 +30,10 @@ def marked_replayed(info: dict) -> list[bool]:
     return [bool(value) for value in _values(info[REPLAYED])] if REPLAYED in info else [False] * len(info[ID])
 
 
+def marked_expert(info: dict) -> list[bool]:
+    return [bool(value) for value in _values(info[EXPERT])] if EXPERT in info else [False] * len(info[ID])
+
+
 def _values(column) -> list:
     """A column as the host makes it: a tensor of shape (rollouts,), or a list of tensors of one."""
     values = column if isinstance(column, torch.Tensor) else torch.stack(list(column))
@@ -38,6 +43,6 @@ def _values(column) -> list:
 def unlogged(status: dict) -> dict:
     """A training step's status without the marks that no logger should see."""
     for part in ("metrics", "weights"):
-        for name in (ID, POSITIVE):
+        for name in (ID, POSITIVE, EXPERT):
             status[part].pop(name, None)
     return status

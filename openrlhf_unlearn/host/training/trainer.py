@@ -7,8 +7,10 @@ where the host's modules look them up.
 import ray
 from openrlhf.trainer import ppo_trainer, ppo_trainer_async
 
+from openrlhf_unlearn.host.advantages import load_advantage, replace_advantages
 from openrlhf_unlearn.host.hooks import actor_class
 from openrlhf_unlearn.host.training.clipping import clipping_rows
+from openrlhf_unlearn.host.training.discrepancy import Multipliers
 from openrlhf_unlearn.host.training.generator import UnlearnSamplesGenerator
 from openrlhf_unlearn.host.training.likelihood import likelihood_rows, start_from_stored
 from openrlhf_unlearn.store.run_dir import RunDir
@@ -21,11 +23,26 @@ class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
     stored`, those of a replayed rollout are what vLLM sampled by: docs/filters.md says what both do to the gradient.
     """
 
+    multipliers: Multipliers | None = None
+
     def make_experience(self, samples_list):
+        own = self.args.unlearn
+        if self.multipliers is None:  # now, since a resume has dropped later steps by the first batch
+            self.multipliers = Multipliers(own.discrepancy_tolerance, own.discrepancy_rate)
+            self.multipliers.read(RunDir(own.run_dir))
         experiences = super().make_experience(samples_list)
         self.likelihood_rows = likelihood_rows(experiences, has_reference=self.initial_model_group is not None)
-        if self.args.unlearn.replay_log_probs == "stored":
+        self.multipliers.update(self.likelihood_rows)
+        if own.replay_log_probs == "stored":
             start_from_stored(experiences)
+        return experiences
+
+    def compute_advantages_and_returns(self, experiences):
+        experiences = super().compute_advantages_and_returns(experiences)
+        if advantage := load_advantage(self.args.unlearn.advantage):
+            args = self.args
+            replace_advantages(experiences, advantage, args.rollout.n_samples_per_prompt, args.reward.clip_range)
+        self.multipliers.constrain(experiences)
         return experiences
 
 
@@ -38,6 +55,7 @@ class _TrainStep:
             ray.get(group.async_run_method("aim_schedule", *rollout_samples.span, steps))
         status, step = super().train_step(rollout_samples, global_step)
         status.update(rollout_samples.metrics)
+        status.update(self.experience_maker.multipliers.metrics())
         return status, step
 
     def ppo_train(self, global_steps: int) -> dict:

@@ -10,6 +10,7 @@ from openrlhf_unlearn.report.figures.base import Figure
 
 MODULES = (
     "reward_by_group",
+    "causes",
     "pass_rates",
     "change",
     "turnover",
@@ -25,6 +26,7 @@ MODULES = (
     "reasoning",
     "augmentation",
     "variants",
+    "transfer",
     "verdicts",
     "acceptance",
     "sensitivity",

@@ -20,13 +20,20 @@ def data(material) -> Data | None:
     for name in KINDS:
         for number in np.unique(window[kind == name]):
             here = (kind == name) & (window == number)
-            rows.append({"kind": name, "step": float(visits.step[here].mean()), **group_mean(visits.mean_reward[here])})
+            rows.append(
+                {
+                    "kind": name,
+                    "step": float(visits.step[here].mean()),
+                    **group_mean(visits.pass_rate[here], rates=True),
+                }
+            )
     return columns(rows)
 
 
 def caption(material, data: Data):
     text = (
-        "Mean reward as sampled, of the original prompts and of the problems made from them; bands are 95 % intervals. "
+        "Share of rollouts correct as sampled, of the original prompts and of the problems made from them; bands are "
+        "95 % intervals. "
         "Bands of the originals that stay level while the new problems rise show no carrying over."
     )
     mine = [row["mean"] for row in records(data) if row["kind"] == "original"]
@@ -42,7 +49,7 @@ def draw(figure, data: Data) -> None:
         mine = [row for row in rows if row["kind"] == name]
         column = ([row[key] for row in mine] for key in ("step", "mean", "low", "high"))
         plot_band(axes, *column, COLOURS[name], KINDS[name])
-    reward_axis(axes, max(data["mean"]))
+    reward_axis(axes)
     figure.legend(loc="outside upper left", ncols=3)
 
 

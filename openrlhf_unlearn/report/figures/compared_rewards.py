@@ -19,8 +19,8 @@ def data(material) -> Data | None:
 
 def caption(material, data: Data):
     return (
-        "Mean reward as sampled of the first run's groups in {runs:count} runs, bands are 95 % intervals over prompts. "
-        "An intervention that teaches the unlearnable lifts its line in their panel.",
+        "Share of rollouts correct as sampled, of the first run's groups in {runs:count} runs; bands are 95 % "
+        "intervals over prompts. An intervention that teaches the unlearnable lifts its line in their panel.",
         {"runs": len(set(data["run"]))},
     )
 
@@ -35,11 +35,11 @@ def draw(figure, data: Data) -> None:
         for i, run in enumerate(runs):
             mine = [row for row in rows if row["group"] == group and row["run"] == run]
             if mine:
-                column = {name: [row[name] for row in mine] for name in ("step", "mean_reward", "low", "high")}
+                column = {name: [row[name] for row in mine] for name in ("step", "pass_rate", "low", "high")}
                 label = None if run in named else run
                 named.add(run)
                 plot_band(axes, *column.values(), RUN_COLOURS[i % len(RUN_COLOURS)], label, STYLES[i % len(STYLES)])
-        reward_axis(axes, max(data["mean_reward"]))
+        reward_axis(axes)
         axes.set_title(GROUP_NAMES[group], fontsize=9)
         if axes is not panels[0]:
             axes.set_ylabel("")

@@ -1,4 +1,8 @@
-"""Mean rewards of groups over training steps: the numbers behind every reward curve."""
+"""Training rewards of groups over training steps: the numbers behind every reward curve.
+
+The training reward of a prompt at a step is the share of its rollouts as sampled, before any filter, replay or shaping,
+that are correct by the run's rule (paper, footnote 3, where rewards are 0 and 1).
+"""
 
 import numpy as np
 
@@ -16,23 +20,28 @@ def windows(steps: np.ndarray) -> np.ndarray:
 
 
 def reward_curves(visits, groups: np.ndarray) -> list[dict]:
-    """A row for each group and window: mean reward as sampled over the prompts visited, with its 95 % interval.
+    """A row for each group and window: the mean share correct of the prompts visited, with its 95 % interval.
 
-    groups: (prompts,) of str. A prompt that is visited more than once in a window counts once, with its mean.
+    groups: (prompts,) of str. A prompt that is visited more than once in a window counts once, with its mean. The mean
+    of the rewards themselves, which differs where they are not 0 and 1, is in the row but not drawn.
     """
     if not len(visits.step):
         return []
     window, found, rows = windows(visits.step), groups[visits.row], []
-    known = np.isfinite(visits.mean_reward)
-    rates = bool(((visits.mean_reward[known] >= 0) & (visits.mean_reward[known] <= 1)).all())
+    known = np.isfinite(visits.pass_rate)
     for group in dict.fromkeys((*GROUPS, *np.unique(groups.astype(str)))):
         mine = (found == group) & known & (group != "")
         for number in np.unique(window[mine]):
             here = mine & (window == number)
             _, place = np.unique(visits.row[here], return_inverse=True)
-            told = group_mean(np.bincount(place, weights=visits.mean_reward[here]) / np.bincount(place), rates)
+            share, reward = (
+                np.bincount(place, weights=values[here]) / np.bincount(place)
+                for values in (visits.pass_rate, visits.mean_reward)
+            )
+            told, trained = group_mean(share, rates=True), group_mean(reward)
             about = {"group": group, "step": float(visits.step[here].mean()), "visits": int(here.sum())}
-            rows.append(about | {"mean_reward": told["mean"], "low": told["low"], "high": told["high"]})
+            shown = {"pass_rate": told["mean"], "low": told["low"], "high": told["high"]}
+            rows.append(about | shown | {"mean_reward": trained and trained["mean"]})
     return rows
 
 
@@ -43,8 +52,7 @@ def plot_band(axes, x, mean, low, high, colour: str, label: str | None, dashes: 
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
 
 
-def reward_axis(axes, highest: float) -> None:
+def reward_axis(axes) -> None:
     axes.set_xlabel("training step")
-    axes.set_ylabel("mean reward (share correct)")
-    if highest <= 1:
-        axes.set_ylim(-0.02, 1.02)
+    axes.set_ylabel("share of rollouts correct")
+    axes.set_ylim(-0.02, 1.02)

@@ -12,12 +12,13 @@ def data(material) -> Data | None:
 def ends(data: Data, group: str) -> dict[str, float]:
     """First and last point of a group's curve, for the text."""
     mine = [row for row in records(data) if row["group"] == group]
-    return {f"{group}_first": mine[0]["mean_reward"], f"{group}_last": mine[-1]["mean_reward"]} if mine else {}
+    return {f"{group}_first": mine[0]["pass_rate"], f"{group}_last": mine[-1]["pass_rate"]} if mine else {}
 
 
 def caption(material, data: Data):
     text = (
-        "Mean reward as sampled, before any filter or replay, of the prompts of each group; bands are 95 % intervals."
+        "Share of rollouts correct as sampled, before any filter, replay or shaping of rewards, of the prompts of each "
+        "group; bands are 95 % intervals."
     )
     if material.provisional:
         text += (
@@ -42,15 +43,15 @@ def draw(figure, data: Data) -> None:
     rows = records(data)
     for group in dict.fromkeys(data["group"]):
         mine = [row for row in rows if row["group"] == group]
-        column = {name: [row[name] for row in mine] for name in ("step", "mean_reward", "low", "high")}
+        column = {name: [row[name] for row in mine] for name in ("step", "pass_rate", "low", "high")}
         plot_band(axes, *column.values(), GROUP_COLOURS[group], GROUP_NAMES[group])
-    reward_axis(axes, max(data["mean_reward"]))
+    reward_axis(axes)
     figure.legend(loc="outside upper left", ncols=min(4, len(set(data["group"]))))
 
 
 FIGURE = Figure(
     name="reward_by_group",
-    title="Mean reward of each group",
+    title="Reward of each group: share of rollouts correct",
     needs="rewards/ of a training run",
     data=data,
     caption=caption,

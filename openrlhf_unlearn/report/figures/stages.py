@@ -38,13 +38,13 @@ def data(material) -> Data | None:
 def caption(material, data: Data):
     last = [row for row in records(data) if row["group"] == "unlearnable"]
     text = (
-        "Mean reward as sampled in {stages:count} stages, each from the model of the one before; dashes mark where "
-        "one ends. Groups are those of the first run; bands are 95 % intervals."
+        "Share of rollouts correct as sampled, in {stages:count} stages, each from the model of the one before; dashes "
+        "mark where one ends. Groups are those of the first run; bands are 95 % intervals."
     )
     numbers = {"stages": len(set(data["stage"]))}
     if not last:
         return text, numbers
-    return text + " In the last stage the unlearnable end at {end:rate}.", numbers | {"end": last[-1]["mean_reward"]}
+    return text + " In the last stage the unlearnable end at {end:rate}.", numbers | {"end": last[-1]["pass_rate"]}
 
 
 def draw(figure, data: Data) -> None:
@@ -53,13 +53,13 @@ def draw(figure, data: Data) -> None:
         here = [row for row in rows if row["stage"] == stage]
         for group in dict.fromkeys(row["group"] for row in here):
             column = (
-                [row[name] for row in here if row["group"] == group] for name in ("step", "mean_reward", "low", "high")
+                [row[name] for row in here if row["group"] == group] for name in ("step", "pass_rate", "low", "high")
             )
             plot_band(axes, *column, GROUP_COLOURS[group], None if group in seen else GROUP_NAMES[group])
             seen.add(group)
         if stage > 1:
             axes.axvline(min(row["step"] for row in here) - 0.5, color=SOFT, linewidth=1, linestyle="--")
-    reward_axis(axes, max(data["mean_reward"]))
+    reward_axis(axes)
     axes.set_xlabel("training step, all stages")
     figure.legend(loc="outside upper left", ncols=4)
 

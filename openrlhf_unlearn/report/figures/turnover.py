@@ -8,7 +8,7 @@ from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
 from openrlhf_unlearn.stats.means import wilson
 from openrlhf_unlearn.store.run_dir import GROUPS
 
-SOLVED, LOST = 0.5, 0.25  # mean reward of a visit from which a prompt is solved, and below which a solved one is lost
+SOLVED, LOST = 0.5, 0.25  # share correct of a visit from which a prompt is solved, and below which a solved one is lost
 FEWEST = 10  # visits of a window, below which its share is noise and is in the CSV only
 
 
@@ -50,8 +50,8 @@ def caption(material, data: Data):
     lost, visits = sum(data["lost"]), sum(data["solved_before"])
     low, high = wilson(lost / visits, visits)
     return (
-        "Of the visits to a prompt that was solved at the visit before (mean reward of {solved:plain} or more), the "
-        "share at which it was lost (below {lost_bound:plain}). {lost:count} of {visits:count} in all "
+        "Of the visits to a prompt that was solved at the visit before ({solved:plain} of the rollouts correct, or "
+        "more), the share at which it was lost (below {lost_bound:plain}). {lost:count} of {visits:count} in all "
         "({share:percent}; 95 % interval {low:percent} to {high:percent}). Some of these are luck: a "
         "visit has few rollouts. Points of fewer than {fewest:count} such visits are in the data only.",
         {

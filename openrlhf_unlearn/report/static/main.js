@@ -1,10 +1,6 @@
 // Starts the page: colours, the prompt browser, and, while training runs, loading it again.
 
 const THEMES = ["auto", "light", "dark"]; // auto: as the system has them
-const kept = {
-  get: (key) => { try { return sessionStorage.getItem(key); } catch { return null; } },
-  set: (key, value) => { try { sessionStorage.setItem(key, value); } catch { /* a page without storage forgets */ } },
-};
 
 function setTheme(number) {
   document.documentElement.dataset.theme = THEMES[number];
@@ -22,19 +18,27 @@ function refreshEvery(seconds) {
   };
   button.addEventListener("click", () => { paused = !paused; show(); });
   show();
-  const fields = [...document.querySelectorAll("#filters input, #filters select")];
   const reading = () => $("#prompt").open || document.activeElement?.closest("#filters, #rows");
   setInterval(() => {
     if (paused || reading()) return; // never under the reader's hands
-    kept.set("fields", JSON.stringify(fields.map((f) => (f.type === "checkbox" ? f.checked : f.value))));
     kept.set("scroll", scrollY);
+    address.change({}); // what is filtered by stands in it, and what was typed just now too
     location.reload();
   }, 1000 * seconds);
-  return () => {
-    const values = JSON.parse(kept.get("fields") ?? "null");
-    values?.length === fields.length && fields.forEach((f, i) => (f.type === "checkbox" ? (f.checked = values[i]) : (f.value = values[i])));
-    if (kept.get("scroll") && !location.hash) scrollTo({ top: Number(kept.get("scroll")), behavior: "instant" });
-  };
+  if (kept.get("scroll") && !address.isPlace()) scrollTo({ top: Number(kept.get("scroll")), behavior: "instant" });
+}
+
+// Links to parts of the page leave the address as it is, where it says what is shown.
+function keepAddress() {
+  document.addEventListener("click", (event) => {
+    const place = event.target.closest?.("a[href^='#']")?.getAttribute("href").slice(1);
+    if (!place || place.includes("=") || !address.said.size) return;
+    event.preventDefault();
+    const section = document.getElementById(place);
+    section.tabIndex = -1;
+    section.focus({ preventScroll: true });
+    section.scrollIntoView();
+  });
 }
 
 async function start() {
@@ -42,20 +46,45 @@ async function start() {
   setTheme(theme);
   $("#theme").addEventListener("click", () => setTheme((theme = (theme + 1) % THEMES.length)));
   const settings = JSON.parse($("#settings").textContent);
-  const restore = settings.live ? refreshEvery(settings.live) : null;
+  if (settings.live) refreshEvery(settings.live);
   if (typeof DecompressionStream === "undefined") {
     $("#found").textContent = "This browser is too old for the table of prompts; the same numbers are in prompts.csv.";
     return;
   }
   const data = await unpack($("#table-data").textContent);
-  const browser = new Browser(data, settings);
-  if (restore) { restore(); browser.apply(); }
-  new Prompt(browser, JSON.parse($("#details-data").textContent), settings);
-  for (const link of document.querySelectorAll("[data-advice]")) {
-    link.addEventListener("click", () => {
-      $("#filters").reset();
-      setTimeout(() => { $("#by-advice").value = link.dataset.advice; browser.apply(); });
-    });
+  const corpus = new Corpus(JSON.parse($("#details-data").textContent), data.shown);
+  const decisions = new Decisions(settings, data.id);
+  const browser = new Browser(data, settings, corpus, decisions), prompt = new Prompt(browser, settings);
+  new DecisionBar(decisions, () => browser.found());
+  const follow = async () => {
+    if (address.isPlace()) return;
+    const before = address.link({ prompt: "" });
+    address.read();
+    if (!browser.order || address.link({ prompt: "" }) !== before) await browser.restore();
+    prompt.follow();
+  };
+  if (address.isPlace()) await browser.restore();
+  addEventListener("hashchange", follow);
+  await follow();
+  keepAddress();
+  linkLists(data, browser);
+  document.documentElement.dataset.ready = "true";
+  performance.mark("ready");
+}
+
+// Advice, failures and changes lead to their prompts, and advice to its list.
+function linkLists(data, browser) {
+  for (const [name, selector] of [["advice", "#by-advice"], ["failure", "#by-failure"], ["change", "#by-change"]]) {
+    for (const link of document.querySelectorAll(`a[data-${name}]`)) {
+      link.addEventListener("click", () => {
+        $("#filters").reset();
+        setTimeout(() => {
+          $(selector).value = link.dataset[name];
+          if (Number(link.dataset.run) > 1) $("#by-run").value = link.dataset.run;
+          browser.apply();
+        });
+      });
+    }
   }
   for (const link of document.querySelectorAll("[data-list]")) {
     link.addEventListener("click", () => {
@@ -63,8 +92,6 @@ async function start() {
       link.href = URL.createObjectURL(new Blob([JSON.stringify(ids, null, 2)], { type: "application/json" }));
     });
   }
-  document.documentElement.dataset.ready = "true";
-  performance.mark("ready");
 }
 
 start();

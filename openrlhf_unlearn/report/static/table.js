@@ -4,6 +4,7 @@ const ROW = 44, MARGIN = 8;
 const COLUMNS = [
   { key: "text", name: "Prompt", class: "" },
   { key: "group", name: "Group", class: "group" },
+  { key: "cause", name: "Cause", class: "group extra", title: "why it was not learned, most probably", optional: true },
   { key: "initial", name: "Before", class: "number extra", title: "pass@1 before training" },
   { key: "final", name: "After", class: "number", title: "pass@1 after training" },
   { key: "positives", name: "Rewarded", class: "number extra", title: "correct rollouts in training" },
@@ -11,31 +12,27 @@ const COLUMNS = [
   { key: "reasoning", name: "Reasoning", class: "number extra", title: "judged quality of the reasoning of its correct rollouts, 0 to 5", optional: true },
   { key: "confidence", name: "Sure", class: "number extra", title: "probability that the label is right", optional: true },
 ];
+const CHANGE = { key: "difference", name: "Change", class: "moved", title: "pass@1 after: the other run's minus the first's" };
 
 class Browser {
-  constructor(data, settings) {
+  constructor(data, settings, corpus, decisions) {
     this.data = data;
     this.settings = settings;
+    this.corpus = corpus;
+    this.decisions = decisions;
+    this.filters = new Filters(data, settings, decisions);
     this.rows = data.id.map((_, i) => i);
     this.place = new Map(data.id.map((id, i) => [id, i]));
-    this.haystack = data.id.map((id, i) => `${data.text[i]}\u0000${data.label[i]}\u0000${id}`.toLowerCase());
-    this.hidden = new Set();
+    this.hits = null; // prompt → lines of its rollouts that were asked for; null: none were
+    this.words = []; // what is marked in texts
     this.sort = { key: "final", up: true };
-    this.order = this.ordered();
     this.current = 0;
-    this.columns = COLUMNS.filter((c) => !c.optional || data[c.key].some((v) => v !== null));
+    this.columns = COLUMNS.filter((c) => !c.optional || (data[c.key] ?? []).some((v) => v !== null && v !== ""));
+    if (settings.compared.length > 1) this.columns.push(CHANGE);
     this.box = $("#rows");
     this.body = $("#body");
     this.drawHead();
-    this.drawControls();
-    this.box.addEventListener("scroll", () => requestAnimationFrame(() => this.draw()));
-    this.body.addEventListener("keydown", (event) => this.onKey(event));
-    this.body.addEventListener("click", (event) => {
-      const row = event.target.closest("tr[data-id]");
-      if (row && event.target.tagName !== "A") location.hash = promptLink(row.dataset.id);
-    });
-    new ResizeObserver(() => this.draw()).observe(this.box);
-    this.apply();
+    this.listen();
   }
 
   drawHead() {
@@ -48,61 +45,56 @@ class Browser {
     for (const column of this.columns) $("#sort").append(make("option", { value: column.key }, column.name));
   }
 
-  drawControls() {
-    const { data, settings } = this;
-    settings.groups.forEach(({ key, name }, code) => {
-      if (!data.group.includes(code)) return;
-      const dot = make("span", { class: "dot", style: `background:var(--g-${key})` });
-      const button = make("button", { type: "button", "aria-pressed": "true", "data-code": code }, dot, name);
-      button.addEventListener("click", () => {
-        const shown = button.getAttribute("aria-pressed") === "true";
-        button.setAttribute("aria-pressed", String(!shown));
-        shown ? this.hidden.add(code) : this.hidden.delete(code);
-        this.apply();
-      });
-      $("#by-group").append(button);
+  listen() {
+    this.box.addEventListener("scroll", () => requestAnimationFrame(() => this.draw()));
+    this.body.addEventListener("keydown", (event) => this.onKey(event));
+    this.body.addEventListener("click", (event) => {
+      const row = event.target.closest("tr[data-id]");
+      if (row && event.target.tagName !== "A") location.hash = promptLink(row.dataset.id);
     });
-    data.advice_names.forEach((name, i) => $("#by-advice").append(make("option", { value: i }, name)));
-    if (data.cosine.some((v) => v !== null)) $("#by-cosine").hidden = false;
+    new ResizeObserver(() => this.draw()).observe(this.box);
     $("#sort").addEventListener("change", (event) => this.sortBy(event.target.value, this.sort.up));
     $("#direction").addEventListener("click", () => this.sortBy(this.sort.key));
     $("#filters").addEventListener("input", (event) => event.target.id === "sort" || this.apply());
     $("#filters").addEventListener("submit", (event) => event.preventDefault());
     $("#filters").addEventListener("reset", () => {
-      this.hidden.clear();
-      for (const button of document.querySelectorAll("#by-group button")) button.setAttribute("aria-pressed", "true");
+      this.filters.hidden.clear();
+      this.filters.showGroups();
       setTimeout(() => this.apply());
     });
+    this.decisions.listeners.push(() => {
+      if ($("#by-mark").value) this.apply();
+      else this.draw();
+    });
+  }
+
+  // What the address says: filters and order.
+  restore() {
+    this.filters.restore(address.said);
+    const [key, way] = (address.said.get("sort") ?? "").split(" ");
+    this.sort = this.columns.some((c) => c.key === key) ? { key, up: way !== "down" } : { key: "final", up: true };
+    return this.apply();
   }
 
   sortBy(key, up) {
     this.sort = { key, up: up ?? (key === this.sort.key ? !this.sort.up : true) };
-    this.order = this.ordered();
     this.apply();
   }
 
-  within(name) {
-    const from = $(`#${name}-from`).value, to = $(`#${name}-to`).value, values = this.data[name];
-    if (from === "" && to === "") return null;
-    const low = from === "" ? -Infinity : Number(from), high = to === "" ? Infinity : Number(to);
-    return (i) => values[i] !== null && values[i] >= low && values[i] <= high;
-  }
-
-  apply() {
+  async apply() {
     performance.mark("filter");
-    const { data, haystack } = this, tests = [];
-    const words = $("#search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const advice = $("#by-advice").value;
-    if (this.hidden.size) tests.push((i) => !this.hidden.has(data.group[i]));
-    if (advice !== "") tests.push((i) => (data.advice[i] >> Number(advice)) & 1);
-    if ($("#with-rollouts").checked) tests.push((i) => data.shown[i] > 0);
-    if ($("#with-failures").checked) tests.push((i) => data.failed[i] > 0);
-    for (const name of ["initial", "final", "cosine"]) {
-      const test = this.within(name);
-      if (test) tests.push(test);
+    const { data, corpus, filters } = this, values = filters.values(), asked = filters.ofRollouts(values);
+    const standard = this.sort.key === "final" && this.sort.up;
+    address.change({ ...values, sort: standard ? "" : `${this.sort.key} ${this.sort.up ? "up" : "down"}` }, true);
+    if (asked && !corpus.lines) {
+      $("#found").textContent = "Unpacking the rollouts…";
+      await corpus.load();
+      return this.apply(); // with what was typed meanwhile
     }
-    for (const word of words) tests.push((i) => haystack[i].includes(word));
-    this.rows = this.order.filter((i) => tests.every((test) => test(i)));
+    this.hits = asked && corpus.find(asked);
+    this.words = terms(values.q);
+    const tests = filters.tests(values, this.hits);
+    this.rows = this.ordered().filter((i) => tests.every((test) => test(i)));
     this.current = 0;
     this.box.scrollTop = 0;
     this.draw();
@@ -110,16 +102,32 @@ class Browser {
     performance.measure("filter", "filter");
   }
 
+  found() {
+    return this.rows.map((i) => this.data.id[i]);
+  }
+
   // All rows as the table is sorted: once for each order, so that a search only leaves rows out.
   ordered() {
-    const values = this.data[this.sort.key], sign = this.sort.up ? 1 : -1;
+    const { key, up } = this.sort, name = `${key} ${up} ${this.filters.run}`;
+    if (this.order?.name === name) return this.order.rows;
+    const values = this.values(key), sign = up ? 1 : -1;
     const compare = (x, y) => (x === null ? 1 : y === null ? -1 : x < y ? -sign : sign); // what is unknown comes last
-    return this.data.id.map((_, i) => i).sort((a, b) => (values[a] === values[b] ? a - b : compare(values[a], values[b])));
+    const rows = this.data.id.map((_, i) => i);
+    rows.sort((a, b) => (values[a] === values[b] ? a - b : compare(values[a], values[b])));
+    this.order = { name, rows };
+    return rows;
+  }
+
+  values(key) {
+    return this.data[key === "difference" ? `difference_${this.filters.run}` : key];
   }
 
   describe() {
     const total = this.data.id.length, { key, up } = this.sort;
-    $("#found").textContent = `${this.rows.length.toLocaleString("en")} of ${total.toLocaleString("en")} prompts`;
+    const rollouts = this.hits ? `, ${count(this.rows.reduce((n, i) => n + this.hits.get(i).length, 0), "rollout")}` : "";
+    $("#found").textContent = `${this.rows.length.toLocaleString("en")} of ${total.toLocaleString("en")} prompts${rollouts}`;
+    $("#n-found").textContent = this.rows.length.toLocaleString("en");
+    for (const button of document.querySelectorAll("#mark-found button, #save-found")) button.disabled = !this.rows.length;
     for (const head of document.querySelectorAll("#columns th")) {
       const own = head.dataset.key === key, button = $("button", head);
       head.setAttribute("aria-sort", own ? (up ? "ascending" : "descending") : "none");
@@ -150,24 +158,46 @@ class Browser {
     const i = this.rows[at], { data } = this;
     const link = make("a", { href: promptLink(data.id[i]), tabIndex: at === this.current ? 0 : -1, dir: "auto" });
     link.dataset.at = at;
-    link.textContent = data.text[i].replace(/\s+/g, " ").slice(0, 300).trim() || data.id[i];
+    link.append(data.text[i].replace(/\s+/g, " ").slice(0, 300).trim() || data.id[i]);
     const cells = this.columns.slice(1).map((c) => make("td", { class: c.class }, this.cell(c.key, i)));
-    const row = make("tr", { "aria-rowindex": at + 2 }, make("th", { scope: "row" }, link), ...cells);
+    const name = make("th", { scope: "row" }, ...this.mark(i), highlight(link, this.hits ? [] : this.words));
+    if (this.hits && this.words.length) name.append(this.passage(i));
+    const row = make("tr", { "aria-rowindex": at + 2 }, name, ...cells);
     row.dataset.id = data.id[i];
     return row;
   }
 
+  mark(i) {
+    const { decision, note } = this.decisions.of(this.data.id[i]);
+    if (!decision && !note) return [];
+    return [make("span", { class: "tag" }, decision ? this.settings.decisions[decision] : "Note"), " "];
+  }
+
+  // Where the first rollout that was found says the first of the words.
+  passage(i) {
+    const [{ text }] = this.hits.get(i), at = Math.max(0, text.indexOf(this.words[0]) - 40);
+    const words = text.slice(at, at + 160).replace(/\s+/g, " ");
+    return highlight(make("small", { class: "passage", dir: "auto" }, `${at ? "…" : ""}${words}`), this.words);
+  }
+
   cell(key, i) {
-    const value = this.data[key][i];
+    const value = this.values(key)[i];
     if (key === "group") {
       const group = this.settings.groups[value];
-      if (!group) return "–";
-      const dot = make("span", { class: "dot", style: `background:var(--g-${group.key})` });
-      return make("span", {}, dot, group.name);
+      return group ? make("span", {}, dotOf(group), group.name) : "–";
     }
+    if (key === "cause") return value ? this.filters.causeName(value) : "–";
+    if (key === "difference") return this.change(value, i);
     if (key === "positives") return `${value}/${this.data.rollouts[i]}`;
     if (key === "confidence") return value === null ? "–" : percent(value);
     return number(value, 2);
+  }
+
+  change(value, i) {
+    if (value === null) return "–";
+    const kind = this.settings.changes[this.data[`change_${this.filters.run}`][i]];
+    const sign = value > 0 ? "+" : "";
+    return make("span", { class: `change ${kind}` }, `${sign}${number(value, 2)} `, make("small", {}, kind));
   }
 
   // Arrow keys move between rows; only one row is in the tab order.

@@ -27,7 +27,7 @@ function number(value, digits = 3) {
 
 const percent = (value) => (value >= 0.995 && value < 1 ? ">99 %" : `${Math.round(100 * value)} %`);
 const count = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
-const promptLink = (id) => `#prompt=${encodeURIComponent(id)}`;
+const dotOf = (group) => make("span", { class: "dot", style: `background:var(--g-${group.key})` });
 
 const FORMULA = /\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\]|\\\(([\s\S]+?)\\\)|\$(?!\s)((?:\\[\s\S]|[^$\\\n])+?)\$(?!\d)/g;
 const LONGEST_FORMULA = 2000;
@@ -86,4 +86,34 @@ function formula({ tex, raw, display }) {
     span.textContent = raw;
   }
   return span;
+}
+
+// Words as a search box holds them: apart by space, together in quotes; in small letters.
+function terms(text) {
+  return [...text.toLowerCase().matchAll(/"([^"]+)"|\S+/g)].map((match) => match[1] ?? match[0]);
+}
+
+// Every occurrence of the words below `root`, marked; formulas stay as they are.
+function highlight(root, words) {
+  if (!words.length) return root;
+  const escaped = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).sort((a, b) => b.length - a.length);
+  const pattern = new RegExp(escaped.join("|"), "giu");
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), nodes = [];
+  while (walker.nextNode()) if (!walker.currentNode.parentElement?.closest(".katex")) nodes.push(walker.currentNode);
+  for (const node of nodes) {
+    const parts = [];
+    let end = 0;
+    for (const match of node.data.matchAll(pattern)) {
+      parts.push(node.data.slice(end, match.index), make("mark", {}, match[0]));
+      end = match.index + match[0].length;
+    }
+    if (parts.length) node.replaceWith(...parts, node.data.slice(end));
+  }
+  return root;
+}
+
+function download(name, value) {
+  const url = URL.createObjectURL(new Blob([JSON.stringify(value, null, 2) + "\n"], { type: "application/json" }));
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
 }

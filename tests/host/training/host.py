@@ -14,7 +14,15 @@ from openrlhf_unlearn.host.training.rollout import report_failures
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 
 FLAGS = {
-    "data": {"input_key": "prompt", "label_key": "label", "image_key": "images", "apply_chat_template": False},
+    "algo": {"advantage": {"is_correction_level": "off"}},
+    "data": {
+        "input_key": "prompt",
+        "label_key": "label",
+        "image_key": "images",
+        "apply_chat_template": False,
+        "input_template": None,
+        "max_len": 32,
+    },
     "rollout": {"batch_size": 4, "n_samples_per_prompt": 4, "micro_batch_size": 4, "vllm_generate_batch_size": 4},
     "train": {"batch_size": 16, "num_episodes": 1, "seed": 0, "async_enable": False, "agent_func_path": None},
     "actor": {"num_nodes": 1, "num_gpus_per_node": 1},
@@ -23,6 +31,14 @@ FLAGS = {
     "ckpt": {"save_steps": 1, "disable_ds": False},
     "unlearn": {
         "filter": "dynamic",
+        "sampler": "uniform",
+        "hints": None,
+        "hint_trains": "group",
+        "expert_traces": None,
+        "expert_shaping": 0.0,
+        "review_every": 5,
+        "review_at_most": 16,
+        "review_instead": False,
         "oversample_factor": 4,
         "positives_per_group": 1,
         "replay_limit": 2,
@@ -88,7 +104,7 @@ class Generator(UnlearnSamplesGenerator):
         return list(pending)[:1]
 
     def receive(self, handle, visit):
-        self.add_responses(visit, asyncio.run(self._executed(visit.prompt, handle[1])))
+        self.add_responses(visit, asyncio.run(self._executed(visit.asked, handle[1])))
 
     async def _executed(self, prompt, n):
         sampling = SimpleNamespace(max_tokens=1, logprobs=None)

@@ -1,0 +1,95 @@
+"""Prompts whose cause was planted: of trained built-in worlds, where they are there, and of simulated runs.
+
+A trained run is any run directory under a folder whose world's truth is known: RUN/truth.parquet, or truth.parquet
+beside the model that it started from. The evaluation `final` of RUN-second is its second model.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from openrlhf_unlearn.causes.diagnosis import groups_of
+from openrlhf_unlearn.causes.kin import nearest
+from openrlhf_unlearn.causes.observed import Observed
+from openrlhf_unlearn.causes.reading import pass_rates, read_cases, read_visits
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
+from tests.causes.simulator import Course, simulate
+
+FIT_WORLDS, TRAINED_WEIGHT = (0, 1, 2), 5.0
+WRONG = (0.05, 0.1, 0.2)
+CAUSE_OF = {  # of the built-in world
+    "beyond": "beyond",
+    "random": "random_label",
+    "guessable": "guessable",
+    "never": "never_rewarded",
+    "wrong_label": "wrong_label",
+    "verifier": "verifier",
+}
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One run: what is known of its hard prompts that were not learned, and the planted cause of each, (prompts,);
+    "" where none was planted, as of a learnable prompt that was not learned."""
+
+    observed: Observed
+    cause: np.ndarray
+    name: str
+    world: int | None = None
+    weight: float = 1.0  # of a prompt in the fit: one of few trained ones counts as many simulated ones
+
+    @property
+    def has_second(self) -> bool:
+        return bool(self.observed.seconds)
+
+
+def simulated(seed: int, second: bool | None = None) -> Planted:
+    """Wrong labels at 5, 10 and 20 %, random and by a rule in turn; every third run without a second model, every fifth
+    without texts; second: with or without one, and with texts."""
+    options = {"wrong": WRONG[seed % 3], "systematic": seed % 2 == 1}
+    if second is None:
+        found = simulate(seed, second=seed % 3 != 2, text=seed % 5 != 4, **options)
+    else:
+        found = simulate(seed, second=second, **options)
+    return Planted(found.observed, found.cause, f"simulated {seed}")
+
+
+def trained(folder: Path | None) -> Iterator[Planted]:
+    """Every finished run under `folder` with a known truth, without a second model, and with one where it has one."""
+    for run_json in sorted(folder.glob("**/run.json")) if folder and folder.exists() else ():
+        run = RunDir(run_json.parent)
+        truth, world = _truth(run)
+        if truth is None or not {"initial", "final"} <= set(run.evaluation_tags()) or not run.steps():
+            continue
+        planted = {row["prompt_id"]: row["cause"] for row in read_table(truth).to_pylist()}
+        other = RunDir(run.path.with_name(f"{run.path.name}-second")).evaluation("final")
+        for seconds in [[], [("second", other)]] if other.exists() else [[]]:
+            cases = read_cases([run], groups_of([run]), seconds)
+            cause = np.array([CAUSE_OF.get(planted.get(name), "") for name in cases.ids])
+            yield Planted(cases.observed, cause, str(run.path.relative_to(folder)), world, TRAINED_WEIGHT)
+
+
+def _truth(run: RunDir) -> tuple[Path | None, int | None]:
+    """(the planted truth, the world's seed) of a run on a built-in world."""
+    beside = Path(str(run.config().get("model") or "")).parent
+    for path in (run.path / "truth.parquet", beside / "truth.parquet"):
+        about = next((p for p in (run.path / "world.json", beside / "world.json") if p.exists()), None)
+        if path.exists():
+            return path, read_json(about).get("seed") if about else None
+    return None, None
+
+
+def courses(folder: Path | None) -> Iterator[tuple[int | None, Course]]:
+    """(world, training) of every finished run under `folder` with a known truth."""
+    for run_json in sorted(folder.glob("**/run.json")) if folder and folder.exists() else ():
+        run = RunDir(run_json.parent)
+        truth, world = _truth(run)
+        if truth is None or not {"initial", "final"} <= set(run.evaluation_tags()) or not run.steps():
+            continue
+        prompts = read_table(run.prompts, ["prompt_id", "prompt"])
+        ids = prompts.column(0).combine_chunks()
+        initial, final = (pass_rates([run.evaluation(tag)], ids) for tag in ("initial", "final"))
+        near = nearest(prompts.column(1).to_pylist(), np.arange(len(ids)))
+        yield world, Course(read_visits([run], ids), final, initial < 0.1, near)

@@ -1,0 +1,132 @@
+"""What the remedies do on the built-in world: rollouts of the posterior sampler, and who is solved without hints.
+
+    python benchmarks/remedies.py FOLDER [--seeds 0 1 2] [--arms posterior hinted …] [--episodes 6] [--samples 64]
+
+For each seed: `dynamic` and the same with another run seed (the null of a repeated run), then each arm, by the scripts
+of examples/ with the filter of `dynamic`. `posterior` trains for half of the episodes, hence half of the rollouts. Each
+arm is set against `dynamic` by `openrlhf-unlearn compare`. Stopped half-way, the same command goes on. A training takes
+about 10 minutes on two idle cores, an evaluation 2.
+
+`ratio`: rollouts of `posterior` over those of `dynamic`, the mean over seeds; `same`: whether its mean pass@1 over all
+prompts is not below that of `dynamic`, by the paired interval over the prompts of all seeds; `lost`: learnable prompts
+lost, and by the repeated run. The table: solved without hints, over all seeds.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from openrlhf_unlearn.report.compare import final_rate
+from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.stats.means import mean_interval, wilson
+from openrlhf_unlearn.store.run_dir import RunDir
+
+ROOT = Path(__file__).parents[1]
+BAR = 0.5
+# script, share of the episodes, flags; hints and traces are of the prompts that `dynamic` did not learn
+ARMS = {
+    "dynamic": ("baseline", 1.0, "--unlearn.filter dynamic"),
+    "repeat": ("baseline", 1.0, "--unlearn.filter dynamic"),
+    "posterior": ("posterior", 0.5, ""),
+    "hinted": ("hinted", 1.0, ""),
+    "hinted_one": ("hinted", 1.0, "--unlearn.hint_trains one"),
+    "expert": ("expert", 1.0, ""),
+    "maxrl": ("maxrl", 1.0, "--unlearn.filter dynamic"),
+    "review": ("review", 1.0, "--unlearn.filter review --unlearn.review_instead --unlearn.review_every 1"),
+    "review_late": ("review", 1.0, "--unlearn.filter review --unlearn.review_instead --unlearn.review_every 10"),
+}
+
+
+def train(folder: Path, seed: int, arm: str, args: argparse.Namespace) -> RunDir:
+    """The arm's run, trained and evaluated unless it is there."""
+    script, share, flags = ARMS[arm]
+    here = folder / f"seed-{seed}"
+    run = RunDir(here / arm / "run")
+    if not run.evaluation("final").exists() or not run.learnability.exists():
+        environment = {
+            **os.environ,
+            "SEED": str(seed),
+            "RUN_SEED": str(seed + 100 * (arm == "repeat")),
+            "EPISODES": str(max(1, round(share * args.episodes))),
+            "SAMPLES": str(args.samples),
+            "WORLD": str(here / "world"),
+            "BEFORE": str(here / "dynamic"),
+        }
+        words = ["bash", ROOT / "examples" / f"{script}.sh", "world", here / arm, *flags.split()]
+        subprocess.run(list(map(str, words)), env=environment, check=True, stdout=sys.stderr)
+    return run
+
+
+def compared(before: RunDir, after: RunDir, repeat: RunDir) -> dict:
+    words = [sys.executable, "-m", "openrlhf_unlearn.cli", "compare", before.path, after.path, "--repeat", repeat.path]
+    done = subprocess.run([*map(str, words), "--format", "json"], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def differences(before: RunDir, after: RunDir) -> np.ndarray:
+    """Final pass@1 of the run after less that of the run before, by prompt."""
+    one, other = (final_rate(single) for single in Material([before], compared=[before, after]).interventions)
+    return other - one
+
+
+def show(found: dict[str, list[dict]]) -> dict[str, dict]:
+    """Print arm x group: solved without hints of all seeds' prompts, its interval, and the repeated run's share."""
+    table = {}
+    print(f"{'arm':<12}{'group':<13}{'prompts':>8}{'solved':>8}   {'share':<22}{'by luck':>8}{'repeat':>8}")
+    for arm, comparisons in found.items():
+        for group in ("no_reward", "unlearnable", "learnable"):
+            rows = [row for one in comparisons for row in one["solved"] if row["group"] == group]
+            n, solved = (sum(row[name] for row in rows) for name in ("prompts", "solved"))
+            if not n:
+                continue
+            luck = sum(row["by_luck"] or 0 for row in rows)
+            low, high = wilson(solved / n, n)
+            repeat = sum(row["repeat"] or 0 for row in rows)
+            table[f"{arm}/{group}"] = {"prompts": n, "solved": solved, "interval": [low, high], "repeat": repeat}
+            share = f"{solved / n:.3f} ({low:.3f} to {high:.3f})"
+            print(f"{arm:<12}{group:<13}{n:>8}{solved:>8}   {share:<22}{luck:>8.1f}{repeat:>8}")
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("folder", type=Path, help="where trainings go, and are found again")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS)[2:], default=["posterior", "hinted", "hinted_one"])
+    parser.add_argument("--episodes", type=int, default=6)
+    parser.add_argument("--samples", type=int, default=64)
+    args = parser.parse_args()
+
+    found: dict[str, list[dict]] = {arm: [] for arm in args.arms}
+    gaps = []
+    for seed in args.seeds:
+        dynamic, repeat = (train(args.folder, seed, arm, args) for arm in ("dynamic", "repeat"))
+        for arm in args.arms:
+            run = train(args.folder, seed, arm, args)
+            found[arm].append(compared(dynamic, run, repeat))
+            if arm == "posterior":
+                gaps.append(differences(dynamic, run))
+    result = {"benchmark": "remedies", "bar": BAR, "better": "lower", "seeds": args.seeds, "table": show(found)}
+    if gaps:
+        spent = [[row["rollouts"] for row in one["spent"]] for one in found["posterior"]]
+        mean, interval = mean_interval(np.concatenate(gaps))
+        lost = [row for one in found["posterior"] for row in one["solved"] if row["group"] == "learnable"]
+        result |= {
+            "ratio": round(float(np.mean([after / before for before, after, _ in spent])), 3),
+            "same": interval is None or interval[1] >= 0,
+            "difference": mean,
+            "difference_interval": interval,
+            "lost": {name: sum(row["prompts"] - row[name] for row in lost) for name in ("solved", "repeat")},
+        }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

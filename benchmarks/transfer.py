@@ -1,0 +1,160 @@
+"""The transfer map: seconds and memory at 10,000 prompts; on worlds and runs, predicted against measured change.
+
+    python benchmarks/transfer.py                            10,000 prompts x 4,096 numbers, generated
+    python benchmarks/transfer.py --worlds w0 w1 w2 …        built-in worlds (openrlhf-unlearn microworld w0 --seed 0)
+    python benchmarks/transfer.py --runs RUN …               runs with a probe: whom the training taught
+
+The last line is one JSON object. Without worlds or runs its ratio is the process's own seconds, of all its threads,
+over the bar of 60 s; peak_gigabytes has a bar of 4. Else it is the smallest r of prediction and short trainings, with a
+bar of 0.8; the lines before have each world's, the baselines', and by how much the gradient is ahead, with intervals.
+
+A world's clusters are its letters. 32 answers to each prompt are sampled; a letter trains on the correct ones of half
+of its prompts, STEPS steps at the learning rate of the world's own training; the other halves are measured. `taught`
+are the letters that are predicted to teach their own other prompts, `planted` those that can be learned.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from anywhere, without an installation
+
+SECONDS, GIGABYTES, R = 60.0, 4.0, 0.8
+SAMPLES, STEPS, LR = 32, 20, 3e-5
+
+
+def scale(prompts: int, dim: int, kinds: int, units: int = 4) -> dict:
+    """Seconds and peak memory of reading the sketches from a file as the verb does, and of both its maps."""
+    from openrlhf_unlearn.probe.store import Rows
+    from openrlhf_unlearn.probe.summary import Gradients
+    from openrlhf_unlearn.transfer.predict import transfer_map
+    from openrlhf_unlearn.transfer.vectors import means
+
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((kinds, dim), dtype=np.float32)
+    with tempfile.NamedTemporaryFile() as file:
+        for i in range(prompts):  # written row by row: the file is larger than what the map may use
+            (centres[i % kinds] + 3 * rng.standard_normal((units, dim), dtype=np.float32)).tofile(file)
+        file.flush()
+        shape = [prompts, units, dim]
+        sketches = Rows(file.name, 0, {"dtype": "F32", "shape": shape, "data_offsets": [0, prompts * units * dim * 4]})
+        counts = np.ones((prompts, units), np.int32)
+        empty = np.zeros((prompts, units))
+        gradients = Gradients([str(i) for i in range(prompts)], sketches, counts, empty, empty, sketches, counts.sum(1))
+        clusters = [f"kind {i % kinds}" for i in range(prompts)]
+        started, cpu = time.perf_counter(), time.process_time()
+        vectors = means(gradients, exact=False)
+        found = transfer_map(vectors, vectors, clusters)
+        transfer_map(vectors, vectors * rng.random((prompts, 1), dtype=np.float32), clusters)
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    own = float(np.diag(found.told).mean())
+    return {
+        "ratio": round(cpu / SECONDS, 3), "bar": 1.0, "better": "lower", "prompts": prompts, "dim": dim,
+        "clusters": kinds, "cpu_seconds": round(cpu, 1), "seconds": round(seconds, 1), "peak_gigabytes": round(peak, 2),
+        "peak_gigabytes_bar": GIGABYTES, "own_entries_told": own,
+    }  # fmt: skip
+
+
+def of_world(folder: Path) -> dict:
+    """r of prediction and short trainings in one world, of the baselines, and which letters teach themselves."""
+    from types import SimpleNamespace
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from openrlhf_unlearn.probe import Rollouts, lora, prompt_gradients
+    from openrlhf_unlearn.store.run_dir import prompt_id, read_json
+    from openrlhf_unlearn.transfer.check import verify
+    from openrlhf_unlearn.transfer.predict import transfer_map
+    from openrlhf_unlearn.transfer.vectors import Vectors
+    from openrlhf_unlearn.transfer.verify import Recipe
+    from openrlhf_unlearn.worlds.model import sample_answers
+    from openrlhf_unlearn.worlds.task import is_correct
+
+    problems = [SimpleNamespace(**json.loads(line)) for line in (folder / "train.jsonl").read_text().splitlines()]
+    model = AutoModelForCausalLM.from_pretrained(folder / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    tokens = lambda text: tokenizer(text=text, add_special_tokens=False)["input_ids"]  # noqa: E731
+    rollouts, letters, texts = [], {}, {}
+    for problem, answers in zip(problems, sample_answers(model, tokenizer, problems, SAMPLES, 0), strict=True):
+        if right := [answer for answer in answers if is_correct(answer, problem.label)]:
+            name = prompt_id(problem.prompt, problem.label)
+            rollouts.append(Rollouts(name, tokens(problem.prompt), {"correct": list(map(tokens, right))}))
+            letters[name], texts[name] = problem.prompt[0], problem.prompt
+    found = prompt_gradients(model, rollouts, lora(model))["correct"]
+    likelihood = transfer_map(found.mean, found.mean, [letters[name] for name in found.ids])
+    model.set_attn_implementation("sdpa")
+    vectors = Vectors(list(found.ids), found.mean, found.mean, True)
+    with tempfile.TemporaryDirectory() as parts:
+        recipe = Recipe(steps=STEPS, lr=LR)
+        checked = verify(model, rollouts, texts, vectors, letters, 0, recipe, 0, Path(parts)).summary()
+    own = zip(likelihood.names, np.diag(likelihood.told), np.diag(likelihood.value), strict=True)
+    causes = read_json(folder / "world.json")["letters"]
+    return {
+        "of": str(folder),
+        **agreed(checked),
+        "taught": "".join(name for name, told, value in own if told and value > 0),
+        "planted": "".join(sorted(name for name in causes if causes[name] in ("known", "learnable"))),
+    }
+
+
+def of_run(run: str, flags: list[str]) -> dict:
+    """What `openrlhf-unlearn transfer RUN` with these flags finds: short trainings, and the run itself."""
+    from openrlhf_unlearn.store.run_dir import RunDir, read_json
+    from openrlhf_unlearn.transfer.inputs import default_probe
+
+    subprocess.run([sys.executable, "-m", "openrlhf_unlearn.cli", "transfer", run, *flags], check=True)
+    result = read_json(RunDir(run).transfer_json(default_probe(RunDir(run))))
+    return {"of": run, "in_the_run": result.get("in_the_run"), **(agreed(result) if "agreement" in result else {})}
+
+
+def agreed(checked: dict) -> dict:
+    """r by predictor, over all pairs and between different clusters; by how much the gradient is ahead of each."""
+    return {
+        "r": {name: rounded(entry["all"]) for name, entry in checked["agreement"].items()},
+        "between": {name: rounded(entry["between"]) for name, entry in checked["agreement"].items()},
+        "ahead": {name: rounded(entry) for name, entry in checked["advantage"].items()},
+    }
+
+
+def rounded(entry: dict) -> list[float | None]:
+    return [value if value is None else round(value, 3) for value in entry.values()]
+
+
+def measured(each: Iterable[dict]) -> dict:
+    """Every world or run on its own line as it is done; the smallest r of them, or rank correlation in the run."""
+    mine = []
+    for found in each:
+        print(json.dumps(found), flush=True)
+        mine.append(found["r"]["gradient"][0] if "r" in found else found["in_the_run"]["predicted"][0])
+    return {"ratio": min(mine), "bar": R, "better": "higher", "r": mine}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], allow_abbrev=False)
+    add = parser.add_argument
+    add("--prompts", type=int, default=10_000)
+    add("--dim", type=int, default=4096)
+    add("--kinds", type=int, default=24, help="clusters of the generated prompts")
+    add("--worlds", nargs="+", type=Path, help="folders of openrlhf-unlearn microworld")
+    add("--runs", nargs="+", help="run directories with a probe; other flags go to openrlhf-unlearn transfer")
+    args, flags = parser.parse_known_args()
+    if args.worlds:
+        result = measured(of_world(folder) for folder in args.worlds)
+    elif args.runs:
+        result = measured(of_run(run, flags) for run in args.runs)
+    else:
+        result = scale(args.prompts, args.dim, args.kinds)
+    print(json.dumps({"benchmark": "transfer", **result}))
+
+
+if __name__ == "__main__":
+    main()

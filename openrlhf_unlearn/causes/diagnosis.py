@@ -1,0 +1,128 @@
+"""Diagnose: every hard prompt that was not learned with its cause, in one table, and what it adds up to."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
+from openrlhf_unlearn.causes.evidence import top_answers
+from openrlhf_unlearn.causes.posterior import Posterior, fitted, posterior
+from openrlhf_unlearn.causes.reading import Cases, read_cases
+from openrlhf_unlearn.causes.remedies import Remedy, remedies
+from openrlhf_unlearn.causes.words import Words, decided
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, read_table, write_json, write_table
+
+VERSION = 1  # of causes.json
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`table`: a row a prompt (SCHEMAS["causes"]), `summary`: what causes.json keeps, `remedies` among it."""
+
+    table: pa.Table
+    summary: dict
+    remedies: list[Remedy]
+
+
+def diagnose(
+    runs: Sequence[str | Path],
+    seconds: Sequence[tuple[str, Path]] = (),
+    *,
+    tau: float = 0.1,
+    easy: float = 0.1,
+    initial: str = "initial",
+    final: str = "final",
+) -> Diagnosis:
+    """Causes of the prompts that `runs`, repetitions of one run, did not learn; reads files and writes none.
+
+    seconds: (name, evaluation file) of other models on the same prompts. Groups are those of learnability.parquet, or
+    as classify would give them. Raises UserError for runs that cannot be used.
+    """
+    opened = [RunDir.open(path) for path in runs]
+    return of_cases(read_cases(opened, groups_of(opened, tau, easy), seconds, initial, final))
+
+
+def of_cases(cases: Cases) -> Diagnosis:
+    found = posterior(cases.observed) if cases.ids else Posterior(np.zeros((0, len(CAUSES))), {}, {})
+    causes = decided(found.probability) if cases.ids else np.zeros(0, dtype=object)
+    cures = remedies(cases, found, causes)
+    return Diagnosis(_table(cases, found, causes), _summary(cases, found, causes, cures), cures)
+
+
+def save(result: Diagnosis, runs: Sequence[str | Path], made_from: dict | None = None) -> None:
+    """Write causes.parquet, causes.json and a list of prompts for each cause into every run.
+
+    made_from: what the diagnosis depends on, by which the next `analyze` knows whether to make it anew.
+    """
+    causes, ids = result.table["cause"].to_pylist(), result.table["prompt_id"].to_pylist()
+    for run in map(RunDir, runs):
+        for cause in (*CAUSES, UNDECIDED):
+            mine = [name for name, found in zip(ids, causes, strict=True) if found == cause]
+            if mine:
+                write_json(run.cause_list(cause), mine)
+            else:
+                run.cause_list(cause).unlink(missing_ok=True)  # an earlier diagnosis may have left one
+        write_table(run.causes, result.table)
+        write_json(run.causes_json, {**result.summary, "made_from": made_from})
+
+
+def groups_of(runs: list[RunDir], tau: float = 0.1, easy: float = 0.1) -> dict[str, str]:
+    if runs[0].learnability.exists():
+        table = read_table(runs[0].learnability, ["prompt_id", "group"])
+    else:
+        from openrlhf_unlearn.labels.classify import classify
+
+        table = classify([run.path for run in runs], tau, easy).table
+    return dict(zip(table["prompt_id"].to_pylist(), table["group"].to_pylist(), strict=True))
+
+
+def _table(cases: Cases, found: Posterior, causes: np.ndarray) -> pa.Table:
+    say, top = Words(cases, found), top_answers(cases.observed.final)
+    final, wrong = cases.observed.final, CAUSES.index("wrong_label")
+    rows = []
+    for row, (name, cause) in enumerate(zip(cases.ids, causes, strict=True)):
+        settle, command = say.settles(row, cause)
+        proposes = top[row] in cases.texts and found.probability[row, wrong] >= 0.05
+        rows.append(
+            {
+                "prompt_id": name,
+                "group": cases.groups[row],
+                "cause": cause,
+                "probability": float(found.probability[row].max()),
+                **{f"p_{c}": float(p) for c, p in zip(CAUSES, found.probability[row], strict=True)},
+                "evidence": say.lines(row),
+                "settle": settle,
+                "command": command,
+                "proposed": cases.texts[top[row]] if proposes else None,
+                "proposed_share": final.answers[row][top[row]] / final.n[row] if proposes else None,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=SCHEMAS["causes"])
+
+
+def _summary(cases: Cases, found: Posterior, causes: np.ndarray, cures: list[Remedy]) -> dict:
+    groups = np.array(cases.groups, dtype=object)
+    expected = found.probability.sum(axis=0)
+    counts = {
+        cause: {
+            "prompts": int((causes == cause).sum()),
+            "expected": float(expected[CAUSES.index(cause)]) if cause != UNDECIDED else None,
+            "by_group": {g: int(n) for g, n in Counter(groups[causes == cause]).items()},
+        }
+        for cause in (*CAUSES, UNDECIDED)
+    }
+    return {
+        "version": VERSION,
+        "runs": [str(run) for run in cases.runs],
+        "seconds": cases.seconds,
+        "sure": SURE,
+        "fitted_on": fitted().about,
+        "prompts": len(cases.ids),
+        "texts": cases.observed.final.answers is not None,
+        "causes": counts,
+        "remedies": [asdict(cure) for cure in cures],
+    }

@@ -1,0 +1,43 @@
+"""A prompt's kin: the prompts nearest to it by wording, numbers left out. What was learned of them tells what could be.
+
+Wording is TF-IDF over character n-grams, digits made alike, so that problems of one template are near. No label and no
+outcome is looked at to find them.
+"""
+
+import re
+
+import numpy as np
+
+NEIGHBOURS, FEWEST, NEAR = 16, 4, 0.3  # how many; how many must be there; cosine from which a prompt is near
+BLOCK = 256
+_DIGITS = re.compile(r"\d+")
+
+
+def nearest(texts: list[str], rows: np.ndarray) -> list[np.ndarray]:
+    """Of each of `rows` the nearest other texts, NEIGHBOURS at most; equally near ones in a fixed mixed order."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    masked = [_DIGITS.sub("0", text) or " " for text in texts]
+    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=30_000)
+    matrix = vectors.fit_transform(masked).astype(np.float32)
+    mixed = np.random.default_rng(0).permutation(len(texts))  # many texts of one template are equally near
+    shuffled, found = matrix[mixed].T.tocsc(), []
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        near = (matrix[block] @ shuffled).toarray()
+        for row, cosines in zip(block, near, strict=True):
+            order = np.argsort(-cosines, kind="stable")[: NEIGHBOURS + 1]
+            order = order[(cosines[order] >= NEAR) & (mixed[order] != row)][:NEIGHBOURS]
+            found.append(mixed[order])
+    return found
+
+
+def kin_rate(near: list[np.ndarray], rate: np.ndarray) -> np.ndarray:
+    """Mean pass rate of each one's kin, nan with fewer than FEWEST of known rate. rate: (all prompts,)."""
+    found = np.full(len(near), np.nan)
+    for i, rows in enumerate(near):
+        rates = rate[rows]
+        rates = rates[np.isfinite(rates)]
+        if len(rates) >= FEWEST:
+            found[i] = rates.mean()
+    return found

@@ -1,0 +1,300 @@
+"""From run directories to what a diagnosis needs: the hard prompts that were not learned, as `Observed` has them.
+
+Texts are read of these prompts alone, a batch at a time. Where evaluations kept no text the rollouts that training
+saved stand in, its first third for before and its last third for after, and without these the answers that the tracker
+counted.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from openrlhf_unlearn.causes.kin import kin_rate, nearest
+from openrlhf_unlearn.causes.observed import Observed, Samples, Visits
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.grading.answer_key import answer_of, key, number_of
+from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts, read_table
+
+DIAGNOSED = ("unlearnable", "no_reward")
+FAILED = ("no_answer", "timeout", "error")
+GUESSES = 8  # samples of each prompt that say how common an answer is among other prompts
+_DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
+_TEXT_COLUMNS = ["prompt_id", "response", "reward", "verdict"]
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The prompts to diagnose, in the order of the first run, and what is known of them.
+
+    texts: key of an answer → the answer as a sample has it. seconds: what the other models are called.
+    """
+
+    runs: list[RunDir]
+    ids: list[str]
+    prompts: list[str]
+    labels: list[str]
+    groups: list[str]
+    observed: Observed
+    texts: dict[str, str] = field(default_factory=dict)
+    seconds: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Gathered:
+    """Of the wanted prompts, (prompts,) each: samples, positives, failures, wrong answers; `lenient` to be asked."""
+
+    n: np.ndarray
+    positive: np.ndarray
+    failed: np.ndarray
+    answers: list[Counter]
+    lenient: list[Counter]  # writings that a lenient grader may take
+    texts: dict[str, str]
+    any_text: bool = False
+
+    @classmethod
+    def empty(cls, size: int) -> "_Gathered":
+        zero = (np.zeros(size, dtype=np.int64) for _ in range(3))
+        return cls(*zero, [Counter() for _ in range(size)], [Counter() for _ in range(size)], {})
+
+    def add(self, row: int, response: str | None, positive: bool, verdict: str) -> None:
+        self.n[row] += 1
+        self.positive[row] += positive
+        self.failed[row] += verdict in FAILED and not positive
+        if response is None:
+            return
+        self.any_text = True
+        if positive:
+            return
+        answer = answer_of(response)
+        if answer:
+            name = key(answer)
+            self.answers[row][name] += 1
+            self.texts.setdefault(name, answer)
+        if written := answer or number_of(response):
+            self.lenient[row][written] += 1
+
+    def samples(self, disputed: np.ndarray | None = None) -> Samples:
+        return Samples(self.n, self.positive, self.failed, self.answers if self.any_text else None, disputed)
+
+
+def read_cases(
+    runs: Sequence[RunDir],
+    groups: dict[str, str],
+    seconds: Sequence[tuple[str, Path]] = (),
+    initial: str = "initial",
+    final: str = "final",
+    wanted: Iterable[str] = DIAGNOSED,
+) -> Cases:
+    """Read `runs`, repetitions of one run. groups: prompt id → group; seconds: name and evaluation file of a model."""
+    prompts = read_table(runs[0].prompts)
+    ids = prompts.column("prompt_id").combine_chunks()
+    names, texts = ids.to_pylist(), [text or "" for text in prompts.column("prompt").to_pylist()]
+    wanted = set(wanted)
+    rows = np.array([i for i, name in enumerate(names) if groups.get(name) in wanted], dtype=int)
+    mine = ids.take(pa.array(rows))
+    labels = [str(label) for label in prompts.column("label").take(pa.array(rows)).to_pylist()]
+    finals = [run.evaluation(final) for run in runs if run.evaluation(final).exists()]
+    if not finals:
+        raise UserError(
+            f"{runs[0].evaluation(final)} is missing; make it: openrlhf-unlearn evaluate --run {runs[0]} --tag {final} "
+            "--model TRAINED_MODEL"
+        )
+    late, early = _ends(runs, finals, initial, mine)
+    others = [gathered([path], mine) for _, path in seconds]
+    for (name, path), other in zip(seconds, others, strict=True):
+        if len(rows) and not other.n.any():
+            raise UserError(f"--second {name}: {path} has no sample of these prompts; is it of other data or template?")
+    near = nearest(texts, rows) if len(rows) else []
+    rate = pass_rates(finals, ids)
+    second_rates = [pass_rates([path], ids) for _, path in seconds]
+    observed = Observed(
+        final=late.samples(looks_right(late, labels)),
+        early=early.samples() if early else None,
+        seconds=[other.samples() for other in others],
+        visits=read_visits(runs, mine),
+        kin=kin_rate(near, rate),
+        kin_second=np.nanmax([kin_rate(near, r) for r in second_rates], axis=0) if second_rates else None,
+        guess=guess_rates(finals, ids, rows, labels) if late.any_text else None,
+        opposed=opposed(runs[0], mine),
+    )
+    known = {name: text for source in (*others, early, late) if source for name, text in source.texts.items()}
+    chosen = [texts[i] for i in rows]
+    of = [groups[names[i]] for i in rows]
+    return Cases(list(runs), [names[i] for i in rows], chosen, labels, of, observed, known, [n for n, _ in seconds])
+
+
+def _ends(runs: Sequence[RunDir], finals: list[Path], initial: str, mine: pa.Array) -> tuple:
+    """(after, before), the latter None without an evaluation and without training's own rollouts."""
+    late = gathered(finals, mine)
+    initials = [run.evaluation(initial) for run in runs if run.evaluation(initial).exists()][:1]
+    early = gathered(initials, mine) if initials else None
+    if not late.any_text:
+        late = trained_third(runs, mine, last=True) or late
+    if early is None or not early.any_text:
+        early = trained_third(runs, mine, last=False) or early
+    return late, early
+
+
+def trained_third(runs: Sequence[RunDir], mine: pa.Array, last: bool) -> _Gathered | None:
+    """Answers of the first or the last third of training: by the rollouts saved, or as the tracker counted them."""
+    found = _Gathered.empty(len(mine))
+    for run in runs:
+        paths = [run.step_file("rollouts", step) for step in _third(run.steps("rollouts"), last)]
+        for part in (gathered([path], mine) for path in paths):
+            _merge(found, part)
+    if found.any_text:
+        return found
+    for run in runs:
+        for step in _third(run.steps("rewards"), last):
+            _add_counted(found, read_table(run.step_file("rewards", step)), mine)
+    return found if found.any_text else None
+
+
+def _third(steps: list[int], last: bool) -> list[int]:
+    size = -(-len(steps) // 3)
+    return steps[-size:] if last else steps[:size]
+
+
+def _merge(into: _Gathered, part: _Gathered) -> None:
+    into.n += part.n
+    into.positive += part.positive
+    into.failed += part.failed
+    into.any_text |= part.any_text
+    into.texts.update(part.texts)
+    for mine, other in zip(into.answers + into.lenient, part.answers + part.lenient, strict=True):
+        mine.update(other)
+
+
+def _add_counted(into: _Gathered, table: pa.Table, mine: pa.Array) -> None:
+    """What the tracker counted in one step's `rewards`: keys of the commonest wrong answers of each visit."""
+    if "wrong_answers" not in table.column_names:
+        return
+    table = table.filter(pc.and_(pc.invert(table["processed"]), pc.is_in(table["prompt_id"], value_set=mine)))
+    rows = pc.index_in(table["prompt_id"], value_set=mine).to_pylist()
+    columns = ("n", "n_positive", "n_no_answer", "wrong_answers", "wrong_counts")
+    for row, n, positive, silent, names, counts in zip(rows, *(table[c].to_pylist() for c in columns), strict=True):
+        if names is None:
+            continue
+        into.any_text = True
+        into.n[row] += n
+        into.positive[row] += positive
+        into.failed[row] += silent
+        into.answers[row].update(dict(zip(names, counts, strict=True)))
+
+
+def gathered(paths: Sequence[Path], mine: pa.Array) -> _Gathered:
+    """Every sample of these prompts in evaluations or rollouts."""
+    found = _Gathered.empty(len(mine))
+    for path in paths:
+        read_table(path, [])  # says in one line what is wrong with the file
+        data = ds.dataset(path, format="parquet")
+        columns = [name for name in (*_TEXT_COLUMNS, "positive") if name in data.schema.names]
+        for batch in data.scanner(columns, filter=pc.field("prompt_id").isin(mine), batch_size=8192).to_batches():
+            if not len(batch):
+                continue
+            rows = pc.index_in(batch["prompt_id"], value_set=mine).to_pylist()
+            right = positive_rollouts(pa.Table.from_batches([batch])).tolist()
+            given = batch["response"].to_pylist() if "response" in columns else [None] * len(rows)
+            for item in zip(rows, given, right, batch["verdict"].to_pylist(), strict=True):
+                found.add(*item)
+    return found
+
+
+def pass_rates(paths: Sequence[Path], ids: pa.Array) -> np.ndarray:
+    """Share of positives of every prompt of the run over these evaluations, (all prompts,), nan where not sampled."""
+    n, positive = np.zeros(len(ids)), np.zeros(len(ids))
+    for path in paths:
+        names = ds.dataset(path, format="parquet").schema.names
+        table = read_table(path, [c for c in ("prompt_id", "reward", "positive") if c in names])
+        rows = pc.fill_null(pc.index_in(table["prompt_id"], value_set=ids), -1).to_numpy()
+        hit = positive_rollouts(table)
+        n += np.bincount(rows[rows >= 0], minlength=len(ids))
+        positive += np.bincount(rows[(rows >= 0) & hit], minlength=len(ids))
+    return np.divide(positive, n, out=np.full(len(ids), np.nan), where=n > 0)
+
+
+def guess_rates(paths: Sequence[Path], ids: pa.Array, rows: np.ndarray, labels: list[str]) -> np.ndarray:
+    """How often each label is the answer to other prompts, (prompts,): what a guess would earn."""
+    given, own = Counter(), [Counter() for _ in range(len(ids))]
+    for path in paths[:1]:
+        if "response" not in ds.dataset(path, format="parquet").schema.names:
+            continue
+        data = ds.dataset(path, format="parquet").scanner(
+            ["prompt_id", "response"], filter=pc.field("sample") < GUESSES, batch_size=8192
+        )
+        for batch in data.to_batches():
+            places = pc.fill_null(pc.index_in(batch["prompt_id"], value_set=ids), -1).to_pylist()
+            for place, response in zip(places, batch["response"].to_pylist(), strict=True):
+                answer = answer_of(response) if response and place >= 0 else None
+                if answer:
+                    given[key(answer)] += 1
+                    own[place][key(answer)] += 1
+    total, found = given.total(), np.full(len(rows), np.nan)
+    for i, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        others = total - own[row].total()
+        if others:
+            found[i] = (given[key(label)] - own[row][key(label)]) / others
+    return found
+
+
+def looks_right(late: _Gathered, labels: list[str], most: int = 24) -> np.ndarray | None:
+    """Samples graded wrong that the format `lenient` takes for the label, (prompts,); None where no text was kept.
+
+    Of each prompt its `most` commonest writings are asked.
+    """
+    if not late.any_text:
+        return None
+    from openrlhf_unlearn.grading.pool import MathGrader
+
+    asked = [(row, text, times) for row, given in enumerate(late.lenient) for text, times in given.most_common(most)]
+    same = [same_number(text, labels[row]) for row, text, _ in asked]
+    open_ones = [i for i, known in enumerate(same) if known is None]
+    if open_ones:
+        with MathGrader(2, timeout_s=5.0, answer_format="lenient", warm=False) as grader:
+            texts = [f"\\boxed{{{asked[i][1]}}}" for i in open_ones]
+            for i, grade in zip(open_ones, grader.grade(texts, [labels[asked[i][0]] for i in open_ones]), strict=True):
+                same[i] = grade.verdict == "correct"
+    found = np.zeros(len(labels), dtype=np.int64)
+    for (row, _, times), right in zip(asked, same, strict=True):
+        found[row] += times * bool(right)
+    return found
+
+
+def same_number(answer: str, label: str) -> bool | None:
+    """Whether two plain decimal numbers agree to four digits, as `lenient` has it; None where one is no such number."""
+    if not (_DECIMAL.fullmatch(answer.strip()) and _DECIMAL.fullmatch(label.strip())):
+        return None
+    return abs(float(answer) - float(label)) <= 1e-4 * abs(float(label))
+
+
+def read_visits(runs: Sequence[RunDir], mine: pa.Array) -> Visits:
+    """Rows of rewards/ as sampled, of these prompts, all runs, in the order of steps."""
+    parts = []
+    for run in runs:
+        table = run.read_steps("rewards", ["prompt_id", "step", "processed", "n", "n_positive"])
+        rows = pc.fill_null(pc.index_in(table["prompt_id"], value_set=mine), -1).to_numpy()
+        kept = (rows >= 0) & ~table["processed"].to_numpy().astype(bool)
+        parts.append([rows[kept], *(table[name].to_numpy()[kept] for name in ("step", "n", "n_positive"))])
+    row, step, n, positive = (np.concatenate(column).astype(np.int64) for column in zip(*parts, strict=True))
+    order = np.argsort(step, kind="stable")
+    return Visits(row[order], step[order], n[order], positive[order])
+
+
+def opposed(run: RunDir, mine: pa.Array) -> np.ndarray | None:
+    """Cosine of each prompt's correct with its incorrect rollouts' gradient, of the last probe that has it."""
+    for tag in reversed(run.probe_tags()):
+        path = run.probe_table("interference", tag)
+        if path.exists():
+            table = read_table(path, ["prompt_id", "within_corrected"])
+            rows = pc.fill_null(pc.index_in(table["prompt_id"], value_set=mine), -1).to_numpy()
+            found = np.full(len(mine), np.nan)
+            found[rows[rows >= 0]] = table["within_corrected"].to_numpy().astype(float)[rows >= 0]
+            return found
+    return None

@@ -1,0 +1,170 @@
+"""The remedy that fits each cause: which prompts, what to do, by which command, and what it can be expected to bring.
+
+A gain is only stated where the run holds what it is computed from; where it does not, that is said.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from openrlhf_unlearn.causes import CAUSES
+from openrlhf_unlearn.causes.forecast import first_reward, rise
+from openrlhf_unlearn.causes.posterior import Posterior
+from openrlhf_unlearn.causes.reading import Cases
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """`template` with its `numbers` as report/numbers.py shows them; `command` holds {run}, {list} and {model}."""
+
+    cause: str
+    title: str
+    template: str
+    numbers: dict[str, float]
+    command: str
+
+
+def remedies(cases: Cases, found: Posterior, causes: np.ndarray) -> list[Remedy]:
+    """One for each cause that is said of any prompt, in the order of CAUSES. causes: (prompts,) as decided."""
+    present = [cause for cause in CAUSES if (causes == cause).any()]
+    return [MAKERS[cause](cases, found, np.flatnonzero(causes == cause)) for cause in present]
+
+
+def _verifier(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
+    final = cases.observed.final
+    numbers: dict[str, float] = {"prompts": len(rows)}
+    text = "{prompts:count} {prompts:prompt gets|prompts get} right answers graded wrong"
+    if final.disputed is not None:
+        numbers |= {
+            "now": _mean(final.rate[rows]),
+            "then": _mean((final.positive + final.disputed)[rows] / final.n[rows]),
+        }
+        text += "; by a format that takes their writing, pass@1 would read {then:rate} instead of {now:rate}"
+    return Remedy(
+        "verifier",
+        "Change the answer format or the labels' form",
+        text + ".",
+        numbers,
+        "openrlhf-unlearn regrade {run} --answer-format lenient",
+    )
+
+
+def _wrong_label(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
+    chance = found.probability[rows, CAUSES.index("wrong_label")]
+    numbers = {"prompts": len(rows), "wrong": float(chance.sum())}
+    text = (
+        "On {prompts:count} {prompts:prompt|prompts} the label is probably not the answer (about {wrong:small} are "
+        "expected to be wrong); the proposed {prompts:answer is|answers are} in the list for review"
+    )
+    kin = cases.observed.kin
+    if kin is not None and np.isfinite(kin[rows]).any():
+        numbers["learned"] = float(np.nansum(chance * kin[rows]))
+        text += (
+            ". With the label mended about {learned:small} would be learned, if they go as the prompts nearest by "
+            "wording went"
+        )
+    return Remedy(
+        "wrong_label", "Mend these labels", text + ".", numbers, "openrlhf-unlearn diagnose {run} --export review.csv"
+    )
+
+
+def _never(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
+    seen = cases.observed
+    n = sum(s.n for s in (seen.early, seen.final) if s is not None) + seen.per_prompt(seen.visits.n)
+    sampled = int(np.median(n[rows]))
+    text = (
+        "{prompts:count} {prompts:prompt|prompts} never had a right sample in {sampled:count} each (median). A first "
+        "one takes as likely as not {more:count} samples more, if there is any; oversampling draws them, hints make "
+        "them likelier. What would then be learned, this run cannot say."
+    )
+    numbers = {"prompts": len(rows), "sampled": sampled, "more": first_reward(sampled)}
+    return Remedy(
+        "never_rewarded",
+        "Get a first reward: oversample, or give hints",
+        text,
+        numbers,
+        "--unlearn.filter oversample_replay --unlearn.only_prompts {list}",
+    )
+
+
+def _rising(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
+    risen = [r for r in (rise(cases.observed.visits, int(row)) for row in rows) if r]
+    numbers: dict[str, float] = {"prompts": len(rows)}
+    text = "{prompts:count} {prompts:prompt was|prompts were} still rising when training ended"
+    if risen:
+        numbers |= {"sure": len(risen), "steps": float(np.median([r.steps for r in risen]))}
+        numbers |= {"fewest": float(np.median([r.fewest for r in risen]))}
+        text += (
+            "; at the pace of the {sure:count} that surely {sure:rises|rise}, half of the samples are right after "
+            "about {steps:small} steps more (at best {fewest:small})"
+        )
+    else:
+        text += "; no rise is sure enough to say how much more it takes"
+    return Remedy("rising", "Train on", text + ".", numbers, "--ckpt.load_enable --train.num_episodes MORE")
+
+
+def _forgotten(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
+    best = found.values["peak"][rows] + cases.observed.final.rate[rows]
+    text = (
+        "{prompts:count} {prompts:prompt was|prompts were} solved for a while (best stretch {best:rate} on average) "
+        "and lost again. Visiting them again, or an earlier checkpoint, can keep that; more is not to be expected."
+    )
+    return Remedy(
+        "forgotten",
+        "Bring back what was solved and lost",
+        text,
+        {"prompts": len(rows), "best": _mean(best)},
+        "--unlearn.filter review",
+    )
+
+
+def _beyond(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
+    numbers: dict[str, float] = {"prompts": len(rows)}
+    text = "{prompts:count} {prompts:prompt|prompts} this model does not learn from its own rewards"
+    if cases.observed.seconds:
+        rate = np.nanmax([model.rate[rows] for model in cases.observed.seconds], axis=0)
+        numbers["other"] = _mean(rate)
+        text += "; another model solves them at {other:rate}"
+    text += ". Another base, or its solutions to fine-tune on; whether RL then goes on from there this run cannot say."
+    return Remedy(
+        "beyond",
+        "Start from another base, or fine-tune on solutions",
+        text,
+        numbers,
+        "openrlhf-unlearn models {run} base=BASE other=OTHER",
+    )
+
+
+def _left_out(cause: str, title: str, what: str):
+    def make(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
+        spent = cases.observed.per_prompt(cases.observed.visits.n)[rows].sum()
+        numbers: dict[str, float] = {"prompts": len(rows)}
+        text = "{prompts:count} {prompts:prompt|prompts} " + what
+        if spent:
+            numbers["rollouts"] = int(spent)
+            text += "; {prompts:it|they} took {rollouts:count} rollouts, which a run without {prompts:it|them} saves"
+        return Remedy(cause, title, text + ".", numbers, "--unlearn.skip_prompts {list}")
+
+    return make
+
+
+MAKERS = {
+    "verifier": _verifier,
+    "wrong_label": _wrong_label,
+    "guessable": _left_out(
+        "guessable", "Leave out what only guessing rewards", "{prompts:is|are} rewarded no oftener than a guess"
+    ),
+    "never_rewarded": _never,
+    "rising": _rising,
+    "forgotten": _forgotten,
+    "beyond": _beyond,
+    "random_label": _left_out(
+        "random_label",
+        "Leave out labels that follow no rule",
+        "{prompts:has a label|have labels} that no model reproduces",
+    ),
+}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0

@@ -1,0 +1,112 @@
+"""A person's word on labels: a list to read, their decisions back, and the data set mended by them.
+
+The list is a CSV, a row a prompt, the most suspicious first. The person fills in `decision`: label_wrong (with the
+right answer in `new_label`, which holds the proposed one), drop or keep; an empty one changes nothing.
+"""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.nested import get
+from openrlhf_unlearn.store.run_dir import atomic_path
+from openrlhf_unlearn.store.spreadsheet import write_rows
+
+DECISIONS = ("label_wrong", "drop", "keep")
+COLUMNS = (
+    "prompt_id", "p_wrong_label", "cause", "prompt", "label", "proposed", "evidence", "decision", "new_label",
+)  # fmt: skip
+SUSPICIOUS = 0.05  # P(wrong label) from which a prompt is on the list
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a person decided of one prompt; `label`: the right one, "" where they gave none."""
+
+    decision: str
+    label: str = ""
+
+
+def write_review(path: Path, table: pa.Table, prompts: Mapping[str, str], labels: Mapping[str, str]) -> int:
+    """The list for review, from the rows of a `causes` table; returns how many prompts are on it."""
+    rows = [row for row in table.to_pylist() if row["p_wrong_label"] >= SUSPICIOUS]
+    rows.sort(key=lambda row: -row["p_wrong_label"])
+    lines = [
+        (
+            row["prompt_id"], round(row["p_wrong_label"], 3), row["cause"], prompts[row["prompt_id"]],
+            labels[row["prompt_id"]], row["proposed"] or "", " ".join(row["evidence"]), "", row["proposed"] or "",
+        )
+        for row in rows
+    ]  # fmt: skip
+    with atomic_path(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+        write_rows(file, [COLUMNS, *lines])
+    return len(rows)
+
+
+def read_decisions(path: Path) -> dict[str, Decided]:
+    """Prompt id → what was decided, of a list for review."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise UserError(f"--decisions {path}: no such file; write one with --export") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"--decisions {path} cannot be read ({error}); save it as CSV in UTF-8") from None
+    if not rows or not {"prompt_id", "decision"} <= rows[0].keys():
+        raise UserError(f"--decisions {path} has no column prompt_id or decision; write the list with --export")
+    return dict(_decided(path, number, row) for number, row in enumerate(rows, 2) if (row["decision"] or "").strip())
+
+
+def _decided(path: Path, number: int, row: dict) -> tuple[str, Decided]:
+    decision = row["decision"].strip().lower()
+    if decision not in DECISIONS:
+        raise UserError(
+            f"{path}, line {number}: decision {decision!r}; choose of {', '.join(DECISIONS)}, or leave it empty"
+        )
+    label = (row.get("new_label") or "").strip()
+    return row["prompt_id"], Decided(decision, label[1:] if label[:2] in ("'=", "'+", "'-", "'@") else label)
+
+
+def mended(
+    rows: Iterable[tuple[str, dict]], decided: Mapping[str, Decided], label_key: str
+) -> tuple[list[dict], Counter]:
+    """The rows of a data set, (prompt id, row) each, as decided, and how many were mended, dropped, kept or unread.
+
+    A wrong label without the right one is dropped too: it would train on a mistake.
+    """
+    kept, done = [], Counter()
+    for name, row in rows:
+        one = decided.get(name)
+        if one is None:
+            done["not reviewed"] += 1
+            kept.append(row)
+        elif one.decision == "keep":
+            done["kept"] += 1
+            kept.append(row)
+        elif one.decision == "label_wrong" and one.label:
+            done["mended"] += 1
+            kept.append(_with_label(row, label_key, one.label))
+        else:
+            done["dropped"] += 1
+    return kept, done
+
+
+def _with_label(row: dict, label_key: str, label: str) -> dict:
+    """The row with another label, of the type that it had; a dot in the key goes into a nested object."""
+    if label_key in row or "." not in label_key:
+        before = row.get(label_key)
+        return {**row, label_key: int(label) if isinstance(before, int) and label.lstrip("-").isdigit() else label}
+    head, _, rest = label_key.partition(".")
+    inner = get(row, head)
+    return {**row, head: _with_label(dict(inner), rest, label)}
+
+
+def write_jsonl(path: Path, rows: list[dict]) -> None:
+    with atomic_path(path) as aside:
+        aside.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

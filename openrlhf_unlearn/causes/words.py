@@ -1,0 +1,234 @@
+"""What a person is told of one prompt: each kind of evidence as a sentence, what would settle it, and the command.
+
+A sentence is said only where there is such evidence and it counts: it makes the cause at least WORTH times likelier
+than the others, or (as the one that speaks against it) AGAINST times less likely.
+"""
+
+import math
+import shlex
+from collections.abc import Callable
+
+import numpy as np
+
+from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
+from openrlhf_unlearn.causes.evidence import EVIDENCE, SOLVES, TELLING, top_answers
+from openrlhf_unlearn.causes.forecast import first_reward
+from openrlhf_unlearn.causes.observed import Samples
+from openrlhf_unlearn.causes.posterior import Posterior
+from openrlhf_unlearn.causes.reading import Cases
+
+NAMES = {
+    "verifier": "right answers graded wrong",
+    "wrong_label": "the label is wrong",
+    "guessable": "rewarded by guessing",
+    "never_rewarded": "never rewarded",
+    "rising": "still rising",
+    "forgotten": "solved and lost",
+    "beyond": "beyond this model",
+    "random_label": "the label follows no rule",
+    UNDECIDED: "cannot be told",
+}
+WORTH, AGAINST, MOST = math.log(1.5), math.log(1 / 3), 5  # log likelihood ratios; lines a prompt
+OPPOSED = -0.2  # cosine from which gradients count as opposed
+
+
+def decided(probability: np.ndarray) -> np.ndarray:
+    """The cause of each prompt, (prompts,) of str: the likeliest, or UNDECIDED where that is below SURE."""
+    likeliest = np.array(CAUSES, dtype=object)[probability.argmax(axis=1)]
+    return np.where(probability.max(axis=1) >= SURE, likeliest, UNDECIDED)
+
+
+class Words:
+    """Sentences on the prompts of one diagnosis."""
+
+    def __init__(self, cases: Cases, found: Posterior):
+        self.cases, self.seen, self.found = cases, cases.observed, found
+        self.top = top_answers(self.seen.final)
+
+    def lines(self, row: int) -> list[str]:
+        """The evidence for the likeliest cause, the most telling first, then the strongest against it."""
+        cause = int(self.found.probability[row].argmax())
+        weights = {kind: self.found.favours(kind, row, cause) for kind in EVIDENCE}
+        order = sorted(weights, key=weights.get, reverse=True)
+        for_it = [kind for kind in order if weights[kind] >= WORTH]
+        said = [line for kind in for_it if (line := self.line(kind, row))]
+        said += [line for line in (self.opposed(row, CAUSES[cause]), self.outlook(row, CAUSES[cause])) if line]
+        against = self.line(order[-1], row) if weights[order[-1]] <= AGAINST else None
+        said = list(dict.fromkeys(said))[:MOST]
+        return said + [f"Against it: {against}"] * bool(against and against not in said)
+
+    def line(self, kind: str, row: int) -> str | None:
+        """What evidence of this kind says, None where there is none."""
+        value = self.found.values[kind][row]
+        return None if math.isnan(value) else getattr(self, f"_{kind}")(row, float(value))
+
+    # A sentence a kind -----------------------------------------------------------------------------------------------
+
+    def _disputed(self, row: int, value: float) -> str | None:
+        if value == 0:
+            return None
+        times, n = int(self.seen.final.disputed[row]), int(self.seen.final.n[row])
+        return f"{times} of {n} samples after training were graded wrong and have the label's value in another form."
+
+    def _failed(self, row: int, value: float) -> str | None:
+        if value < EVIDENCE["failed"].edges[0]:
+            return None
+        return f"{percent(value)} of the samples after training ended without an answer that could be graded."
+
+    def _majority(self, row: int, value: float) -> str | None:
+        final, name = self.seen.final, self.top[row]
+        if name is None:
+            return None
+        times, n = final.answers[row][name], int(final.n[row])
+        answer = f"“{shown(self.cases.texts[name])}”" if name in self.cases.texts else "one and the same answer"
+        if value < 0.3:
+            return f"The model has settled on no answer: the commonest wrong one has {times} of {n} samples."
+        text = f"{times} of {n} samples after training give {answer}, which is graded wrong"
+        early = self.seen.early
+        if early is not None and early.answers is not None and early.n[row]:
+            text += f"; before, {early.answers[row][name]} of {int(early.n[row])} did"
+        return text + "."
+
+    _growth = _majority
+
+    def _kin(self, row: int, value: float) -> str:
+        return f"On the prompts nearest to it by wording {percent(value)} of the samples are right at the end."
+
+    def _hits(self, row: int, value: float) -> str:
+        positive, n = self._counted(row)
+        return f"{positive} of {n} samples in all were right." if positive else f"None of {n} samples was ever right."
+
+    def _guess(self, row: int, value: float) -> str | None:
+        if value == 0:
+            return None
+        positive, n = self._counted(row)
+        others = percent(float(self.seen.guess[row]))
+        own = percent(positive / n)
+        text = f"Its label is the answer in {others} of the samples of other prompts; of its own {own} are right"
+        return text + {1: ": no more than a guess earns.", 2: ": more than a guess earns.", 3: "."}[int(value)]
+
+    def _trend(self, row: int, value: float) -> str:
+        first, last = self._thirds(row)
+        moved = "rose" if value >= 2 else "fell" if value <= -2 else "did not change beyond chance"
+        ends = f"{rate(first)} in the first third, {rate(last)} in the last (z = {value:.1f})"
+        return f"Its pass rate in training {moved}: {ends}."
+
+    def _peak(self, row: int, value: float) -> str | None:
+        if value < EVIDENCE["peak"].edges[0]:
+            return None
+        final = float(self.seen.final.rate[row])
+        return (
+            f"In its best stretch of training the pass rate was {rate(value + final)}; at the end it is {rate(final)}."
+        )
+
+    def _second(self, row: int, value: float) -> str:
+        name, model = self._telling_second(row, value)
+        n = int(model.n[row])
+        if value in (TELLING["solves"], TELLING["sometimes"]):
+            return f"{name} solves it in {int(model.positive[row])} of {n} samples."
+        if value == TELLING["agrees"]:
+            return f"{name} gives the same answer, in {model.answers[row][self.top[row]]} of {n} samples."
+        if value == TELLING["fails, not its kin"]:
+            return f"{name} solves the prompts nearest to it by wording, and not this one."
+        return f"{name}, which solves others that this model does not, solves neither this one nor its like."
+
+    def opposed(self, row: int, cause: str) -> str | None:
+        """What a probe says of interference; words only, it is no part of the posterior."""
+        cosine = math.nan if self.seen.opposed is None else float(self.seen.opposed[row])
+        if cause != "forgotten" or not cosine <= OPPOSED:
+            return None
+        return f"The gradients of its correct and of its incorrect rollouts are opposed (cosine {cosine:.2f})."
+
+    def outlook(self, row: int, cause: str) -> str | None:
+        """How many samples a first reward would take, for what was never rewarded."""
+        positive, n = self._counted(row)
+        if cause != "never_rewarded" or positive or not n:
+            return None
+        return (
+            f"If it can be solved at all, a first right answer takes as likely as not {first_reward(n):,} samples more."
+        )
+
+    # What would settle it --------------------------------------------------------------------------------------------
+
+    def settles(self, row: int, cause: str) -> tuple[str, str]:
+        """(what would settle it, the command); of a decided cause what would confirm it."""
+        run = shlex.quote(str(self.cases.runs[0]))
+        if cause != UNDECIDED:
+            text, command = CONFIRM[cause]
+        else:
+            text, command = self._open_question(row)
+        return text, command.format(run=run)
+
+    def _open_question(self, row: int) -> tuple[str, str]:
+        first, other = (CAUSES[i] for i in np.argsort(-self.found.probability[row])[:2])
+        chances = (percent(float(self.found.probability[row][CAUSES.index(c)])) for c in (first, other))
+        likely = "{} ({}) or {} ({})".format(
+            *(w for c, p in zip((first, other), chances, strict=True) for w in (NAMES[c], p))
+        )
+        needs = first if first in ("verifier", "guessable", "rising", "never_rewarded") else other
+        text, command = CONFIRM[needs] if not {first, other} <= {"beyond", "random_label", "wrong_label"} else SECOND
+        if self.seen.seconds and (text, command) == SECOND:
+            text, command = "an abler second model, or a person who reads it", REVIEW
+        return f"{likely}; to settle it: {text}", command
+
+    # Numbers ---------------------------------------------------------------------------------------------------------
+
+    def _counted(self, row: int) -> tuple[int, int]:
+        """(positives, samples) of a prompt in all."""
+        seen = [s for s in (self.seen.early, self.seen.final) if s is not None]
+        mine = self.seen.visits.row == row
+        positive = sum(int(s.positive[row]) for s in seen) + int(self.seen.visits.positive[mine].sum())
+        return positive, sum(int(s.n[row]) for s in seen) + int(self.seen.visits.n[mine].sum())
+
+    def _thirds(self, row: int) -> tuple[float, float]:
+        """Pass rate of the first and of the last third of its visits."""
+        mine = np.flatnonzero(self.seen.visits.row == row)
+        size = -(-len(mine) // 3)
+        rates = [self.seen.visits.positive[p].sum() / self.seen.visits.n[p].sum() for p in (mine[:size], mine[-size:])]
+        return float(rates[0]), float(rates[1])
+
+    def _telling_second(self, row: int, value: float) -> tuple[str, Samples]:
+        """The second model that the evidence is of, and its name."""
+        measure: Callable[[Samples], float] = lambda model: float(np.nan_to_num(model.rate[row], nan=-1.0))  # noqa: E731
+        if value == TELLING["agrees"]:
+            measure = lambda model: model.answers[row][self.top[row]] / max(1, model.n[row])  # noqa: E731
+        place = max(range(len(self.seen.seconds)), key=lambda i: measure(self.seen.seconds[i]))
+        return self.cases.seconds[place], self.seen.seconds[place]
+
+
+SECOND = ("a second model on the same prompts", "openrlhf-unlearn diagnose {run} --second MODEL")
+REVIEW = "openrlhf-unlearn diagnose {run} --export review.csv"
+CONFIRM = {
+    "verifier": ("grading its responses by another format", "openrlhf-unlearn regrade {run} --answer-format lenient"),
+    "wrong_label": ("a person who reads prompt and proposed answer", REVIEW),
+    "guessable": ("judging the reasoning of its correct rollouts", "openrlhf-unlearn judge {run}"),
+    "never_rewarded": (
+        "more samples of the trained model",
+        "openrlhf-unlearn evaluate --run {run} --tag final-more -n 256 --model TRAINED_MODEL",
+    ),
+    "rising": ("more training, from the last checkpoint", "--ckpt.load_enable --train.num_episodes MORE"),
+    "forgotten": (
+        "checkpoints of the time in which it was solved",
+        "openrlhf-unlearn evaluate --run {run} --tag step50 --model CHECKPOINT",
+    ),
+    "beyond": SECOND,
+    "random_label": ("a person who reads it", REVIEW),
+}
+
+
+def percent(value: float) -> str:
+    if 0 < value < 0.995 and value < 0.0995:
+        return f"{100 * value:.1f} %"
+    return ">99 %" if 0.995 <= value < 1 else f"{100 * value:.0f} %"
+
+
+def rate(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def shown(answer: str, longest: int = 60) -> str:
+    answer = " ".join(answer.split())
+    return answer if len(answer) <= longest else answer[: longest - 1] + "…"
+
+
+__all__ = ["NAMES", "SOLVES", "Words", "decided"]

@@ -1,0 +1,179 @@
+"""A run directory that another framework's trainer writes while it trains, from one process or from several.
+
+Rollouts of a step are held until one of a later step comes, or the process ends; then the step is written. Where the
+ranks of a trainer see parts of a step each, every one adds its part to the step's file, under a lock: a prompt whose
+rollouts are on two ranks has one row. Training goes before bookkeeping: only the first step may raise an error, about
+rewards that nobody can read; later ones are warned of once, and nothing more is written.
+"""
+
+import atexit
+import os
+import statistics
+import warnings
+from collections.abc import Iterable
+from math import isfinite
+from pathlib import Path
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.evaluation.settings import now
+from openrlhf_unlearn.exchange.formats.base import Rollout
+from openrlhf_unlearn.exchange.prompts import Prompts
+from openrlhf_unlearn.exchange.rule import Rule
+from openrlhf_unlearn.exchange.values import as_label, as_number, as_text
+from openrlhf_unlearn.store.locks import SHORT_S, hold
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, holds_files, read_table, write_json
+
+
+def read_rollout(prompt, response, reward, label=None, positive: bool | None = None) -> Rollout:
+    """A rollout of a trainer's own values: messages or text, any number; what is no reward or no label is None."""
+    try:
+        reward = as_number(reward)
+    except (TypeError, ValueError):
+        reward = None
+    try:
+        label = as_label(label)
+    except ValueError:
+        label = as_text(label)
+    return Rollout(as_text(prompt), as_text(response), reward, label, positive=positive)
+
+
+VERDICTS = {True: "correct", False: "wrong"}
+
+
+class LiveWriter:
+    """Writes `run`. `threshold`: the reward above which a rollout is positive, needed unless rewards are 0 and 1 or -1
+    and 1, or rollouts say themselves whether they are (`Rollout.positive`). `save_rollouts`: texts kept a prompt and
+    step. A trainer that resumes from step s starts with step s + 1, and what an earlier try wrote from there on goes.
+    """
+
+    def __init__(
+        self,
+        run: str | Path,
+        model: str | None = None,
+        threshold: float | None = None,
+        save_rollouts: int = 0,
+        framework: str = "live",
+    ):
+        self.run, self.model, self.framework = RunDir(run), model, framework
+        self.save_rollouts = save_rollouts
+        if not self.run.run_json.exists() and holds_files(self.run.path):
+            raise UserError(f"{run} is not empty and no run directory; choose another folder")
+        self.rule = Rule(self.run, threshold)
+        self.prompts = Prompts(self.run)
+        self.step: int | None = None
+        self._rollouts: list[Rollout] = []
+        self._broken = False
+        atexit.register(self.close)
+
+    def add(self, step: int, rollouts: Iterable[Rollout]) -> None:
+        """Rollouts of one step, of whole groups or of parts; rewards that are None or no finite numbers are left out.
+
+        Raises UserError in the first step where the rewards do not say which of them are positive.
+        """
+        rollouts = [one for one in rollouts if one.reward is not None and isfinite(one.reward) and not one.processed]
+        if self._broken or not rollouts:
+            return
+        if self.step is None:
+            self._settle(rollouts)
+            self._begin(step)
+        elif step != self.step:
+            self.close()
+        if not self._broken:
+            self.step = step
+            self._rollouts += rollouts
+
+    def close(self) -> None:
+        """Write what is held; more may follow."""
+        rollouts, self._rollouts = self._rollouts, []
+        if not rollouts:
+            return
+        try:
+            self._settle(rollouts)
+            with hold(self.run.path, self.framework, wait_s=SHORT_S):
+                self._write(self.step, rollouts)
+        except UserError as error:
+            self._broken = True
+            warnings.warn(f"openrlhf-unlearn: {error}; this run is recorded no more, training goes on", stacklevel=2)
+
+    def _settle(self, rollouts: list[Rollout]) -> None:
+        for rollout in rollouts:
+            self.rule.see(rollout)
+        try:
+            self.rule.settle(self.framework)
+        except UserError as error:
+            raise UserError(str(error).replace("--threshold", "LiveWriter(…, threshold=…)")) from None
+
+    def _positive(self, rollout: Rollout) -> bool:
+        return bool(self.rule.positive(rollout.reward, rollout.positive))
+
+    def _begin(self, step: int) -> None:
+        """Of several processes the first rank drops what an earlier try wrote, before any of them writes a step."""
+        with hold(self.run.run_json, self.framework, wait_s=SHORT_S):
+            if not self.run.run_json.exists():
+                about = {"schema_version": SCHEMA_VERSION, "created_by": f"live {self.framework}", "created": now()}
+                about |= {"model": self.model, "data": self.framework, "seed": None, "args": {}}
+                write_json(self.run.run_json, {**about, "positive": self.rule.as_json()})
+        if os.environ.get("RANK", "0") == "0":
+            self.run.drop_after(step - 1)
+
+    def _write(self, step: int, rollouts: list[Rollout]) -> None:
+        known = len(self.prompts.rows)
+        groups: dict[str, list[Rollout]] = {}
+        for rollout in rollouts:
+            groups.setdefault(self.prompts.add(rollout, self.framework), []).append(rollout)
+        if len(self.prompts.rows) > known or not self.run.prompts.exists():
+            self._save_prompts()
+        rows = {name: self._row(name, group) for name, group in groups.items()}
+        for row in self._written("rewards", step):
+            name = row["prompt_id"]
+            rows[name] = pooled(row, rows[name]) if name in rows else row
+        self.run.write_step("rewards", step, list(rows.values()))
+        if self.save_rollouts:
+            self._write_texts(step, groups)
+
+    def _save_prompts(self) -> None:
+        """With what other processes have added meanwhile."""
+        for row in Prompts(self.run).rows.values():
+            self.prompts.rows.setdefault(row["prompt_id"], row)
+        self.prompts.save()
+
+    def _written(self, table: str, step: int) -> list[dict]:
+        path = self.run.step_file(table, step)
+        return read_table(path).drop(["step"]).to_pylist() if path.exists() else []
+
+    def _row(self, name: str, group: list[Rollout]) -> dict:
+        rewards = [rollout.reward for rollout in group]
+        n_positive = sum(map(self._positive, group))
+        return {
+            "prompt_id": name,
+            "processed": False,
+            "n": len(rewards),
+            "n_positive": n_positive,
+            "pass_rate": n_positive / len(rewards),
+            "mean_reward": statistics.fmean(rewards),
+            "std_reward": statistics.pstdev(rewards),
+        }
+
+    def _write_texts(self, step: int, groups: dict[str, list[Rollout]]) -> None:
+        rows = self._written("rollouts", step)
+        have: dict[str, int] = {}
+        for row in rows:
+            have[row["prompt_id"]] = have.get(row["prompt_id"], 0) + 1
+        for name, group in groups.items():
+            first = have.get(name, 0)
+            for sample, rollout in enumerate(group[: max(0, self.save_rollouts - first)], first):
+                positive = self._positive(rollout)
+                said = {"response": rollout.response, "reward": rollout.reward}
+                judged = {"verdict": VERDICTS[positive], "positive": positive}
+                rows.append({"prompt_id": name, "sample": sample, **said, **judged})
+        self.run.write_step("rollouts", step, rows)
+
+
+def pooled(one: dict, other: dict) -> dict:
+    """One row of rewards for two parts of a group, as if all its rollouts had been counted together."""
+    n = one["n"] + other["n"]
+    mean = (one["n"] * one["mean_reward"] + other["n"] * other["mean_reward"]) / n
+    square = sum(part["n"] * (part["std_reward"] ** 2 + part["mean_reward"] ** 2) for part in (one, other)) / n
+    n_positive = one["n_positive"] + other["n_positive"]
+    counts = {"n": n, "n_positive": n_positive, "pass_rate": n_positive / n}
+    return {**one, **counts, "mean_reward": mean, "std_reward": max(0.0, square - mean**2) ** 0.5}

@@ -1,0 +1,69 @@
+"""Several values in any order, systems, and one value written twice."""
+
+from collections.abc import Sequence
+
+from openrlhf_unlearn.grading import algebra
+from openrlhf_unlearn.grading.classify.shapes import Many, Quantity, Relation, Row, Same, Shape
+from openrlhf_unlearn.grading.compare.assigned import assignments
+from openrlhf_unlearn.grading.formula.nodes import Node, Nodes
+
+
+def lists(a: Shape, b: Shape, rule: Same) -> str | None:
+    """Several values in any order. Repeated ones count once."""
+    if not (isinstance(a, Many) and isinstance(b, Many)):
+        return None
+    items, others = _flat(a, rule), _flat(b, rule)
+    equations = "system" in (a.kind, b.kind) or any(isinstance(item, Relation) for item in (*items, *others))
+    if equations and (found := _systems(items, others, rule)):
+        return found
+    return "list" if items and others and _same_values(items, others, rule) else None
+
+
+def _same_values(items: Sequence[Shape], others: Sequence[Shape], rule: Same) -> bool:
+    """Each of either side is one of the other."""
+    forth = all(any(rule(item, other) for other in others) for item in items)
+    return forth and all(any(rule(item, other) for item in items) for other in others)
+
+
+def _flat(many: Many, rule: Same) -> Sequence[Shape]:
+    """Lists of one variable, x = 1 or x = 2, and x_1 = 1, x_2 = 2, as their values."""
+    items: list[Shape] = []
+    for item in many.items:
+        items += item.items if isinstance(item, Many) and item.kind == "pm" else [item]
+    named = assignments(items, rule)
+    if named and len({name.partition(" ")[0].partition("_")[0] for name, _ in named}) == 1:
+        return [value for _, value in named]
+    return items
+
+
+def _systems(items: Sequence[Shape], others: Sequence[Shape], rule: Same) -> str | None:
+    """x=1, y=2 in any order; systems of equations one by one."""
+    if len(items) != len(others):
+        return None
+    named, other_named = assignments(items, rule), assignments(others, rule)
+    if named and other_named:
+        values, other_values = dict(named), dict(other_named)
+        same_names = values.keys() == other_values.keys()
+        return "system" if same_names and all(rule(v, other_values[name]) for name, v in values.items()) else None
+    return "system" if _same_values(items, others, rule) else None
+
+
+def repeated(a: Shape, b: Shape, rule: Same) -> str | None:
+    """1/2, 0.5 for 0.5: one value written twice; 5/2 (2.5) likewise; {5} for 5."""
+    if isinstance(a, Many) and a.kind in ("list", "or") and isinstance(b, Quantity) and 1 < len(a.items) <= 3:
+        return "twice" if all(rule(item, b) for item in a.items) else None
+    if isinstance(a, Many) and a.kind == "set" and len(a.items) == 1 and isinstance(b, Quantity | Row):
+        return "set" if rule(a.items[0], b) else None
+    if isinstance(b, Many) and b.kind == "set" and len(b.items) == 1 and isinstance(a, Quantity | Row):
+        return "set" if rule(a, b.items[0]) else None
+    if isinstance(a, Quantity) and isinstance(b, Quantity) and (parts := _in_parentheses(a.nodes)):
+        value, decimal = parts
+        as_value = algebra.equal(value, b.nodes) and algebra.near(value, decimal)
+        return "twice" if as_value or algebra.equal(decimal, b.nodes) and algebra.equal(value, decimal) else None
+    return None
+
+
+def _in_parentheses(found: Nodes) -> tuple[Nodes, Nodes] | None:
+    """(5/2, 2.5) of "5/2 (2.5)"."""
+    enclosed = len(found) > 3 and found[-3] == Node("open", "(") and found[-1] == Node("close", ")")
+    return (found[:-3], found[-2:-1]) if enclosed and algebra.is_decimal(found[-2:-1]) else None

@@ -1,0 +1,32 @@
+"""What stands around an answer: Markdown, words, numbers, and what takes a value back."""
+
+import re
+
+_BULLET = re.compile(r"(?:[=-]{3,}\s+|[-+•]\s+(?=[$\\*`A-Za-z])|•\s*|\*\s+)")  # "- 5" may be minus five
+_MARKUP = re.compile(r"\*\*|__|`+|^[#\s]+|^[*_](?=\S)|(?<=\S)[*_]$")
+SENTENCE_END = re.compile(r"[.。](?=\s|\Z)")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z']{3,}|\bI\b")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z*]+\}")
+NUMBER = re.compile(r"(?<![\w.])-?(?:[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?|\.[0-9]+)")
+# What takes a value back or names another: a response that says so in passing gives no answer.
+HEDGE = re.compile(
+    r"\b(?:not|n't|never|or|either|perhaps|maybe|might|may|could|possibly|probably|likely|unless|wrong|incorrect|if|"
+    r"assum\w{0,6}|suppose|guess|neither|nor|except|between|about|around|approximately|roughly|at least|at most|"
+    r"more than|less than|fewer than|cannot|doubt\w{0,4}|unsure|uncertain|unlikely|impossible|whether)\b|n't\b|\?",
+    re.IGNORECASE,
+)
+
+
+def without_bullet(text: str) -> str:
+    """Without the sign before an item of a Markdown list."""
+    bullet = _BULLET.match(text)
+    return text[bullet.end() :] if bullet else text
+
+
+def plain(text: str) -> str:
+    """Without Markdown: bold, code, headings, quotes."""
+    return _MARKUP.sub("", text.strip()).strip().strip("`").strip()
+
+
+def count_words(text: str) -> int:
+    return len(_WORD.findall(_ENVIRONMENT.sub("", text)))

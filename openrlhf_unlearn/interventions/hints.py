@@ -1,0 +1,222 @@
+"""`openrlhf-unlearn hints RUN --output DIR`: prompts with a part of their solution, and stages that take it away.
+
+    openrlhf-unlearn hints RUN --output hints/ --solutions solutions.jsonl             the data's own solutions
+    openrlhf-unlearn hints RUN --output hints/ --model gpt-5                           solved by an endpoint
+    openrlhf-unlearn hints RUN --output hints/ --model gpt-5 --kind abstract           an idea instead of a beginning
+
+--solutions holds a row for each prompt, as JSON lines: the run's own data with a column `solution`, or `prompt_id` and
+`solution`. hints/ then holds, in OpenRLHF's format and with the run's own keys and template:
+
+    originals.jsonl      the chosen prompts as they are
+    hint_25.jsonl …      the same with the first 25, 50, 75 % of the working (hint_abstract.jsonl: with the idea)
+    stage_1.jsonl …      mixtures to train on in turn: every prompt of the run, and the chosen ones with less and less
+    rejected.jsonl       what was left out, and why: no solution, or the hint gives the answer
+    schedule.json        the stages in order: share, rows, hinted rows
+
+`origin` of a row is the id of the plain prompt, `hint` the share. A prompt with a hint is another prompt, with an id of
+its own: evaluate the plain ones (`evaluate --data PLAIN`), and `compare` says what was learned without hints.
+"""
+
+import argparse
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+
+from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.interventions import flags
+from openrlhf_unlearn.interventions.mixtures import write_jsonl
+from openrlhf_unlearn.store.locks import hold
+from openrlhf_unlearn.store.run_dir import RunDir, write_json
+from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
+
+NOT_LEARNED = ("unlearnable", "no_reward")
+FRAME = {"prefix": "{question}\n\nThe solution begins like this:\n{hint}", "abstract": "{question}\n\nHint: {hint}"}
+SOLVE = r"Solve this problem. Reason step by step, then give the final answer alone in \boxed{}."
+IDEA = (
+    "Below is a problem with its final answer. In one or two sentences, state the idea that leads to a solution: which "
+    "relation, theorem or method to use, and on what. Give no number of the calculation, no result and not the answer."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", metavar="RUN", help="run directory with learnability.parquet")
+    add("--output", required=True, type=Path, metavar="DIR", help="where the data goes")
+    add("--solutions", type=Path, metavar="FILE", help="worked solutions, JSON lines")
+    add("--solution-key", default="solution", help="their column in --solutions")
+    add("--kind", choices=list(FRAME), default="prefix", help="the beginning of a solution, or its idea in words")
+    add("--shares", type=int, nargs="+", default=[75, 50, 25], metavar="PERCENT", help="of the stages, in their order")
+    add("--frame", help="how question and hint stand together, as '{question}{hint}'; default: below each other")
+    chosen = "learnability.parquet:GROUP or a JSON list of ids, as RUN/causes/CAUSE.json"
+    add("--prompts", metavar="SPEC", help=f"{chosen}; default: the unlearnable and no_reward")
+    add("--data", help="default: the run's")
+    add("--question-key", help="column of the data with the question alone, where the prompt holds a template too")
+    add("--answer-format", help="how our grader finds answers; default: the run's, else auto")
+    add("--grading-workers", type=int, default=2, help="processes that grade")
+    flags.add_endpoint(parser, what="the endpoint that solves, or states the idea")
+    flags.add_budget(parser)
+    add_trust_run(parser)
+    add_remote_code(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    frame = args.frame or FRAME[args.kind]
+    if "{question}" not in frame or "{hint}" not in frame:
+        raise UsageError("--frame must hold {question} and {hint}")
+    if not all(0 < share <= 100 for share in args.shares):
+        raise UsageError("--shares are per cent of the working: above 0 and at most 100")
+    if args.kind == "prefix" and bool(args.solutions) == bool(args.model):
+        raise UsageError("a prefix needs solutions: give --solutions FILE or --model NAME, one of them")
+    if args.kind == "abstract" and not args.model:
+        raise UsageError("--kind abstract asks an endpoint for the idea: give --model NAME")
+    with hold(args.output, "hints"):
+        return make(args, frame)
+
+
+def make(args: argparse.Namespace, frame: str) -> int:
+    from openrlhf_unlearn.interventions.questions import choose, load_questions
+
+    run_dir = RunDir.open(args.run)
+    questions = load_questions(run_dir, args.data, args.question_key)
+    if args.prompts:
+        chosen = choose(questions, args.prompts, run_dir)
+    else:
+        chosen = [question for question in questions.values() if question.group in NOT_LEARNED]
+    if not chosen:
+        raise UserError(f"{run_dir} has no unlearnable and no never rewarded prompt; give --prompts")
+    texts, stopped = hint_texts(run_dir, chosen, args)
+    if args.plan:
+        return 0
+    shares = [100] if args.kind == "abstract" else args.shares
+    hints = {share: {q.prompt_id: _cut(texts, q, share, args.kind) for q in chosen} for share in shares}
+    given_away = reveal(hints, chosen, run_dir, args)
+    fates = {q.prompt_id: _fate(q, texts, given_away) for q in chosen}
+    rejected = [{"origin": name, "why": why, "hint": texts.get(name, "")} for name, why in fates.items() if why]
+    kept = [q for q in chosen if not fates[q.prompt_id]]
+    write_jsonl(args.output / "rejected.jsonl", rejected)
+    counts = Counter(why for why in fates.values() if why)
+    told = "".join(f", {n} {why}" for why, n in counts.items())
+    print(f"{args.output}: {len(kept)} of {len(chosen)} prompts with hints{told}")
+    if stopped:
+        raise stopped
+    if not kept:
+        raise UserError(f"no prompt has a hint; {args.output}/rejected.jsonl says why of each")
+    write_stages(args.output, list(questions.values()), kept, hints, frame, args.kind)
+    return 0
+
+
+def hint_texts(run_dir: RunDir, chosen: list, args) -> tuple[dict[str, str], UserError | None]:
+    """Prompt id → its solution, or its idea; and why the endpoint stopped before all were there."""
+    if args.solutions:
+        return read_solutions(run_dir, args.solutions, args.solution_key), None
+    return _of_endpoint(run_dir, chosen, args)
+
+
+def read_solutions(run_dir: RunDir, path: Path, key: str) -> dict[str, str]:
+    """Prompt id → solution, of JSON lines with `prompt_id`, or of data in the run's own format."""
+    from openrlhf_unlearn.evaluation.prompts import identified_rows
+
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise UserError(f"--solutions {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"--solutions {path} is not JSON lines ({error})") from None
+    if not rows or not all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows):
+        raise UserError(f"--solutions {path}: each row needs a text {key!r}; name its column by --solution-key")
+    if all("prompt_id" in row for row in rows):
+        return {row["prompt_id"]: row[key] for row in rows}
+    return {name: row[key] for name, row in identified_rows(run_dir, str(path))}
+
+
+def _of_endpoint(run_dir: RunDir, chosen: list, args) -> tuple[dict[str, str], UserError | None]:
+    from openrlhf_unlearn.interventions.client import Client, Request, gather
+
+    endpoint = flags.endpoint(args)
+
+    def request(question) -> Request:
+        asked = question.text if args.kind == "prefix" else f"{question.text}\n\nIts final answer: {question.label}"
+        messages = (("system", SOLVE if args.kind == "prefix" else IDEA), ("user", asked))
+        return Request(messages, args.max_answer_tokens, None, args.temperature)
+
+    needs = flags.needed(map(request, chosen))
+    print(f"{len(chosen)} prompts, by {endpoint.model}")
+    with flags.open_journal(args.output / "answers.jsonl", args, needs) as journal:
+        if args.plan:
+            return {}, None
+
+        async def ask():
+            async with Client(endpoint, journal) as client:
+                return await gather((client.ask(request(question)) for question in chosen), len(chosen), "hints")
+
+        answers, stopped = asyncio.run(ask())
+    if len(answers) < len(chosen):  # the journal keeps what was answered
+        return {}, stopped
+    texts = {q.prompt_id: a.text.strip() for q, a in zip(chosen, answers, strict=True) if a.status == "ok"}
+    return (right_ones(run_dir, chosen, texts, args) if args.kind == "prefix" else texts), stopped
+
+
+def right_ones(run_dir: RunDir, chosen: list, texts: dict[str, str], args) -> dict[str, str]:
+    """The solutions whose answer is the prompt's label, by our grader."""
+    labels = {q.prompt_id: q.label for q in chosen}
+    correct = graded(run_dir, list(texts.values()), [labels[name] for name in texts], args)
+    return {name: text for (name, text), right in zip(texts.items(), correct, strict=True) if right}
+
+
+def graded(run_dir: RunDir, answers: list[str], labels: list[str], args) -> list[bool]:
+    from openrlhf_unlearn.grading import load_grader
+    from openrlhf_unlearn.interventions.augment import run_format
+
+    answer_format = args.answer_format or run_format(run_dir, args.trust_run)
+    with load_grader(answer_format, workers=args.grading_workers) as grader:
+        return [grade.verdict == "correct" for grade in grader.grade(answers, labels)]
+
+
+def _cut(texts: dict[str, str], question, share: int, kind: str) -> str:
+    from openrlhf_unlearn.interventions.partial import prefix
+
+    text = texts.get(question.prompt_id, "")
+    return text if kind == "abstract" else prefix(text, share / 100)
+
+
+def reveal(hints: dict[int, dict[str, str]], chosen: list, run_dir: RunDir, args) -> set[str]:
+    """Prompts of which some hint, read as a response, would be graded correct."""
+    pairs = [(q, of_share[q.prompt_id]) for of_share in hints.values() for q in chosen if of_share[q.prompt_id]]
+    correct = graded(run_dir, [hint for _, hint in pairs], [q.label for q, _ in pairs], args) if pairs else []
+    return {q.prompt_id for (q, _), right in zip(pairs, correct, strict=True) if right}
+
+
+def _fate(question, texts: dict[str, str], given_away: set[str]) -> str | None:
+    if not texts.get(question.prompt_id):
+        return "without a solution"
+    return "whose hint gives the answer" if question.prompt_id in given_away else None
+
+
+def write_stages(folder: Path, all_prompts: list, kept: list, hints: dict, frame: str, kind: str) -> None:
+    """The chosen prompts at each share, and the mixtures: all prompts plain, the chosen ones hinted besides."""
+    plain = [row_of(question, "", 0.0, None) for question in all_prompts]
+    write_jsonl(folder / "originals.jsonl", [row_of(question, "", 0.0, None) for question in kept])
+    schedule = []
+    for number, share in enumerate([*hints, 0], start=1):
+        name = "abstract" if kind == "abstract" else share
+        hinted = [row_of(q, hints[share][q.prompt_id], share / 100, frame) for q in kept] if share else []
+        if share:
+            write_jsonl(folder / f"hint_{name}.jsonl", hinted)
+        write_jsonl(folder / f"stage_{number}.jsonl", plain + hinted)
+        data = f"stage_{number}.jsonl"
+        schedule.append({"stage": number, "data": data, "share": share / 100, "rows": len(plain + hinted)})
+        schedule[-1]["hinted"] = len(hinted)
+    write_json(folder / "schedule.json", schedule)
+
+
+def row_of(question, hint: str, share: float, frame: str | None) -> dict:
+    """A row in the keys of the run's data; plain and hinted rows have the same columns, so that they can be mixed."""
+    text = frame.replace("{question}", question.text).replace("{hint}", hint) if frame else question.text
+    return {
+        question.input_key: question.asking(text),
+        question.label_key: question.label,
+        "datasource": f"hint_{share:g}" if share else "plain",
+        "origin": question.prompt_id,
+        "hint": share,
+    }

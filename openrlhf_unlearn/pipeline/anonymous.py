@@ -1,0 +1,80 @@
+"""Copies of runs without names: what a report is made of, and nothing that says whose it is.
+
+Tables are links to the originals. Of JSON, numbers stay; every path, and every name of a model or data set, becomes a
+placeholder, the same one for the same name. Commands, secrets' places and versions of packages are left out.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, write_json
+
+DROPPED = {"command", "versions", "host", "created_by", "data_files"}  # fields that say how and where
+NAMED = {"model": "model", "data": "data", "run": "run", "path": "path", "checkpoint": "checkpoint"}
+SKIPPED = {"report", "checkpoints", "logs"}
+
+
+class Names:
+    """Placeholders, one a name, in the order that the names are met."""
+
+    def __init__(self):
+        self.known: dict[str, str] = {}
+
+    def of(self, kind: str, name: str) -> str:
+        if name not in self.known:
+            number = 1 + sum(said.startswith(f"{kind} ") for said in self.known.values())
+            self.known[name] = f"{kind} {number}"
+        return self.known[name]
+
+    def clean(self, value, field: str = ""):
+        """`value`, as JSON holds it, without names; `field`: what it is the value of."""
+        if isinstance(value, dict):
+            return {key: self.clean(item, key) for key, item in value.items() if key not in DROPPED}
+        if isinstance(value, list):
+            return [self.clean(item, field) for item in value]
+        if not isinstance(value, str) or not value:
+            return value
+        kind = NAMED.get(field.rpartition("_")[2])
+        if value in self.known or kind or os.sep in value:
+            return self.of(kind or "path", value)
+        return value
+
+
+def anonymous_runs(runs: list[RunDir], folder: Path) -> list[str]:
+    """Copies named run-1, run-2, … in `folder`; returns their names."""
+    names = Names()
+    for number, run in enumerate(runs, 1):
+        copy = folder / f"run-{number}"
+        for path in sorted(run.path.rglob("*")):
+            relative = path.relative_to(run.path)
+            if (
+                not path.is_file()
+                or relative.parts[0] in SKIPPED
+                or any(part.startswith(".") for part in relative.parts)
+            ):
+                continue
+            if path.suffix == ".json":
+                write_json(copy / relative, _about(path, names))
+            elif path.suffix in (".parquet", ".safetensors"):
+                (copy / relative).parent.mkdir(parents=True, exist_ok=True)
+                (copy / relative).symlink_to(path.resolve())
+    return [f"run-{number}" for number in range(1, len(runs) + 1)]
+
+
+def _about(path: Path, names: Names) -> dict:
+    value = read_json(path)
+    if path.name == "run.json":
+        own = (value.get("args") or {}).get("unlearn") or {}
+        kept = {key: own[key] for key in ("skip_prompts", "only_prompts") if own.get(key)}
+        value = {**value, "args": {"unlearn": kept}}
+    if path.name == "causes.json":  # the remedies' commands, without the folders of their arguments
+        return json.loads(json.dumps({**names.clean(value), "remedies": [_remedy(c) for c in value["remedies"]]}))
+    if path.name == "summary.json":
+        value = {key: part for key, part in value.items() if key != "report"}
+    return json.loads(json.dumps(names.clean(value)))
+
+
+def _remedy(cure: dict) -> dict:
+    """A remedy with its command, in which folders are called RUN."""
+    return {**cure, "command": " ".join("RUN" if os.sep in word else word for word in cure["command"].split())}

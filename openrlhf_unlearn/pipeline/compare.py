@@ -1,0 +1,160 @@
+"""`openrlhf-unlearn compare RUN_BEFORE RUN_AFTER`: what a remedy did to the prompts that a run had not learned.
+
+    openrlhf-unlearn compare plain/run hinted/run
+    openrlhf-unlearn compare plain/run hinted/run --repeat plain-seed1/run     with the null of a repeated run
+    openrlhf-unlearn compare plain/run hinted/run --hints hints/hint_50.jsonl  cosines of the hinted prompts too
+
+RUN_BEFORE is classified; both have evaluations of the plain prompts (`evaluate --data PLAIN --run RUN_AFTER`, whatever
+RUN_AFTER trained on), so that solved means solved without hints. Prompts are paired by id. Printed: of each group how
+many are solved afterwards, with intervals and what luck or a repeated run would give; learnable prompts lost; mean
+pass@1; noise-corrected cosines where both runs have a probe of the same name; rollouts and hours spent. `--format json`
+prints the numbers. Nothing is written.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.labels.counts import read_counts
+from openrlhf_unlearn.labels.posterior import Posterior
+from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.report.advice import sampling_hours
+from openrlhf_unlearn.report.compare import comparison, final_rate
+from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.numbers import show
+from openrlhf_unlearn.report.remedy import as_numbers, cosine_rows, solved_rows, verdicts
+from openrlhf_unlearn.store.run_dir import RunDir, as_json
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    before: str = option("the run without the remedy, classified", positional=True, metavar="RUN_BEFORE")
+    after: str = option("the run with it", positional=True, metavar="RUN_AFTER")
+    repeat: str | None = option("the run without the remedy again, with another seed", None, metavar="RUN")
+    tau: float = option("final pass@1 from which a prompt is solved", 0.1)
+    final: str = option("evaluation after training", "final", metavar="TAG")
+    hints: Path | None = option("hinted data of `openrlhf-unlearn hints`, to pair probes by origin", None)
+    format: str = option("what is printed", "text", choices=["text", "json"])
+
+    def __post_init__(self):
+        if not 0 < self.tau <= 1:
+            raise UsageError(f"--tau {self.tau}: a pass rate above 0 and at most 1")
+
+
+OPTIONS = CompareOptions
+
+
+def run(options: CompareOptions) -> None:
+    numbers, sentences = compare(options)
+    print(as_json(numbers) if options.format == "json" else as_text(numbers, sentences))
+
+
+@takes(CompareOptions)
+def compare(args: CompareOptions) -> tuple[dict, list[str]]:
+    """The numbers, and the sentences that they allow. Raises UserError for runs that cannot be paired."""
+    paths = [args.before, args.after, *([args.repeat] if args.repeat else [])]
+    runs = [RunDir.open(path) for path in paths]
+    if len({run.path.resolve() for run in runs}) < len(runs):
+        raise UserError("the same run is given twice; compare two runs")
+    if not runs[0].learnability.exists():
+        raise UserError(f"{runs[0]} is not classified: openrlhf-unlearn classify {runs[0]}")
+    for run in runs:
+        if not run.evaluation(args.final).exists():
+            raise UserError(f"{run} has no evaluation {args.final!r}: openrlhf-unlearn evaluate --tag {args.final}")
+    material = Material(runs[:1], args.tau, final=args.final, compared=runs)
+    rates = [final_rate(single) for single in material.interventions]
+    if not np.isfinite(rates[0] + rates[1]).any():
+        raise UserError(f"{runs[0]} and {runs[1]} have evaluated no prompt in common; evaluate the same data")
+    luck = luck_of(material, args)
+    rows = solved_rows(material.groups, rates[1], luck, rates[2] if args.repeat else None, args.tau)
+    said = [sentence.text for sentence in verdicts(rows)]
+    numbers = {
+        "runs": list(map(str, runs)),
+        "tau": args.tau,
+        "solved": as_numbers(rows),
+        "pass_rates": comparison(material)["rows"],
+        "cosines": cosines(material, args.hints),
+        "spent": [spent(run) for run in runs],
+        "verdicts": said,
+    }
+    return numbers, said
+
+
+def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:
+    """P(a second evaluation of the run before finds it solved), (prompts,); None where samples were adaptive."""
+    after = material.interventions[1].tally(args.final)
+    counts = read_counts(material.runs, final=args.final, allow_uneven=True)
+    if after.adaptive or counts.adaptive:
+        return None
+    samples = int(np.median(after.n[after.n > 0]))
+    return Posterior(counts.initial_counts(), counts.final_counts()).solved_again(args.tau, samples)
+
+
+def cosines(material: Material, hints: Path | None) -> dict[str, list[dict]]:
+    """Probe name → rows by group, of the probes that both runs have; hinted prompts stand for their plain ones."""
+    before, after = (single for single in material.interventions[:2])
+    found = {name: probe.corrected for name, probe in after.probes.items()}
+    if hints:
+        hinted = hinted_cosines(material, after.first, hints)
+        found |= {f"{name} (hinted)": values for name, values in hinted.items()}
+    pairs = {name: before.probes.get(name.removesuffix(" (hinted)")) for name in found}
+    rows = {n: cosine_rows(material.groups, probe.corrected, found[n]) for n, probe in pairs.items() if probe}
+    return {name: of_groups for name, of_groups in rows.items() if of_groups}
+
+
+def hinted_cosines(material: Material, after: RunDir, hints: Path) -> dict[str, np.ndarray]:
+    """Probe name → corrected cosine of each plain prompt's hinted one in the run after, (prompts,)."""
+    from openrlhf_unlearn.evaluation.prompts import identified_rows
+
+    rows = identified_rows(material.first, str(hints))
+    if not rows or "origin" not in rows[0][1]:
+        raise UserError(f"--hints {hints}: its rows have no origin; give a file of `openrlhf-unlearn hints`")
+    plain = {name: row["origin"] for name, row in rows if row["origin"] != name}
+    single = Material([after], material.tau)
+    place = {name: i for i, name in enumerate(material.ids.to_pylist())}
+    found = {}
+    for tag, probe in single.probes.items():
+        values = np.full(material.size, np.nan)
+        for name, value in zip(single.ids.to_pylist(), probe.corrected, strict=True):
+            if plain.get(name) in place:
+                values[place[plain[name]]] = value
+        found[tag] = values
+    return found
+
+
+def spent(run: RunDir) -> dict:
+    """Rollouts that training sampled, those of hinted prompts included, and hours where the step files tell them."""
+    table = run.read_steps("rewards")
+    sampled = ~table.column("processed").to_numpy()
+    rollouts = table.column("n").to_numpy()
+    if "n_hinted" in table.column_names:  # not in runs of earlier versions
+        rollouts = rollouts + table.column("n_hinted").fill_null(0).to_numpy()
+    return {
+        "run": str(run),
+        "steps": len(run.steps()),
+        "rollouts": int(rollouts[sampled].sum()),
+        "hours": sampling_hours(Material([run])),
+    }
+
+
+def as_text(numbers: dict, sentences: list[str]) -> str:
+    lines = [f"{'group':<12}{'prompts':>8}{'solved':>8}   {'share':<18}{'by luck':>8}{'repeat':>8}   after less repeat"]
+    for row in numbers["solved"]:
+        share = "{:.3f} ({:.3f}-{:.3f})".format(row["share"], *row["interval"])
+        between = "" if row["difference_interval"] is None else "{:+.3f} to {:+.3f}".format(*row["difference_interval"])
+        lines.append(
+            f"{row['group']:<12}{row['prompts']:>8}{row['solved']:>8}   {share:<18}"
+            f"{show(row['by_luck'], 'small'):>8}{show(row['repeat'], 'count'):>8}   {between}"
+        )
+    for name, rows in numbers["cosines"].items():
+        lines += [
+            f"corrected cosine, probe {name}, {row['group']}: {row['before']:.3f} before, {row['after']:.3f} after, "
+            f"difference {show(row['difference'], 'signed')} ({row['prompts']} prompts)"
+            for row in rows
+        ]
+    for row in numbers["spent"]:
+        hours = f", {show(row['hours'], 'hours')}" if row["hours"] is not None else ""
+        lines.append(f"{row['run']}: {row['rollouts']:,} rollouts in {row['steps']} steps{hours}")
+    return "\n".join([*lines, "", *sentences])

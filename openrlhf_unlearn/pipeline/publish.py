@@ -1,0 +1,132 @@
+"""`openrlhf-unlearn publish RUN --to FOLDER|hf:ORG/SPACE`: a report to share, as a folder or a static Space.
+
+    openrlhf-unlearn publish RUN --to site/                        index.html, prompts.csv, lists/, README.md
+    openrlhf-unlearn publish RUN --to hf:ORG/SPACE --private       the same as a static Space of the Hugging Face Hub
+    openrlhf-unlearn publish RUN --to site/ --anonymise            without paths, names of models, data and commands
+    openrlhf-unlearn publish A B --compare --to site/ --anonymise  of runs side by side
+    openrlhf-unlearn publish RUN --markdown -                      the summary, for a pull request or a W&B note
+
+The report is the one that `analyze` made; --anonymise makes it again, offline, from a copy without names. What looks
+like a secret is masked in texts of prompts and models too. Those texts themselves stay: read them before you publish.
+`hf:` needs `pip install huggingface_hub` and a login (`hf auth login`, or HF_TOKEN).
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from openrlhf_unlearn.errors import UsageError, UserError, one_line
+from openrlhf_unlearn.pipeline.anonymous import anonymous_runs
+from openrlhf_unlearn.report.markdown import as_markdown
+from openrlhf_unlearn.report.sealing import sealed
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, holds_files, read_summary
+
+HOME = "https://github.com/openrlhf-unlearn/openrlhf-unlearn"
+SPACE = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("runs", nargs="+", metavar="RUN", help="a run with a report; with --anonymise --compare, all that it compares")
+    add(
+        "--to",
+        metavar="FOLDER|hf:ORG/SPACE",
+        help="a new or empty folder, or a Space, which is made if it is not there",
+    )
+    add("--anonymise", action="store_true", help="leave out paths and the names of models, data sets and commands")
+    add("--compare", action="store_true", help="with --anonymise: the runs are interventions, side by side")
+    add("--private", action="store_true", help="hf: make the Space private")
+    add("--markdown", metavar="FILE", help="write the summary as Markdown too; - prints it")
+
+
+def run(args: argparse.Namespace) -> int:
+    if not args.to and not args.markdown:
+        raise UsageError("publish needs --to FOLDER, --to hf:ORG/SPACE or --markdown FILE")
+    if len(args.runs) > 1 and not args.anonymise:
+        raise UsageError("several runs are for --anonymise; else name the one that has the report")
+    if args.to and args.to.startswith("hf:") and not SPACE.fullmatch(args.to[3:]):
+        raise UsageError(f"--to {args.to}: write hf:ORG/SPACE")
+    runs = [RunDir.open(path) for path in args.runs]
+    with tempfile.TemporaryDirectory(prefix="openrlhf-unlearn-") as scratch:
+        report = _anonymised(runs, args.compare, Path(scratch)) if args.anonymise else runs[0].report.parent
+        numbers = _numbers(report, runs[0])
+        if args.markdown:
+            _write_markdown(as_markdown(numbers), args.markdown)
+        if args.to:
+            site = Path(scratch, "site")
+            write_site(report, numbers, site)
+            space = args.to.removeprefix("hf:")
+            target = _copy(site, Path(args.to)) if space == args.to else _upload(site, space, args.private)
+            size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
+            print(f"{target}: {size / 1e6:.1f} MB; read the prompts and rollouts in it before you share it")
+    return 0
+
+
+def _anonymised(runs: list[RunDir], compare: bool, scratch: Path) -> Path:
+    """The report of the runs, made again in `scratch` from copies without names; returns its folder."""
+    names = anonymous_runs(runs, scratch / "runs")
+    command = [sys.executable, "-m", "openrlhf_unlearn.cli", "analyze", *names, "--offline", "--figure-files"]
+    made = subprocess.run(
+        [*command, "--output", "report", *(["--compare"] if compare else [])],
+        cwd=scratch / "runs", capture_output=True, text=True,
+    )  # fmt: skip
+    if made.returncode:
+        raise UserError((made.stderr.strip().splitlines() or ["analyze failed"])[-1].partition(": ")[2])
+    return scratch / "runs" / "report"
+
+
+def _numbers(report: Path, run: RunDir) -> dict:
+    own = RunDir(report) if (report / "summary.json").exists() else run
+    numbers = read_summary(own).get("report")
+    if not numbers or not (report / "report.html").exists():
+        raise UserError(f"{run} has no report; make it: openrlhf-unlearn analyze {run}")
+    return numbers
+
+
+def write_site(report: Path, numbers: dict, site: Path) -> None:
+    """index.html, prompts.csv, lists/ and a README.md that makes the folder a static Space."""
+    (site / "lists").mkdir(parents=True)
+    page = (report / "report.html").read_text(encoding="utf-8")
+    (site / "index.html").write_text(sealed(page), encoding="utf-8")
+    for path in [report / "prompts.csv", *sorted((report / "lists").glob("*.json"))]:
+        if path.is_file():
+            shutil.copyfile(path, site / path.relative_to(report))
+    front = "---\ntitle: What a run learned, and what it did not\nsdk: static\npinned: false\n---\n\n"
+    made = f"\n\n*Made by [openrlhf-unlearn]({HOME}); the page is `index.html`.*\n"
+    (site / "README.md").write_text(front + as_markdown(numbers) + made, encoding="utf-8")
+
+
+def _write_markdown(text: str, target: str) -> None:
+    if target == "-":
+        print(text)
+        return
+    with atomic_path(Path(target)) as aside:
+        aside.write_text(text + "\n", encoding="utf-8")
+
+
+def _copy(site: Path, target: Path) -> Path:
+    if target.exists() and (not target.is_dir() or holds_files(target)):
+        raise UserError(f"{target} is there already; choose another --to, or delete it")
+    try:
+        shutil.copytree(site, target, dirs_exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror or error}; choose another --to") from None
+    return target
+
+
+def _upload(site: Path, name: str, private: bool) -> str:
+    try:
+        from huggingface_hub import HfApi
+    except ImportError:
+        raise UserError("--to hf: needs the package huggingface_hub: pip install huggingface_hub") from None
+    api = HfApi()
+    try:
+        api.create_repo(name, repo_type="space", space_sdk="static", private=private, exist_ok=True)
+        api.upload_folder(repo_id=name, repo_type="space", folder_path=site, commit_message="Learnability report")
+    except Exception as error:  # of many kinds: no network, no login, no right to write there
+        raise UserError(f"{name} was not published: {one_line(error)}; is `hf auth login` done?") from None
+    return f"{api.endpoint}/spaces/{name}"

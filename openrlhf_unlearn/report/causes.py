@@ -1,0 +1,113 @@
+"""What the report says of causes (openrlhf_unlearn/causes): a sentence of the answer, advice, each prompt's evidence.
+
+All of it is read from causes.parquet and causes.json; a run without these has none of it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from openrlhf_unlearn.causes import UNDECIDED
+from openrlhf_unlearn.store.run_dir import CAUSES, RunDir, read_object, read_table
+
+NOT_LEARNED = ("unlearnable", "no_reward")
+MENDABLE = ("verifier", "wrong_label", "rising", "forgotten")  # to leave these out would lose what can be had
+WHAT = {
+    "verifier": "{verifier:gets|get} right answers graded wrong",
+    "wrong_label": "{wrong_label:has|have} a wrong label",
+    "guessable": "{guessable:is|are} rewarded by guessing",
+    "never_rewarded": "{never_rewarded:was|were} never rewarded",
+    "rising": "{rising:was|were} still rising",
+    "forgotten": "{forgotten:was|were} solved and lost again",
+    "beyond": "{beyond:is|are} beyond this model",
+    "random_label": "{random_label:has a label|have labels} that no model reproduces",
+}
+
+
+@dataclass(frozen=True)
+class Causes:
+    """A diagnosis on a report's prompts. place: row of the report → row of the table, of what is still not learned."""
+
+    table: list[dict]
+    place: dict[int, int]
+    summary: dict
+    size: int
+
+    @classmethod
+    def read(cls, run: RunDir, material) -> "Causes | None":
+        if not (run.causes.exists() and run.causes_json.exists()):
+            return None
+        table = read_table(run.causes)
+        rows = material.rows_of(table.column("prompt_id")).tolist()
+        place = {row: i for i, row in enumerate(rows) if row >= 0 and material.groups[row] in NOT_LEARNED}
+        return cls(table.to_pylist(), place, read_object(run.causes_json), material.size) if place else None
+
+    @cached_property
+    def cause(self) -> np.ndarray:
+        """(prompts,) of str, "" where there is no diagnosis."""
+        found = np.full(self.size, "", dtype=object)
+        for row, i in self.place.items():
+            found[row] = self.table[i]["cause"]
+        return found
+
+    @cached_property
+    def probability(self) -> np.ndarray:
+        """Of the likeliest cause, (prompts,), nan where there is no diagnosis."""
+        found = np.full(self.size, np.nan)
+        for row, i in self.place.items():
+            found[row] = self.table[i]["probability"]
+        return found
+
+    def opened(self, row: int) -> dict:
+        """What a prompt's view shows; nothing where there is no diagnosis."""
+        if row not in self.place:
+            return {}
+        mine = self.table[self.place[row]]
+        settle = mine["settle"] if mine["cause"] == UNDECIDED else f"To confirm it: {mine['settle']}"
+        return {
+            "cause": mine["cause"],
+            "cause_probability": round(mine["probability"], 4),
+            "evidence": [*mine["evidence"], settle],
+        }
+
+
+def sentence(material) -> tuple[str, dict] | None:
+    """The second sentence of the answer: how many prompts each cause is said of, and how many it cannot be told of."""
+    causes = material.causes
+    if causes is None:
+        return None
+    counts = {cause: int((causes.cause == cause).sum()) for cause in (*CAUSES, UNDECIDED)}
+    numbers = {"prompts": len(causes.place), "sure": causes.summary["sure"]}
+    said = sorted((cause for cause in CAUSES if counts[cause]), key=lambda cause: -counts[cause])
+    if not said:
+        text = "Why {prompts:count} {prompts:prompt was|prompts were} not learned cannot be told of any"
+        text += " with a probability of {sure:percent}"
+    else:
+        numbers |= {cause: counts[cause] for cause in said}
+        text = "Why, where it is at least {sure:percent} sure: "
+        text += ", ".join(f"{{{cause}:count}} {WHAT[cause]}" for cause in said)
+    if said and counts[UNDECIDED]:
+        numbers[UNDECIDED] = counts[UNDECIDED]
+        text += f"; of {{{UNDECIDED}:count}} it cannot be told"
+    if counts[UNDECIDED] and not causes.summary["seconds"]:
+        text += " with one model (`diagnose --second`)"
+    return text + ".", numbers
+
+
+def advice(material) -> list[dict]:
+    """The remedy of each cause that is said of any prompt, as items of the report's advice."""
+    causes = material.causes
+    if causes is None:
+        return []
+    return [
+        {
+            "name": f"cause_{cure['cause']}",
+            "title": cure["title"],
+            "template": cure["template"],
+            "numbers": cure["numbers"],
+            "rows": np.flatnonzero(causes.cause == cure["cause"]),
+            "flag": cure["command"],
+        }
+        for cure in causes.summary["remedies"]
+    ]

@@ -1,0 +1,40 @@
+"""While training runs: how many prompts are expected not to be learned by its end (causes/early.py)."""
+
+import numpy as np
+
+from openrlhf_unlearn.causes.early import by_group, not_learned
+from openrlhf_unlearn.collect.history import histories
+
+LEAST = 2  # visits a prompt, on average, before anything is said
+
+
+def outlook(material) -> dict | None:
+    """group → prompts, expected share and how many are 95 % sure; done: share of training that is over.
+
+    None once there is a final evaluation, before LEAST visits a prompt, or where the run does not say how long it is.
+    """
+    visits, episodes = material.visits, ((material.config.get("args") or {}).get("train") or {}).get("num_episodes")
+    if material.tally(material.final) is not None or not isinstance(episodes, int) or episodes < 1:
+        return None
+    of_first = visits.run == 0
+    seen = np.bincount(visits.row[of_first], minlength=material.size)
+    if not seen.any() or seen[seen > 0].mean() < LEAST:
+        return None
+    done = min(1.0, float(seen[seen > 0].mean()) / episodes)
+    past = histories(visits.row[of_first], visits.n[of_first], visits.n_positive[of_first], material.size)
+    return {"done": done, "groups": by_group(not_learned(past, done), material.curve_groups)}
+
+
+def sentence(found: dict | None) -> tuple[str, dict] | None:
+    """What to expect of the prompts that are hard, or of all where no evaluation tells which these are."""
+    group = next((name for name in ("hard", "all") if found and name in found["groups"]), None)
+    if group is None:
+        return None
+    row = found["groups"][group]
+    numbers = {"prompts": row["prompts"], "expected": row["prompts"] * row["expected"], "sure": row["sure"]}
+    text = (
+        "After {done:percent} of training about {expected:small} of {prompts:count} "
+        + ("hard prompts" if group == "hard" else "prompts")
+        + " are expected not to be learned by its end, {sure:count} of them at a probability of 95 % or more."
+    )
+    return text, numbers | {"done": found["done"]}

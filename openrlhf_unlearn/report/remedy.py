@@ -1,0 +1,127 @@
+"""What a remedy did: of the prompts that one run did not learn, how many another run solves afterwards, without hints.
+
+Groups are those of the run before. The prompts that it did not learn were chosen by its own samples, and some are found
+solved in any later run by luck. Two nulls say how many:
+
+- *luck*: new samples of the very model that the first run ended with, given all its counts (the posterior of
+  labels/posterior.py): what a second evaluation would find;
+- *repeat*: a run that differs from the first by its seed alone, if there is one. It holds what luck holds and how much
+  two trainings differ, so a remedy is said to teach only against it; without one, only that luck does not explain it.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from openrlhf_unlearn.report.numbers import Say
+from openrlhf_unlearn.stats.means import mean_interval, wilson
+
+NOT_LEARNED = ("no_reward", "unlearnable")
+COMPARED = (*NOT_LEARNED, "mixed", "learnable", "easy")
+UNLIKELY = 0.025  # chance of as many by luck from which luck does not explain them
+
+
+@dataclass(frozen=True)
+class Solved:
+    """One group of the run before, by the final samples of the run after: solved is pass@1 of at least tau."""
+
+    group: str
+    prompts: int
+    solved: int
+    share: float
+    interval: list[float]
+    by_luck: float | None  # expected number; None where samples were adaptive
+    luck_p: float | None  # chance of as many or more by luck
+    repeat: int | None  # solved in the repeated run, of the prompts that both evaluated
+    difference: float | None  # share after less share in the repeated run, paired by prompt
+    difference_interval: list[float] | None
+
+
+def solved_rows(
+    groups: np.ndarray, after: np.ndarray, luck: np.ndarray | None, repeat: np.ndarray | None, tau: float
+) -> list[Solved]:
+    """A row for each group of COMPARED that the run after evaluated.
+
+    All (prompts,): `groups`; pass rates of the run `after` and of a `repeat`, nan where not evaluated; `luck`: P(found
+    solved) for new samples of the run before.
+    """
+    rows = []
+    for group in COMPARED:
+        mine = (groups == group) & np.isfinite(after)
+        n, solved = int(mine.sum()), after[mine] >= tau
+        if not n:
+            continue
+        number = int(solved.sum())
+        found = dict.fromkeys(("by_luck", "luck_p", "repeat", "difference", "difference_interval"))
+        if luck is not None:
+            found |= {"by_luck": float(luck[mine].sum()), "luck_p": at_least(luck[mine], number)}
+        if repeat is not None:
+            both = np.isfinite(repeat[mine])
+            again = repeat[mine][both] >= tau
+            difference, interval = mean_interval(solved[both] * 1.0 - again)
+            found |= {"repeat": int(again.sum()), "difference": difference, "difference_interval": interval}
+        rows.append(Solved(group, n, number, number / n, list(wilson(number / n, n)), **found))
+    return rows
+
+
+def at_least(chances: np.ndarray, number: int) -> float:
+    """P(at least `number` of independent events with these chances), (events,)."""
+    counts = np.ones(1)
+    for chance in chances:
+        counts = np.convolve(counts, [1 - chance, chance])
+    return float(np.clip(counts[number:].sum(), 0, 1))
+
+
+def cosine_rows(groups: np.ndarray, before: np.ndarray, after: np.ndarray) -> list[dict]:
+    """Noise-corrected mean cosines of the same prompts in two probes, (prompts,), nan where one cannot say."""
+    rows = []
+    for group in COMPARED:
+        mine = (groups == group) & np.isfinite(before) & np.isfinite(after)
+        if mine.any():
+            difference, interval = mean_interval((after - before)[mine])
+            means = {"before": float(before[mine].mean()), "after": float(after[mine].mean())}
+            rows.append({"group": group, "prompts": int(mine.sum()), **means, "difference": difference})
+            rows[-1]["difference_interval"] = interval
+    return rows
+
+
+def verdicts(rows: list[Solved]) -> list[Say]:
+    """One sentence a group that was not learned, and one on the learnable that were lost."""
+    return [
+        Say(*_verdict(row), f"remedy.verdicts.{i}")
+        for i, row in enumerate(row for row in rows if row.group in (*NOT_LEARNED, "learnable"))
+    ]
+
+
+def _verdict(row: Solved) -> tuple[str, dict]:
+    numbers = {"prompts": row.prompts, "solved": row.solved, "group": row.group}
+    text = "Of {prompts:count} {group} {prompts:prompt|prompts} of the run before the run after solves {solved:count}"
+    if row.group == "learnable":
+        numbers = {"prompts": row.prompts, "lost": row.prompts - row.solved}
+        text = "Of {prompts:count} learnable {prompts:prompt|prompts} of the run before the run after lost {lost:count}"
+    if row.by_luck is not None:
+        numbers["luck"] = row.prompts - row.by_luck if row.group == "learnable" else row.by_luck
+        text += ", where a second evaluation of the run before would find {luck:small}"
+    return text + "; " + _against(row, numbers) + ".", numbers
+
+
+def _against(row: Solved, numbers: dict) -> str:
+    """What the nulls allow to say."""
+    if row.repeat is None:
+        if row.group == "learnable" or row.luck_p is None or row.luck_p >= UNLIKELY:
+            return "without a repeated run (--repeat) nothing more can be said"
+        return "luck in sampling does not explain it, another seed may (--repeat tells)"
+    numbers["repeat"] = row.prompts - row.repeat if row.group == "learnable" else row.repeat
+    text = "a repeated run {repeat:count}"
+    if row.difference_interval is None:
+        return text + ", which is no difference to speak of"
+    low, high = row.difference_interval
+    numbers |= {"difference": row.difference, "low": low, "high": high}
+    text += ", a difference in the share solved of {difference:signed} ({low:signed} to {high:signed})"
+    return text + (
+        ": more than by repeating" if low > 0 else ": fewer than by repeating" if high < 0 else ": none shown"
+    )
+
+
+def as_numbers(rows: list[Solved]) -> list[dict]:
+    return [asdict(row) for row in rows]

@@ -1,0 +1,33 @@
+"""What else might predict transfer: the cosine, and without gradients likeness of texts, hidden states, names."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def mean_cosines(first: np.ndarray, second: np.ndarray, members: list[tuple[list[int], list[int]]]) -> np.ndarray:
+    """(clusters, clusters) mean cosine of rows of `first` in cluster a with rows of `second` in b.
+
+    members: by cluster, the rows of both.
+    """
+    unit = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30) for rows in (first, second)]
+    left = np.stack([unit[0][a].mean(0) for a, _ in members])
+    right = np.stack([unit[1][b].mean(0) for _, b in members])
+    return (left @ right.T).astype(float)
+
+
+def text_vectors(texts: Sequence[str]) -> np.ndarray:
+    """(texts, features) TF-IDF of character n-grams: the likeness that a reader sees, of words, digits and form."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    found = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True).fit_transform(texts)
+    size = min(256, min(found.shape) - 1)
+    if size < 1:
+        return found.toarray()
+    return TruncatedSVD(size, random_state=0).fit_transform(found)
+
+
+def same_name(trained: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """(trained, clusters) 1 where a cluster is the trained one: that training helps its own kind and no other."""
+    return np.array([[float(a == b) for b in names] for a in trained])

@@ -1,0 +1,106 @@
+"""`transfer --verify K`: predicted against measured, with the baselines, cluster by cluster, resumable."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from openrlhf_unlearn.probe.engine.gradients import Rollouts
+from openrlhf_unlearn.probe.store import check_same
+from openrlhf_unlearn.stats.means import mean_interval
+from openrlhf_unlearn.store.run_dir import read_json, write_json
+from openrlhf_unlearn.transfer.agreement import advantage, agreement
+from openrlhf_unlearn.transfer.baselines import mean_cosines, same_name, text_vectors
+from openrlhf_unlearn.transfer.predict import LEAST
+from openrlhf_unlearn.transfer.vectors import Vectors
+from openrlhf_unlearn.transfer.verify import Recipe, Trainer, split
+from openrlhf_unlearn.transfer.words import GRADIENT
+
+
+@dataclass(frozen=True)
+class Check:
+    """trained, names: clusters. measured, low, high: (trained, names) mean change of log-likelihood over prompts, and
+    its interval. predicted: by predictor, (trained, names); `GRADIENT` is the map's own."""
+
+    trained: list[str]
+    names: list[str]
+    measured: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    predicted: dict[str, np.ndarray]
+
+    def summary(self) -> dict:
+        """agreement: r and slope by predictor; advantage: of the gradient over each baseline."""
+        rows = np.array([self.names.index(name) for name in self.trained])
+        mine = self.predicted[GRADIENT]
+        others = {name: matrix for name, matrix in self.predicted.items() if name != GRADIENT}
+        return {
+            "agreement": {name: agreement(matrix, self.measured, rows) for name, matrix in self.predicted.items()},
+            "advantage": {name: advantage(mine, matrix, self.measured, rows) for name, matrix in others.items()},
+        }
+
+
+def verify(
+    model, rollouts: list[Rollouts], texts: dict[str, str], found: Vectors, clusters: dict[str, str],
+    k: int, recipe: Recipe, seed: int, parts: Path,
+) -> Check:  # fmt: skip
+    """Train on k clusters, the largest (0: all), each by itself, and measure all. model: the probe's; rollouts: of the
+    prompts in `found`; texts: of their prompts; parts: folder for what is done so far."""
+    known = {r.id for r in rollouts if r.responses.get("correct")} & set(found.ids)
+    train, measured = split({prompt: name for prompt, name in clusters.items() if prompt in known}, seed)
+    names = [name for name in sorted(train) if len(train[name]) + len(measured[name]) >= LEAST]
+    largest = sorted(names, key=lambda name: -len(train[name]))
+    trained = sorted(largest[: k or None])
+    every = [prompt for name in names for prompt in measured[name]]
+    state = parts / "settings.json"
+    settings = {
+        **asdict(recipe),
+        "model": model.config.name_or_path,
+        "seed": seed,
+        "train": train,
+        "measured": measured,
+    }
+    if state.exists():
+        check_same(read_json(state), settings, parts, "bring the same, or delete that folder")
+    write_json(state, settings)
+    trainer, changes = Trainer(model, rollouts, recipe, seed), {}
+    with tqdm(total=len(trained) * (recipe.steps + len(every)), desc="short trainings", unit="step") as bar:
+        for name in trained:
+            part = parts / f"cluster-{names.index(name):04d}.json"
+            if part.exists():
+                bar.update(recipe.steps + len(every))
+            else:
+                write_json(part, trainer.change(train[name], every, bar.update).tolist())
+            changes[name] = dict(zip(every, read_json(part), strict=True))
+    shown = [[mean_interval(np.array([changes[a][p] for p in measured[b]])) for b in names] for a in trained]
+    ends = [[interval or [np.nan, np.nan] for _, interval in row] for row in shown]
+    return Check(
+        trained,
+        names,
+        np.array([[mean for mean, _ in row] for row in shown]),
+        np.array(ends)[..., 0],
+        np.array(ends)[..., 1],
+        _predictions(trainer, rollouts, texts, found, train, measured, trained, names),
+    )
+
+
+def _predictions(trainer, rollouts, texts, found: Vectors, train, measured, trained, names) -> dict[str, np.ndarray]:
+    """By predictor, (trained, names), from the halves that trained and were measured."""
+    place = {prompt: row for row, prompt in enumerate(found.ids)}
+    members = [([place[p] for p in train[name]], [place[p] for p in measured[name]]) for name in names]
+    rows = [names.index(name) for name in trained]
+    gives = np.stack([found.train[a].mean(0) for a, _ in members])
+    feels = np.stack([found.feel[b].mean(0) for _, b in members])
+    states = trainer.hidden_states({r.id: r.prompt for r in rollouts})
+    hidden = np.stack([states[prompt] for prompt in found.ids])
+    hidden -= hidden.mean(0)  # all states of a model share a large part
+    text = text_vectors([texts[prompt] for prompt in found.ids])
+    return {
+        GRADIENT: (gives @ feels.T)[rows].astype(float),
+        "sign of the gradient": (np.sign(gives) @ feels.T)[rows].astype(float),  # Adam's first step
+        "cosine": mean_cosines(found.train, found.feel, members)[rows],
+        "hidden states": mean_cosines(hidden, hidden, members)[rows],
+        "text": mean_cosines(text, text, members)[rows],
+        "same cluster": same_name(trained, names),
+    }

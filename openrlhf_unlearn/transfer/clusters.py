@@ -1,0 +1,60 @@
+"""Which prompts belong together: by datasource, by a file, or by their gradients."""
+
+from pathlib import Path
+
+import numpy as np
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_table
+from openrlhf_unlearn.transfer.predict import LEAST
+from openrlhf_unlearn.transfer.vectors import halves
+
+MOST = 12  # clusters that are tried
+COMPONENTS = 20
+SEPARATED = 0.05  # silhouette, below which gradients fall into no clusters
+
+
+def by_datasource(run: RunDir) -> dict[str, str]:
+    """Prompt id → datasource."""
+    table = read_table(run.prompts, ["prompt_id", "datasource"])
+    return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+
+
+def by_file(path: Path) -> dict[str, str]:
+    """Prompt id → name, from a JSON object of these. Raises UserError for another file."""
+    found = read_object(path)
+    if not found or not all(isinstance(name, str) for name in found.values()):
+        raise UserError(f"--clusters {path}: wanted an object of prompt ids and names of their clusters")
+    return found
+
+
+def by_gradients(gradients: Gradients, seed: int = 0) -> tuple[list[str], np.ndarray]:
+    """(a name for each prompt, "" for none; (prompts, sketch) vectors that had no part in choosing the names).
+
+    Clusters come from the directions of one half of each prompt's rollouts, the map from the other half: on the same
+    half, chance likeness would show as transfer within a cluster. Prompts with one unit are in none, and no prompt is
+    where the best of 2 to MOST clusters are hardly apart (k-means on principal components, silhouette).
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import PCA
+    from sklearn.metrics import silhouette_score
+
+    seen, unseen = halves(gradients)
+    both = (np.asarray(gradients.counts) > 0).sum(1) > 1
+    rows = np.flatnonzero(both)
+    names = [""] * len(gradients.ids)
+    if len(rows) < 2 * LEAST:
+        return names, unseen
+    unit = seen[rows] / np.maximum(np.linalg.norm(seen[rows], axis=1, keepdims=True), 1e-30)
+    points = PCA(min(COMPONENTS, len(rows) - 1, unit.shape[1]), random_state=seed).fit_transform(unit)
+    tried = {}
+    for k in range(2, min(MOST, len(rows) // LEAST) + 1):
+        labels = KMeans(k, n_init=4, random_state=seed).fit_predict(points)
+        sample = min(2000, len(rows))
+        tried[k] = silhouette_score(points, labels, sample_size=sample, random_state=seed), labels
+    score, labels = max(tried.values(), key=lambda found: found[0])
+    if score >= SEPARATED:
+        for row, label in zip(rows, labels, strict=True):
+            names[row] = f"gradients {label + 1}"
+    return names, unseen

@@ -1,0 +1,65 @@
+"""What the verb works on: which probe, its rollouts' rates and lengths, the clusters, the prompts to choose for."""
+
+from pathlib import Path
+
+import numpy as np
+
+from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.probe.rollouts import source
+from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts, read_json, read_table
+from openrlhf_unlearn.transfer.clusters import by_datasource, by_file, by_gradients
+from openrlhf_unlearn.transfer.vectors import Vectors
+
+K = 8  # rollouts that train a prompt where run.json does not say (paper)
+
+
+def default_probe(run: RunDir) -> str:
+    names = sorted(path.parent.name for path in run.path.glob("probes/*/probe.json"))
+    if "initial" in names:
+        return "initial"
+    if len(names) == 1:
+        return names[0]
+    known = f"it has {', '.join(names)}" if names else "make one with openrlhf-unlearn probe"
+    raise UserError(f"--probe: which probe of {run}? {known}")
+
+
+def of_rollouts(run: RunDir, settings: dict) -> tuple[dict[str, float], dict[str, float]]:
+    """By prompt id: the share of correct rollouts of the probe's evaluation, and the correct ones' mean length in
+    tokens (1 where the table does not have it: pass rates are then per token, too)."""
+    table = source(run, settings["tag"], settings["training_rollouts"])
+    right, ids = positive_rollouts(table), np.array(table.column("prompt_id").to_pylist())
+    length = table.column("n_tokens").to_pylist() if "n_tokens" in table.column_names else [1] * len(ids)
+    length = np.array([n or 1 for n in length], float)
+    order = {name: np.flatnonzero(ids == name) for name in np.unique(ids).tolist()}
+    rates = {name: float(right[rows].mean()) for name, rows in order.items()}
+    lengths = {
+        name: float(length[rows][right[rows]].mean()) if right[rows].any() else 1.0 for name, rows in order.items()
+    }
+    return rates, lengths
+
+
+def rollouts_that_train(run: RunDir) -> int:
+    return ((run.config().get("args") or {}).get("rollout") or {}).get("n_samples_per_prompt") or K
+
+
+def clustered(run: RunDir, found: Vectors, by_class: dict, args) -> tuple[Vectors, dict[str, str]]:
+    """The vectors that the map is made of, and each prompt's cluster."""
+    if args.clusters == "datasource":
+        return found, by_datasource(run)
+    if args.clusters != "gradients":
+        return found, by_file(Path(args.clusters))
+    if args.objective != "likelihood":
+        raise UsageError("--clusters gradients goes with --objective likelihood only")
+    names, unseen = by_gradients(by_class["correct"], args.seed)
+    return Vectors(found.ids, unseen, unseen, False), dict(zip(found.ids, names, strict=True))
+
+
+def target_ids(spec: str) -> list[str]:
+    """Prompt ids from a JSON list, or those of a group: FILE.parquet:GROUP."""
+    path, _, group = spec.rpartition(":")
+    if path.endswith(".parquet"):
+        return [row["prompt_id"] for row in read_table(Path(path)).to_pylist() if row["group"] == group]
+    found = read_json(Path(spec))
+    if not isinstance(found, list):
+        raise UserError(f"--for {spec}: wanted a JSON list of prompt ids")
+    return list(map(str, found))

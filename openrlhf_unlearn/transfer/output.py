@@ -1,0 +1,60 @@
+"""What the verb writes: the table of pairs of clusters, PROBE.json beside it, and in words what came out."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pyarrow as pa
+
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, write_json, write_table
+from openrlhf_unlearn.transfer.in_the_run import sentences
+from openrlhf_unlearn.transfer.predict import Map
+from openrlhf_unlearn.transfer.vectors import Vectors
+from openrlhf_unlearn.transfer.words import GRADIENT, check_sentences, map_sentences, sign_sentence
+
+COLUMNS = ("value", "low", "high", "p")
+SETTINGS = ("clusters", "objective", "verify", "steps", "batch", "lr", "optimiser", "rollouts", "seed")
+
+
+def write(run: RunDir, probe: str, likelihood: Map, pass_rate: Map, checked, own, args, found: Vectors) -> None:
+    """The table, PROBE.json, and in words what came out."""
+    rows = rows_of(likelihood, pass_rate, checked)
+    write_table(run.transfer_table(probe), pa.Table.from_pylist(rows, schema=SCHEMAS["transfer"]))
+    said, result = map_sentences(likelihood), {}
+    if checked:
+        result = checked.summary()
+        result["trained"] = checked.trained
+        said += check_sentences(result["agreement"][GRADIENT], result["advantage"], len(checked.trained))
+        said += sign_sentence(rows)
+    said += sentences(own)
+    if own:
+        result["in_the_run"] = asdict(own)
+    settings = {name: getattr(args, name) for name in SETTINGS}
+    write_json(
+        run.transfer_json(probe),
+        {"clusters": likelihood.names, "exact": found.exact, "sentences": said, **result, "settings": settings},
+    )
+    print("\n".join(said))
+    print(run.transfer_table(probe))
+
+
+def rows_of(likelihood: Map, pass_rate: Map, checked=None) -> list[dict]:
+    """A row for each pair of clusters, as in SCHEMAS["transfer"]."""
+    rows, told = [], likelihood.told
+    for i, trained in enumerate(likelihood.names):
+        for j, changed in enumerate(likelihood.names):
+            row = {"trained": trained, "changed": changed, "told": bool(told[i, j])}
+            row |= {"prompts_trained": int(likelihood.sizes[i]), "prompts_changed": int(likelihood.sizes[j])}
+            row |= {name: _number(getattr(likelihood, name)[i, j]) for name in COLUMNS}
+            row |= {"pass_rate": _number(pass_rate.value[i, j])}
+            row |= {f"pass_rate_{end}": _number(getattr(pass_rate, end)[i, j]) for end in ("low", "high")}
+            if checked and trained in checked.trained and changed in checked.names:
+                a, b = checked.trained.index(trained), checked.names.index(changed)
+                row |= {"predicted": _number(checked.predicted[GRADIENT][a, b])}
+                ends = {"measured": "measured", "measured_low": "low", "measured_high": "high"}
+                row |= {column: _number(getattr(checked, name)[a, b]) for column, name in ends.items()}
+            rows.append(row)
+    return rows
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

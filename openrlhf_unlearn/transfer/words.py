@@ -1,0 +1,69 @@
+"""What the map says, in sentences; each is said only where the numbers carry it."""
+
+import numpy as np
+
+from openrlhf_unlearn.transfer.predict import LEAST, Map
+
+SHOWN = 3
+GRADIENT = "gradient"  # the map's own prediction, among the predictors of a check
+
+
+def map_sentences(found: Map) -> list[str]:
+    """What is predicted: which clusters teach themselves, each other, and which harm."""
+    if not found.names:
+        return [f"No cluster has {LEAST} prompts with gradients: there is nothing to map."]
+    told, names = found.told, found.names
+    if not told.any():
+        return [f"The gradients predict nothing here: none of {told.size} entries of the map is told from 0."]
+    teach = np.flatnonzero(np.diag(told) & (np.diag(found.value) > 0))
+    said = [
+        f"{len(teach)} of {len(names)} clusters are predicted to teach their own other prompts"
+        + (f": {', '.join(names[i] for i in teach)}." if 0 < len(teach) < len(names) else ".")
+    ]
+    both = np.allclose(found.value, found.value.T, rtol=1e-3)  # of the likelihood itself, the map is symmetric
+    arrow = "↔" if both else "→"
+    apart = [(i, j) for i, j in zip(*np.nonzero(told), strict=True) if (i < j if both else i != j)]
+    for sign, verb in ((1, "to teach others"), (-1, "to harm others")):
+        pairs = sorted((ij for ij in apart if sign * found.value[ij] > 0), key=lambda ij: -sign * found.value[ij])
+        if pairs:
+            shown = ", ".join(f"{names[i]} {arrow} {names[j]}" for i, j in pairs[:SHOWN])
+            more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
+            said.append(f"Predicted {verb}: {shown}{more}.")
+    return said
+
+
+def check_sentences(agreed: dict, advantages: dict[str, dict], trained: int) -> list[str]:
+    """What the short trainings say of the prediction, and of it against each baseline."""
+    found = agreed["all"]
+    if found["value"] is None:
+        return [f"The {trained} short trainings cannot be compared with the prediction: one of both does not vary."]
+    if found["low"] is None:
+        return [f"Over {trained} short trainings r = {found['value']:.2f}: too few clusters to say how sure that is."]
+    shown = f"r = {found['value']:.2f} ({found['low']:.2f} to {min(1.0, found['high']):.2f}) over {trained} trainings"
+    if found["low"] <= 0:
+        return [f"The short trainings do not bear the prediction out: {shown}. Do not choose data by this map."]
+    said = [f"Short trainings bear the prediction out: {shown}."]
+    apart = agreed["between"]
+    if apart["low"] is not None:
+        if apart["low"] > 0:
+            said.append(f"So they do between different clusters: r = {apart['value']:.2f}.")
+        else:
+            said.append(f"Between different clusters alone they do not (r = {apart['value']:.2f}).")
+    better = [name for name, gap in advantages.items() if gap["low"] is not None and gap["low"] > 0]
+    worse = [name for name, gap in advantages.items() if gap["high"] is not None and gap["high"] < 0]
+    if better:
+        said.append(f"The gradients' inner product predicts better than: {', '.join(better)}.")
+    if worse:
+        said.append(f"It predicts worse than: {', '.join(worse)}.")
+    if rest := [name for name in advantages if name not in better + worse]:
+        said.append(f"It is not told apart from: {', '.join(rest)}.")
+    return said
+
+
+def sign_sentence(rows: list[dict]) -> list[str]:
+    """How many of the entries told from 0 were measured with the predicted sign, of the table's rows; none without."""
+    told = [row for row in rows if row["told"] and row.get("measured") is not None]
+    if not told:
+        return []
+    right = sum(row["value"] * row["measured"] > 0 for row in told)
+    return [f"Of {len(told)} entries told from 0, {right} were measured with the predicted sign."]

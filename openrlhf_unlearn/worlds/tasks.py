@@ -1,0 +1,168 @@
+"""`openrlhf-unlearn tasks`: verifiable prompts of reasoning-gym's hundred tasks as a data set, without a network.
+
+    openrlhf-unlearn tasks chain_sum gcd lcm --size 500 --seed 1 --output train.jsonl
+    openrlhf-unlearn tasks easy=chain_sum:max_terms=2,max_digits=1 hard=chain_sum:min_terms=5 --output train.jsonl
+    openrlhf-unlearn tasks gcd products --shots 3 --output train.jsonl    for base models
+    openrlhf-unlearn tasks --list
+
+A task is NAME=TASK:OPTION=VALUE,… where NAME, its `datasource`, is the task's own name unless given. Every row has
+`prompt`, `label` and `datasource`; the label is the task's entry, with which the answer format reasoning_gym grades by
+the task's own scorer: `--answer-format` of evaluate and grade, `--unlearn.answer_format` of a training.
+
+With --shots N a prompt is N solved examples of its task, a line each, and a question to complete; the words that all
+questions of a task share are left out of it, and the answer is the response's first line.
+"""
+
+import argparse
+import difflib
+import json
+import os.path
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.store.run_dir import atomic_path
+
+MOST_DRAWS = 20  # for each prompt wanted, before a task is taken to have no more different ones
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of reasoning-gym with options of its own, such as its difficulty."""
+
+    name: str  # of its rows' datasource
+    task: str
+    options: dict[str, object] = field(default_factory=dict)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("task", nargs="*", metavar="NAME=TASK:OPTION=VALUE,…", help="a task, and what of it is not the default")
+    add("--output", type=Path, metavar="FILE.jsonl", help="where the rows go; replaced as a whole")
+    add("--size", type=int, default=100, help="different prompts of each task")
+    add("--seed", type=int, default=0, help="draws the questions; another seed gives others")
+    add("--shots", type=int, default=0, help="solved examples before a question to complete; 0: the question alone")
+    add("--list", action="store_true", help="the names of all tasks")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.list:
+        print("\n".join(known_tasks()))
+        return 0
+    if not args.task or not args.output:
+        raise UsageError("name at least one task, and --output; --list shows the tasks")
+    if args.size < 1 or args.shots < 0:
+        raise UsageError("--size must be at least 1, --shots at least 0")
+    tasks = list(map(parse, args.task))
+    if repeated := [task.name for i, task in enumerate(tasks) if task.name in [t.name for t in tasks[:i]]]:
+        raise UsageError(f"two tasks are called {repeated[0]!r}; give one another name: NAME={repeated[0]}:…")
+    rows = [row for task in tasks for row in rows_of(task, args.size, args.seed, args.shots)]
+    with atomic_path(args.output) as aside:
+        aside.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    print(f"{args.output}: {len(rows)} prompts of {len(tasks)} tasks; grade them with the answer format reasoning_gym")
+    return 0
+
+
+def parse(text: str) -> Task:
+    """NAME=TASK:OPTION=VALUE,… as a Task. Raises UsageError for a task that is not there or an option without value."""
+    head, _, tail = text.partition(":")
+    name, named, task = head.partition("=")
+    task = task if named else name
+    if task not in (known := known_tasks()):
+        near = difflib.get_close_matches(task, known, 1)
+        raise UsageError(f"reasoning-gym has no task {task!r}{f'; {near[0]!r}?' if near else ''}; --list shows all")
+    options = {}
+    for option in filter(None, re.split(r",(?![^\[]*\])", tail)):
+        key, given, value = option.partition("=")
+        if not given:
+            raise UsageError(f"{text}: {option!r} is no OPTION=VALUE")
+        options[key] = _value(value)
+    known = option_names(task)
+    if unknown := sorted(set(options) - set(known)):
+        raise UsageError(f"{text}: {task} has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}")
+    return Task(name, task, options)
+
+
+def _value(text: str):
+    """A number, true, false, a list (as the tuple that the tasks expect), else the text itself."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return tuple(value) if isinstance(value, list) else value
+
+
+def known_tasks() -> list[str]:
+    return sorted(set(_gym().factory.DATASETS) - {"composite"})  # a mixture of the others
+
+
+def option_names(task: str) -> list[str]:
+    """What can be set of a task, size and seed apart, which are the verb's own."""
+    config = _gym().factory.DATASETS[task][1]
+    return [each.name for each in fields(config) if each.name not in ("seed", "size")]
+
+
+def rows_of(task: Task, size: int, seed: int, shots: int = 0) -> list[dict[str, str]]:
+    """`size` rows {prompt, label, datasource} with different questions; fewer, and a note, where there are no more."""
+    entries = list(_different(task, size + shots, seed))
+    if len(entries) <= shots:
+        raise UserError(f"{task.name}: only {len(entries)} different questions, too few for --shots {shots}")
+    if len(entries) < size + shots:
+        print(f"note: {task.name} has only {len(entries) - shots} different prompts with these options")
+    questions = [entry["question"] for entry in entries]
+    if shots:
+        cores = without_shared_words(questions)
+        if any("\n" in core or "\n" in entry["answer"] for core, entry in zip(cores, entries, strict=True)):
+            raise UserError(f"{task.name}: its questions or answers have several lines; not for --shots")
+        solved = [f"{core} = {entry['answer']}" for core, entry in zip(cores[:shots], entries, strict=False)]
+        questions = ["\n".join([*solved, f"{core} ="]) for core in cores]
+    return [
+        {"prompt": question, "label": label_of(entry, completion=shots > 0), "datasource": task.name}
+        for question, entry in list(zip(questions, entries, strict=True))[shots:]
+    ]
+
+
+def label_of(entry: dict, completion: bool) -> str:
+    """The entry as its scorer needs it, as JSON text; `completion`: the answer is the response's first line."""
+    kept = {name: entry[name] for name in ("answer", "metadata")} | ({"completion": True} if completion else {})
+    return json.dumps(kept, ensure_ascii=False, default=str)
+
+
+def without_shared_words(texts: list[str]) -> list[str]:
+    """Each text without the words with which all of them begin and end, and the space and stops around the rest.
+
+    What is shared is cut back to where no number or word is split. Equal texts are left as they are.
+    """
+    before = re.sub(r"\w+$", "", os.path.commonprefix(texts))
+    after = re.sub(r"\w+$", "", os.path.commonprefix([text[::-1] for text in texts]))
+    if len(before) + len(after) >= min(map(len, texts)):
+        return texts
+    return [text[len(before) : len(text) - len(after)].strip(" \n.:;=") for text in texts]
+
+
+def _different(task: Task, count: int, seed: int) -> Iterator[dict]:
+    """Up to `count` entries with different questions that the task's own scorer can grade."""
+    from openrlhf_unlearn.grading.gym import ReasoningGym
+
+    answers, seen, most = ReasoningGym(), set(), MOST_DRAWS * count
+    try:
+        entries = _gym().create_dataset(task.task, size=most, seed=seed, **task.options)
+        for i in range(most):
+            entry = entries[i]
+            if entry["question"] not in seen and answers.gradable(label_of(entry, False)):
+                seen.add(entry["question"])
+                yield entry
+            if len(seen) == count:
+                return
+    except (AssertionError, TypeError, ValueError) as error:
+        raise UserError(f"{task.name}: {task.task} does not take these options ({error or 'out of range'})") from None
+
+
+def _gym():
+    try:
+        import reasoning_gym
+    except ImportError as error:
+        raise UserError(f"tasks needs reasoning-gym ({error}): pip install 'openrlhf-unlearn[tasks]'") from None
+    return reasoning_gym

@@ -1,0 +1,231 @@
+"""Runs by cause, simulated: what a model would have answered to prompts of many kinds, messier than the posterior
+assumes. Its shares, habits and noise are drawn anew for each seed, so that no threshold can be tuned to one of them.
+
+A kind is a family of prompts with one rule (known, learnable, beyond the model, random labels, …). On its own prompts
+the model answers by the kind's rule, or by a habit, or at random; answers are short texts. Wrong labels are planted on
+prompts of known and learnable kinds, at random or by a rule.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from openrlhf_unlearn.causes.observed import Observed, Samples, Visits
+
+KINDS = ("known", "learnable", "slow", "lost", "beyond", "random", "guess", "never", "format")
+CAUSE = {  # planted kind → cause of those of its prompts that were not learned
+    "known": "rising",
+    "learnable": "rising",
+    "slow": "rising",
+    "lost": "forgotten",
+    "beyond": "beyond",
+    "random": "random_label",
+    "guess": "guessable",
+    "never": "never_rewarded",
+    "format": "verifier",
+    "wrong": "wrong_label",
+}
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """observed: of the hard prompts that were not learned; cause: (prompts,) as planted; course: of all hard ones."""
+
+    observed: Observed
+    cause: np.ndarray
+    course: "Course"
+
+
+@dataclass(frozen=True)
+class Course:
+    """Training of all prompts: their visits, the pass rate that each ends with, (prompts,), which were hard before it,
+    (prompts,) bool, and the rows of each one's kin."""
+
+    visits: Visits
+    final: np.ndarray
+    hard: np.ndarray
+    near: list[np.ndarray]
+
+
+@dataclass
+class _Prompt:
+    kind: int
+    cause: str
+    right: float  # final share of what the kind's rule says
+    start: float  # the same before training
+    path: np.ndarray  # share of positives at each visit
+    habit: float  # final share of the commonest other answer
+    spread: int  # answers that the rest is spread over
+    disputed: float
+    failed: float
+    label_hit: float  # final chance of a positive
+
+
+def simulate(
+    seed: int, wrong: float = 0.1, systematic: bool = False, second: bool = True, prompts: int = 400, text: bool = True
+) -> Simulated:
+    """One run of about `prompts` prompts. wrong: share of wrong labels on known and learnable kinds."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.choice(KINDS, int(rng.integers(14, 26)), p=[0.14, 0.28, 0.07, 0.05, 0.14, 0.12, 0.06, 0.07, 0.07])
+    habit_of = [rng.beta(4, 2) if rng.random() < 0.35 else 0.0 for _ in kinds]
+    pace = rng.uniform(0.15, 0.75, len(kinds))  # when a kind is learned
+    steps = int(rng.integers(8, 30))
+    made = []
+    for number, kind in enumerate(kinds):
+        for _ in range(int(rng.integers(8, 2 * prompts // len(kinds) - 8))):
+            made.append(_prompt(kind, number, habit_of[number], steps, wrong, systematic, pace[number], rng))
+    return _observe(made, _near(made, rng), kinds, steps, second, text, rng)
+
+
+def _prompt(kind, number, habit, steps, wrong, systematic, pace, rng) -> _Prompt:
+    spread, base = int(rng.integers(8, 40)), rng.beta(1, 24)
+    times = np.linspace(0, 1, steps)
+    other = {"habit": habit * rng.beta(8, 1.5) if rng.random() < 0.9 else 0.0, "spread": spread}
+    disputed, failed = (rng.beta(1, 30) if rng.random() < 0.04 else 0.0), rng.beta(1, 40)
+    made = dict(kind=number, cause=CAUSE[kind], disputed=disputed, failed=failed, **other)
+    if kind in ("known", "learnable"):
+        start, end = (rng.beta(6, 4) if kind == "known" else base), rng.beta(9, 1.0)
+        if rng.random() < 0.1:  # one that is harder than its kin: a rule of its own, perhaps with a habit
+            habit = rng.beta(3, 2) if rng.random() < 0.15 else 0.0
+            own = dict(right=base, start=base, path=np.full(steps, base), label_hit=base)
+            return _Prompt(**own, **{**made, "cause": "beyond", "habit": habit})
+        path = start + (end - start) / (1 + np.exp(-rng.uniform(8, 25) * (times - pace - rng.normal(0, 0.08))))
+        if rng.random() < wrong:
+            hit = rng.beta(1, 30) * (rng.random() < (0.5 if systematic else 0.25))
+            return _Prompt(
+                right=end, start=start, path=np.full(steps, hit), label_hit=hit, **{**made, "cause": "wrong_label"}
+            )
+        return _Prompt(right=end, start=start, path=path, label_hit=end, **made)
+    if kind == "slow":
+        end = rng.uniform(0.02, 0.3)
+        path = np.maximum(0.002, end * (times * rng.uniform(0.8, 1.1)) ** rng.uniform(1, 3))
+        return _Prompt(right=end, start=path[0], path=path, label_hit=end, **{**made, "habit": made["habit"] * 0.5})
+    if kind == "lost":
+        top, end = rng.uniform(0.35, 0.95), rng.beta(1, 20)
+        at = rng.uniform(0.25, 0.7)
+        path = end + (top - end) * np.exp(-(((times - at) / rng.uniform(0.1, 0.25)) ** 2))
+        return _Prompt(right=end, start=path[0], path=path, label_hit=end, **made)
+    if kind == "guess":
+        m = int(rng.integers(11, 30))
+        rate = 1 / m * rng.uniform(0.8, 1.25)
+        return _Prompt(right=rate, start=rate, path=np.full(steps, rate), label_hit=rate, **{**made, "spread": m})
+    if kind == "never":
+        return _Prompt(right=0.0, start=0.0, path=np.zeros(steps), label_hit=0.0, **made)
+    if kind == "format":
+        right = rng.beta(6, 2)
+        seen = right if rng.random() < 0.96 else 0.0
+        return _Prompt(
+            right=right, start=right * 0.7, path=np.zeros(steps), label_hit=0.0, **{**made, "disputed": seen}
+        )
+    rate = base if made["habit"] < 0.3 else base * 0.5  # beyond, random: by chance, whatever the habit
+    return _Prompt(right=rate, start=base, path=np.full(steps, rate), label_hit=rate, **made)
+
+
+def _near(made, rng) -> list[np.ndarray]:
+    """Rows of 16 neighbours of each prompt, most of them of its own kind."""
+    kinds, found = np.array([p.kind for p in made]), []
+    for i, prompt in enumerate(made):
+        own, rest = (
+            np.flatnonzero((kinds == prompt.kind) & (np.arange(len(made)) != i)),
+            np.flatnonzero(kinds != prompt.kind),
+        )
+        share = rng.uniform(0.7, 1.0)
+        n = min(len(own), int(rng.binomial(16, share)))
+        near = np.concatenate(
+            [rng.choice(own, n, replace=False), rng.choice(rest, min(len(rest), 16 - n), replace=False)]
+        )
+        found.append(near)
+    return found
+
+
+def _solved(near, rates) -> np.ndarray:
+    return np.array([rates[rows].mean() for rows in near])
+
+
+def _answers(prompt: _Prompt, n: int, positive: int, right: float, habit: float, rng) -> Counter:
+    """Of the samples that are not positive: by the kind's rule where the label is another, the habit, or spread."""
+    rest, given = n - positive, Counter()
+    if prompt.cause in ("wrong_label", "verifier"):
+        given["rule"] = int(rng.binomial(rest, min(1.0, right)))
+    left = rest - given["rule"]
+    given["habit"] = int(rng.binomial(left, habit))
+    left -= given["habit"]
+    for place, times in enumerate(rng.multinomial(left, rng.dirichlet(np.full(prompt.spread, 3.0)))):
+        given[f"a{place}"] = int(times)
+    return Counter({name: times for name, times in given.items() if times})
+
+
+def _samples(made, n, right, hit, habit, text, rng, lenient=True) -> Samples:
+    positive = rng.binomial(n, np.clip(hit, 0, 1))
+    failed = np.array([rng.binomial(n - k, p.failed) for p, k in zip(made, positive, strict=True)])
+    answers = [
+        _answers(p, n - int(f), int(k), r, h, rng)
+        for p, k, f, r, h in zip(made, positive, failed, right, habit, strict=True)
+    ]
+    disputed = np.array([rng.binomial(n - k, min(1.0, p.disputed)) for p, k in zip(made, positive, strict=True)])
+    size = np.full(len(made), n)
+    return Samples(size, positive, failed, answers if text else None, disputed if text and lenient else None)
+
+
+def _observe(made, near, kinds, steps, second, text, rng) -> Simulated:
+    n, k = int(rng.choice([16, 32, 64])), 8
+    hit, right = np.array([p.label_hit for p in made]), np.array([p.right for p in made])
+    habit, start = np.array([p.habit for p in made]), np.array([p.start for p in made])
+    begin = np.array([p.path[0] for p in made])
+    final, early = (
+        _samples(made, n, right, hit, habit, text, rng),
+        _samples(made, n, start, begin, habit * rng.uniform(0, 0.6), text, rng, False),
+    )
+    chosen = np.flatnonzero((final.rate < 0.1) & (early.rate < 0.1))
+    visits = _visits(made, chosen, steps, k, rng)
+    seconds, kin_second = [], None
+    if second:
+        other = _second(made, kinds, n, text, rng)
+        seconds, kin_second = [_take(other, chosen)], _solved(near, other.rate)[chosen]
+    guess = np.array([1 / p.spread if kinds[p.kind] == "guess" else rng.beta(1, 400) for p in made])
+    observed = Observed(
+        _take(final, chosen),
+        _take(early, chosen),
+        seconds,
+        visits,
+        _solved(near, hit)[chosen],
+        kin_second,
+        guess[chosen] if text else None,
+    )
+    cause = np.array([made[i].cause for i in chosen])
+    course = Course(_visits(made, range(len(made)), steps, k, rng), hit, early.rate < 0.1, near)
+    return Simulated(observed, cause, course)
+
+
+def _visits(made, chosen, steps, k, rng) -> Visits:
+    row, step, positive = [], [], []
+    for place, i in enumerate(chosen):
+        wobble = np.clip(made[i].path * np.exp(rng.normal(0, 0.4, steps)), 0, 1)
+        row += [place] * steps
+        step += range(1, steps + 1)
+        positive += rng.binomial(k, wobble).tolist()
+    order = np.argsort(step, kind="stable")
+    return Visits(*(np.array(column)[order] for column in (row, step, np.full(len(row), k), positive)))
+
+
+def _second(made, kinds, n, text, rng) -> Samples:
+    """Another model: able on most of what the first cannot do, with habits of its own, some of them shared."""
+    able = np.where(kinds == "beyond", rng.random(len(kinds)) < rng.uniform(0.6, 1.0), rng.random(len(kinds)) < 0.9)
+    right, hit, habit = [], [], []
+    for p in made:
+        kind = kinds[p.kind]
+        does = rng.beta(8, 1.5) if able[p.kind] and rng.random() < 0.93 else rng.beta(1, 20)
+        right.append(0.0 if kind in ("random", "never") else does)
+        does = does if p.cause != "beyond" or kind == "beyond" else does * (rng.random() < 0.7)
+        honest = p.cause not in ("wrong_label", "verifier") and kind not in ("random", "never", "guess")
+        hit.append(does if honest else p.label_hit)
+        habit.append(p.habit * (rng.random() < 0.25))
+    right, hit = np.array(right), np.array(hit)
+    return _samples(made, n, right, hit, np.array(habit), text, rng, False)
+
+
+def _take(samples: Samples, rows: np.ndarray) -> Samples:
+    answers = None if samples.answers is None else [samples.answers[i] for i in rows]
+    disputed = None if samples.disputed is None else samples.disputed[rows]
+    return Samples(samples.n[rows], samples.positive[rows], samples.failed[rows], answers, disputed)

@@ -1,0 +1,100 @@
+"""The verb on a run on disk: causes, second models, review and mended data; and what it does without texts."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from openrlhf_unlearn import cli
+from openrlhf_unlearn.causes.kin import kin_rate, nearest
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
+from tests.causes.planted import ABLE, MISLABELLED, evaluate, prompts, write_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> RunDir:
+    return write_run(tmp_path_factory.mktemp("planted") / "run")
+
+
+def causes(run: RunDir) -> dict[str, list[str]]:
+    """kind → the causes found of its prompts."""
+    kind, found = {row["id"]: row["kind"] for row in prompts()}, {}
+    for row in read_table(run.causes).to_pylist():
+        found.setdefault(kind[row["prompt_id"]], []).append(row["cause"])
+    return found
+
+
+def test_one_model_finds_labels_and_formats_and_leaves_the_rest_open(run, capsys):
+    assert cli.main(["diagnose", str(run)]) == 0
+    found = causes(run)
+    assert found.pop("mislabelled") == ["wrong_label"] * MISLABELLED
+    assert set(found.pop("format")) == {"verifier"}
+    assert not {"beyond", "random_label", "wrong_label"} & {cause for of_kind in found.values() for cause in of_kind}
+    summary = read_json(run.causes_json)
+    assert summary["causes"]["wrong_label"]["prompts"] == MISLABELLED and summary["seconds"] == []
+    assert len(read_json(run.cause_list("wrong_label"))) == MISLABELLED
+    assert "openrlhf-unlearn diagnose" in capsys.readouterr().out
+
+
+def test_a_second_model_resolves_them_and_is_kept_by_the_next_analysis(run):
+    evaluate(run, prompts(), "able", 1, np.random.default_rng(5), rates=ABLE)
+    assert cli.main(["diagnose", str(run), "--second", "able"]) == 0
+    found = causes(run)
+    assert found["beyond"].count("beyond") >= 0.8 * len(found["beyond"])
+    assert found["random"].count("random_label") >= 0.6 * len(found["random"])
+    before = run.causes.read_bytes()
+    assert cli.main(["analyze", str(run), "--offline", "--figure-files"]) == 0
+    assert run.causes.read_bytes() == before, "nothing has changed, so it is not made anew"
+    report = read_json(run.summary)["report"]
+    assert "beyond this model" in report["answer"][1]["text"]
+    assert {item["name"] for item in report["advice"]} >= {"cause_wrong_label", "cause_verifier", "cause_beyond"}
+    assert "consensus" not in {item["name"] for item in report["advice"]}
+    assert report["figures"]["causes"]["numbers"]["prompts"] == read_json(run.causes_json)["prompts"]
+
+
+def test_labels_go_out_for_review_and_come_back(run, tmp_path):
+    review, mended = tmp_path / "review.csv", tmp_path / "mended.jsonl"
+    assert cli.main(["diagnose", str(run), "--export", str(review)]) == 0
+    rows = list(csv.DictReader(review.open()))
+    right = {row["id"]: row["right"] for row in prompts()}
+    assert [row["new_label"] for row in rows[:MISLABELLED]] == [right[row["prompt_id"]] for row in rows[:MISLABELLED]]
+    for row, decision in zip(rows, ("label_wrong", "drop", "keep"), strict=False):
+        row["decision"] = decision
+    with review.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert cli.main(["diagnose", str(run), "--decisions", str(review), "--output", str(mended)]) == 0
+    kept = [json.loads(line) for line in mended.read_text().splitlines()]
+    assert len(kept) == len(prompts()) - 1
+    before = {(row["prompt"], row["label"]) for row in prompts()}
+    changed = [row for row in kept if (row["prompt"], row["label"]) not in before]
+    assert [row["label"] for row in changed] == [rows[0]["new_label"]]
+
+
+def test_without_texts_what_the_tracker_counted_stands_in(tmp_path):
+    blind = write_run(tmp_path / "blind" / "run", text=False)
+    assert cli.main(["diagnose", str(blind)]) == 0
+    assert "wrong_label" not in {cause for found in causes(blind).values() for cause in found}
+    counted = write_run(tmp_path / "counted" / "run", text=False, counted=True)
+    assert cli.main(["diagnose", str(counted)]) == 0
+    assert causes(counted)["mislabelled"] == ["wrong_label"] * MISLABELLED
+
+
+def test_an_audit_without_training_finds_the_wrong_labels(run):
+    from openrlhf_unlearn.causes.audit import audit
+
+    evaluate(run, prompts(), "able", 1, np.random.default_rng(5), rates=ABLE)
+    result, counts = audit(run, ["final", "able"])
+    assert counts["ablest"] == "able" and counts["rows"] == len(prompts())
+    kind = {row["id"]: row["kind"] for row in prompts()}
+    wrong = [kind[row["prompt_id"]] for row in result.table.to_pylist() if row["cause"] == "wrong_label"]
+    assert sorted(wrong) == ["mislabelled"] * MISLABELLED
+
+
+def test_kin_are_of_one_wording_and_too_few_are_none():
+    texts = [f"Add {i} and {i + 3} please." for i in range(8)] + ["Name the capital of France."]
+    near = nearest(texts, np.array([0, 8]))
+    assert set(near[0]) == set(range(1, 8)) and len(near[1]) == 0
+    assert np.isnan(kin_rate(near, np.ones(9))[1]) and kin_rate(near, np.ones(9))[0] == 1

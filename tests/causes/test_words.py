@@ -1,0 +1,101 @@
+"""Every sentence on a prompt, and data on which it is not said."""
+
+import numpy as np
+import pytest
+
+from openrlhf_unlearn.causes.forecast import first_reward, rise
+from openrlhf_unlearn.causes.observed import Observed, Visits
+from openrlhf_unlearn.causes.posterior import posterior
+from openrlhf_unlearn.causes.reading import Cases
+from openrlhf_unlearn.causes.words import Words
+from openrlhf_unlearn.store.run_dir import RunDir
+from tests.causes.test_evidence import samples, visits
+
+
+def words(**known) -> Words:
+    observed = Observed(**{"final": samples(answers={}), **known})
+    cases = Cases([RunDir("run")], ["p"], ["text"], ["1"], ["unlearnable"], observed, {"a": "4821"}, ["other"])
+    return Words(cases, posterior(observed))
+
+
+MAJORITY = {"final": samples(answers={"a": 29, "b": 3}), "early": samples(answers={"a": 2})}
+
+
+FORM = ({"final": samples(answers={}, disputed=20)}, {"final": samples(answers={}, disputed=0)})
+GIVES = "29 of 32 samples after training give “4821”, which is graded wrong; before, 2 of 32 did"
+GUESSED = {"final": samples(64, 3), "guess": np.array([0.05])}
+LOST, STEADY = {"visits": visits(0, 1, 6, 7, 8, 7, 2, 0, 0, 0)}, {"visits": visits(0, 1, 0, 1, 0, 0, 1, 0, 0, 1)}
+AGREES = {**MAJORITY, "seconds": [samples(answers={"a": 20})]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "known", "null"),
+    [
+        ("disputed", "have the label's value in another form", *FORM),
+        ("failed", "ended without an answer", {"final": samples(failed=10)}, {"final": samples(failed=1)}),
+        ("majority", GIVES, MAJORITY, {}),
+        ("kin", "80 % of the samples are right at the end", {"kin": np.array([0.8])}, {}),
+        ("guess", "no more than a guess earns", GUESSED, {"guess": np.array([0.0])}),
+        ("trend", "rose", {"visits": visits(0, 0, 0, 1, 1, 2, 3, 3, 4)}, {"visits": visits(0, 0, 0)}),
+        ("peak", "In its best stretch", LOST, STEADY),
+        ("second", "other solves it in 30 of 32", {"seconds": [samples(positive=30)]}, {}),
+        ("second", "other gives the same answer, in 20 of 32", AGREES, MAJORITY),
+    ],
+)
+def test_a_sentence_is_said_of_its_data_and_of_no_other(kind, says, known, null):
+    assert says in words(**known).line(kind, 0)
+    assert words(**null).line(kind, 0) is None
+
+
+def test_a_trend_that_chance_gives_is_called_so():
+    assert "did not change beyond chance" in words(visits=visits(0, 1, 0, 1, 0, 0, 1, 0)).line("trend", 0)
+
+
+def test_a_majority_that_is_none_is_called_so():
+    assert "settled on no answer" in words(final=samples(answers={"a": 4, "b": 4})).line("majority", 0)
+
+
+def test_lines_are_of_the_likeliest_cause_and_each_is_said_once():
+    lines = words(**MAJORITY, kin=np.array([0.9]), visits=visits(*[0] * 20)).lines(0)
+    assert lines[0].startswith(("29 of 32", "On the prompts")) and len(lines) == len(set(lines))
+    assert not any("best stretch" in line or "solves it" in line for line in lines)
+
+
+def test_what_would_settle_it():
+    flat = {"visits": visits(*[0, 1] * 15), "kin": np.array([0.0]), "guess": np.array([0.0])}
+    flat["final"] = samples(answers={"a": 2, "b": 2})
+    text, command = words(**flat).settles(0, "undecided")
+    assert "a second model" in text and command == "openrlhf-unlearn diagnose run --second MODEL"
+    assert words(**MAJORITY).settles(0, "wrong_label")[1].startswith("openrlhf-unlearn diagnose run --export")
+
+
+def test_opposed_gradients_are_only_said_of_what_was_forgotten():
+    seen = words(opposed=np.array([-0.5]))
+    assert "opposed (cosine -0.50)" in seen.opposed(0, "forgotten")
+    assert seen.opposed(0, "beyond") is None
+    assert words(opposed=np.array([0.1])).opposed(0, "forgotten") is None
+    assert words().opposed(0, "forgotten") is None
+
+
+def test_a_first_reward_is_only_forecast_where_there_was_none():
+    assert "98 samples more" in words().outlook(0, "never_rewarded")
+    assert words(final=samples(positive=1)).outlook(0, "never_rewarded") is None
+    assert words().outlook(0, "beyond") is None
+
+
+def test_half_of_the_priors_futures_have_a_hit_by_then():
+    rng = np.random.default_rng(0)
+    rates = rng.beta(0.5, 0.5 + 40, 200_000)  # Jeffreys' posterior after none of 40
+    assert abs((rng.binomial(first_reward(40), rates) > 0).mean() - 0.5) < 0.01
+
+
+def test_a_rise_is_drawn_on_and_a_constant_rate_is_not():
+    steps = np.arange(1, 31)
+    rate = 1 / (1 + np.exp(-(steps - 60) / 10))  # half at step 60
+    rng, found = np.random.default_rng(1), []
+    for _ in range(40):
+        course = Visits(np.zeros(30, int), steps, np.full(30, 64), rng.binomial(64, rate))
+        found.append(rise(course, 0))
+    assert 20 < np.median([one.steps for one in found if one]) < 45
+    flat = [rise(Visits(np.zeros(30, int), steps, np.full(30, 8), rng.binomial(8, 0.05, 30)), 0) for _ in range(200)]
+    assert sum(one is not None for one in flat) <= 12, "one in forty by chance"

@@ -1,0 +1,105 @@
+"""Hints as data: what is cut, what is never shown, rows in the host's format, stages that end without hints."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrlhf_unlearn.cli import main
+from openrlhf_unlearn.interventions.mixtures import read_jsonl
+from openrlhf_unlearn.interventions.partial import prefix, working
+from openrlhf_unlearn.store.run_dir import prompt_id
+from tests.interventions.runs import FRAME, make_run, sums
+from tests.interventions.server import Reply, Server
+
+N = 12
+text = st.text(st.sampled_from("ab 1\n=+"), max_size=60)
+
+
+@given(before=text, answer=st.integers(0, 999), after=text, share=st.floats(0, 1))
+def test_a_prefix_is_a_beginning_of_the_working_and_never_holds_the_box(before, answer, after, share):
+    solution = rf"{before}\boxed{{{answer}}}{after}"
+    cut = prefix(solution, share)
+    assert solution.startswith(cut) and "boxed" not in cut
+    assert len(cut) <= share * len(working(solution)) + 1
+    assert len(prefix(solution, 1.0)) == len(before.rstrip())
+
+
+def test_a_prefix_ends_at_white_space_where_some_is_near():
+    assert prefix("First add the tens then the ones", 0.5) == "First add the"
+    assert prefix("O48#U24=\\boxed{4824}", 0.5) == "O48#"
+
+
+def solutions(folder, rows, own_format=False):
+    path = folder / "solutions.jsonl"
+    solved = []
+    for row in rows:
+        a, b = row["question"].split()[2], row["question"].split()[4].rstrip("?")
+        held = {"prompt": FRAME.format(row["question"]), "label": row["label"]}
+        name = {"prompt_id": prompt_id(held["prompt"], row["label"])}
+        steps = rf"Write {a} over {b}. Add the ones, then the tens, then the hundreds. So \boxed{{{row['label']}}}"
+        solved.append({**(held if own_format else name), "solution": steps})
+    path.write_text("".join(json.dumps(row) + "\n" for row in solved))
+    return path
+
+
+def hints(run, out, *more: str) -> int:
+    return main(["hints", str(run), "--output", str(out), "--question-key", "question", *more])
+
+
+@pytest.mark.parametrize("own_format", [True, False])
+def test_rows_and_stages(tmp_path, own_format):
+    run, out = make_run(tmp_path, N), tmp_path / "hints"
+    assert hints(run, out, "--solutions", str(solutions(tmp_path, sums(N), own_format))) == 0
+    originals, half = read_jsonl(out / "originals.jsonl"), read_jsonl(out / "hint_50.jsonl")
+    assert len(originals) == N // 2  # the unlearnable and the never rewarded
+    for plain, hinted in zip(originals, half, strict=True):
+        assert plain["origin"] == hinted["origin"] == prompt_id(plain["prompt"], plain["label"])
+        assert hinted["label"] == plain["label"] and hinted["label"] not in hinted["prompt"].split("begins")[1]
+        question = plain["prompt"].removeprefix("Question: ").removesuffix(" Answer in a box.")
+        assert hinted["prompt"].startswith(f"Question: {question}\n\nThe solution begins like this:\nWrite ")
+        assert hinted["prompt"].endswith(" Answer in a box.")  # the template stays around it
+    schedule = json.loads((out / "schedule.json").read_text())
+    assert [stage["share"] for stage in schedule] == [0.75, 0.5, 0.25, 0.0]
+    assert [(stage["rows"], stage["hinted"]) for stage in schedule] == [(N + 6, 6)] * 3 + [(N, 0)]
+    last = read_jsonl(out / schedule[-1]["data"])
+    assert {row["hint"] for row in last} == {0.0} and len(last) == N
+    plain = {row["prompt"] for row in last}
+    assert all(plain < {row["prompt"] for row in read_jsonl(out / stage["data"])} for stage in schedule[:-1])
+
+
+def test_a_solution_that_is_missing_and_one_that_gives_the_answer_away_are_said(tmp_path, capsys):
+    run, out = make_run(tmp_path, N), tmp_path / "hints"
+    rows = [row for i, row in enumerate(sums(N)) if i % 4 in (0, 3)]
+    names = [prompt_id(FRAME.format(row["question"]), row["label"]) for row in rows]
+    path = tmp_path / "solutions.jsonl"
+    given_away = rf"Surely \boxed{{{rows[1]['label']}}}, which I now show in many words and again \boxed{{1}}"
+    path.write_text(
+        json.dumps({"prompt_id": names[1], "solution": given_away})
+        + "\n"
+        + json.dumps({"prompt_id": names[2], "solution": "Add the ones first, then the tens."})
+    )
+    assert hints(run, out, "--solutions", str(path)) == 0
+    assert "1 of 6 prompts with hints, 4 without a solution, 1 whose hint gives the answer" in capsys.readouterr().out
+    assert [row["origin"] for row in read_jsonl(out / "hint_25.jsonl")] == names[2:3]
+
+
+def test_hints_of_an_endpoint_are_paid_once_and_wrong_solutions_are_none(tmp_path, capsys):
+    def answer(request, number):
+        asked = request["messages"][-1]["content"]
+        if "Its final answer" in asked:
+            return Reply("Add column by column.")
+        a = int(asked.split()[2])
+        return Reply(rf"Add them column by column. \boxed{{{3 * a + 1 if a == 100 else 0}}}")
+
+    run = make_run(tmp_path, N)
+    with Server(answer) as server:
+        words = ["--model", "strong", "--base-url", server.url, "--max-answer-tokens", "99"]
+        assert hints(run, tmp_path / "idea", "--kind", "abstract", *words) == 0
+        assert hints(run, tmp_path / "idea", "--kind", "abstract", *words) == 0
+        assert len(server.requests) == 6
+        assert hints(run, tmp_path / "prefix", *words) == 0
+    assert "1 of 6 prompts with hints, 5 without a solution" in capsys.readouterr().out
+    rows = read_jsonl(tmp_path / "idea" / "hint_abstract.jsonl")
+    assert [row["prompt"].count("Hint: Add column by column.") for row in rows] == [1] * 6

@@ -1,0 +1,56 @@
+"""`openrlhf-unlearn compare` on runs with known pass rates."""
+
+import json
+
+import numpy as np
+
+from openrlhf_unlearn import cli
+from openrlhf_unlearn.labels.classify import classify, save
+from tests.labels.runs import make_run
+
+HARD = 30
+
+
+def runs(folder, after):
+    """30 unlearnable and 10 learnable prompts; `after`: positives of 32 in the second run."""
+    initial, final = [1] * (HARD + 10), [0] * HARD + [16] * 10
+    before = make_run(folder / "before", initial, final, seed=1)
+    made = {"before": before, "after": make_run(folder / "after", initial, after, seed=2)}
+    made["repeat"] = make_run(folder / "repeat", initial, final, seed=3)
+    save(classify([before.path]), [before.path])
+    return {name: str(run.path) for name, run in made.items()}
+
+
+def test_a_remedy_in_numbers_and_sentences(tmp_path, capsys):
+    given = runs(tmp_path, [16] * 20 + [0] * 10 + [16] * 8 + [0] * 2)
+    words = ["compare", given["before"], given["after"], "--repeat", given["repeat"]]
+    assert cli.main([*words, "--format", "json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    solved = {row["group"]: row for row in numbers["solved"]}
+    assert (solved["unlearnable"]["prompts"], solved["unlearnable"]["solved"]) == (HARD, 20)
+    assert solved["unlearnable"]["by_luck"] < 1 and solved["unlearnable"]["repeat"] == 0
+    assert (solved["learnable"]["prompts"], solved["learnable"]["solved"]) == (10, 8)
+    paired = [row for row in numbers["pass_rates"] if row["group"] == "unlearnable" and row["number"] == 1]
+    assert paired[0]["difference"] == np.mean([0.5] * 20 + [0.0] * 10)
+    assert [row["rollouts"] for row in numbers["spent"]] == [2 * 8 * 40] * 3
+    assert cli.main(words) == 0
+    assert ": more than by repeating." in capsys.readouterr().out
+
+
+def test_the_same_run_again_is_no_remedy(tmp_path, capsys):
+    given = runs(tmp_path, [0] * HARD + [16] * 10)
+    assert cli.main(["compare", given["before"], given["after"], "--repeat", given["repeat"]]) == 0
+    said = capsys.readouterr().out
+    assert "no difference to speak of" in said and "than by repeating" not in said
+
+
+def test_bad_input_is_one_line(tmp_path, capsys):
+    given = runs(tmp_path, [0] * HARD + [16] * 10)
+    for words, says in [
+        ((given["before"], given["before"]), "the same run is given twice"),
+        ((given["after"], given["before"]), "is not classified: openrlhf-unlearn classify"),
+        ((given["before"], given["after"], "--final", "step9"), "has no evaluation 'step9'"),
+    ]:
+        assert cli.main(["compare", *words]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert says in line

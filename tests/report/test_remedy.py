@@ -1,0 +1,86 @@
+"""What `compare` says of a remedy, and the nulls under which it says nothing."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrlhf_unlearn.labels.posterior import Posterior
+from openrlhf_unlearn.report.remedy import at_least, cosine_rows, solved_rows, verdicts
+
+TAU = 0.1
+
+
+def row(after, luck=None, repeat=None, group="unlearnable"):
+    after = np.array(after, float)
+    others = [None if values is None else np.array(values, float) for values in (luck, repeat)]
+    (found,) = solved_rows(np.array([group] * len(after)), after, *others, TAU)
+    (said,) = verdicts([found])
+    return found, said.text
+
+
+@given(chances=st.lists(st.floats(0, 1), max_size=6), number=st.integers(0, 7))
+def test_the_chance_of_so_many_is_the_sum_over_all_outcomes(chances, number):
+    total = 0.0
+    for outcome in itertools.product([0, 1], repeat=len(chances)):
+        p = np.prod([c if hit else 1 - c for c, hit in zip(chances, outcome, strict=True)])
+        total += p * (sum(outcome) >= number)
+    assert at_least(np.array(chances), number) == pytest.approx(total, abs=1e-9)
+
+
+def test_a_taught_group_is_said_only_against_a_repeated_run():
+    after, repeat, luck = [0.5] * 20 + [0.0] * 10, [0.5] * 3 + [0.0] * 27, [0.05] * 30
+    found, text = row(after, luck, repeat)
+    assert (found.solved, found.repeat, found.prompts) == (20, 3, 30)
+    assert "a difference in the share solved of +0.567" in text and text.endswith(": more than by repeating.")
+    _, text = row(after, luck)
+    assert text.endswith("luck in sampling does not explain it, another seed may (--repeat tells).")
+
+
+@pytest.mark.parametrize(
+    ("after", "luck", "repeat", "says"),
+    [
+        ([0.5] * 3 + [0.0] * 27, [0.1] * 30, [0.0] * 27 + [0.5] * 3, ": none shown."),  # as many, other prompts
+        ([0.5] * 3 + [0.0] * 27, [0.1] * 30, [0.5] * 3 + [0.0] * 27, "which is no difference to speak of."),
+        ([0.5] * 3 + [0.0] * 27, [0.1] * 30, None, "nothing more can be said."),  # what luck gives
+        ([0.5] * 20, None, None, "nothing more can be said."),  # adaptive samples: luck is not known
+    ],
+)
+def test_the_nulls_under_which_no_remedy_is_said_to_teach(after, luck, repeat, says):
+    _, text = row(after, luck, repeat)
+    assert text.endswith(says)
+
+
+def test_learnable_prompts_lost_are_counted_against_the_same_nulls():
+    found, text = row([0.0] * 12 + [0.5] * 8, [0.9] * 20, [0.5] * 20, group="learnable")
+    assert found.prompts - found.solved == 12
+    assert text.startswith("Of 20 learnable prompts of the run before the run after lost 12, where a second evaluation")
+    assert "find 2;" in text and "a repeated run 0" in text and text.endswith(": fewer than by repeating.")
+
+
+def test_prompts_that_only_one_run_evaluated_pair_with_nothing():
+    groups = np.array(["unlearnable", "unlearnable", "no_reward"])
+    (found,) = solved_rows(groups, np.array([0.5, 0.0, np.nan]), None, np.array([np.nan, 0.0, 0.0]), TAU)
+    assert (found.prompts, found.solved, found.repeat, found.difference) == (2, 1, 0, 0.0)
+    assert cosine_rows(groups, np.array([0.1, np.nan, 0.2]), np.array([0.3, 0.4, np.nan])) == [
+        {"group": "unlearnable", "prompts": 1, "before": 0.1, "after": 0.3, "difference": pytest.approx(0.2)}
+        | {"difference_interval": None}
+    ]
+
+
+def test_a_second_evaluation_finds_as_many_solved_as_luck_expects():
+    """Selected by their first samples, then sampled again: regression to the mean, which no remedy made."""
+    rng, found, expected, unlikely = np.random.default_rng(0), 0, 0.0, 0
+    for _ in range(6):
+        rates = np.where(rng.random(300) < 0.5, rng.beta(1, 30, 300), rng.beta(4, 4, 300))
+        initial, first, second = (rng.binomial(32, p) for p in (np.minimum(rates, 0.03), rates, rates))
+        n = np.full(300, 32)
+        luck = Posterior((n, initial), (n[None], first[None])).solved_again(TAU, 32)
+        mine = first / 32 < TAU
+        solved = (second[mine] / 32 >= TAU).sum()
+        found, expected = found + solved, expected + luck[mine].sum()
+        unlikely += at_least(luck[mine], solved) < 0.025
+    assert 0.75 < found / expected < 1.33
+    assert unlikely <= 1

@@ -1,0 +1,91 @@
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from openrlhf_unlearn.cli.verbs import VERBS
+from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.options import add_options, option, read_options, takes
+from tests.words import parsed
+
+
+@dataclass(frozen=True)
+class Made:
+    runs: tuple[str, ...] = option("several", positional=True, metavar="RUN")
+    tau: float = option("a number", 0.1)
+    n: int = option("a short flag", 32, flag="-n")
+    output: Path | None = option("optional", None)
+    offline: bool = option("a switch", False)
+    keep: bool = option("a switch that is on", True)
+    chat: bool | None = option("a switch that may be unset", None)
+    kind: str = option("a choice", "a", choices=("a", "b"))
+    names: tuple[str, ...] | None = option("several or none", None)
+
+    def __post_init__(self) -> None:
+        if self.tau > 1:
+            raise UsageError("--tau is above 1")
+
+
+@takes(Made)
+def doubled(options: Made) -> float:
+    """Twice tau."""
+    return 2 * options.tau
+
+
+def test_defaults_are_those_of_the_class():
+    assert parsed(Made, "a", "b") == Made(("a", "b"))
+
+
+def test_every_kind_of_flag_is_read_by_its_type():
+    words = [
+        "a",
+        "--tau",
+        "0.5",
+        "-n",
+        "3",
+        "--output",
+        "o",
+        "--offline",
+        "--no-keep",
+        "--chat",
+        "--kind",
+        "b",
+        "--names",
+        "x",
+        "y",
+    ]
+    assert parsed(Made, *words) == Made(("a",), 0.5, 3, Path("o"), True, False, True, "b", ("x", "y"))
+
+
+def test_what_the_class_refuses_the_command_line_refuses():
+    with pytest.raises(UsageError, match="--tau"):
+        parsed(Made, "a", "--tau", 2)
+    with pytest.raises(UsageError, match="--tau"):
+        doubled(("a",), tau=2)
+
+
+def test_a_verb_takes_its_options_or_their_fields():
+    assert doubled(Made(("a",), 0.2)) == doubled(("a",), 0.2) == doubled(runs=("a",), tau=0.2) == 0.4
+    assert doubled.__doc__ == "Twice tau."
+
+
+def test_a_required_flag_is_required():
+    @dataclass(frozen=True)
+    class Needs:
+        model: str = option("needed")
+
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add_options(parser, Needs)
+    with pytest.raises(SystemExit):
+        parser.parse_args([])
+    assert read_options(Needs, parser.parse_args(["--model", "m"])) == Needs("m")
+
+
+def test_every_field_of_every_verb_has_a_help_text():
+    import dataclasses
+    import importlib
+
+    for module, _ in VERBS.values():
+        for field in dataclasses.fields(getattr(importlib.import_module(module), "OPTIONS", Made)):
+            assert field.metadata["help"], (module, field.name)

@@ -1,0 +1,74 @@
+"""`transfer` on a small run whose model is random: the wiring, and that it says no more than there is."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from openrlhf_unlearn import cli
+from openrlhf_unlearn.report.figures import transfer as figure
+from openrlhf_unlearn.report.figures.base import render
+from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, read_json, read_table, write_json
+from tests.probe.runs import make_run, save_model
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory):
+    """(run, model, FILE of clusters): a probed run."""
+    folder = tmp_path_factory.mktemp("transfer")
+    run, model = make_run(folder / "run", per_group=8), save_model(folder / "model")
+    assert cli.main(["probe", "--model", str(model), "--run", str(run), "--tag", "initial", "--dtype", "float32"]) == 0
+    groups = read_table(run.learnability).to_pylist()
+    clusters = folder / "clusters.json"
+    write_json(clusters, {row["prompt_id"]: row["group"] for row in groups})
+    return run, clusters
+
+
+def test_map_and_check_are_written_and_go_on_from_their_parts(probed, tmp_path, capsys):
+    run, clusters = probed
+    words = ["transfer", str(run), "--clusters", str(clusters), "--verify", "0", "--steps", "2", "--lr", "1e-3"]
+    assert cli.main(words) == 0
+    table, result = read_table(run.transfer_table("initial")), read_json(run.transfer_json("initial"))
+    assert table.schema.names == SCHEMAS["transfer"].names
+    assert {(row["trained"], row["changed"]) for row in table.to_pylist()} == {
+        (a, b) for a in ("easy", "learnable", "unlearnable") for b in ("easy", "learnable", "unlearnable")
+    }
+    assert None not in table.column("measured").to_pylist()
+    assert set(result["agreement"]) >= {"gradient", "cosine", "hidden states", "text", "same cluster"}
+    assert cli.main(words) == 0
+    assert read_table(run.transfer_table("initial")).equals(table)
+    material = SimpleNamespace(first=run)
+    svg = render(figure.FIGURE, figure.data(material), tmp_path, ())
+    assert svg.startswith("<svg") and "unlearnable" in svg
+    assert figure.section(run) == result["sentences"] != []
+    assert figure.section(RunDir(tmp_path)) == []
+    assert figure.data(SimpleNamespace(first=RunDir(tmp_path))) is None
+    assert cli.main([*words, "--seed", "1"]) == 1
+    assert "bring the same, or delete that folder" in capsys.readouterr().err
+
+
+def test_one_datasource_and_grpo(probed, capsys):
+    run, _ = probed
+    assert cli.main(["transfer", str(run), "--objective", "grpo"]) == 0
+    (row,) = read_table(run.transfer_table("initial")).to_pylist()
+    assert row["trained"] == row["changed"] == "test"
+    assert row["low"] <= row["value"] <= row["high"]
+
+
+def test_data_for_a_target_with_controls_of_equal_size(probed, tmp_path):
+    run, _ = probed
+    targets = f"{run.learnability}:unlearnable"
+    assert cli.main(["transfer", str(run), "--for", targets, "--budget", "3", "--output", str(tmp_path / "a")]) == 0
+    made = {name: lines(tmp_path / "a" / f"{name}.jsonl") for name in ("chosen", "random", "nearest")}
+    assert len({len(rows) for rows in made.values()}) == 1
+    scores = [row["score"] for row in made["chosen"]]
+    assert scores == sorted(scores, reverse=True) and all(score > 0 for score in scores)
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text("".join(json.dumps({"prompt": f"A{i}=", "response": f"\\boxed{{{i}}}"}) + "\n" for i in range(9)))
+    words = ["transfer", str(run), "--for", targets, "--from", str(pool), "--output", str(tmp_path / "b")]
+    assert cli.main(words) == 0
+    assert len(lines(tmp_path / "b" / "random.jsonl")) == len(lines(tmp_path / "b" / "chosen.jsonl")) <= 9
+
+
+def lines(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]

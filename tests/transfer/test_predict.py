@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrlhf_unlearn.transfer.predict import LEAST, transfer_map
+from openrlhf_unlearn.transfer.words import map_sentences
+
+
+def noisy(rng, kinds: np.ndarray, sizes: list[int], noise: float):
+    """(prompts, dim) gradients: a prompt's is its kind's row of `kinds` and noise."""
+    clusters = [str(kind) for kind, size in enumerate(sizes) for _ in range(size)]
+    own = kinds[[int(name) for name in clusters]]
+    return (own + noise * rng.standard_normal(own.shape)).astype(np.float32), clusters
+
+
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 7), min_size=1, max_size=4), st.booleans())
+def test_entries_are_means_over_pairs_of_different_prompts(seed, sizes, same):
+    rng = np.random.default_rng(seed)
+    feel, clusters = noisy(rng, rng.standard_normal((len(sizes), 5)), sizes, 1.0)
+    train = feel if same else rng.standard_normal(feel.shape).astype(np.float32)
+    found, mine = transfer_map(train, feel, clusters), np.array(clusters)
+    assert found.names == [str(i) for i, size in enumerate(sizes) if size >= LEAST]
+    for i, a in enumerate(found.names):
+        for j, b in enumerate(found.names):
+            rows, columns = np.flatnonzero(mine == a), np.flatnonzero(mine == b)
+            pairs = [float(train[p] @ feel[q]) for p in rows for q in columns if p != q]
+            assert found.value[i, j] == pytest.approx(np.mean(pairs), rel=1e-3, abs=1e-4)
+
+
+def test_intervals_hold_the_truth():
+    rng, kinds, held = np.random.default_rng(0), np.array([[1.0, 0, 0, 0], [0.5, 0.5, 0, 0]]), []
+    for _ in range(300):
+        gradients, clusters = noisy(rng, kinds, [9, 12], 0.8)
+        found, truth = transfer_map(gradients, gradients, clusters), kinds @ kinds.T
+        held.append((found.low <= truth) & (truth <= found.high))
+    assert np.mean(held, axis=0).min() > 0.9
+
+
+def test_gradients_of_nothing_but_noise_predict_nothing():
+    rng, told = np.random.default_rng(1), []
+    for _ in range(60):
+        gradients, clusters = noisy(rng, np.zeros((4, 30)), [8] * 4, 1.0)
+        told.append(transfer_map(gradients, gradients, clusters).told.any())
+    assert np.mean(told) < 0.12
+    found = transfer_map(gradients, gradients, clusters)
+    assert map_sentences(found) == ["The gradients predict nothing here: none of 16 entries of the map is told from 0."]
+
+
+def test_says_who_teaches_whom_and_who_harms():
+    kinds = np.array([[3.0, 0, 0], [2.0, 0, 1], [-2.0, 0, 2], [0, 0, 0]])
+    gradients, clusters = noisy(np.random.default_rng(2), kinds, [20] * 4, 0.5)
+    said = " ".join(map_sentences(transfer_map(gradients, gradients, clusters)))
+    assert "3 of 4 clusters are predicted to teach their own other prompts: 0, 1, 2." in said
+    assert "Predicted to teach others: 0 ↔ 1." in said
+    assert "Predicted to harm others: 0 ↔ 2, 1 ↔ 2." in said
+
+
+def test_few_prompts_are_no_cluster_and_equal_ones_no_certainty():
+    assert map_sentences(transfer_map(np.ones((3, 2)), np.ones((3, 2)), ["a"] * 3))[0].startswith("No cluster has 4")
+    found = transfer_map(np.ones((5, 2)), np.ones((5, 2)), ["a"] * 5)
+    assert found.value[0, 0] == 2 and np.isnan(found.low[0, 0]) and not found.told.any()

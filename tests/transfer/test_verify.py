@@ -1,0 +1,46 @@
+"""The prediction is a derivative: for small steps of plain gradient descent, training must agree with it."""
+
+import numpy as np
+import torch
+
+from openrlhf_unlearn.probe import Rollouts, full, prompt_gradients
+from openrlhf_unlearn.transfer.agreement import agreement
+from openrlhf_unlearn.transfer.check import verify
+from openrlhf_unlearn.transfer.vectors import Vectors
+from openrlhf_unlearn.transfer.verify import Recipe, Trainer, split
+from tests.probe.models import rollouts, tiny
+
+CLUSTERS = {f"p{i}": f"k{i % 5}" for i in range(20)}
+
+
+def sample() -> list[Rollouts]:
+    made = {name: rollouts(seed, 3) for seed, name in enumerate(CLUSTERS)}
+    return [Rollouts(name, prompt, {"correct": responses}) for name, (prompt, responses) in made.items()]
+
+
+def test_small_steps_change_what_the_gradients_predict(tmp_path):
+    model, made = tiny(dtype=torch.float64), sample()
+    found = prompt_gradients(model, made, full(model, None))["correct"]
+    vectors, texts = Vectors(found.ids, found.mean, found.mean, True), dict.fromkeys(found.ids, "x = ")
+    model.set_attn_implementation("eager")
+    recipe = Recipe(steps=1, batch=6, lr=1e-4, optimiser="sgd")
+    checked = verify(model, made, texts, vectors, CLUSTERS, 0, recipe, 0, tmp_path / "parts")
+    agreed = agreement(checked.predicted["gradient"], checked.measured, np.arange(5))
+    assert agreed["all"]["value"] > 0.999
+    assert abs(agreed["slope"]["value"] / recipe.lr - 1) < 0.02
+    assert checked.names == sorted(set(CLUSTERS.values()))
+    again = verify(model, made, texts, vectors, CLUSTERS, 0, recipe, 0, tmp_path / "parts")  # from its parts
+    assert np.array_equal(again.measured, checked.measured)
+
+
+def test_every_training_starts_from_the_same_weights_and_measures_other_prompts():
+    model, made = tiny(dtype=torch.float64), sample()
+    train, measured = split(CLUSTERS, 0)
+    assert not set(sum(train.values(), [])) & set(sum(measured.values(), []))
+    trainer, every = Trainer(model, made, Recipe(steps=2, batch=4, lr=0.1)), sum(measured.values(), [])
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    first = trainer.change(train["k0"], every, lambda: None)
+    trainer.change(train["k1"], every, lambda: None)
+    assert np.abs(first).max() > 1e-3
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert np.allclose(first, trainer.change(train["k0"], every, lambda: None))
