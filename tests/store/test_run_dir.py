@@ -103,6 +103,8 @@ def test_a_rollout_is_positive_as_its_run_said_and_by_its_reward_where_it_said_n
     said = by_reward.append_column("positive", pa.array([True, False, None, True, None]))
     assert positive_rollouts(by_reward).tolist() == [False, True, True, False, False]
     assert positive_rollouts(said).tolist() == [True, False, True, True, False]
+    silent = by_reward.append_column("positive", pa.nulls(5))
+    assert positive_rollouts(silent).tolist() == positive_rollouts(by_reward).tolist()
 
 
 def test_a_data_set_of_the_users_may_call_its_columns_as_ours_are_called(tmp_path):
