@@ -12,7 +12,6 @@ from openrlhf_unlearn.transfer.vectors import Vectors
 def choose(run: RunDir, found: Vectors, facts: dict, args) -> int:
     """Write chosen.jsonl, random.jsonl and nearest.jsonl into --output."""
     from openrlhf_unlearn.transfer.choose import choose_rows
-    from openrlhf_unlearn.transfer.pool import gradients_of_pool, read_pool
 
     wanted = set(target_ids(args.targets))
     place = {name: i for i, name in enumerate(found.ids)}
@@ -21,6 +20,8 @@ def choose(run: RunDir, found: Vectors, facts: dict, args) -> int:
         raise UserError(f"--for {args.targets}: none of its {len(wanted)} prompts has a gradient in the probe")
     prompts = {row["prompt_id"]: row for row in read_table(run.prompts).to_pylist()}
     if args.pool:
+        from openrlhf_unlearn.transfer.pool import gradients_of_pool, read_pool
+
         rows, model = read_pool(Path(args.pool)), args.model or facts["settings"]["model"]
         pool = gradients_of_pool(rows, model, facts["settings"], args.device, args.trust_remote_code, found.exact)
         texts = [f"{row['prompt']}{row['response']}" for row in rows]
