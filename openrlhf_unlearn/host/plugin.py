@@ -34,7 +34,7 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
         "--unlearn.sampler",
         default="uniform",
         help="which prompts are sampled at all: uniform (each once an episode), posterior (where past visits promise a "
-        "gradient, and each once in four episodes), or path.py:Name of your own Sampler",
+        "gradient, and each once in five episodes), or path.py:Name of your own Sampler",
     )
     add("--unlearn.hints", default=None, help="hinted: files of `openrlhf-unlearn hints` (hint_25.jsonl,hint_50.jsonl)")
     add(

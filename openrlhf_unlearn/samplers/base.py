@@ -13,7 +13,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FLOOR = 4  # every row is visited at least once in so many episodes
+FLOOR = 5  # every row is visited at least once in so many episodes
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Sampler:
         self.position = 0
         self.visits = 0
         self._order = self._shuffled()
-        # A row is due so many visits after its last, and its turn comes within a pass: at most an episode later.
-        self._patience = (FLOOR - 1) * len(config.prompts)
+        # A row is due so many visits after its last, and its turn comes within two passes: at most two episodes later.
+        self._patience = (FLOOR - 2) * len(config.prompts)
         self._last = [-self._patience] * len(config.prompts)
         self._walked = self._told = 0  # rows since the last `metrics`, visits until then
 
@@ -51,8 +51,9 @@ class Sampler:
         """A visit sampled `n` rollouts, `n_positive` positive: of the first wave alone, which no stopping rule saw."""
 
     def take(self, n: int) -> list[int]:
-        """The next `n` rows to visit, by their number."""
+        """The next `n` rows to visit, by their number. Where a whole pass holds nobody that is wanted, the next one."""
         chosen: list[int] = []
+        passed_over = 0  # in a row
         while len(chosen) < n:
             if self.position == len(self._order):
                 self.passes, self.position = self.passes + 1, 0
@@ -60,10 +61,14 @@ class Sampler:
             row = self._order[self.position]
             self.position += 1
             self._walked += 1
-            if self.wants(self.config.prompts[row]) or self.visits - self._last[row] >= self._patience:
+            due = self.visits - self._last[row] >= self._patience or passed_over == len(self._order)
+            if self.wants(self.config.prompts[row]) or due:
                 self._last[row] = self.visits
                 self.visits += 1
                 chosen.append(row)
+                passed_over = 0
+            else:
+                passed_over += 1
         return chosen
 
     def _shuffled(self) -> list[int]:

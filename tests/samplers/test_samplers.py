@@ -38,7 +38,7 @@ kinds = st.sampled_from([*SAMPLERS.values(), Never])
 
 
 @given(kind=kinds, prompts=st.integers(1, 25), takes=st.lists(st.integers(0, 30), max_size=25), seed=st.integers(0, 5))
-def test_every_row_is_visited_in_the_first_episode_and_once_in_four(kind, prompts, takes, seed):
+def test_every_row_is_visited_in_the_first_episode_and_once_in_five(kind, prompts, takes, seed):
     sampler, taken, rng = kind(config(prompts, seed)), [], random.Random(seed)
     for n in takes:
         rows = sampler.take(n)
