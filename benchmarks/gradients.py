@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from sklearn.feature_extraction import DictVectorizer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -50,6 +51,26 @@ def shown(found: dict | None) -> str:
     return "-" if found is None else f"{found['auc']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
 
 
+def text_cosines(run: RunDir, names: list[str]) -> np.ndarray:
+    """What texts tell where gradients are not looked at: which character of a prompt and its correct responses stands
+    where, mean over the responses, less the mean of all prompts; its mean cosine to all others, nan without any."""
+    prompt_of = {row["prompt_id"]: row["prompt"] for row in read_table(run.prompts).to_pylist()}
+    seen: dict[str, Counter] = {name: Counter() for name in names}
+    for row in read_table(run.evaluation("initial"), ["prompt_id", "response", "verdict"]).to_pylist():
+        if row["verdict"] == "correct":
+            seen[row["prompt_id"]].update(enumerate(prompt_of[row["prompt_id"]] + row["response"]))
+    known = np.array([bool(seen[name]) for name in names])
+    x = DictVectorizer(sparse=False).fit_transform([{str(k): n for k, n in seen[name].items()} for name in names])[
+        known
+    ]
+    x = x / x.sum(1, keepdims=True)
+    x -= x.mean(0)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    found = np.full(len(names), np.nan)
+    found[known] = (x @ x.sum(0) - 1) / (len(x) - 1)
+    return found
+
+
 def areas(run: RunDir, truth: dict[str, dict]) -> dict[str, str]:
     """AUC of learnable (the higher) against unlearnable by each score, then of fitted ones, with its 95 % interval."""
     given = read_features(run, "initial")
@@ -59,6 +80,8 @@ def areas(run: RunDir, truth: dict[str, dict]) -> dict[str, str]:
     found = {name: shown(auc_with_interval(x[~learnable, i], x[learnable, i])) for name, i in SCORES.items()}
     for name, columns in FITTED.items():
         found[name] = shown(area(*out_of_fold(x[:, columns], learnable).places))
+    texts = text_cosines(run, given.names)[judged]
+    found["mean cosine of texts"] = shown(auc_with_interval(texts[~learnable], texts[learnable]))
     about = read_json(run.probe_json("initial"))["separation"]
     found |= {f"mean cosine, {kind}": shown(about.get(kind)) for kind in ("plain", "corrected")}
     found |= {f"mean cosine, plain, {row['rollouts']} rollouts each": shown(row) for row in about["equal"]}

@@ -74,8 +74,15 @@ def write_steps(run: RunDir, ids: list[str], before, after, steps: int, rng, k: 
             "n_replayed": zeros, "n_no_answer": zeros, "n_timeout": zeros, "n_error": zeros, "accepted": accepted,
             "reason": np.where(accepted, "accepted", "constant_reward"),
         }  # fmt: skip
-        table = pa.table({name: pa.array(column) for name, column in columns.items()})
-        write_table(run.step_file("rewards", step), table.cast(SCHEMAS["rewards"]))
+        columns["pass_rate"] = mean
+        write_table(run.step_file("rewards", step), table_of("rewards", columns))
+
+
+def table_of(name: str, columns: dict) -> pa.Table:
+    """A table of the run directory; columns that are not given are null."""
+    n = len(columns["prompt_id"])
+    given = {field.name: pa.array(columns.get(field.name, [None] * n), field.type) for field in SCHEMAS[name]}
+    return pa.table(given, schema=SCHEMAS[name])
 
 
 def write_evaluation(run: RunDir, tag: str, ids: list[str], rate: np.ndarray, words: Words) -> None:
@@ -87,7 +94,7 @@ def write_evaluation(run: RunDir, tag: str, ids: list[str], rate: np.ndarray, wo
         "reward": right.ravel().astype(float), "verdict": np.where(right.ravel(), "correct", "wrong"),
         "n_tokens": np.full(right.size, 300),
     }  # fmt: skip
-    write_table(run.evaluation(tag), pa.table(columns).cast(SCHEMAS["evaluations"]))
+    write_table(run.evaluation(tag), table_of("evaluations", columns))
     write_json(run.evaluation_json(tag), {"model": "benchmark", "n": SAMPLES, "temperature": 1.0, "adaptive": None})
 
 

@@ -56,6 +56,7 @@ class Generator:
         )
         config = FilterConfig(k=K, buffer_bytes=1e12, pack=packer(agent=False))
         self.filter = load_filter("oversample_replay", config)
+        self.stream = SimpleNamespace(sampler=SimpleNamespace(state_dict=dict))
         names = [f"{number:016x}" for number in range(PROMPTS)]
         for name in names:
             self.filter.visits[name] = self.filter.dry[name] = 3

@@ -2,7 +2,7 @@
 
     python -m openrlhf.cli.train_ppo --plugin unlearn --unlearn.sampler examples/my_sampler.py:NearHalf …
 
-It saves more rollouts than `posterior` and loses more of the hard prompts (docs/filters.md).
+It saves more rollouts than `posterior` and loses more of the hard prompts (docs/remedies.md).
 """
 
 from openrlhf_unlearn.samplers import PosteriorSampler

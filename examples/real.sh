@@ -140,8 +140,7 @@ openrlhf-unlearn classify "${ALL[@]}"
 openrlhf-unlearn probe --run "$RUN" --model "$MODEL" --tag initial --prompts "$PROBED" --compare-full
 openrlhf-unlearn probe --run "$RUN" --model "$REAL/run-0/model" --tag final --prompts "$PROBED"
 openrlhf-unlearn transfer "$RUN" --verify 0 "${TRANSFER[@]}"
-verbs=$(openrlhf-unlearn --help)
-if [[ $verbs == *" diagnose "* ]]; then openrlhf-unlearn diagnose "$RUN"; fi
+openrlhf-unlearn diagnose "${ALL[@]}"
 openrlhf-unlearn analyze "${ALL[@]}" --no-evaluate --no-probe --figure-files
 python examples/real_page.py "$REAL" --output "$REAL/real.md"
 say "The report: $RUN/report/report.html; the page: $REAL/real.md"

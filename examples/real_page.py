@@ -266,10 +266,9 @@ def answers_of(run: RunDir, tag: str) -> dict[str, list[str]]:
 
 def said_causes(run: RunDir) -> dict[str, str]:
     """By prompt id the cause that `diagnose` found; empty where it was not run."""
-    path = run.path / "causes.parquet"
-    if not path.exists():
+    if not run.causes.exists():
         return {}
-    return {row["prompt_id"]: row.get("cause") or "—" for row in read_table(path).to_pylist()}
+    return {row["prompt_id"]: row["cause"] for row in read_table(run.causes, ["prompt_id", "cause"]).to_pylist()}
 
 
 def speed(folder: Path, runs: list[RunDir], page: Path) -> list[str]:

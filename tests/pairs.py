@@ -56,7 +56,8 @@ NEEDS = {"export": "datasets", "evaluate": "openrlhf", "evaluate another": "open
 VERBS = {name: words for name, words in ALL.items() if name not in NEEDS or importlib.util.find_spec(NEEDS[name])}
 SUMMARY = {"classify": "classify", "analyze": "report", "forecast": "forecast", "regrade": "regrade"}
 ONE_TABLE = {"judge as another": "judge", "import another": "import"}  # of these one may have to wait for the other
-REFUSED = ("is in use by", "is there already", "already holds", "exists; choose another")
+AFTER_IMPORT = "has no samples of 5 prompts"  # classify, of those that an import has just added: as one by one
+REFUSED = (AFTER_IMPORT, "is in use by", "is there already", "already holds", "exists; choose another")
 EVALUATIONS = {"initial": SIZE * SAMPLES, "final": SIZE * SAMPLES, "extra": 300, "v1.5": 300,
                "sampled": SIZE * 4, "sampled-2": SIZE * 4}  # fmt: skip
 MODULES = (
@@ -136,7 +137,8 @@ def faults(names: list[str], ended: list[tuple[int, str]]) -> list[str]:
             wrong.append(f"{name}: exit {code}: {said[-600:]}")
     done = {name for name, (code, _) in zip(names, ended, strict=True) if not code}
     tables = {ONE_TABLE.get(name, name) for name in names}
-    if idle := tables - {ONE_TABLE.get(name, name) for name in done}:
+    told = {name for name, (_, said) in zip(names, ended, strict=True) if AFTER_IMPORT in said}
+    if idle := tables - {ONE_TABLE.get(name, name) for name in done | told}:
         wrong.append(f"refused, though none of its kind was done: {idle}: {ended}")
     for run in (RunDir("run"), RunDir("new"), RunDir("regraded")):
         if run.path.exists():

@@ -21,6 +21,7 @@ shared=()
 if [ "$DEVICE" = cpu ] && python -c 'import xdist' 2>/dev/null && [ "$(processes)" -gt 1 ]; then
     shared=(-n "$(processes)" --dist loadfile --no-loadscope-reorder)
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # of each process; they would fight for the cores
+    export PYTHONHASHSEED=${PYTHONHASHSEED:-0}   # sets that tests are made from have one order in all processes
 fi
 echo "+ python -m pytest -q ${shared[*]} $*"
 exec python -m pytest -q "${shared[@]}" "$@"

@@ -179,6 +179,7 @@ IMPORT = "import jsonl {tmp}/r.jsonl --run {new} --tag initial"
 AUGMENT = "augment similar --run {run} --output {tmp}/out"
 ENDPOINT = "--model w --base-url http://127.0.0.1:9/v1 --tries 1"
 ASKED = f"{AUGMENT} {ENDPOINT} --check-model c"
+HINTS = "hints {run} --output {tmp}/out"
 SHEET = "judge {run} --csv-in {tmp}/s.csv --rater ada"
 IN_USE = "is in use by probe (process"
 NAMES = "letters, digits, '.', '-' and '_' only"
@@ -317,6 +318,15 @@ CASES = [
     Case(SHEET, 1, "holds no score", text("s.csv", "item,score\n")),
     Case(SHEET, 1, "is no correct rollout", text("s.csv", "item,score\nx,3\n")),
     Case("judge {run} --tag initial --per-group 0 --model w", 2, "must be at least 1"),
+    Case(HINTS, 2, "a prefix needs solutions"),
+    Case(f"{HINTS} --kind abstract", 2, "asks an endpoint for the idea"),
+    Case(f"{HINTS} --solutions {{tmp}}/none.jsonl", 1, "none.jsonl cannot be read"),
+    Case(f"{HINTS} --solutions s --shares 0", 2, "above 0 and at most 100"),
+    Case(f"{HINTS} --solutions s --frame '{{{{hint}}}}'", 2, "must hold {question} and {hint}"),
+    Case(f"{HINTS} --solutions {{tmp}}/s.jsonl", 1, "each row needs a text 'solution'", text("s.jsonl", "")),
+    Case(f"{HINTS} --solutions {{tmp}}/s.jsonl", 1, "is not JSON lines", text("s.jsonl", "{")),
+    Case("compare {run} {run}", 1, "the same run is given twice"),
+    Case("compare {run} {new}", 1, "is not a folder"),
     Case("sft-set --run {run} --output {tmp}/s.jsonl --model w --attempts 0", 2, "give --attempts of at least 1"),
     Case("sft-set --run {run} --output {tmp}/s --from-run {run} --from-tag none", 1, "none.parquet does not exist"),
     # launches
@@ -346,13 +356,11 @@ CASES = [
     Case("classify {run}", 1, "final.parquet is missing", loop(f"given/run/{FINAL}")),
     Case("classify {run}", 1, "it has no run.json", loop("given/run/run.json")),
     Case("classify {run}", 1, "cannot be read: Is a directory", folder("given/run/run.json")),
-    Case("classify {run} {run}", 1, "twice"),
+    Case("classify {run} {run}", 1, "are the same run"),
     Case("regrade {run}", 1, "has no column 'response'", column(FINAL, "response")),
     Case("regrade {run}", 1, "has no column 'verdict'", column(FINAL, "verdict")),
     Case("regrade {run}", 1, "has no column 'step'", step("rollouts", a=[1])),
-    Case(f"{OFFLINE} --figure-files", 1, "'prompt' holds int64, not text", column("prompts.parquet", "prompt", 3)),
-    Case(OFFLINE, 1, "has no column", step("clipping", a=[1])),
-    Case(OFFLINE, 1, "has no column", step("likelihood", step=[1], prompt_id=["a"])),
+    Case("regrade {run}", 1, "'label' holds int64, not text", column("prompts.parquet", "label", 3)),
     Case(OFFLINE, 1, "final.json holds no JSON object", text("given/run/evaluations/final.json", "[1]")),
     Case(OFFLINE, 1, "its model is no text", lambda p: p.config(model={"a": 1})),
     Case("export {run} --output {tmp}/o --format dataset", 1, "'prompt_id' holds int64",
@@ -371,8 +379,8 @@ CASES = [
     Case(f"{EVALUATE} --dtype int3", 2, "invalid choice: 'int3'"),
     Case(f"{EVALUATE} --data {{tmp}}/d.csv", 1, "has no rows", text("d.csv", "")),
     Case(f"{EVALUATE} --data {{tmp}}/d.jsonl", 1, "cannot be read ('utf-8' codec", text("d.jsonl", b"\xff")),
-    Case("export {run} --output /dev/null", 1, "/dev/null: it is there and no file"),
-    Case("judge {run} --csv-out /dev/stdout", 1, "/dev/stdout: it is there and no file"),
+    Case("export {run} --output /dev/null", 1, "/dev/null: it is no file"),
+    Case("judge {run} --csv-out /dev/stdout", 1, "/dev/stdout: it is no file"),
     Case("export {run} --output {tmp}/o --id-column label --data {tmp}/none", 1, "none cannot be loaded"),
     Case("analyze {run} {run} --offline", 2, "a run is given twice"),
     Case(IMPORT_STEPS, 1, ", which is no whole number from 0", rows("r.jsonl", {**ROLLOUT, "step": 2**40})),

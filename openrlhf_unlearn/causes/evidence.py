@@ -147,6 +147,11 @@ def values(observed: Observed) -> dict[str, np.ndarray]:
     return {name: kind.value(observed) for name, kind in EVIDENCE.items()}
 
 
+def ever_right(observed: Observed) -> np.ndarray:
+    """Whether any sample of the prompt was positive, before, in or after training, (prompts,)."""
+    return _all(observed)[0] > 0
+
+
 def top_answers(samples: Samples) -> list[str | None]:
     """Of each prompt the commonest answer that is not right; None without one."""
     return _majority(samples)[0]

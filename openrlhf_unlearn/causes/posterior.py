@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.causes import CAUSES
-from openrlhf_unlearn.causes.evidence import EVIDENCE, values
+from openrlhf_unlearn.causes.evidence import EVIDENCE, ever_right, values
+from openrlhf_unlearn.causes.nulls import possible
 from openrlhf_unlearn.causes.observed import Observed
 
 PRIOR_PROMPTS = 20.0  # prompts that the fitted shares of the causes count for beside the run's own
@@ -70,7 +71,8 @@ def posterior(observed: Observed, by: Likelihoods | None = None) -> Posterior:
     by = by or fitted()
     found = values(observed)
     factors = by.log_factors({name: kind.bin(found[name]) for name, kind in EVIDENCE.items()})
-    return Posterior(with_own_shares(sum(factors.values()), by.prior), found, factors)
+    log = np.where(possible(found, ever_right(observed)), sum(factors.values()), -np.inf)
+    return Posterior(with_own_shares(log, by.prior), found, factors)
 
 
 def with_own_shares(log: np.ndarray, prior: np.ndarray, iterations: int = 100) -> np.ndarray:

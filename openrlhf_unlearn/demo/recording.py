@@ -15,48 +15,57 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from openrlhf_unlearn.demo import RECORDING
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.run_dir import STEP_TABLES, RunDir, atomic_path, write_json
+from openrlhf_unlearn.store.run_dir import STEP_TABLES, RunDir, atomic_path, read_json, read_table, write_json
 
 _THEN = (2026, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 _FOLDERS = ("evaluations", "probes")
-_KINDS = (".parquet", ".json")
 
 
 def pack(run: RunDir, path: Path, origin: str) -> None:
     """Write the recording of a finished run; the demo says its `origin`."""
     members = {
-        "run.json": json.dumps(_shared_config(run) | {"recorded": origin}).encode(),
-        "prompts.parquet": run.prompts.read_bytes(),
+        "run.json": _without_places(run, run.config() | {"recorded": origin}),
+        "prompts.parquet": _packed(read_table(run.prompts)),
     }
     for table in STEP_TABLES:
         if run.steps(table):
-            sink = io.BytesIO()
-            pq.write_table(run.read_steps(table), sink, compression="zstd", compression_level=19)
-            members[f"{table}.parquet"] = sink.getvalue()
+            members[f"{table}.parquet"] = _packed(run.read_steps(table))
     for folder in _FOLDERS:
-        for file in sorted((run.path / folder).rglob("*")):
-            if file.is_file() and file.suffix in _KINDS:
-                members[file.relative_to(run.path).as_posix()] = file.read_bytes()
+        for file in sorted((run.path / folder).rglob("*.*")):
+            name = file.relative_to(run.path).as_posix()
+            if file.suffix == ".parquet":
+                members[name] = _packed(read_table(file))
+            elif file.suffix == ".json":
+                members[name] = _without_places(run, read_json(file))
     with atomic_path(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name, _THEN), data, zipfile.ZIP_DEFLATED)
 
 
-def _shared_config(run: RunDir) -> dict:
-    """run.json with no path of the machine that recorded it."""
+def _packed(table: pa.Table) -> bytes:
+    """As small as Parquet gets: texts that hardly repeat are smaller without a dictionary."""
+    sink = io.BytesIO()
+    repeated = [name for name in table.column_names if name != "response"]
+    pq.write_table(table, sink, compression="zstd", compression_level=19, use_dictionary=repeated)
+    return sink.getvalue()
+
+
+def _without_places(run: RunDir, document: dict) -> bytes:
+    """A JSON document with no path of the machine that recorded it."""
     root = Path(__file__).parents[2]
-    text = json.dumps(run.config())
+    text = json.dumps(document)
     for place, name in (
         (run.path.absolute().parent, "quickstart"),
         (Path(sys.executable), "python"),
         (root, "openrlhf-unlearn"),
     ):
         text = text.replace(json.dumps(str(place))[1:-1], name)
-    return json.loads(text)
+    return text.encode()
 
 
 def unpack(path: Path, folder: Path) -> RunDir:

@@ -7,7 +7,7 @@
   that prompt like any other: on-policy, and which visits come to it depends on other rollouts.
 - `one` (as Scaf-GRPO, 2510.19807, replaces one of a failed group): one positive of them, drawn uniformly, put behind
   the *plain* prompt beside k - 1 plain negatives. It was sampled from another distribution, so it is weighted as a
-  replayed rollout is (docs/filters.md).
+  replayed rollout is (docs/remedies.md).
 
 A prompt begins with its smallest hint. The next is larger after a hinted wave without a positive; it is smaller after
 one of positives alone, and after a visit that was solved without. A visit with a plain positive takes no hint at all.

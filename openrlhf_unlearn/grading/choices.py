@@ -8,8 +8,9 @@ import re
 
 _WRAPPING = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:bf|rm)|boxed|left|right|[,;:! ]|q?quad)(?![A-Za-z])|[{}$~*`]")
 _CHOSEN = re.compile(
-    r"\s*(?:(?:the )?(?:correct |right )?(?:answer|option|choice|选项?|答案)\s*(?:is|:|：|是|为)?\s*)?"
-    r"(?:[(（]\s*([A-Ja-j])\s*[)）]|([A-J])(?![A-Za-z0-9^_'])|([a-j])(?=\s*[).]?\s*\Z))\s*([).:：、]?)",
+    r"\s{0,9}(?:(?:the )?(?:correct |right )?(?:answer|option|choice|选项?|答案)\s{0,9}(?:is|:|：|是|为)?\s{0,9})?"
+    r"(?:[(（]\s{0,9}([A-Ja-j])\s{0,9}[)）]|([A-J])(?![A-Za-z0-9^_'])|([a-j])(?=\s{0,9}[).]?\s{0,9}\Z))"
+    r"\s{0,9}([).:：、]?)",
     re.IGNORECASE,
 )
 _ANOTHER = re.compile(r"[(（]\s*[A-J]\s*[)）]|(?<![A-Za-z\\])[B-J](?![A-Za-z0-9'])\s*(?:[).:,;/&]|and\b|or\b|\Z)|"
@@ -56,7 +57,7 @@ def chooses(answer: str, label: str) -> str | None:
     return "choice"
 
 
-_MARKED = re.compile(r"[\s({\\$]*(?:text(?:bf)?|math(?:bf|rm))?[\s({]*[A-J]\s*[).:]")
+_MARKED = re.compile(r"[\s({\\$]{0,9}(?:text(?:bf)?|math(?:bf|rm))?[\s({]{0,9}[A-J]\s{0,9}[).:]")
 _SEVERAL = re.compile(r"[(（]?[A-J][)）]?(?:\s*(?:,|;|and|&|、|和)?\s*[(（]?[A-J][)）]?){1,9}")
 
 

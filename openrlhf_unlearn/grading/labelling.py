@@ -107,7 +107,7 @@ def _choice_note(value: str) -> Note | None:
 
     found = (
         letter_and_rest(value)
-        if re.match(r"[\s({\\$]*(?:text(?:bf)?|mathrm|mathbf)?[\s({]*[A-J]\s*[).:]", value)
+        if re.match(r"[\s({\\$]{0,9}(?:text(?:bf)?|mathrm|mathbf)?[\s({]{0,9}[A-J]\s{0,9}[).:]", value)
         else None
     )
     if found and found[1]:

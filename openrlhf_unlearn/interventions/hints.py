@@ -48,11 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--kind", choices=list(FRAME), default="prefix", help="the beginning of a solution, or its idea in words")
     add("--shares", type=int, nargs="+", default=[75, 50, 25], metavar="PERCENT", help="of the stages, in their order")
     add("--frame", help="how question and hint stand together, as '{question}{hint}'; default: below each other")
-    add(
-        "--prompts",
-        metavar="SPEC",
-        help="JSON list of ids, or learnability.parquet:GROUP; default: the unlearnable and no_reward",
-    )
+    chosen = "learnability.parquet:GROUP or a JSON list of ids, as RUN/causes/CAUSE.json"
+    add("--prompts", metavar="SPEC", help=f"{chosen}; default: the unlearnable and no_reward")
     add("--data", help="default: the run's")
     add("--question-key", help="column of the data with the question alone, where the prompt holds a template too")
     add("--answer-format", help="how our grader finds answers; default: the run's, else auto")

@@ -68,6 +68,13 @@ def _about(path: Path, names: Names) -> dict:
         own = (value.get("args") or {}).get("unlearn") or {}
         kept = {key: own[key] for key in ("skip_prompts", "only_prompts") if own.get(key)}
         value = {**value, "args": {"unlearn": kept}}
+    if path.name == "causes.json":  # the remedies' commands, without the folders of their arguments
+        return json.loads(json.dumps({**names.clean(value), "remedies": [_remedy(c) for c in value["remedies"]]}))
     if path.name == "summary.json":
         value = {key: part for key, part in value.items() if key != "report"}
     return json.loads(json.dumps(names.clean(value)))
+
+
+def _remedy(cure: dict) -> dict:
+    """A remedy with its command, in which folders are called RUN."""
+    return {**cure, "command": " ".join("RUN" if os.sep in word else word for word in cure["command"].split())}

@@ -11,14 +11,15 @@ pass@1; noise-corrected cosines where both runs have a probe of the same name; r
 prints the numbers. Nothing is written.
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.labels.counts import read_counts
 from openrlhf_unlearn.labels.posterior import Posterior
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.report.advice import sampling_hours
 from openrlhf_unlearn.report.compare import comparison, final_rate
 from openrlhf_unlearn.report.material import Material
@@ -27,24 +28,31 @@ from openrlhf_unlearn.report.remedy import as_numbers, cosine_rows, solved_rows,
 from openrlhf_unlearn.store.run_dir import RunDir, as_json
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("before", metavar="RUN_BEFORE", help="the run without the remedy, classified")
-    add("after", metavar="RUN_AFTER", help="the run with it")
-    add("--repeat", metavar="RUN", help="the run without the remedy again, with another seed")
-    add("--tau", type=float, default=0.1, help="final pass@1 from which a prompt is solved")
-    add("--final", default="final", metavar="TAG", help="evaluation after training")
-    add("--hints", type=Path, metavar="FILE", help="hinted data of `openrlhf-unlearn hints`, to pair probes by origin")
-    add("--format", choices=["text", "json"], default="text")
+@dataclass(frozen=True)
+class CompareOptions:
+    before: str = option("the run without the remedy, classified", positional=True, metavar="RUN_BEFORE")
+    after: str = option("the run with it", positional=True, metavar="RUN_AFTER")
+    repeat: str | None = option("the run without the remedy again, with another seed", None, metavar="RUN")
+    tau: float = option("final pass@1 from which a prompt is solved", 0.1)
+    final: str = option("evaluation after training", "final", metavar="TAG")
+    hints: Path | None = option("hinted data of `openrlhf-unlearn hints`, to pair probes by origin", None)
+    format: str = option("what is printed", "text", choices=["text", "json"])
+
+    def __post_init__(self):
+        if not 0 < self.tau <= 1:
+            raise UsageError(f"--tau {self.tau}: a pass rate above 0 and at most 1")
 
 
-def run(args: argparse.Namespace) -> int:
-    numbers, sentences = compare(args)
-    print(as_json(numbers) if args.format == "json" else as_text(numbers, sentences))
-    return 0
+OPTIONS = CompareOptions
 
 
-def compare(args: argparse.Namespace) -> tuple[dict, list[str]]:
+def run(options: CompareOptions) -> None:
+    numbers, sentences = compare(options)
+    print(as_json(numbers) if options.format == "json" else as_text(numbers, sentences))
+
+
+@takes(CompareOptions)
+def compare(args: CompareOptions) -> tuple[dict, list[str]]:
     """The numbers, and the sentences that they allow. Raises UserError for runs that cannot be paired."""
     paths = [args.before, args.after, *([args.repeat] if args.repeat else [])]
     runs = [RunDir.open(path) for path in paths]
@@ -74,7 +82,7 @@ def compare(args: argparse.Namespace) -> tuple[dict, list[str]]:
     return numbers, said
 
 
-def luck_of(material: Material, args: argparse.Namespace) -> np.ndarray | None:
+def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:
     """P(a second evaluation of the run before finds it solved), (prompts,); None where samples were adaptive."""
     after = material.interventions[1].tally(args.final)
     counts = read_counts(material.runs, final=args.final, allow_uneven=True)

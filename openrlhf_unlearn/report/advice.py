@@ -224,14 +224,15 @@ def _forecast(material, outliers, answers):
 
 
 def sampling_hours(material) -> float | None:
-    """Hours of training by the times of the step files of all runs; None where copying has lost them."""
+    """Hours of training by the times of all runs' step files; None where copying has lost them: copies are further
+    from the run's start than from one another."""
     hours = 0.0
     for run in material.runs:
         steps = run.steps("rewards")
         times = [run.step_file("rewards", step).stat().st_mtime for step in steps]
         started = _timestamp(run.config().get("started"))
         rising = all(a < b for a, b in zip(times, times[1:], strict=False))
-        if len(times) < 3 or not rising or started is None or times[0] < started:
+        if len(times) < 3 or not rising or started is None or not 0 <= times[0] - started <= times[-1] - times[0]:
             return None
         hours += (times[-1] - times[0]) * len(times) / (len(times) - 1) / 3600
     return hours

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from openrlhf_unlearn.report.compare import names
+from openrlhf_unlearn.report.material import Material, Tally
 from openrlhf_unlearn.stats.means import share_difference
 
 RATE = 0.05  # false discoveries among the prompts that are called fixed or broken
@@ -35,12 +37,13 @@ class Changes:
         return {"run": self.run, "prompts": int(known.sum()), **found, "told": bool(np.isfinite(self.low).any())}
 
 
-def changes(run: str, before, after) -> Changes | None:
-    """`before`, `after`: the final Tally of the first run and of the other, prompts in one order; None without both."""
+def changes(run: str, before: Tally | None, after: Tally | None, size: int) -> Changes:
+    """`before`, `after`: the final evaluation of the first run and of the other, of `size` prompts in one order; None
+    where there is none."""
     if before is None or after is None:
-        return None
+        nothing = np.full(size, np.nan)
+        return Changes(run, nothing, nothing, nothing, np.full(size, -1))
     both = (before.n > 0) & (after.n > 0)
-    size = len(both)
     difference = np.where(both, after.rate - before.rate, np.nan)
     low, high, kind = np.full(size, np.nan), np.full(size, np.nan), np.where(both, 0, -1)
     if both.any() and not (before.adaptive or after.adaptive):
@@ -62,12 +65,8 @@ def _kinds(difference, low, high, p) -> np.ndarray:
     return names
 
 
-def all_changes(material) -> list[Changes]:
-    """Of every compared run to the first, where both have a final evaluation."""
-    from openrlhf_unlearn.report.compare import names
-
-    runs = material.interventions
-    tallies = [single.tally(single.final) for single in runs]
-    pairs = zip(names(material)[1:], tallies[1:], strict=True) if runs else ()
-    found = (changes(name, tallies[0], tally) for name, tally in pairs)
-    return [change for change in found if change is not None]
+def all_changes(material: Material) -> list[Changes]:
+    """Of every compared run but the first, in their order, to the first."""
+    tallies = [single.tally(single.final) for single in material.interventions]
+    pairs = zip(names(material)[1:], tallies[1:], strict=True) if tallies else ()
+    return [changes(name, tallies[0], tally, material.size) for name, tally in pairs]

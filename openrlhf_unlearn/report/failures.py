@@ -65,7 +65,7 @@ class Failures:
     kinds: list[Kind]
 
     def as_dict(self) -> dict:
-        counts = {"samples": self.samples, "wrong": self.wrong, "prompts": self.prompts, "share": CONSENSUS}
+        counts = {"samples": self.samples, "wrong": self.wrong, "prompts": self.prompts}
         return {**counts, "kinds": [kind.as_dict() for kind in self.kinds]}
 
 

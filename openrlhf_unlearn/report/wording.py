@@ -50,7 +50,8 @@ def _groups(holds) -> list[np.ndarray]:
     if places < 1 or holds.mean(axis=0).min() == 1:  # one word, or the same words in all
         return []
     weighed = TfidfTransformer().fit_transform(holds.astype(float))
-    near = normalize(TruncatedSVD(places, random_state=0).fit_transform(weighed))
+    with np.errstate(all="ignore"):  # texts that are alike have no variance to explain, which is not asked for here
+        near = normalize(TruncatedSVD(places, random_state=0).fit_transform(weighed))
     labels = HDBSCAN(min_cluster_size=size, copy=True).fit_predict(near)
     return [labels == label for label in range(labels.max() + 1)]
 

@@ -6,7 +6,7 @@ with the chance that a group with this rate holds both, positives and negatives;
 the rollouts of a visit. So the less is known of a prompt, the more often it is visited.
 
 Related: MoPPS (arXiv 2507.04632) and BOTS (2510.26374) take the prompts whose drawn rate is nearest to a half. That
-saves more and starves hard prompts that are rewarded (docs/filters.md has the figures); to have it, override `worth`.
+saves more and starves hard prompts that are rewarded (docs/remedies.md has the figures); to have it, override `worth`.
 GRESO (2506.02177) skips by the number of visits in a row without variance.
 """
 

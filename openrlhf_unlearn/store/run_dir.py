@@ -240,8 +240,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it becomes `path` if the block succeeds and is removed if not."""
     aside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
-        if path.exists() and not path.is_file():  # /dev/stdout, say: it would be replaced, and not written to
-            raise UserError(f"cannot write {path}: it is there and no file; give the name of a file")
+        if _is_device(path) or (path.exists() and not path.is_file()):  # it would be replaced, and not written to
+            raise UserError(f"cannot write {path}: it is no file; give the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(aside, os.O_CREAT | os.O_EXCL, 0o666))  # readable to whom the user's umask lets read it
         yield aside
@@ -253,6 +253,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
+
+
+def _is_device(path: Path) -> bool:
+    """/dev/stdout is one too, though it may lead to a file."""
+    return path.absolute().parts[1:2] in (("dev",), ("proc",)) and path.absolute().parts[2:3] != ("shm",)
 
 
 def write_json(path: Path, value) -> None:
@@ -309,17 +314,22 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read ({reason}); it was cut off or is of another kind") from None
-    core = _CORE.get(path.name) or _CORE.get(path.parent.name, ())
+    core = (_CORE.get(path.name) or _CORE.get(path.parent.name, ())) if _of_a_run(path) else ()
     lacking = [name for name in core if name not in table.column_names and (columns is None or name in columns)]
     if lacking:
         raise UserError(f"{path} has no column {lacking[0]!r}; it is of another kind, or was edited")
-    for field in table.schema:
+    for field in table.schema if core else ():
         if _KINDS.get(field.name, _kind(field.type)) != _kind(field.type) != "null":
             raise UserError(
                 f"{path}: its column {field.name!r} holds {field.type}, not {_KINDS[field.name]}; it is of another "
                 "kind, or was edited"
             )
     return table
+
+
+def _of_a_run(path: Path) -> bool:
+    """Data sets of the user's are read here, too, whose `prompt` may be a list of messages."""
+    return any((folder / "run.json").exists() for folder in path.absolute().parents[:3])
 
 
 def _kind(type: pa.DataType) -> str:

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.probe.rollouts import source
+from openrlhf_unlearn.probe.rollouts import HARD, source
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_table
 from openrlhf_unlearn.store.trust import add_remote_code
+from openrlhf_unlearn.transfer.in_the_run import in_the_run, predicted_change
 from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollouts, rollouts_that_train
 from openrlhf_unlearn.transfer.output import write
 from openrlhf_unlearn.transfer.predict import transfer_map
@@ -59,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
         if "correct" not in by_class:
             raise UserError(f"{run_dir.gradients(probe)} holds no gradients of correct rollouts; probe again")
         rates, lengths = of_rollouts(run_dir, facts["settings"])
-        found = vectors(by_class, args.objective, rates, rollouts_that_train(run_dir))
-        found, clusters = clustered(run_dir, found, by_class, args)
+        k = rollouts_that_train(run_dir)
+        found, clusters = clustered(run_dir, vectors(by_class, args.objective, rates, k), by_class, args)
         if args.targets:
             from openrlhf_unlearn.transfer.dataset import choose
 
@@ -72,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
         checked = None
         if args.verify is not None and likelihood.names:
             checked = short_trainings(run_dir, probe, found, clusters, facts, args)
-        write(run_dir, probe, likelihood, pass_rate, checked, args, found)
+        own = of_the_run(run_dir, vectors(by_class, "grpo", rates, k), rates, per_token, facts["settings"])
+        write(run_dir, probe, likelihood, pass_rate, checked, own, args, found)
     return 0
 
 
@@ -91,6 +93,18 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError("--for needs --output, the folder for what is chosen")
     if args.probe:
         check_name(args.probe, "--probe")
+
+
+def of_the_run(run: RunDir, found: Vectors, rates: dict[str, float], per_token: np.ndarray, settings: dict):
+    """What the run itself says of the prediction, where it has an evaluation `final` after the probe's `initial`."""
+    if settings["tag"] != "initial" or settings["training_rollouts"] or not run.evaluation("final").exists():
+        return None
+    after, _ = of_rollouts(run, {**settings, "tag": "final"})
+    hard = np.array([rates[name] < HARD and name in after for name in found.ids], bool)
+    names = [name for name, chosen in zip(found.ids, hard, strict=True) if chosen]
+    before = np.array([rates[name] for name in names])
+    predicted = predicted_change(found.train, found.feel, per_token)[hard]
+    return in_the_run(predicted, before, np.array([after[name] for name in names]))
 
 
 def short_trainings(run: RunDir, probe: str, found: Vectors, clusters: dict[str, str], facts: dict, args):

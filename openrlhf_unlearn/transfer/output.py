@@ -1,9 +1,12 @@
 """What the verb writes: the table of pairs of clusters, PROBE.json beside it, and in words what came out."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pyarrow as pa
 
 from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, write_json, write_table
+from openrlhf_unlearn.transfer.in_the_run import sentences
 from openrlhf_unlearn.transfer.predict import Map
 from openrlhf_unlearn.transfer.vectors import Vectors
 from openrlhf_unlearn.transfer.words import GRADIENT, check_sentences, map_sentences, sign_sentence
@@ -12,7 +15,7 @@ COLUMNS = ("value", "low", "high", "p")
 SETTINGS = ("clusters", "objective", "verify", "steps", "batch", "lr", "optimiser", "rollouts", "seed")
 
 
-def write(run: RunDir, probe: str, likelihood: Map, pass_rate: Map, checked, args, found: Vectors) -> None:
+def write(run: RunDir, probe: str, likelihood: Map, pass_rate: Map, checked, own, args, found: Vectors) -> None:
     """The table, PROBE.json, and in words what came out."""
     rows = rows_of(likelihood, pass_rate, checked)
     write_table(run.transfer_table(probe), pa.Table.from_pylist(rows, schema=SCHEMAS["transfer"]))
@@ -22,6 +25,9 @@ def write(run: RunDir, probe: str, likelihood: Map, pass_rate: Map, checked, arg
         result["trained"] = checked.trained
         said += check_sentences(result["agreement"][GRADIENT], result["advantage"], len(checked.trained))
         said += sign_sentence(rows)
+    said += sentences(own)
+    if own:
+        result["in_the_run"] = asdict(own)
     settings = {name: getattr(args, name) for name in SETTINGS}
     write_json(
         run.transfer_json(probe),

@@ -53,7 +53,7 @@ def stopped(plan: Plan, rates: np.ndarray, seed: int = 0) -> tuple[np.ndarray, n
     return n, positive
 
 
-@pytest.mark.parametrize("plan", [Plan(32, 0.04), Plan(30, 0.1, 0.25), Plan(64, 0.04)], ids=str)
+@pytest.mark.parametrize("plan", [Plan(32, 0.04), Plan(30, 0.1, 0.25), Plan(64, 0.04)])
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.315, 0.8])
 def test_rates_are_unbiased_after_adaptive_sampling(plan, rate):
     n, positive = stopped(plan, np.full(20_000, rate), seed=2)

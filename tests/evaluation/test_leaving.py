@@ -20,7 +20,7 @@ stubborn = "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, 
 with nothing_outlives():
     subprocess.Popen([sys.executable, "-c", stubborn])
     if sys.argv[1] == "error":
-        time.sleep(1)
+        sys.stdin.readline()
         raise ValueError("no")
     time.sleep(600)
 """
@@ -29,12 +29,15 @@ with nothing_outlives():
 @pytest.mark.parametrize(("ending", "code"), [("SIGTERM", 143), ("SIGINT", -signal.SIGINT), ("error", 1)])
 def test_children_end_with_us(ending, code):
     process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, ending], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", COMMAND, ending],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     assert process.stdout.readline() == "up\n"
     while len(children := psutil.Process(process.pid).children(recursive=True)) < 2:
         time.sleep(0.01)
-    if ending != "error":
+    if ending == "error":
+        process.stdin.close()
+    else:
         process.send_signal(getattr(signal, ending))
     assert process.wait(60) == code
     assert not psutil.wait_procs(children, timeout=5)[1]

@@ -14,7 +14,7 @@ from openrlhf_unlearn.exchange.live.follow import look
 from openrlhf_unlearn.exchange.live.writer import pooled
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
-from tests.exchange.cli import counts
+from tests.exchange.cli import counts, imported
 
 
 def group(prompt: str, rewards, **more) -> list[Rollout]:
@@ -121,10 +121,9 @@ def test_trl_itself(tmp_path):
     trl = pytest.importorskip("trl", reason="TRL is not installed")
     from datasets import Dataset
 
-    from openrlhf_unlearn import cli
+    from tests.integration.tiny import byte_level_model
 
-    assert cli.main(["microworld", str(tmp_path / "world"), "--each", "2", "--steps", "5"]) == 0
-    model = tmp_path / "world" / "model"
+    model = byte_level_model(tmp_path / "model")
     data = Dataset.from_list([{"prompt": f"What is {i} plus 1?", "answer": str(i + 1)} for i in range(4)])
     writer = LiveWriter(tmp_path / "run", save_rollouts=2)
 
@@ -139,7 +138,7 @@ def test_trl_itself(tmp_path):
     writer.close()
     live = counts(tmp_path / "run")
     assert list(live) == [1, 2, 3] and all(n == 4 for _, n, _ in live.values())
-    assert cli.main(["import", "trl", str(tmp_path / "out"), "--run", str(tmp_path / "logged")]) == 0
+    assert imported("trl", tmp_path / "out", tmp_path / "logged") == 0
     assert counts(tmp_path / "logged") == live, "what TRL itself logs says the same"
 
 
@@ -210,3 +209,17 @@ def test_files_are_followed_as_they_appear(tmp_path):
     sizes = look(run, reader, str(source), writer, sizes)
     look(run, reader, str(source), writer, sizes)
     assert counts(run.path)[1] == (1, 3, 3), "the trainer was resumed and wrote the step again"
+
+
+def test_a_step_of_several_files_is_followed_whole(tmp_path):
+    """AReaL's layout: a file a task, below the version's folder."""
+    run, source = RunDir(tmp_path / "run"), tmp_path / "rollout"
+    reader, writer = Reader(FORMATS["areal"], {}, False, None), LiveWriter(run.path)
+    (source / "3").mkdir(parents=True)
+    sizes: dict = {}
+    for task in range(2):
+        row = {"prompt": f"q{task}", "completion": "x", "reward": 1.0, "head_version": 3, "tail_version": 3}
+        (source / "3" / f"{task}.jsonl").write_text(json.dumps(row) + "\n")
+        for _ in range(3):
+            sizes = look(run, reader, str(source), writer, sizes)
+        assert counts(run.path) == {3: (task + 1, task + 1, task + 1)}

@@ -103,24 +103,3 @@ def test_hints_of_an_endpoint_are_paid_once_and_wrong_solutions_are_none(tmp_pat
     assert "1 of 6 prompts with hints, 5 without a solution" in capsys.readouterr().out
     rows = read_jsonl(tmp_path / "idea" / "hint_abstract.jsonl")
     assert [row["prompt"].count("Hint: Add column by column.") for row in rows] == [1] * 6
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "says"),
-    [
-        ([], 2, "a prefix needs solutions"),
-        (["--kind", "abstract"], 2, "asks an endpoint"),
-        (["--solutions", "none.jsonl"], 1, "cannot be read"),
-        (["--solutions", "none.jsonl", "--shares", "0"], 2, "above 0 and at most 100"),
-        (["--solutions", "none.jsonl", "--frame", "{hint}"], 2, "must hold {question} and {hint}"),
-        (["--solutions", "{tmp}/empty.jsonl"], 1, "each row needs a text 'solution'"),
-        (["--solutions", "{tmp}/broken.jsonl"], 1, "is not JSON lines"),
-    ],
-)
-def test_bad_input_is_one_line(tmp_path, capsys, words, code, says):
-    run = make_run(tmp_path, N)
-    (tmp_path / "empty.jsonl").write_text("")
-    (tmp_path / "broken.jsonl").write_text("{")
-    assert hints(run, tmp_path / "out", *(word.replace("{tmp}", str(tmp_path)) for word in words)) == code
-    (line,) = capsys.readouterr().err.splitlines()
-    assert says in line

@@ -98,8 +98,9 @@ def test_one_wrong_answer_everywhere_makes_the_label_suspect(tmp_path):
     evaluate(run, made, "initial")
     evaluate(run, made, "final", response=lambda p, i, right: rf"\boxed{{{p.label if right else 77}}}")
     assert analyze(run) == 0
-    suspects = json.loads((run.report.parent / "lists/consensus.json").read_text())
-    assert set(suspects) == {p.id for p in made if p.kind == "no_reward"}
+    causes = {row["prompt_id"]: row["cause"] for row in read_table(run.causes).to_pylist()}
+    assert causes.keys() == {p.id for p in made if p.kind == "no_reward"}
+    assert set(causes.values()) <= {"wrong_label", "undecided"}
 
 
 def test_markdown_and_json_for_machines(run, capsys):

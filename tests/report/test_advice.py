@@ -40,7 +40,7 @@ def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None):
     none = np.zeros(size)
     failed = {"timeout": np.full(size, failed), "error": none, "no_answer": none}
     return SimpleNamespace(
-        groups=np.array(groups, dtype=object), size=size, config={}, runs=[], judgements={},
+        groups=np.array(groups, dtype=object), size=size, config={}, runs=[], judgements={}, causes=None,
         visits=SimpleNamespace(n=np.full(size, n), n_positive=none, failed=failed), per_prompt=lambda values: values,
         summary={"forecast": forecast} if forecast else {},
         label_column=lambda name: np.broadcast_to(np.asarray(confidence, float), size),

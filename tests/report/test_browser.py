@@ -171,7 +171,7 @@ def test_an_open_prompt_shows_curve_neighbours_and_both_kinds_of_rollouts(page):
     assert titles[:3] == ["Reward over training", "Nearest by gradient (cosine)", "Farthest by gradient (cosine)"]
     assert titles[3:] == ["Correct (4)", "Incorrect (4)"]
     assert page.locator("#prompt-body .curve circle").count() == 6
-    neighbour = page.get_attribute(".neighbours a >> nth=0", "href").removeprefix("#prompt=")
+    neighbour = page.get_attribute(".neighbours a >> nth=0", "href").rpartition("prompt=")[2]
     page.click(".neighbours a >> nth=0")
     wait_for(page, "#prompt-title", neighbour)
     assert page.input_value(".share input") == page.url
@@ -318,7 +318,7 @@ def test_a_live_page_loads_itself_again_unless_it_is_read_or_paused(chromium, tm
     page.goto(make_page(run, live=1))
     page.wait_for_selector("html[data-ready]")
     page.fill("#search", "plus")
-    page.evaluate("document.activeElement.blur()")
+    page.click("h1")  # reads no more
     train(run, made, 2)
     make_page(run, live=1)
     page.locator(".facts dd", has_text="2").nth(0).wait_for()
@@ -358,6 +358,10 @@ def test_what_a_second_run_broke_is_found_and_exported_by_keyboard_alone(chromiu
         page.keyboard.press("Enter")
     assert sorted(json.loads(Path(download.value.path()).read_text())) == sorted(broken)
     page.wait_for_url("**#change=3")
+    page.click("#filters button[type=reset]")
+    page.click("text=Show what it broke")
+    wait_for(page, "#found", "3 of 16 prompts")
+    page.wait_for_url("**#change=3")
     again = opened(chromium, page.url)
     wait_for(again, "#found", "3 of 16 prompts")
     again.click(f"{SHOWN} a")
@@ -376,11 +380,11 @@ def test_rollouts_are_searched_and_what_is_found_is_marked(chromium, compared):
     page = opened(chromium, compared[0])
     page.select_option("#search-in", "rollouts")
     page.fill("#search", '"divide by" ZERO')
-    wait_for(page, "#found", "3 of 16 prompts, 12 rollouts")
+    wait_for(page, "#found", "3 of 16 prompts, 6 rollouts")
     assert page.locator(f"{SHOWN} .passage mark").count() >= 3
     page.click(f"{SHOWN} a")
     page.wait_for_selector("#prompt-body .question")
-    assert page.locator(".rollout.hit").count() == 4
+    assert page.locator(".rollout.hit").count() == 2
     assert {mark.lower() for mark in page.locator(".rollout mark").all_inner_texts()} == {"divide by", "zero"}
     page.keyboard.press("Escape")
     page.select_option("#by-verdict", "correct")

@@ -72,7 +72,9 @@ def test_what_to_do_now_needs_something_to_drop_or_to_settle():
     assert "20 of 80 rollouts (25 %, about 2" in now([timed])
 
 
-@pytest.mark.parametrize("times", [(100, 200, 300), (300, 200, 100), (100, 100, 100), (100, 200), (-9, 200, 300)])
+@pytest.mark.parametrize(
+    "times", [(100, 200, 300), (300, 200, 100), (100, 100, 100), (100, 200), (-9, 200, 300), (900, 901, 902)]
+)
 def test_hours_are_not_told_by_files_whose_times_are_no_steps(tmp_path, times):
     """Copied files have the time of the copy; files older than the run are another's."""
     run, start = RunDir(tmp_path), 1_800_000_000

@@ -103,3 +103,13 @@ def test_a_rollout_is_positive_as_its_run_said_and_by_its_reward_where_it_said_n
     said = by_reward.append_column("positive", pa.array([True, False, None, True, None]))
     assert positive_rollouts(by_reward).tolist() == [False, True, True, False, False]
     assert positive_rollouts(said).tolist() == [True, False, True, True, False]
+
+
+def test_a_data_set_of_the_users_may_call_its_columns_as_ours_are_called(tmp_path):
+    table = pa.table({"prompt": [[{"role": "user", "content": "1+1"}]], "label": [2]})
+    for name in ("prompts.parquet", "rewards/step-000001.parquet"):
+        write_table(tmp_path / name, table)
+        assert read_table(tmp_path / name).equals(table)
+    write_json(tmp_path / "run.json", {})
+    with pytest.raises(UserError, match="has no column 'prompt_id'"):
+        read_table(tmp_path / "prompts.parquet")

@@ -30,9 +30,9 @@ def follow(run: RunDir, form: Format, options: ImportOptions) -> None:
 
 
 def look(run: RunDir, reader: Reader, source: str, writer: LiveWriter, before: dict[Path, int]) -> dict[Path, int]:
-    """Record the files that are whole and newer than their step; each file's size at the last look and at this one.
+    """Record the steps whose files are whole and newer than what was recorded; returns each file's size.
 
-    A file is whole once its size has stayed the same between two looks.
+    A file is whole once its size has stayed the same between two looks, the last of which gave `before`.
     """
     form = reader.form
     try:
@@ -40,18 +40,22 @@ def look(run: RunDir, reader: Reader, source: str, writer: LiveWriter, before: d
     except UserError:
         return {}  # nothing is written yet
     sizes = {path: path.stat().st_size for path in files}
-    for path in sorted(files, key=lambda path: (form.step_of(path) or 0, str(path))):
+    steps: dict[int, list[Path]] = {}
+    for path in sorted(path for path in files if not form.processed(path)):
         step = form.step_of(path)
         if step is None:
             raise UserError(f"{path} does not name its step; --follow needs a file a step: import it when it is done")
-        if before.get(path) != sizes[path] or form.processed(path) or not _newer(path, run.step_file("rewards", step)):
+        steps.setdefault(step, []).append(path)
+    for step, paths in sorted(steps.items()):
+        whole = all(before.get(path) == sizes[path] for path in paths)
+        if not whole or not any(_newer(path, run.step_file("rewards", step)) for path in paths):
             continue
-        rollouts = list(reader.read(path))
+        rollouts = [rollout for path in paths for rollout in reader.read(path)]
         for table in ("rewards", "rollouts"):
             run.step_file(table, step).unlink(missing_ok=True)
         writer.add(step, rollouts)
         writer.close()
-        print(f"step {step}: {len(rollouts)} rollouts from {path.name}", flush=True)
+        print(f"step {step}: {len(rollouts)} rollouts", flush=True)
     return sizes
 
 

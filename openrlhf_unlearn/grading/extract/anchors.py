@@ -69,7 +69,7 @@ def _answer_at(rest: str, gsm: bool = False) -> str | None:
             return inside + SENTENCE_END.split(after, maxsplit=1)[0]
         return f"{inside} \\text{{ {unit[1]} }}" if unit else inside
     line = rest.partition("\n")[0]
-    if gsm and (number := re.match(r"\s*(\S+)\s+(?=[A-Z][a-z])", line)):
+    if gsm and (number := re.match(r"\s{0,9}(\S{1,99})\s{1,9}(?=[A-Z][a-z])", line)):
         line = number[1]
     line = SENTENCE_END.split(line, maxsplit=1)[0]
     if reason := _REASON.search(line):

@@ -9,7 +9,7 @@ _CLOSINGS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
 ENDS = re.compile(
     r"(?:\$\$|\\\]|\\end\{(?:align|equation|gather|eqnarray)\*?\})\.?\Z"
 )  # of a display at the text's end
-_DOLLARS = re.compile(r"((?:\\.|[^$\\\n])+)\$")
+_DOLLARS = re.compile(r"(?<=\$)((?:\\.|[^$\\\n])+)\$")
 
 
 def formulas(text: str) -> list[tuple[int, int, str]]:

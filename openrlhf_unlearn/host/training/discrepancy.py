@@ -2,10 +2,12 @@
 
 After arXiv 2606.08779: the gap of a prompt, the mean over its response tokens of |log p_trainer - log p_engine|, may
 be up to a tolerance. Each prompt has a Lagrange multiplier that grows with what the gap is beyond the tolerance and
-shrinks, not below 0, with what it is short of it. Rollouts outside the tolerance are pulled back: the gradient of
-multiplier x gap is multiplier x sign(log p_trainer - log p_engine) on each token's log-prob, and it is added as what it
-is, a change of the token's advantage. So the host aggregates and clips it with the rest, and inside the tolerance
-nothing is changed.
+shrinks with what it is short of it, between 0 and 1. Rollouts outside the tolerance are pulled back by the gradient of
+multiplier x (log p_trainer - log p_engine)^2 / 2: multiplier x their difference on each token's log-prob. It is added
+as what it is, a change of the token's advantage, of at most 1, so the host aggregates and clips it with the rest.
+Inside the tolerance nothing is changed.
+
+The bound of 1 is ours: a multiplier that goes on growing makes the pull overshoot, and the gap larger.
 
 The multipliers are a function of the run directory's `likelihood/` alone, so a resume finds them there.
 """
@@ -37,8 +39,8 @@ class Multipliers:
         for row in rows if self.tolerance is not None else ():
             name, gap = row["prompt_id"], row["train_inference_gap"]
             if gap is not None:
-                value = max(0.0, self.of.get(name, 0.0) + self.rate * (gap - self.tolerance))
-                self.of[name] = value
+                value = self.of.get(name, 0.0) + self.rate * (gap - self.tolerance)
+                self.of[name] = min(max(value, 0.0), 1.0)
 
     def constrain(self, experiences: list) -> None:
         """Change the advantages of the rollouts that are outside; those inside stay as they are, to the bit."""
@@ -47,7 +49,7 @@ class Multipliers:
             gaps = token_mean(apart.abs(), experience.action_mask)
             names = marked_ids(experience.info)
             weights = [self.of.get(n, 0.0) * (g > self.tolerance) for n, g in zip(names, gaps, strict=True)]
-            pull = torch.tensor(weights)[:, None] * apart.sign().cpu() * experience.action_mask.cpu()
+            pull = torch.tensor(weights)[:, None] * apart.clamp(-1, 1).cpu() * experience.action_mask.cpu()
             if pull.any():
                 experience.advantages = experience.advantages - pull.to(experience.advantages)
 

@@ -6,6 +6,7 @@ and come back as its experiences.
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import ray
@@ -16,7 +17,7 @@ from openrlhf.utils.logging_utils import init_logger
 
 from openrlhf_unlearn.causes.early import by_group, not_learned
 from openrlhf_unlearn.collect.collector import Collector, Sizes, Visit
-from openrlhf_unlearn.collect.judgement import judge
+from openrlhf_unlearn.collect.judgement import Judgement, judge
 from openrlhf_unlearn.collect.prompts import PromptStream, distinct
 from openrlhf_unlearn.collect.selection import select_prompts, write_prompts
 from openrlhf_unlearn.collect.tracker import Tracker
@@ -28,7 +29,7 @@ from openrlhf_unlearn.host.training.checkpoint import StateFiles
 from openrlhf_unlearn.host.training.expert import as_response, like, read_traces
 from openrlhf_unlearn.host.training.hints import behind, load_hints, prompt_tokens
 from openrlhf_unlearn.host.training.marks import EXPERT, ID, POSITIVE, REPLAYED, id_number
-from openrlhf_unlearn.host.training.packing import HeldGroup, packer
+from openrlhf_unlearn.host.training.packing import Answer, HeldGroup, made, packer
 from openrlhf_unlearn.host.training.prompts import prompt_rows
 from openrlhf_unlearn.host.training.state import StateTypeError, check_state
 from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
@@ -205,20 +206,27 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         self.add_responses(visit, ray.get(handle))
 
     def add_responses(self, visit: Visit, responses: list[dict]) -> None:
+        make = partial(self._process_response_into_experience, **self._generate_kwargs)
         for response in responses:
             if visit.hint is not None and self.args.unlearn.hint_trains == "one":
-                response = behind(response, prompt_tokens(visit.payloads[0]))
-            visit.payloads.append(self._process_response_into_experience(response, **self._generate_kwargs))
-            visit.judgements.append(response["judgement"])
-            visit.answers.append(None if response["judgement"].positive else self._answer_key(response))
+                response = behind(response, prompt_tokens(made(visit.payloads[0])))
+            judgement = self._judged(response)
+            visit.payloads.append(Answer(response, make))
+            visit.judgements.append(judgement)
+            visit.answers.append(None if judgement.positive else self._answer_key(response))
             if visit.hint is None and len(visit.responses) < self.tracker.save_rollouts:
                 visit.responses.append(self._response_text(response))
 
     def _process_response_into_experience(self, response, **generate_kwargs):
         """The host's, for training and evaluation, once the reward has the one shape that it can batch."""
-        judgement = judge(response, self.args.unlearn.positive_above)
-        response.update(judgement=judgement, reward=judgement.reward, scores=judgement.score, extra_logs=judgement.logs)
+        self._judged(response)
         return super()._process_response_into_experience(response, **generate_kwargs)
+
+    def _judged(self, response: dict) -> Judgement:
+        if "judgement" not in response:
+            judged = judge(response, self.args.unlearn.positive_above)
+            response.update(judgement=judged, reward=judged.reward, scores=judged.score, extra_logs=judged.logs)
+        return response["judgement"]
 
     def _answer_key(self, response: dict) -> str | None:
         """Of the answer, by the response's last tokens alone: decoding all of a long one would cost more than it."""

@@ -8,8 +8,9 @@ makes each rollout's pixels differ: such a rollout is not replayed.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,10 +98,30 @@ def unpack(packed: PackedRollout, prompt: Prompt, inputs: dict | None = None) ->
     return rollout
 
 
+class Answer:
+    """One response of an engine. The host's rollout is made of it when it trains or is kept, and not of the others.
+
+    With replay, 8 of 32 that were sampled train; of the rest nothing but the judgement is needed.
+    """
+
+    def __init__(self, response: dict, make: Callable[[dict], Experience]):
+        self.response, self.make = response, make
+
+    @cached_property
+    def rollout(self) -> Experience:
+        return self.make(self.response)
+
+
+def made(payload: Any) -> Any:
+    """The host's own rollout, or what it was packed into."""
+    return payload.rollout if isinstance(payload, Answer) else payload
+
+
 def packer(agent: bool) -> Callable[[Experience], PackedRollout | None]:
     """`pack` for a filter's buffer: None for a rollout whose pixels are not the prompt's own."""
 
-    def pack_if_possible(rollout):
+    def pack_if_possible(payload):
+        rollout = made(payload)
         if isinstance(rollout, PackedRollout):
             return rollout
         return None if agent and _inputs(rollout) is not None else pack(rollout)
@@ -120,6 +141,7 @@ class HeldGroup(AcceptedGroup):
     inputs: list[dict | None] = field(default_factory=list)
 
     def __post_init__(self):
+        self.rollouts = tuple(replace(rollout, payload=made(rollout.payload)) for rollout in self.rollouts)
         if not self.inputs:
             self.inputs = [_inputs(rollout.payload) for rollout in self.rollouts]
             shared = next((inputs for inputs in self.inputs if inputs is not None), None)

@@ -17,7 +17,7 @@ from openrlhf.trainer.ppo_utils.experience import Experience
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import Rollout
-from openrlhf_unlearn.host.training.packing import HeldGroup, PackedRollout, narrow, pack
+from openrlhf_unlearn.host.training.packing import Answer, HeldGroup, PackedRollout, made, narrow, pack
 from openrlhf_unlearn.store.run_dir import atomic_path
 
 VERSION = 2  # 1 was a pickle in the host's own state
@@ -63,8 +63,8 @@ class _Encoder:
             return self._tensor(value.detach().cpu())
         if kind is Rollout:
             return {"$rollout": [self.encode(getattr(value, name), where) for name in _ROLLOUT]}
-        if isinstance(value, Experience):
-            value = pack(value)
+        if isinstance(value, (Answer, Experience)):
+            value = pack(made(value))
         if isinstance(value, PackedRollout):
             self.rollouts.append(value)
             return {"$packed": len(self.rollouts) - 1}

@@ -22,7 +22,8 @@ function refreshEvery(seconds) {
   setInterval(() => {
     if (paused || reading()) return; // never under the reader's hands
     kept.set("scroll", scrollY);
-    location.reload(); // what is filtered by stands in the address
+    address.change({}); // what is filtered by stands in it, and what was typed just now too
+    location.reload();
   }, 1000 * seconds);
   if (kept.get("scroll") && !address.isPlace()) scrollTo({ top: Number(kept.get("scroll")), behavior: "instant" });
 }
@@ -71,13 +72,17 @@ async function start() {
   performance.mark("ready");
 }
 
-// Advice and failures lead to their prompts, and advice to its list.
+// Advice, failures and changes lead to their prompts, and advice to its list.
 function linkLists(data, browser) {
-  for (const [name, selector] of [["advice", "#by-advice"], ["failure", "#by-failure"]]) {
-    for (const link of document.querySelectorAll(`[data-${name}]`)) {
+  for (const [name, selector] of [["advice", "#by-advice"], ["failure", "#by-failure"], ["change", "#by-change"]]) {
+    for (const link of document.querySelectorAll(`a[data-${name}]`)) {
       link.addEventListener("click", () => {
         $("#filters").reset();
-        setTimeout(() => { $(selector).value = link.dataset[name]; browser.apply(); });
+        setTimeout(() => {
+          $(selector).value = link.dataset[name];
+          if (Number(link.dataset.run) > 1) $("#by-run").value = link.dataset.run;
+          browser.apply();
+        });
       });
     }
   }

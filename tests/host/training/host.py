@@ -14,12 +14,14 @@ from openrlhf_unlearn.host.training.rollout import report_failures
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 
 FLAGS = {
+    "algo": {"advantage": {"is_correction_level": "off"}},
     "data": {
         "input_key": "prompt",
         "label_key": "label",
         "image_key": "images",
         "apply_chat_template": False,
         "input_template": None,
+        "max_len": 32,
     },
     "rollout": {"batch_size": 4, "n_samples_per_prompt": 4, "micro_batch_size": 4, "vllm_generate_batch_size": 4},
     "train": {"batch_size": 16, "num_episodes": 1, "seed": 0, "async_enable": False, "agent_func_path": None},

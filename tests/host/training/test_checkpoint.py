@@ -129,6 +129,7 @@ class Generator:
             unlearn=SimpleNamespace(filter="mine.py:Mine"),
         )
         self.filter = SimpleNamespace(state_dict=lambda: filter_state)
+        self.stream = SimpleNamespace(sampler=SimpleNamespace(state_dict=dict))
         self.step = self.asked = 0
 
     def state_dict(self):

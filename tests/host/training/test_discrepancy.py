@@ -11,7 +11,7 @@ from openrlhf_unlearn.host.training.marks import ID, POSITIVE, id_number
 from openrlhf_unlearn.store.run_dir import RunDir
 
 NAMES = ["00000000000000aa", "00000000000000bb"]
-TOLERANCE, RATE = 0.05, 2.0
+TOLERANCE, RATE = 0.05, 0.5
 VOCABULARY, TOKENS = 11, 6
 
 
@@ -42,7 +42,7 @@ def gap(experience):
     return {row["prompt_id"]: row["train_inference_gap"] for row in likelihood_rows([experience], False)}
 
 
-def train(policy, experience, rate=0.5):
+def train(policy, experience, rate=3.0):
     loss = PolicyLoss(0.2, 0.2)
     value, *_ = loss(
         policy.log_probs(), experience.action_log_probs, experience.advantages, action_mask=experience.action_mask

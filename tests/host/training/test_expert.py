@@ -24,9 +24,8 @@ def traces(folder, n, **more):
     return str(path)
 
 
-@pytest.mark.parametrize("scores", [None, TRUE_OR_FALSE])
-def test_prompts_that_sample_no_positive_train_on_the_experts(tmp_path, scores):
-    reward = reward_file(tmp_path, TRUE_OR_FALSE, scores=scores, logs="{'length': right[0]}")
+def test_prompts_that_sample_no_positive_train_on_the_experts(tmp_path):
+    reward = reward_file(tmp_path, TRUE_OR_FALSE, logs="{'length': right[0]}")
     changes = {"unlearn__filter": "oversample_replay", "unlearn__expert_traces": traces(tmp_path, 8)}
     made = generator(rows("0", copies=12), tmp_path / "run", reward, **changes)
     batches = collect(made)
@@ -38,7 +37,7 @@ def test_prompts_that_sample_no_positive_train_on_the_experts(tmp_path, scores):
     assert {made.tokenizer.decode(e.sequences[0]) for e, mark in zip(experiences, expert, strict=True) if mark} == {
         f"0A{i}=41<eos>" for i in range(8)
     }
-    assert (whole.scores is None) == (scores is None) and whole.info["length"].shape == (32,)
+    assert whole.scores.shape == whole.info["length"].shape == (32,)
     for row in table(made):  # an expert's answer is no positive that was sampled
         assert row["n_positive"] == 0 and row["reason"] == ("accepted" if row["accepted"] else "no_positive")
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from openrlhf.datasets.utils import blending_datasets
 from openrlhf.trainer.ppo_utils.experience import Experience, make_experience_batch, split_experience_batch
+from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 
 from openrlhf_unlearn.collect import collector
 from openrlhf_unlearn.errors import UserError
@@ -250,6 +251,25 @@ def test_the_tail_of_training_is_whole_optimiser_steps(tmp_path):
     reward = reward_file(tmp_path, TRUE_OR_FALSE)
     made = generator(rows("5", copies=7), tmp_path / "run", reward, train__batch_size=8, unlearn__filter="none")
     assert [len(batch) for batch in collect(made)] == [16, 8]
+
+
+def test_only_what_trains_or_is_kept_is_made_into_the_hosts_rollouts(tmp_path, monkeypatch):
+    """Of 16 that are sampled of each prompt 4 train; the positives beyond that may be kept for replay."""
+    converted = []
+    stock = SamplesGenerator._process_response_into_experience
+
+    def counted(self, response, **kwargs):
+        converted.append(response)
+        return stock(self, response, **kwargs)
+
+    monkeypatch.setattr(SamplesGenerator, "_process_response_into_experience", counted)
+    reward = reward_file(tmp_path, "[float(queries[0].endswith('1'))]")
+    made = generator(rows(3, copies=8), tmp_path / "run", reward, unlearn__filter="oversample_replay")
+    batch, *_ = made.generate_samples(**GENERATE)
+    sampled = sum(row["n"] for row in table(made))
+    assert len(batch) == 16 and sampled >= 64
+    assert len(converted) <= 16 + len(made.filter.buffer) < sampled / 2
+    assert len({id(response) for response in converted}) == len(converted), "none is made twice"
 
 
 def test_the_hosts_data_set_gives_ids_that_text_prompts_always_had(tmp_path):
