@@ -2,7 +2,7 @@
 
 `impossible` are facts: what was never right neither rose nor was lost nor is guessed, and what was right once was not
 never rewarded. `contradicted` is evidence that a prompt has and that is not what the cause would leave; its probability
-stands, but it is not said. Evidence that a run lacks contradicts nothing.
+stands, but it is not said. Evidence that a run lacks contradicts nothing, but for a second model's.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ RISES = 2.0  # z of the slope, which chance reaches once in 44 prompts of a cons
 LOST = 0.2  # by which the best stretch lay above the end
 NO_VERDICT = 0.05  # share of the samples
 ONE_ANSWER = 0.3  # share of the samples
-AGREES, AS_OFTEN = 2.0, 1.0  # codes of `second` and `guess` in evidence.py
+DOES_IT, AGREES, AS_OFTEN = 1.0, 2.0, 1.0  # codes of `second` and `guess` in evidence.py
 
 
 def impossible(positive: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -31,6 +31,9 @@ def contradicted(values: dict[str, np.ndarray]) -> np.ndarray:
         "guessable": known["guess"] & (values["guess"] != AS_OFTEN),
         "rising": known["trend"] & (values["trend"] < RISES),
         "forgotten": known["peak"] & (values["peak"] < LOST),
+        # One model cannot tell these apart: only another one that solves it, or that is able and fails, can.
+        "beyond": ~(values["second"] <= DOES_IT),
+        "random_label": ~(values["second"] > AGREES),
     }
     return _by_cause(rules, len(values["trend"]))
 

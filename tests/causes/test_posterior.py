@@ -5,6 +5,7 @@ import pytest
 
 from openrlhf_unlearn.causes import CAUSES, UNDECIDED
 from openrlhf_unlearn.causes.evidence import EVIDENCE
+from openrlhf_unlearn.causes.nulls import contradicted
 from openrlhf_unlearn.causes.observed import Observed
 from openrlhf_unlearn.causes.posterior import fitted, posterior, with_own_shares
 from openrlhf_unlearn.causes.words import decided
@@ -17,8 +18,9 @@ SEEDS = range(20_000, 20_005)
 def found(second: bool, **options) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(planted, decided, probability of the likeliest) over the seeds."""
     runs = [simulate(seed, second=second, **options) for seed in SEEDS]
-    p = [posterior(run.observed).probability for run in runs]
-    return np.concatenate([run.cause for run in runs]), np.concatenate(list(map(decided, p))), np.concatenate(p)
+    made = [posterior(run.observed) for run in runs]
+    said = np.concatenate([decided(one.probability, contradicted(one.values)) for one in made])
+    return np.concatenate([run.cause for run in runs]), said, np.concatenate([one.probability for one in made])
 
 
 def test_tables_are_shares():
@@ -65,11 +67,10 @@ def test_random_labels_and_a_rule_beyond_the_model_are_told_apart_by_a_second_mo
     assert np.isin(one[both], (UNDECIDED, "never_rewarded")).mean() >= 0.9
     assert not np.isin(one, ("beyond", "random_label")).any(), "their evidence is one and the same"
     cause, two, p = found(True)
-    likeliest = np.array(CAUSES)[p.argmax(axis=1)]
-    for one_of in ("beyond", "random_label"):
+    for one_of, other in (("beyond", "random_label"), ("random_label", "beyond")):
         mine = cause == one_of
-        assert (likeliest == one_of)[mine].mean() >= 0.6, one_of
-        assert (two == one_of)[mine].mean() >= 0.25 and (two != UNDECIDED)[mine].mean() >= 0.5, one_of
+        assert (two == other)[mine].mean() <= 0.05, one_of
+    assert (two == "beyond")[cause == "beyond"].mean() >= 0.5
 
 
 def test_what_is_stated_is_about_as_often_right():
