@@ -74,7 +74,7 @@ flags=(
     --algo.advantage.estimator group_norm --actor.loss_agg_mode token-mean --algo.kl.init_coef 0
     --unlearn.save_rollouts 4
     --actor.adam.lr 1e-5 --actor.lr_scheduler constant --actor.num_gpus_per_node 1 --ref.num_gpus_per_node 1
-    --vllm.num_engines 1 --ds.zero_stage 0 --ckpt.save_steps "$SAVE" --ckpt.max_num 4
+    --vllm.num_engines 1 --ds.zero_stage 0 --ckpt.save_steps "$SAVE" --ckpt.max_num 8
 )
 if [ "$DEVICE" = gpu ]; then # policy and engine share the GPU
     flags+=(--ds.attn_implementation "$ATTENTION" --vllm.sync_backend nccl --train.colocate_all "${sleep_flags[@]}")

@@ -203,14 +203,16 @@ def forecast(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     if not found:
         return ["## Forecast", "", "No forecast: it needs ten hard prompts that were learned and ten that were not."]
     rows = [["forecast", shown(found["auc"], found["auc_interval"])]]
-    for name, entry in (found.get("baselines") or {}).items():
-        if isinstance(entry, dict) and "auc" in entry:
-            rows.append([name, shown(entry["auc"], (entry.get("low"), entry.get("high")))])
+    rows += [[each["name"], shown(each["auc"], (each["low"], each["high"]))] for each in found["baselines"]]
     lines = ["## Forecast", "", f"Of {found['prompts']} hard prompts, {found['at_risk']} were not learned.", ""]
     lines += table(["by what is known before training", "AUC (95 %)"], rows)
-    with_gradients = found.get("gradients") or {}
-    if isinstance(with_gradients, dict) and "text" in with_gradients:
-        lines += ["", with_gradients["text"]]
+    if added := found.get("gradients"):
+        both = [shown(added[key]["auc"], (added[key]["low"], added[key]["high"])) for key in ("with", "without")]
+        gain = shown(added["gain"]["difference"], (added["gain"]["low"], added["gain"]["high"]))
+        text = (
+            f"Of the {added['prompts']} with a gradient: AUC {both[0]} with it, {both[1]} without, difference {gain}."
+        )
+        lines += ["", text]
     return lines
 
 
