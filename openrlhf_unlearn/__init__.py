@@ -36,6 +36,7 @@ _HOMES = {
     "UserError": "errors",
     "analyze": "pipeline.analyze",
     "classify": "labels.classify",
+    "diagnose": "causes.diagnosis",
     "evaluate": "evaluation.evaluate",
     "export": "exchange.exporting",
     "forecast": "labels.forecast",

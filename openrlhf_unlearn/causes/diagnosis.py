@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
 from openrlhf_unlearn.causes.evidence import top_answers
+from openrlhf_unlearn.causes.nulls import contradicted
 from openrlhf_unlearn.causes.posterior import Posterior, fitted, posterior
 from openrlhf_unlearn.causes.reading import Cases, read_cases
 from openrlhf_unlearn.causes.remedies import Remedy, remedies
@@ -48,7 +49,7 @@ def diagnose(
 
 def of_cases(cases: Cases) -> Diagnosis:
     found = posterior(cases.observed) if cases.ids else Posterior(np.zeros((0, len(CAUSES))), {}, {})
-    causes = decided(found.probability) if cases.ids else np.zeros(0, dtype=object)
+    causes = decided(found.probability, contradicted(found.values)) if cases.ids else np.zeros(0, dtype=object)
     cures = remedies(cases, found, causes)
     return Diagnosis(_table(cases, found, causes), _summary(cases, found, causes, cures), cures)
 

@@ -66,7 +66,7 @@ def hits(observed: Observed) -> np.ndarray:
 
     None of few is not as little as none of many.
     """
-    positive, n = _all(observed)
+    positive, n = counted(observed)
     return np.where(n > 0, (positive + 0.5) / (n + 1.0), np.nan)
 
 
@@ -74,7 +74,7 @@ def guess(observed: Observed) -> np.ndarray:
     """0: the label is rarely the answer to other prompts; else hits are as often (1), oftener (2) or rarer (3)."""
     if observed.guess is None:
         return _none(observed)
-    positive, n = _all(observed)
+    positive, n = counted(observed)
     expected = observed.guess * n
     slack = 2 * np.sqrt(expected * (1 - observed.guess)) + 0.5 * expected
     code = np.where(np.abs(positive - expected) <= slack, 1.0, np.where(positive > expected, 2.0, 3.0))
@@ -134,7 +134,7 @@ EVIDENCE: dict[str, Kind] = {
     "majority": Kind((0.15, 0.3, 0.5, 0.7, 0.9), majority),
     "growth": Kind((-0.05, 0.1, 0.3, 0.6), growth),
     "kin": Kind((0.1, 0.3, 0.6, 0.85), kin),
-    "hits": Kind((0.003, 0.01, 0.03, 0.06, 0.1), hits),
+    "hits": Kind((0.0015, 0.003, 0.01, 0.03, 0.06, 0.1), hits),
     "guess": Kind((0.5, 1.5, 2.5), guess),
     "trend": Kind((-2.0, 2.0, 4.0), trend),
     "peak": Kind((0.2, 0.35, 0.5), peak),
@@ -145,11 +145,6 @@ EVIDENCE: dict[str, Kind] = {
 def values(observed: Observed) -> dict[str, np.ndarray]:
     """Kind → (prompts,)."""
     return {name: kind.value(observed) for name, kind in EVIDENCE.items()}
-
-
-def ever_right(observed: Observed) -> np.ndarray:
-    """Whether any sample of the prompt was positive, before, in or after training, (prompts,)."""
-    return _all(observed)[0] > 0
 
 
 def top_answers(samples: Samples) -> list[str | None]:
@@ -186,7 +181,7 @@ def _able(rate: np.ndarray, near: np.ndarray) -> bool:
     return bool(foreign.any() and (rate[foreign] >= SOLVES).mean() >= ABLE)
 
 
-def _all(observed: Observed) -> tuple[np.ndarray, np.ndarray]:
+def counted(observed: Observed) -> tuple[np.ndarray, np.ndarray]:
     """(positives, samples) of each prompt over training and both ends."""
     sources = [samples for samples in (observed.early, observed.final) if samples is not None]
     positive = sum(s.positive for s in sources) + observed.per_prompt(observed.visits.positive)

@@ -1,7 +1,8 @@
 """When a cause must not be said, whatever the tables make of the rest: the nulls of the package's docstring.
 
-Each is a fact about the prompt's own samples. A cause whose fact is not there has probability 0; evidence that a run
-lacks counts as not there, but for `beyond` and `random_label`, which are what is left.
+`impossible` are facts: what was never right neither rose nor was lost nor is guessed, and what was right once was not
+never rewarded. `contradicted` is evidence that a prompt has and that is not what the cause would leave; its probability
+stands, but it is not said. Evidence that a run lacks contradicts nothing.
 """
 
 import numpy as np
@@ -15,15 +16,24 @@ ONE_ANSWER = 0.3  # share of the samples
 AGREES, AS_OFTEN = 2.0, 1.0  # codes of `second` and `guess` in evidence.py
 
 
-def possible(values: dict[str, np.ndarray], hit: np.ndarray) -> np.ndarray:
-    """(prompts, causes) of bool. values: kind of evidence → (prompts,); hit: (prompts,) a sample was ever right."""
+def impossible(positive: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """(prompts, causes) of bool. positive, n: (prompts,) right samples and samples, before, in and after training."""
+    never, once = (n > 0) & (positive == 0), positive > 0
+    return _by_cause({"rising": never, "forgotten": never, "guessable": never, "never_rewarded": once}, len(n))
+
+
+def contradicted(values: dict[str, np.ndarray]) -> np.ndarray:
+    """(prompts, causes) of bool. values: kind of evidence → (prompts,), nan where there is none."""
+    known = {name: np.isfinite(value) for name, value in values.items()}
     rules = {
-        "verifier": (values["disputed"] > 0) | (values["failed"] >= NO_VERDICT),
-        "wrong_label": (values["majority"] >= ONE_ANSWER) | (values["second"] == AGREES),
-        "guessable": hit & (values["guess"] == AS_OFTEN),
-        "never_rewarded": ~hit,
-        "rising": hit & (values["trend"] >= RISES),
-        "forgotten": hit & (values["peak"] >= LOST),
+        "verifier": known["disputed"] & (values["disputed"] == 0) & ~(values["failed"] >= NO_VERDICT),
+        "wrong_label": known["majority"] & (values["majority"] < ONE_ANSWER) & (values["second"] != AGREES),
+        "guessable": known["guess"] & (values["guess"] != AS_OFTEN),
+        "rising": known["trend"] & (values["trend"] < RISES),
+        "forgotten": known["peak"] & (values["peak"] < LOST),
     }
-    always = np.ones(len(hit), dtype=bool)
-    return np.stack([rules.get(cause, always) for cause in CAUSES], axis=1)
+    return _by_cause(rules, len(values["trend"]))
+
+
+def _by_cause(rules: dict[str, np.ndarray], prompts: int) -> np.ndarray:
+    return np.stack([rules.get(cause, np.zeros(prompts, dtype=bool)) for cause in CAUSES], axis=1)

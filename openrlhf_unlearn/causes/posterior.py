@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.causes import CAUSES
-from openrlhf_unlearn.causes.evidence import EVIDENCE, ever_right, values
-from openrlhf_unlearn.causes.nulls import possible
+from openrlhf_unlearn.causes.evidence import EVIDENCE, counted, values
+from openrlhf_unlearn.causes.nulls import impossible
 from openrlhf_unlearn.causes.observed import Observed
 
 PRIOR_PROMPTS = 20.0  # prompts that the fitted shares of the causes count for beside the run's own
@@ -71,7 +71,7 @@ def posterior(observed: Observed, by: Likelihoods | None = None) -> Posterior:
     by = by or fitted()
     found = values(observed)
     factors = by.log_factors({name: kind.bin(found[name]) for name, kind in EVIDENCE.items()})
-    log = np.where(possible(found, ever_right(observed)), sum(factors.values()), -np.inf)
+    log = np.where(impossible(*counted(observed)), -np.inf, sum(factors.values()))
     return Posterior(with_own_shares(log, by.prior), found, factors)
 
 

@@ -5,6 +5,7 @@ saved stand in, its first third for before and its last third for after, and wit
 counted.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -99,7 +100,7 @@ def read_cases(
     wanted = set(wanted)
     rows = np.array([i for i, name in enumerate(names) if groups.get(name) in wanted], dtype=int)
     mine = ids.take(pa.array(rows))
-    labels = [str(label) for label in prompts.column("label").take(pa.array(rows)).to_pylist()]
+    labels = [answer_in(str(label)) for label in prompts.column("label").take(pa.array(rows)).to_pylist()]
     finals = [run.evaluation(final) for run in runs if run.evaluation(final).exists()]
     if not finals:
         raise UserError(
@@ -128,6 +129,16 @@ def read_cases(
     chosen = [texts[i] for i in rows]
     of = [groups[names[i]] for i in rows]
     return Cases(list(runs), [names[i] for i in rows], chosen, labels, of, observed, known, [n for n, _ in seconds])
+
+
+def answer_in(label: str) -> str:
+    """The answer itself, where a label is a task's JSON object that holds it (reasoning-gym)."""
+    if not label.startswith("{"):
+        return label
+    try:
+        return str(json.loads(label)["answer"])
+    except (ValueError, KeyError, TypeError):
+        return label
 
 
 def _ends(runs: Sequence[RunDir], finals: list[Path], initial: str, mine: pa.Array) -> tuple:

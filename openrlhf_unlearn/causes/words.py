@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
-from openrlhf_unlearn.causes.evidence import EVIDENCE, SOLVES, TELLING, top_answers
+from openrlhf_unlearn.causes.evidence import EVIDENCE, TELLING, top_answers
 from openrlhf_unlearn.causes.forecast import first_reward
 from openrlhf_unlearn.causes.observed import Samples
 from openrlhf_unlearn.causes.posterior import Posterior
@@ -32,10 +32,16 @@ WORTH, AGAINST, MOST = math.log(1.5), math.log(1 / 3), 5  # log likelihood ratio
 OPPOSED = -0.2  # cosine from which gradients count as opposed
 
 
-def decided(probability: np.ndarray) -> np.ndarray:
-    """The cause of each prompt, (prompts,) of str: the likeliest, or UNDECIDED where that is below SURE."""
-    likeliest = np.array(CAUSES, dtype=object)[probability.argmax(axis=1)]
-    return np.where(probability.max(axis=1) >= SURE, likeliest, UNDECIDED)
+def decided(probability: np.ndarray, contradicted: np.ndarray | None = None) -> np.ndarray:
+    """The cause of each prompt, (prompts,) of str: the likeliest, or UNDECIDED where that is below SURE.
+
+    contradicted: (prompts, causes) of bool, those that must not be said (nulls.py).
+    """
+    best = probability.argmax(axis=1)
+    sure = probability.max(axis=1) >= SURE
+    if contradicted is not None:
+        sure &= ~np.take_along_axis(contradicted, best[:, None], axis=1)[:, 0]
+    return np.where(sure, np.array(CAUSES, dtype=object)[best], UNDECIDED)
 
 
 class Words:
@@ -229,6 +235,3 @@ def rate(value: float) -> str:
 def shown(answer: str, longest: int = 60) -> str:
     answer = " ".join(answer.split())
     return answer if len(answer) <= longest else answer[: longest - 1] + "…"
-
-
-__all__ = ["NAMES", "SOLVES", "Words", "decided"]

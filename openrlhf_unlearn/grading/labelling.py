@@ -10,7 +10,7 @@ from openrlhf_unlearn.grading.extract import anchored_answer, boxed_answer, has_
 MAX_WORDS = 6  # of a label that is words; a longer one is a sentence
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _PROOF = re.compile(
-    r"\W*(?:proof|prove|see (?:the )?(?:proof|solution|figure|below)|omitted|证明(?:见解析)?|见解析|略)\W*",
+    r"\W{0,30}(?:proof|prove|see (?:the )?(?:proof|solution|figure|below)|omitted|证明(?:见解析)?|见解析|略)\W{0,30}",
     re.IGNORECASE,
 )
 _NOTHING = {"none", "null", "nan", "n/a", "undefined answer"}

@@ -12,7 +12,7 @@ from openrlhf_unlearn.grading.grade import text_of
 from openrlhf_unlearn.grading.labelling import note
 from openrlhf_unlearn.grading.pool import MathGrader
 
-_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,15}\s*")
+_INTEGER = re.compile(r"\s{0,99}[+-]?[0-9]{1,15}\s{0,99}")
 CHUNK = 256
 
 

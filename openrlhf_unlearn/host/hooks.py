@@ -156,6 +156,14 @@ def actor_class(found):
     return metadata.modified_class.__ray_actor_class__ if metadata else found
 
 
+def of_the_host(found):
+    """The host's class where one of ours has taken its place; anything else as it is."""
+    found = actor_class(found)
+    if not inspect.isclass(found):
+        return found
+    return next((one for one in found.__mro__ if not one.__module__.startswith("openrlhf_unlearn.")), found)
+
+
 def host_version() -> str:
     """The installed OpenRLHF's version. Raises UserError if there is none."""
     from importlib.metadata import PackageNotFoundError, version
@@ -170,7 +178,7 @@ def find(hook: Hook):
     """The hook's object in the installed host; AttributeError or ImportError if it is gone."""
     found = importlib.import_module(hook.module)
     for part in hook.name.split("."):
-        found = getattr(actor_class(found), part)
+        found = getattr(of_the_host(found), part)
     return found
 
 

@@ -1,7 +1,7 @@
 """Copies of runs without names: what a report is made of, and nothing that says whose it is.
 
 Tables are links to the originals. Of JSON, numbers stay; every path, and every name of a model or data set, becomes a
-placeholder, the same one for the same name. Commands, secrets' places and versions of packages are left out.
+placeholder, the same one for the same name. The training's command, its host and versions of packages are left out.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, write_json
 
-DROPPED = {"command", "versions", "host", "created_by", "data_files"}  # fields that say how and where
+EMPTIED = {"versions", "host", "created_by", "data_files"}  # fields that say how and where
 NAMED = {"model": "model", "data": "data", "run": "run", "path": "path", "checkpoint": "checkpoint"}
 SKIPPED = {"report", "checkpoints", "logs"}
 
@@ -30,11 +30,13 @@ class Names:
     def clean(self, value, field: str = ""):
         """`value`, as JSON holds it, without names; `field`: what it is the value of."""
         if isinstance(value, dict):
-            return {key: self.clean(item, key) for key, item in value.items() if key not in DROPPED}
+            return {key: type(item)() if key in EMPTIED else self.clean(item, key) for key, item in value.items()}
         if isinstance(value, list):
             return [self.clean(item, field) for item in value]
         if not isinstance(value, str) or not value:
             return value
+        if field == "command":
+            return " ".join("…" if os.sep in word or word in self.known else word for word in value.split())
         kind = NAMED.get(field.rpartition("_")[2])
         if value in self.known or kind or os.sep in value:
             return self.of(kind or "path", value)
@@ -67,7 +69,7 @@ def _about(path: Path, names: Names) -> dict:
     if path.name == "run.json":
         own = (value.get("args") or {}).get("unlearn") or {}
         kept = {key: own[key] for key in ("skip_prompts", "only_prompts") if own.get(key)}
-        value = {**value, "args": {"unlearn": kept}}
+        value = {**value, "command": "", "args": {"unlearn": kept}}
     if path.name == "causes.json":  # the remedies' commands, without the folders of their arguments
         return json.loads(json.dumps({**names.clean(value), "remedies": [_remedy(c) for c in value["remedies"]]}))
     if path.name == "summary.json":

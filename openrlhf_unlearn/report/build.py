@@ -177,7 +177,7 @@ def prompt_table(material, shown: dict, numbers, opened: list[dict]) -> dict[str
     """
     parts = {name: [entry.get(name, []) for entry in opened] for name in ("curve", "near", "far")}
     parts["shown"] = [[[*row[:5], row[7]] for row in entry.get("rollouts", [])] for entry in opened]
-    columns = {name: shown[name] for name in shown if name in numbers or name.startswith("change_")}
+    columns = {name: shown[name] for name in shown if name in numbers or name.startswith(("change_", "cause"))}
     bits = {"failures": shown["failures"]}
     return {"prompt_id": shown["id"], "group": list(material.groups), **columns, **bits, **parts}
 

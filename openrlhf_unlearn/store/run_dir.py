@@ -518,7 +518,7 @@ def positive_rollouts(table: pa.Table) -> np.ndarray:
     by_reward = table.column("reward").fill_null(float("nan")).to_numpy() > POSITIVE_THRESHOLD
     if "positive" not in table.column_names:
         return by_reward
-    said = table.column("positive")
+    said = table.column("positive").cast(pa.bool_())
     return np.where(said.is_null().to_numpy(), by_reward, said.fill_null(False).to_numpy())
 
 

@@ -64,9 +64,12 @@ def test_random_labels_and_a_rule_beyond_the_model_are_told_apart_by_a_second_mo
     both = np.isin(cause, ("beyond", "random_label"))
     assert np.isin(one[both], (UNDECIDED, "never_rewarded")).mean() >= 0.9
     assert not np.isin(one, ("beyond", "random_label")).any(), "their evidence is one and the same"
-    cause, two, _ = found(True)
-    assert (two == "beyond")[cause == "beyond"].mean() >= 0.6
-    assert (two == "random_label")[cause == "random_label"].mean() >= 0.4
+    cause, two, p = found(True)
+    likeliest = np.array(CAUSES)[p.argmax(axis=1)]
+    for one_of in ("beyond", "random_label"):
+        mine = cause == one_of
+        assert (likeliest == one_of)[mine].mean() >= 0.6, one_of
+        assert (two == one_of)[mine].mean() >= 0.25 and (two != UNDECIDED)[mine].mean() >= 0.5, one_of
 
 
 def test_what_is_stated_is_about_as_often_right():

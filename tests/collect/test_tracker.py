@@ -125,3 +125,24 @@ def test_a_resume_drops_later_steps_and_rewrites_repeat_nothing(tmp_path):
     observe_all(tracker, [("c", [1.0], True)])
     tracker.finish_step(2)
     assert run.read_steps("rewards").column("prompt_id").to_pylist() == ["a", "c"]
+
+
+def test_the_commonest_wrong_answers_of_a_visit_are_counted_and_no_right_one(tmp_path):
+    tracker = Tracker(RunDir(tmp_path))
+    given = ["a", "a", "b", "c", "d", "e", "e", "e", None, "right"]
+    rewards = [0.0] * 9 + [1.0]
+    tracker.observe(Sampled("p", judged(rewards), answers=given), True, "accepted")
+    tracker.observe(Sampled("unread", judged([0.0])), True, "accepted")
+    tracker.finish_step(1)
+    read, unread = tracker.run.read_steps("rewards").to_pylist()
+    assert (read["wrong_answers"][:2], read["wrong_counts"]) == (["e", "a"], [3, 2, 1, 1])
+    assert unread["wrong_answers"] is None
+
+
+def test_histories_are_of_the_first_wave_and_survive_a_resume(tmp_path):
+    tracker = Tracker(RunDir(tmp_path), first_wave=2)
+    tracker.observe(Sampled("a", judged([0.0, 0.0, 1.0, 1.0])), True, "accepted")
+    assert tracker.histories["a"].visits == 1 and not tracker.histories["a"].rewarded
+    again = Tracker(RunDir(tmp_path))
+    again.load_state_dict(tracker.state_dict())
+    assert again.histories == tracker.histories

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -206,7 +207,9 @@ def test_an_unknown_version_is_refused_and_after_an_upgrade_revert_leaves_the_ne
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user for a moment, which only root can")
 def test_site_packages_of_another_user_give_one_line(host):
     before = content(host)
-    for folder in (host, *host.parents[:3]):
+    for folder in (host, *host.parents):
+        if folder in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/")):
+            break
         folder.chmod(0o755)
     os.seteuid(65534)
     try:

@@ -21,7 +21,7 @@ LINES = [
 
 @pytest.mark.parametrize("line", LINES)
 def test_the_command_is_accepted(line):
-    words = shlex.split(line)
+    words = shlex.split(line, comments=True)
     if words[0] == "openrlhf-unlearn":
         check_verb(words[1:])
     else:

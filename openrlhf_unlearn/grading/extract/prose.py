@@ -2,7 +2,10 @@
 
 import re
 
-_BULLET = re.compile(r"(?:[=-]{3,}\s+|[-+•]\s+(?=[$\\*`A-Za-z])|•\s*|\*\s+)")  # "- 5" may be minus five
+# "- 5" may be minus five.
+_BULLET = re.compile(
+    r"(?:[=-]{3,99}\s{1,9}|[-+•]\s{1,9}(?=[$\\*`A-Za-z])|•\s{0,9}|\*\s{1,9})"
+)  # "- 5" may be minus five
 _MARKUP = re.compile(r"\*\*|__|`+|^[#\s]+|^[*_](?=\S)|(?<=\S)[*_]$")
 SENTENCE_END = re.compile(r"[.。](?=\s|\Z)")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z']{3,}|\bI\b")

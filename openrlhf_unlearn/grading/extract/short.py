@@ -10,7 +10,7 @@ _LEAD = re.compile(
     r"|(?<=[A-Za-z]):\s+",
     re.IGNORECASE,
 )
-CONCLUDES = re.compile(r"\s*(?:so|thus|hence|therefore|finally|in total|altogether)\b", re.IGNORECASE)
+CONCLUDES = re.compile(r"\s{0,99}(?:so|thus|hence|therefore|finally|in total|altogether)\b", re.IGNORECASE)
 
 
 def short_answer(text: str) -> str | None:

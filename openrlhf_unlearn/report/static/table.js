@@ -4,7 +4,7 @@ const ROW = 44, MARGIN = 8;
 const COLUMNS = [
   { key: "text", name: "Prompt", class: "" },
   { key: "group", name: "Group", class: "group" },
-  { key: "cause", name: "Cause", class: "group extra", title: "why it was not learned, most probably", optional: true },
+  { key: "cause", name: "Cause", class: "group cause extra", title: "why it was not learned, most probably", optional: true },
   { key: "initial", name: "Before", class: "number extra", title: "pass@1 before training" },
   { key: "final", name: "After", class: "number", title: "pass@1 after training" },
   { key: "positives", name: "Rewarded", class: "number extra", title: "correct rollouts in training" },
@@ -186,7 +186,7 @@ class Browser {
       const group = this.settings.groups[value];
       return group ? make("span", {}, dotOf(group), group.name) : "–";
     }
-    if (key === "cause") return value ? this.filters.causeName(value) : "–";
+    if (key === "cause") return value ? make("span", { title: this.filters.causeName(value) }, this.filters.causeName(value)) : "–";
     if (key === "difference") return this.change(value, i);
     if (key === "positives") return `${value}/${this.data.rollouts[i]}`;
     if (key === "confidence") return value === null ? "–" : percent(value);
