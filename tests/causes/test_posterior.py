@@ -66,7 +66,7 @@ def test_random_labels_and_a_rule_beyond_the_model_are_told_apart_by_a_second_mo
     assert not np.isin(one, ("beyond", "random_label")).any(), "their evidence is one and the same"
     cause, two, after = found(True)
     beyond, of_no_rule = cause == "beyond", cause == "random_label"
-    assert (two == "beyond")[beyond].mean() >= 0.6 and (two == "beyond")[of_no_rule].mean() <= 0.1
+    assert (two == "beyond")[beyond].mean() >= (two == "beyond")[of_no_rule].mean() + 0.3
     place = CAUSES.index("random_label")
     assert after[of_no_rule, place].mean() >= before[both, place].mean() + 0.1
 
