@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.planted import FIT_WORLDS, Planted, simulated, trained
 from openrlhf_unlearn.causes import CAUSES
-from openrlhf_unlearn.causes.evidence import EVIDENCE, values
+from openrlhf_unlearn.causes.evidence import EVIDENCE, ever_right, values
+from openrlhf_unlearn.causes.nulls import possible
 from openrlhf_unlearn.causes.posterior import FILE, Likelihoods, with_own_shares
 from openrlhf_unlearn.store.run_dir import write_json
 
@@ -58,12 +59,13 @@ def exponents(runs: list[Planted], table: dict[str, np.ndarray], prior: np.ndarr
     whole = Likelihoods(prior, table, dict.fromkeys(EVIDENCE, 1.0))
     logs = [whole.log_factors(bins_of(run)) for run in runs]
     stacked = [np.stack([log[name] for name in EVIDENCE]) for log in logs]
+    may = [np.where(possible(values(run.observed), ever_right(run.observed)), 0.0, -np.inf) for run in runs]
     truth = [numbers_of(run) for run in runs]
 
     def cost(exponent: np.ndarray) -> float:
         total = 0.0
-        for run, log, cause in zip(runs, stacked, truth, strict=True):
-            p = with_own_shares(np.tensordot(exponent, log, 1), prior, iterations=20)[cause >= 0]
+        for run, log, allowed, cause in zip(runs, stacked, may, truth, strict=True):
+            p = with_own_shares(np.tensordot(exponent, log, 1) + allowed, prior, iterations=20)[cause >= 0]
             total -= run.weight * np.log(p[np.arange(len(p)), cause[cause >= 0]] + 1e-9).sum()
         return total
 

@@ -32,10 +32,10 @@ def test_tables_are_shares():
     assert np.isclose(by.prior.sum(), 1, atol=1e-3) and (by.prior > 0).all()
 
 
-def test_no_evidence_leaves_the_prior_and_decides_nothing():
-    nothing = Observed(samples(n=0))
-    p = posterior(nothing).probability
-    np.testing.assert_allclose(p[0], fitted().prior / fitted().prior.sum(), atol=1e-2)
+def test_no_evidence_leaves_the_prior_of_what_needs_no_fact_and_decides_nothing():
+    p = posterior(Observed(samples(n=0))).probability
+    left = [CAUSES.index(cause) for cause in ("never_rewarded", "beyond", "random_label")]
+    np.testing.assert_allclose(p[0][left], fitted().prior[left] / fitted().prior[left].sum(), atol=1e-2)
     assert decided(p).tolist() == [UNDECIDED]
 
 
@@ -62,7 +62,7 @@ def test_without_a_wrong_label_hardly_any_is_called_wrong():
 
 
 def test_random_labels_and_a_rule_beyond_the_model_are_told_apart_by_a_second_model_alone():
-    cause, one, _ = found(False)
+    cause, one, before = found(False)
     both = np.isin(cause, ("beyond", "random_label"))
     assert np.isin(one[both], (UNDECIDED, "never_rewarded")).mean() >= 0.9
     assert not np.isin(one, ("beyond", "random_label")).any(), "their evidence is one and the same"
@@ -76,4 +76,4 @@ def test_random_labels_and_a_rule_beyond_the_model_are_told_apart_by_a_second_mo
 def test_what_is_stated_is_about_as_often_right():
     cause, _, p = found(True)
     right = np.array(CAUSES)[p.argmax(axis=1)] == cause
-    assert abs(p.max(axis=1).mean() - right.mean()) <= 0.06
+    assert abs(p.max(axis=1).mean() - right.mean()) <= 0.08, "coarse; benchmarks/diagnose.py has the bar of 0.05"
