@@ -42,18 +42,20 @@ def in_the_run(predicted: np.ndarray, before: np.ndarray, after: np.ndarray, see
     if len(after) < FEWEST or any(np.ptp(values) == 0 for values in (predicted, before, after)):
         return None
     rng = np.random.default_rng(seed)
-    whole = _ranks(predicted, before, after)
+    whole = _correlations(*(values[None] for values in (predicted, before, after)))[0]
     rows = rng.integers(0, len(after), (DRAWS, len(after)))
-    drawn = np.array([_ranks(predicted[r], before[r], after[r]) for r in rows])
-    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    low, high = np.nanpercentile(_correlations(predicted[rows], before[rows], after[rows]), [2.5, 97.5], axis=0)
     return InTheRun(len(after), *((float(v), float(a), float(b)) for v, a, b in zip(whole, low, high, strict=True)))
 
 
-def _ranks(predicted: np.ndarray, before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
-    if any(np.ptp(values) == 0 for values in (predicted, before, after)):  # of a draw
-        return (np.nan,) * 3
-    mine, theirs = (float(stats.spearmanr(values, after)[0]) for values in (predicted, before))
-    return mine, theirs, mine - theirs
+def _correlations(predicted: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(draws, 3) rank correlations with `after` of the first two, and their difference; (draws, prompts) each."""
+    ranks = [stats.rankdata(values, axis=1) for values in (predicted, before, after)]
+    centred = [rank - rank.mean(1, keepdims=True) for rank in ranks]
+    with np.errstate(invalid="ignore"):  # a draw of equal values has none
+        unit = [values / np.linalg.norm(values, axis=1, keepdims=True) for values in centred]
+    mine, theirs = ((values * unit[2]).sum(1) for values in unit[:2])
+    return np.stack([mine, theirs, mine - theirs], 1)
 
 
 def sentences(found: InTheRun | None) -> list[str]:
