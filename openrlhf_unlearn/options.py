@@ -49,10 +49,12 @@ def add_options(parser: argparse.ArgumentParser, options: type) -> None:
         more = dict(field.metadata)
         flag, positional = more.pop("flag"), more.pop("positional")
         more = {**_reading(hints[field.name], field.default), **more}
+        needed = field.default is dataclasses.MISSING
+        told: dict[str, Any] = {} if needed else {"default": field.default}
         if positional:
-            parser.add_argument(field.name, **more)
+            parser.add_argument(field.name, **told, **more)
             continue
-        told = {"required": True} if field.default is dataclasses.MISSING else {"default": field.default}
+        told |= {"required": True} if needed else {}
         parser.add_argument(flag or f"--{field.name.replace('_', '-')}", dest=field.name, **told, **more)
 
 

@@ -70,6 +70,14 @@ def test_a_verb_takes_its_options_or_their_fields():
     assert doubled.__doc__ == "Twice tau."
 
 
+def test_a_place_that_may_stay_empty_has_its_default():
+    @dataclass(frozen=True)
+    class Goes:
+        folder: str = option("where it goes", "here", positional=True, nargs="?")
+
+    assert parsed(Goes) == Goes("here") and parsed(Goes, "there") == Goes("there")
+
+
 def test_a_required_flag_is_required():
     @dataclass(frozen=True)
     class Needs:

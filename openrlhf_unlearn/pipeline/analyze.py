@@ -18,10 +18,10 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.options import takes
-from openrlhf_unlearn.pipeline.complete import complete
+from openrlhf_unlearn.pipeline.complete import complete, diagnosed
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, as_json, atomic_path, update_summary, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, as_json, atomic_path, read_object, update_summary, write_json
 from openrlhf_unlearn.store.trust import allow_remote_code
 
 OPTIONS = AnalyzeOptions
@@ -81,12 +81,14 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
     from openrlhf_unlearn.report.page import write_page
 
     check_same_prompts(runs, options.compare)
+    _check_readable(runs)
     missing, labels = complete(runs, options)
     compared = runs if options.compare else ()
     material = Material(pooled, options.tau, options.easy, compared=compared, threshold=options.threshold)
     if options.output and labels:
         material.learnability = labels.table
         material.summary = {**material.summary, "classify": labels.summary}
+        material.causes = diagnosed(pooled, material)
     report = build(material, options, missing, options.figure_files, page(options).parent)
     write_page(page(options), report, material, live)
     if options.output:
@@ -97,6 +99,14 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
         if run is not runs[0]:
             _copy(runs[0].report.parent, run.report.parent)
     return report
+
+
+def _check_readable(runs: list[RunDir]) -> None:
+    """Raise UserError at what an evaluation says of itself and cannot be read, before anything is made anew."""
+    for run in runs:
+        for tag in run.evaluation_tags():
+            if run.evaluation_json(tag).exists():
+                read_object(run.evaluation_json(tag))
 
 
 def _copy(source: Path, target: Path) -> None:

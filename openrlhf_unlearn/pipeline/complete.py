@@ -12,6 +12,7 @@ from openrlhf_unlearn.errors import UserError, one_line
 from openrlhf_unlearn.evaluation import evaluate
 from openrlhf_unlearn.labels import classify, forecast
 from openrlhf_unlearn.probe import command as probe
+from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.options import AnalyzeOptions
@@ -144,6 +145,18 @@ def _causes(runs: Sequence[RunDir]) -> list[Missing]:
         command = shlex.join(["openrlhf-unlearn", "diagnose", *map(str, runs)])
         return [Missing("why prompts were not learned", str(error), command)]
     return []
+
+
+def diagnosed(runs: Sequence[RunDir], material: Material) -> Causes | None:
+    """The causes of `runs`, written nowhere; None where they cannot be diagnosed."""
+    from openrlhf_unlearn.causes.diagnosis import diagnose
+    from openrlhf_unlearn.pipeline.diagnose import known_models
+
+    try:
+        found = diagnose([run.path for run in runs], known_models(runs[0]))
+    except UserError:
+        return None
+    return Causes.of(found.table, found.summary, material)
 
 
 def _outdated(run: RunDir, options: AnalyzeOptions) -> list[Missing]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from openrlhf_unlearn.causes import UNDECIDED
 from openrlhf_unlearn.store.run_dir import CAUSES, RunDir, read_object, read_table
@@ -38,10 +39,14 @@ class Causes:
     def read(cls, run: RunDir, material) -> "Causes | None":
         if not (run.causes.exists() and run.causes_json.exists()):
             return None
-        table = read_table(run.causes)
+        return cls.of(read_table(run.causes), read_object(run.causes_json), material)
+
+    @classmethod
+    def of(cls, table: pa.Table, summary: dict, material) -> "Causes | None":
+        """None where every prompt of the diagnosis was learned since."""
         rows = material.rows_of(table.column("prompt_id")).tolist()
         place = {row: i for i, row in enumerate(rows) if row >= 0 and material.groups[row] in NOT_LEARNED}
-        return cls(table.to_pylist(), place, read_object(run.causes_json), material.size) if place else None
+        return cls(table.to_pylist(), place, summary, material.size) if place else None
 
     @cached_property
     def cause(self) -> np.ndarray:
