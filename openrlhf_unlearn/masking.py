@@ -45,6 +45,22 @@ def remember(value: str | None) -> None:
         _remembered.add(value)
 
 
+class Secret(str):
+    """A secret that works as the text it is and does not show in the print of what holds it."""
+
+    def __repr__(self) -> str:
+        return repr(MASK)
+
+
+def hide(namespace) -> None:
+    """Make the secrets in a configuration, a namespace of namespaces, such that its print does not show them."""
+    for name, value in vars(namespace).items():
+        if hasattr(value, "__dict__"):
+            hide(value)
+        elif isinstance(value, str) and (is_secret(name) or mask_text(value) != value):
+            setattr(namespace, name, Secret(value))
+
+
 def mask_values(text: str) -> str:
     """`text` without the secrets that this process was given; for texts of models, in which nothing else may change."""
     return _without(text, known())

@@ -1,13 +1,14 @@
 """What is a secret and what is none: by name, by place, by value."""
 
 import json
+import pickle
 import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrlhf_unlearn.masking import MASK, is_secret, mask_text, mask_values, masked, remember
+from openrlhf_unlearn.masking import MASK, hide, is_secret, mask_text, mask_values, masked, remember
 
 SECRET = "S3cr3tValue99"
 
@@ -123,3 +124,15 @@ def test_masking_twice_is_masking_once(value):
 def test_a_long_word_takes_no_longer_than_its_length_asks(text):
     """The square of it was minutes for one long response: this test then does not end."""
     assert mask_text(text) == text
+
+
+def test_a_configuration_is_printed_without_its_secrets_and_they_still_work():
+    from types import SimpleNamespace
+
+    wandb = SimpleNamespace(key="0123456789abcdef", project="p")
+    args = SimpleNamespace(wandb=wandb, url="https://me:pass1word@x.invalid/", data=SimpleNamespace(input_key="prompt"))
+    hide(args)
+    assert "0123456789abcdef" not in repr(args) and "pass1word" not in repr(args)
+    assert "project='p'" in repr(args) and "input_key='prompt'" in repr(args)
+    assert args.wandb.key == "0123456789abcdef" and args.url.startswith("https://me:")
+    assert pickle.loads(pickle.dumps(args.wandb.key)) == args.wandb.key

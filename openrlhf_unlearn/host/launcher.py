@@ -21,7 +21,7 @@ from typing import Protocol
 
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.machine.surroundings import settle
-from openrlhf_unlearn.masking import mask_text, masked
+from openrlhf_unlearn.masking import hide, mask_text, masked
 
 PLUGIN_GROUP = "openrlhf.plugins"
 HOST_LAUNCHER = "openrlhf.cli.train_ppo_ray"
@@ -93,6 +93,7 @@ def _join_host(plugins: list[Plugin], argv: list[str], dry_run: bool) -> None:
             plugin.check(nested, argv)
             if not dry_run:
                 plugin.configure(nested, argv)
+        hide(nested)  # the host prints its whole configuration
         return nested
 
     argparse.ArgumentParser.parse_args = parse_args
