@@ -97,7 +97,8 @@ def _appear(made: Path, out: Path) -> None:
 
 def regrade_into(shadow: RunDir, run_dir: RunDir, options: RegradeOptions) -> dict:
     """Write `shadow`, the run with new verdicts, and return what changes (the summary's "regrade")."""
-    labels = dict(zip(*(read_table(run_dir.prompts)[name].to_pylist() for name in ("prompt_id", "label")), strict=True))
+    prompts = read_table(run_dir.prompts, ["prompt_id", "label"])  # once: another command may add to it meanwhile
+    labels = dict(zip(prompts.column(0).to_pylist(), prompts.column(1).to_pylist(), strict=True))
     _copy_rest(run_dir, shadow)
     how = {"workers": options.workers, "timeout_s": options.timeout_s}
     with load_grader(options.answer_format, **how) as grader, load_grader("lenient", **how) as lenient:
