@@ -5,7 +5,6 @@ right answer in `new_label`, which holds the proposed one), drop or keep; an emp
 """
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -105,8 +104,3 @@ def _with_label(row: dict, label_key: str, label: str) -> dict:
     head, _, rest = label_key.partition(".")
     inner = get(row, head)
     return {**row, head: _with_label(dict(inner), rest, label)}
-
-
-def write_jsonl(path: Path, rows: list[dict]) -> None:
-    with atomic_path(path) as aside:
-        aside.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

@@ -17,12 +17,11 @@ import sys
 
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.cli.help_text import Formatter
-from openrlhf_unlearn.cli.verbs import VERBS
+from openrlhf_unlearn.cli.verbs import VERBS, add_flags, given
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.evaluation.leaving import Terminated, nothing_outlives
 from openrlhf_unlearn.machine.surroundings import Plain, settle
 from openrlhf_unlearn.masking import mask_text
-from openrlhf_unlearn.options import add_options, read_options
 
 MAY_BE_EMPTY = ("--input-template", "--columns")
 
@@ -57,13 +56,13 @@ def main(argv: list[str] | None = None) -> int:
 def _run(argv: list[str], verb: str | None) -> int:
     args = _parse(argv, verb)
     module = importlib.import_module(VERBS[args.verb][0])
-    given = read_options(module.OPTIONS, args) if hasattr(module, "OPTIONS") else args
+    options = given(module, args)
     if verb == "train" or sys.stdout is None:  # the host's own log, in its own colours; or nobody reads
-        return module.run(given) or 0
+        return module.run(options) or 0
     # What the demo starts is the user's browser; a launch sees to its own processes.
     alone = contextlib.nullcontext() if verb == "demo" else nothing_outlives()
     with alone, contextlib.redirect_stdout(Plain(sys.stdout)) as stdout:
-        code = module.run(given) or 0
+        code = module.run(options) or 0
         stdout.flush()  # here, where a pipe or a disk that takes no more is told in a line
         return code
 
@@ -83,10 +82,7 @@ def _parse(argv: list[str], chosen: str | None) -> argparse.Namespace:
         if verb == chosen:
             described = importlib.import_module(module)
             sub.description = described.__doc__
-            if hasattr(described, "OPTIONS"):
-                add_options(sub, described.OPTIONS)
-            else:
-                described.add_arguments(sub)
+            add_flags(described, sub)
     args = parser.parse_args(argv)
     if chosen != "train":
         _check_words(argv)

@@ -11,25 +11,21 @@ import argparse
 import importlib
 import sys
 
-from openrlhf_unlearn.cli.verbs import VERBS
+from openrlhf_unlearn.cli.verbs import VERBS, add_flags, given
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.host.flags import MODULES, StrictParser, check_launch, shown
 from openrlhf_unlearn.masking import masked
-from openrlhf_unlearn.options import add_options, read_options
 
 
 def check_verb(words: list[str]) -> argparse.Namespace:
-    """The parsed words of a verb of our own command line . Raises UsageError at the first that is wrong."""
+    """The parsed words of a verb of our own command line. Raises UsageError at the first that is wrong."""
     if not words or words[0] not in VERBS:
         raise UsageError(f"{' '.join(words[:1])!r} is no verb; choose of {', '.join(VERBS)}")
     parser = StrictParser(allow_abbrev=False)
     module = importlib.import_module(VERBS[words[0]][0])
-    if not hasattr(module, "OPTIONS"):
-        module.add_arguments(parser)
-        return parser.parse_args(words[1:])
-    add_options(parser, module.OPTIONS)
+    add_flags(module, parser)
     args = parser.parse_args(words[1:])
-    read_options(module.OPTIONS, args)
+    given(module, args)
     return args
 
 

@@ -73,8 +73,9 @@ class Visit:
 
     @property
     def group(self) -> Group:
+        plain = len(self.plain)
         rollouts = (
-            Rollout(judgement.signal, payload, judged=judgement.positive, hinted=i >= len(self.plain))
+            Rollout(judgement.signal, payload, judged=judgement.positive, hinted=i >= plain)
             for i, (judgement, payload) in enumerate(zip(self.judgements, self.payloads, strict=True))
         )
         return Group(self.prompt.id, tuple(rollouts))

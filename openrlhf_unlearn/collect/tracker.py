@@ -33,20 +33,21 @@ class Sampled:
 
 
 def reward_row(prompt_id: str, rewards: list[float], positive: list[bool], processed: bool, **columns) -> dict:
-    """One row of `rewards/`; the standard deviation is the population's."""
+    """One row of `rewards/` as training writes it."""
+    counted_here = {"n_replayed": 0, "n_no_answer": 0, "n_timeout": 0, "n_error": 0}
+    return {**rewards_of(prompt_id, rewards, sum(positive), processed), **counted_here, **columns}
+
+
+def rewards_of(prompt_id: str, rewards: list[float], n_positive: int, processed: bool) -> dict:
+    """What a row of `rewards/` says of any framework's rollouts; the standard deviation is the population's."""
     return {
         "prompt_id": prompt_id,
         "processed": processed,
         "n": len(rewards),
-        "n_positive": sum(positive),
-        "pass_rate": statistics.fmean(positive),
+        "n_positive": n_positive,
+        "pass_rate": n_positive / len(rewards),
         "mean_reward": statistics.fmean(rewards),
         "std_reward": statistics.pstdev(rewards),
-        "n_replayed": 0,
-        "n_no_answer": 0,
-        "n_timeout": 0,
-        "n_error": 0,
-        **columns,
     }
 
 

@@ -1,12 +1,12 @@
 """What rollouts become in a run directory: rewards by step and prompt, some of their texts, or one evaluation."""
 
-import statistics
 from collections import defaultdict
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from openrlhf_unlearn.collect.tracker import rewards_of
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.settings import now
 from openrlhf_unlearn.exchange.formats import FORMATS, Rollout
@@ -53,7 +53,7 @@ def import_training(run_dir: RunDir, options: ImportOptions, rollouts, reader: R
         for (step, name, processed), group in groups.items():
             rewards = [reward for reward, _ in group]
             n_positive = sum(rule.positive(*one) for one in group)
-            steps[step].append(_reward_row(name, rewards, n_positive, processed))
+            steps[step].append(rewards_of(name, rewards, n_positive, processed))
         sampled = sum(len(group) for (_, _, processed), group in groups.items() if not processed)
         _finish(run_dir, options, prompts, rule)
         for step, rows in sorted(steps.items()):
@@ -69,18 +69,6 @@ def import_training(run_dir: RunDir, options: ImportOptions, rollouts, reader: R
 def _keep(spool: Spool, key, name: str, sample: int, rollout: Rollout) -> None:
     size = len(rollout.response or "")
     spool.add(key, (name, sample, rollout.response, rollout.reward, rollout.positive), size)
-
-
-def _reward_row(name: str, rewards: list[float], n_positive: int, processed: bool) -> dict:
-    return {
-        "prompt_id": name,
-        "processed": processed,
-        "n": len(rewards),
-        "n_positive": n_positive,
-        "pass_rate": n_positive / len(rewards),
-        "mean_reward": statistics.fmean(rewards),
-        "std_reward": statistics.pstdev(rewards),
-    }
 
 
 def _judged(table: pa.Table, rule: Rule, schema: pa.Schema, step: int | None = None) -> pa.Table:

@@ -24,9 +24,9 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions import flags
-from openrlhf_unlearn.interventions.mixtures import write_jsonl, write_mixtures, write_originals
+from openrlhf_unlearn.interventions.mixtures import write_mixtures, write_originals
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, write_json, write_jsonl
 from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run, check_run
 
 

@@ -4,18 +4,13 @@ import json
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.run_dir import atomic_path
+from openrlhf_unlearn.store.run_dir import write_jsonl
 
 MIXTURES = {
     "original_similar": ("originals", "similar"),
     "original_subproblems": ("originals", "subproblems"),
     "original_similar_subproblems": ("originals", "similar", "subproblems"),
 }
-
-
-def write_jsonl(path: Path, rows: list[dict]) -> None:
-    with atomic_path(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as lines:
-        lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def read_jsonl(path: Path) -> list[dict]:

@@ -55,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def make(args: argparse.Namespace) -> int:
-    from openrlhf_unlearn.interventions.mixtures import write_jsonl
     from openrlhf_unlearn.interventions.questions import load_questions
+    from openrlhf_unlearn.store.run_dir import write_jsonl
 
     wanted = {group: getattr(args, group) for group in ("unlearnable", "learnable", "easy")}
     if min(wanted.values()) < 0 or not sum(wanted.values()) or args.attempts < 1:

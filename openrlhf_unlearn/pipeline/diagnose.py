@@ -23,7 +23,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, read_summary, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, read_summary, read_table, write_jsonl
 from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
 
 
@@ -186,7 +186,7 @@ def export(table, run: RunDir, path: Path | None) -> None:
 def mend(args: argparse.Namespace) -> int:
     if len(args.runs) != 1 or not args.output:
         raise UsageError("--decisions FILE needs one RUN (or audit folder) and --output FILE.jsonl")
-    from openrlhf_unlearn.causes.review import mended, write_jsonl
+    from openrlhf_unlearn.causes.review import mended
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
     run, decided = RunDir.open(args.runs[0]), read_decided(args.decisions)

@@ -20,8 +20,6 @@ from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_json, read_table, write_json
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, allow_remote_code, remote_code, why_not_loaded
 
-K = 8  # rollouts that train a prompt where run.json does not say (paper)
-
 
 @dataclass(frozen=True)
 class ProbeOptions:
@@ -209,11 +207,12 @@ def _finish(run_dir: RunDir, name: str, sample, gradients, facts: dict) -> dict:
     """Analyse, and write probe.json last."""
     from openrlhf_unlearn.evaluation.settings import now, versions
     from openrlhf_unlearn.probe.analysis import analyse
+    from openrlhf_unlearn.probe.rollouts import rollouts_that_train
 
     if "correct" not in gradients:
         raise UserError(f"all {len(facts['left_out'])} gradients are not finite; try --dtype float32")
     started = time.monotonic()
-    k = (_config(run_dir).get("rollout") or {}).get("n_samples_per_prompt") or K
+    k = rollouts_that_train(run_dir)
     numbers = analyse(run_dir, name, gradients, sample.groups, sample.pass_rate, sample.weight, k)
     size = run_dir.gradients(name).stat().st_size
     result = {

@@ -20,6 +20,7 @@ from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts, read_table
 CLASSES = ("correct", "incorrect")
 _UNGRADED = ("bad_label", "error")
 HARD = 0.1  # share of correct rollouts below which a prompt is hard (paper, section 3)
+K = 8  # rollouts that train a prompt where run.json does not say (paper)
 HARD_SHARE = 0.75  # of the prompts that are probed; the question is about these
 
 
@@ -34,6 +35,10 @@ class Sample:
     pass_rate: dict[str, float]
     origin: str
     weight: dict[str, float]
+
+
+def rollouts_that_train(run: RunDir) -> int:
+    return ((run.config().get("args") or {}).get("rollout") or {}).get("n_samples_per_prompt") or K
 
 
 def choose(

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -264,6 +264,11 @@ def write_json(path: Path, value) -> None:
     """Write `value` without the secrets that it may hold."""
     with atomic_path(path) as aside:
         aside.write_text(as_json(masked(value)) + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def write_jsonl(path: Path, rows: Iterable[dict]) -> None:
+    with atomic_path(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as lines:
+        lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def as_json(value, margin: str = "\n") -> str:

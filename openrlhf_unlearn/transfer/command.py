@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.probe.rollouts import HARD, source
+from openrlhf_unlearn.probe.rollouts import HARD, rollouts_that_train, source
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_table
 from openrlhf_unlearn.store.trust import add_remote_code
 from openrlhf_unlearn.transfer.in_the_run import in_the_run, predicted_change
-from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollouts, rollouts_that_train
+from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollouts
 from openrlhf_unlearn.transfer.output import write
 from openrlhf_unlearn.transfer.predict import transfer_map
 from openrlhf_unlearn.transfer.vectors import OBJECTIVES, Vectors, vectors
@@ -124,7 +124,8 @@ def short_trainings(run: RunDir, probe: str, found: Vectors, clusters: dict[str,
     table = source(run, settings["tag"], settings["training_rollouts"])
     every = (0, None, settings["max_rollouts"], settings["seed"], None)
     sample = choose_rollouts(run, table, load_tokenizer(name), model.config.get_text_config().vocab_size, *every)
-    rollouts = [r for r in sample.rollouts if r.id in set(found.ids)]
+    probed = set(found.ids)
+    rollouts = [rollout for rollout in sample.rollouts if rollout.id in probed]
     prompts = read_table(run.prompts, ["prompt_id", "prompt"])
     texts = dict(zip(prompts.column(0).to_pylist(), prompts.column(1).to_pylist(), strict=True))
     recipe = Recipe(args.steps, args.batch, args.lr, args.optimiser, args.rollouts, settings["temperature"])

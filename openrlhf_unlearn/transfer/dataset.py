@@ -1,11 +1,10 @@
 """`transfer --for`: the chosen data set and its two controls, as files."""
 
-import json
 from pathlib import Path
 
+from openrlhf_unlearn.collect.selection import read_ids
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_table
-from openrlhf_unlearn.transfer.inputs import target_ids
+from openrlhf_unlearn.store.run_dir import RunDir, read_table, write_jsonl
 from openrlhf_unlearn.transfer.vectors import Vectors
 
 
@@ -13,7 +12,7 @@ def choose(run: RunDir, found: Vectors, facts: dict, args) -> int:
     """Write chosen.jsonl, random.jsonl and nearest.jsonl into --output."""
     from openrlhf_unlearn.transfer.choose import choose_rows
 
-    wanted = set(target_ids(args.targets))
+    wanted = read_ids(args.targets)
     place = {name: i for i, name in enumerate(found.ids)}
     targets = [name for name in found.ids if name in wanted]
     if not targets:
@@ -35,14 +34,8 @@ def choose(run: RunDir, found: Vectors, facts: dict, args) -> int:
     made = choose_rows(pool, feel, texts, [prompts[name]["prompt"] for name in targets], args.budget, args.seed)
     args.output.mkdir(parents=True, exist_ok=True)
     for kind in ("chosen", "random", "nearest"):
-        lines = [json.dumps({**rows[i], "score": made.score[i]}, ensure_ascii=False) for i in getattr(made, kind)]
-        write_lines(args.output / f"{kind}.jsonl", lines)
+        write_jsonl(args.output / f"{kind}.jsonl", ({**rows[i], "score": made.score[i]} for i in getattr(made, kind)))
     left = f"; only {len(made.chosen)} of {len(rows)} are predicted to help" if len(made.chosen) < args.budget else ""
     print(f"{args.output}/chosen.jsonl: {len(made.chosen)} rows for {len(targets)} prompts{left}")
     print("random.jsonl and nearest.jsonl beside it are controls of equal size")
     return 0
-
-
-def write_lines(path: Path, lines: list[str]) -> None:
-    with atomic_path(path) as aside:
-        aside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

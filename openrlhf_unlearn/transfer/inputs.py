@@ -6,15 +6,13 @@ import numpy as np
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.probe.rollouts import source
-from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts, read_json, read_table
+from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts
 from openrlhf_unlearn.transfer.clusters import by_datasource, by_file, by_gradients
 from openrlhf_unlearn.transfer.vectors import Vectors
 
-K = 8  # rollouts that train a prompt where run.json does not say (paper)
-
 
 def default_probe(run: RunDir) -> str:
-    names = sorted(path.parent.name for path in run.path.glob("probes/*/probe.json"))
+    names = run.probe_tags()
     if "initial" in names:
         return "initial"
     if len(names) == 1:
@@ -38,10 +36,6 @@ def of_rollouts(run: RunDir, settings: dict) -> tuple[dict[str, float], dict[str
     return rates, lengths
 
 
-def rollouts_that_train(run: RunDir) -> int:
-    return ((run.config().get("args") or {}).get("rollout") or {}).get("n_samples_per_prompt") or K
-
-
 def clustered(run: RunDir, found: Vectors, by_class: dict, args) -> tuple[Vectors, dict[str, str]]:
     """The vectors that the map is made of, and each prompt's cluster."""
     if args.clusters == "datasource":
@@ -52,14 +46,3 @@ def clustered(run: RunDir, found: Vectors, by_class: dict, args) -> tuple[Vector
         raise UsageError("--clusters gradients goes with --objective likelihood only")
     names, unseen = by_gradients(by_class["correct"], args.seed)
     return Vectors(found.ids, unseen, unseen, False), dict(zip(found.ids, names, strict=True))
-
-
-def target_ids(spec: str) -> list[str]:
-    """Prompt ids from a JSON list, or those of a group: FILE.parquet:GROUP."""
-    path, _, group = spec.rpartition(":")
-    if path.endswith(".parquet"):
-        return [row["prompt_id"] for row in read_table(Path(path)).to_pylist() if row["group"] == group]
-    found = read_json(Path(spec))
-    if not isinstance(found, list):
-        raise UserError(f"--for {spec}: wanted a JSON list of prompt ids")
-    return list(map(str, found))

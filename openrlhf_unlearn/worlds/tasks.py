@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.store.run_dir import atomic_path
+from openrlhf_unlearn.store.run_dir import write_jsonl
 
 MOST_DRAWS = 20  # for each prompt wanted, before a task is taken to have no more different ones
 
@@ -59,8 +59,7 @@ def run(args: argparse.Namespace) -> int:
     if repeated := [task.name for i, task in enumerate(tasks) if task.name in [t.name for t in tasks[:i]]]:
         raise UsageError(f"two tasks are called {repeated[0]!r}; give one another name: NAME={repeated[0]}:…")
     rows = [row for task in tasks for row in rows_of(task, args.size, args.seed, args.shots)]
-    with atomic_path(args.output) as aside:
-        aside.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    write_jsonl(args.output, rows)
     print(f"{args.output}: {len(rows)} prompts of {len(tasks)} tasks; grade them with the answer format reasoning_gym")
     return 0
 

@@ -1,7 +1,6 @@
 """Writes the built-in world: the warmed-up model, its prompts and their planted truth, all at once or not at all."""
 
 import dataclasses
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -99,8 +98,7 @@ def _truth(problems: list[Problem]) -> pa.Table:
 
 def _write_jsonl(path: Path, problems: list[Problem]) -> None:
     rows = ({"prompt": p.prompt, "label": p.label, "datasource": DATASOURCE} for p in problems)
-    with run_dir.atomic_path(path) as aside:
-        aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    run_dir.write_jsonl(path, rows)
 
 
 def _mean(problems: list[Problem], rates: list[float], kind: str, name: str) -> float:

@@ -8,12 +8,12 @@ rewards that nobody can read; later ones are warned of once, and nothing more is
 
 import atexit
 import os
-import statistics
 import warnings
 from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 
+from openrlhf_unlearn.collect.tracker import rewards_of
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.settings import now
 from openrlhf_unlearn.exchange.formats.base import Rollout
@@ -142,17 +142,7 @@ class LiveWriter:
         return read_table(path).drop(["step"]).to_pylist() if path.exists() else []
 
     def _row(self, name: str, group: list[Rollout]) -> dict:
-        rewards = [rollout.reward for rollout in group]
-        n_positive = sum(map(self._positive, group))
-        return {
-            "prompt_id": name,
-            "processed": False,
-            "n": len(rewards),
-            "n_positive": n_positive,
-            "pass_rate": n_positive / len(rewards),
-            "mean_reward": statistics.fmean(rewards),
-            "std_reward": statistics.pstdev(rewards),
-        }
+        return rewards_of(name, [rollout.reward for rollout in group], sum(map(self._positive, group)), False)
 
     def _write_texts(self, step: int, groups: dict[str, list[Rollout]]) -> None:
         rows = self._written("rollouts", step)

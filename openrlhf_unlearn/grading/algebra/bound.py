@@ -1,7 +1,16 @@
 """What belongs together, made explicit before the parser sees it: degrees, fractions, binomials, arguments."""
 
+from collections.abc import Callable
+
 from openrlhf_unlearn.grading.algebra.numbers import number
 from openrlhf_unlearn.grading.formula.nodes import Node, Nodes
+
+
+def _inside(node: Node, bound: Callable[[Nodes], Nodes]) -> Node:
+    """The node with its arguments bound in the same way, but for those of environments and symbols."""
+    if not node.args or node.kind in ("env", "sym"):
+        return node
+    return Node(node.kind, node.text, tuple(map(bound, node.args)))
 
 
 def degrees_bound(nodes: Nodes) -> Nodes:
@@ -11,10 +20,8 @@ def degrees_bound(nodes: Nodes) -> Nodes:
         if node.kind == "deg" and out and out[-1].kind in ("num", "let"):
             per = Node("frac", "frac", ((out.pop(), Node("sym", "pi")), (Node("num", "180"),)))
             out.append(per)
-        elif node.args and node.kind not in ("env", "sym"):
-            out.append(Node(node.kind, node.text, tuple(map(degrees_bound, node.args))))
         else:
-            out.append(node)
+            out.append(_inside(node, degrees_bound))
     return tuple(out)
 
 
@@ -26,16 +33,12 @@ def fractions_bound(nodes: Nodes) -> Nodes:
     out: list[Node] = []
     i = 0
     while i < len(nodes):
-        node = nodes[i]
-        if node.args and node.kind not in ("env", "sym"):
-            node = Node(node.kind, node.text, tuple(map(fractions_bound, node.args)))
+        node = _inside(nodes[i], fractions_bound)
         if (
             [n.kind for n in nodes[i + 1 : i + 3]] == ["op", "num"]
             and (node.kind in ("num", "sqrt") or node == _PI)
             and nodes[i + 1].text == "/"
-            and not (
-                i + 3 < len(nodes) and nodes[i + 3].kind in ("sup",) or i + 3 < len(nodes) and nodes[i + 3].text == "!"
-            )
+            and not any(n.kind == "sup" or n.text == "!" for n in nodes[i + 3 : i + 4])
             and not (out and out[-1].kind == "op" and out[-1].text == "/")
             and not (out and out[-1].kind == "fn")
         ):
@@ -79,9 +82,7 @@ def functions_bound(nodes: Nodes) -> Nodes:
     out: list[Node] = []
     i = 0
     while i < len(nodes):
-        node = nodes[i]
-        if node.args and node.kind not in ("env", "sym"):
-            node = Node(node.kind, node.text, tuple(map(functions_bound, node.args)))
+        node = _inside(nodes[i], functions_bound)
         out.append(node)
         i += 1
         if node.kind != "fn":
