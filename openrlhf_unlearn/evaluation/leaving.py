@@ -14,18 +14,27 @@ class Terminated(SystemExit):
     """SIGTERM, as an exception, so that what is open is closed on the way out."""
 
 
+_heard: list[Terminated] = []  # one a SIGTERM
+
+
 @contextmanager
 def nothing_outlives() -> Iterator[None]:
     """End all processes that this one started in the block, theirs too, if they are left when it ends, however it ends.
 
-    What was there before stays, with whatever it starts: a Ray of the caller's, for example.
+    What was there before stays, with whatever it starts: a Ray of the caller's, for example. Raises Terminated after
+    SIGTERM, also where a library made something else of it: a wait in Ray's own code makes it `SystemExit(1)`.
     """
     me = psutil.Process()
     before = set(me.children())
     handler = signal.getsignal(signal.SIGTERM)
     hear_sigterm()
+    heard = len(_heard)
     try:
         yield
+    except BaseException:
+        if len(_heard) > heard:
+            raise _heard[-1] from None
+        raise
     finally:
         end([child for child in me.children() if child not in before and not _is_tracker(child)])
         if _in_main_thread() and handler is not None:  # None: not Python's
@@ -44,7 +53,8 @@ def _in_main_thread() -> bool:
 
 
 def _terminate(number: int, frame) -> None:
-    raise Terminated(128 + number)
+    _heard.append(Terminated(128 + number))
+    raise _heard[-1]
 
 
 def _is_tracker(process: psutil.Process) -> bool:
