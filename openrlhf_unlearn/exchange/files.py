@@ -8,6 +8,8 @@ import csv
 import glob
 import io
 import json
+import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,15 +36,20 @@ def find_files(source: str, patterns: tuple[str, ...]) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        found = sorted(p for p in map(Path, glob.glob(source, recursive=True)) if p.is_file())
+        found = sorted(p for p in map(Path, glob.glob(source, recursive=True)) if _is_file(p))
         if not found:
             raise UserError(f"{source}: no file {patterns[0]} there; give the file, its folder or a glob")
         return found
     for pattern in patterns:
-        found = {p for end in ("", *COMPRESSED) for p in path.glob(pattern + end) if p.is_file()}
+        found = {p for end in ("", *COMPRESSED) for p in path.glob(pattern + end) if _is_file(p)}
         if found:  # a file that is being compressed is there twice
             return sorted(path for path in found if path.suffix not in COMPRESSED or path.with_suffix("") not in found)
     raise UserError(f"{source}: no file {' or '.join(patterns)} there; give the file, its folder or a glob")
+
+
+def _is_file(path: Path) -> bool:
+    """Also a link to a file that is gone: reading it says so, where passing over it would hide a step."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def plain_name(path: Path) -> str:
@@ -50,8 +57,11 @@ def plain_name(path: Path) -> str:
     return path.stem if path.suffix in COMPRESSED else path.name
 
 
-def rows_of(path: Path) -> Iterator[Row]:
-    """Every row of a file. Raises UserError that names the file and the row which cannot be read."""
+def rows_of(path: Path, growing: bool = False) -> Iterator[Row]:
+    """Every row of a file; of one that is `growing`, without the line of JSON that is not yet written to its end.
+
+    Raises UserError that names the file and the row which cannot be read.
+    """
     suffix = Path(plain_name(path)).suffix
     try:
         with path.open("rb") as file:
@@ -64,7 +74,7 @@ def rows_of(path: Path) -> Iterator[Row]:
             yield from _zip_of_json(path)
         else:
             with _text(path, start) as lines:
-                yield from (_csv if suffix in (".csv", ".tsv") else _json)(path, lines)
+                yield from _csv(path, lines) if suffix in (".csv", ".tsv") else _json(path, lines, growing)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
@@ -86,7 +96,7 @@ def _text(path: Path, start: bytes) -> Iterator[io.TextIOWrapper]:
         yield io.TextIOWrapper(raw, encoding=encoding, newline="\n")
 
 
-def _json(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
+def _json(path: Path, lines: io.TextIOWrapper, growing: bool) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
         if number == 1 and _begins_list(line):
             yield from _json_list(path, line + lines.read())
@@ -94,6 +104,8 @@ def _json(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
+                if growing and not line.endswith("\n"):
+                    return
                 if number > 1 or not (rest := lines.read()):
                     raise UserError(f"{path}: line {number} is not JSON ({error.msg}); fix or remove it") from None
                 row = _document(path, line + rest, error)
@@ -153,6 +165,12 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 def _torch(path: Path) -> Iterator[Row]:
     """What torch.save wrote, without running any code that the file may bring."""
+    with warnings.catch_warnings(action="ignore"):  # of torch's own import, and of old pickles
+        value = _load_torch(path)
+    yield "the file", value
+
+
+def _load_torch(path: Path):
     try:
         import numpy as np
         import torch
@@ -162,20 +180,21 @@ def _torch(path: Path) -> Iterator[Row]:
     arrays += [type(np.dtype(name)) for name in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "bool")]
     try:
         with torch.serialization.safe_globals(arrays):
-            value = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken archive, or one whose objects only their own program can make
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        text = str(error) or type(error).__name__
+        said = re.search(r".*\bunsupported\b.*", text, re.IGNORECASE)  # torch's advice stands around it
+        reason = said[0] if said else text.splitlines()[0]
         raise UserError(
             f"{path} cannot be loaded without running code from it ({reason[:120]}); save plain dicts and lists"
         ) from None
-    yield "the file", value
 
 
 def _zip_of_json(path: Path) -> Iterator[Row]:
     """Every JSON file of an archive, as inspect's `.eval` logs are; where a row stands is the file's name there."""
     try:
         with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
+            for name in sorted(set(archive.namelist())):  # one that was written again is there twice
                 if name.endswith(".json"):
                     yield name, json.loads(archive.read(name))
     except (zipfile.BadZipFile, json.JSONDecodeError, NotImplementedError) as error:

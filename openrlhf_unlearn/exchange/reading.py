@@ -15,6 +15,7 @@ from openrlhf_unlearn.exchange.values import (
     as_text,
     as_truth,
     is_messages,
+    split_messages,
     untyped,
 )
 from openrlhf_unlearn.store.nested import get, has
@@ -34,7 +35,7 @@ class Reader:
 
     def read(self, path: Path) -> Iterator[Rollout]:
         """The rollouts of one file. Raises UserError that names file and row."""
-        rows = self.form.rows(path)
+        rows = self._rows(path)
         if self.form.once:
             rows = self._unless_repeated(path, list(rows))
         step_of_file, processed = self.form.step_of(path), self.form.processed(path)
@@ -62,6 +63,20 @@ class Reader:
                 if processed or row.get("_processed"):
                     rollout = _processed(rollout)
                 yield rollout
+
+    def _rows(self, path: Path) -> Iterator[tuple[str, object]]:
+        """Raises UserError where a row is of another make than the format's module expects."""
+        rows, where = self.form.rows(path), "its beginning"
+        while True:
+            try:
+                where, row = next(rows)
+            except StopIteration:
+                return
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise UserError(
+                    f"{path}: what follows {where} is not as {self.form.name} writes it ({error}); fix or remove it"
+                ) from error
+            yield where, row
 
     def _unless_repeated(self, path: Path, rows: list) -> list:
         step = self.form.step_of(path)
@@ -95,10 +110,13 @@ class Reader:
     def _expand(self, path: Path, where: str, row: dict, wanted: dict) -> Iterator[dict]:
         """The row itself, or, where its rewards are a list, a row for each of them."""
         rewards = get(row, wanted["reward"])
+        response = wanted.get("response")
         if not isinstance(rewards, list):
+            if rewards is not None and _is_texts(answers := get(row, response)):
+                raise UserError(f"{path}: {where} has {len(answers)} responses in {response!r}, but one reward")
             yield row
         elif self.form.token_rewards:
-            yield {**row, wanted["reward"]: sum(rewards) if rewards else None}
+            yield {**row, wanted["reward"]: _total(rewards)}
         else:
             n, lists = len(rewards), {}
             for name, column in wanted.items():
@@ -106,7 +124,10 @@ class Reader:
                 whole = is_messages(value) or (name in ("prompt", "response") and _is_tokens(value))
                 if isinstance(value, list) and len(value) == n and not whole:
                     lists[column] = value
-            response = wanted.get("response")
+            if not {wanted.get("prompt"), wanted.get("id")} & lists.keys():  # then a list is one prompt's label, whole
+                labels = lists.get(wanted.get("label"), [])
+                if any(label != labels[0] for label in labels):
+                    del lists[wanted["label"]]
             if n > 1 and response not in lists and get(row, response) is not None:
                 raise UserError(f"{path}: {where} has {n} rewards, but not as many responses in {response!r}")
             for i in range(n):
@@ -137,12 +158,16 @@ class Reader:
             ) from None
         if "id" in wanted and name in NOTHING and has(row, wanted["id"]):
             raise _Wrong(f"no value in {wanted['id']!r}; every row must name its prompt")
-        prompt = self._text(row, wanted.get("prompt"))
+        asked, answered = get(row, wanted.get("prompt")), get(row, wanted.get("response"))
+        alone = "response" not in wanted or not has(row, wanted["response"])
+        if alone and is_messages(asked) and asked[-1].get("role") == "assistant":
+            asked, answered = split_messages(asked)  # a whole conversation in one column
+        prompt = self._text(asked)
         if prompt is None and name is None and reward is not None:
             raise _Wrong(f"no prompt in {wanted.get('prompt')!r}")
         return Rollout(
             prompt,
-            self._text(row, wanted.get("response")),
+            self._text(answered),
             reward,
             label,
             self._step(get(row, wanted.get("step")), step_of_file),
@@ -150,8 +175,7 @@ class Reader:
             positive=as_truth(get(row, wanted.get("positive"))) if wanted.get("positive") else None,
         )
 
-    def _text(self, row: dict, column: str | None) -> str | None:
-        value = get(row, column)
+    def _text(self, value) -> str | None:
         return self.decode(value) if self.decode and _is_tokens(value) else as_text(value)
 
     def _step(self, step, of_file: int | None) -> int | None:
@@ -193,6 +217,19 @@ def _overlap(before: list[dict], now: list[dict]) -> int:
 
     longest = range(min(len(before), len(now)), (len(before) - 1) // 2, -1)
     return next((n for n in longest if before[-n:] == now[:n] and (n == len(before) or whole_groups(n))), 0)
+
+
+def _total(rewards: list) -> float | list | None:
+    """The sum over a rollout's tokens; None where one has no reward, the list itself where one is no number."""
+    try:
+        numbers = list(map(as_number, rewards))
+    except (TypeError, ValueError):
+        return rewards
+    return sum(numbers) if numbers and None not in numbers else None
+
+
+def _is_texts(value) -> bool:
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(text, str) for text in value)
 
 
 def _is_tokens(value) -> bool:

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import pickle
+import warnings
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -80,6 +83,29 @@ def test_torch_files_are_loaded_without_running_their_code(tmp_path):
     assert not touched.exists()
 
 
+def test_a_bare_pickle_is_one_line_without_a_word_of_torch(tmp_path, recwarn):
+    pytest.importorskip("torch")
+    (tmp_path / "a.pt").write_bytes(pickle.dumps({"samples": []}, protocol=4))
+    with pytest.raises(UserError, match="a.pt cannot be loaded without running code from it .Unsupported"):
+        read(tmp_path / "a.pt")
+    assert not [str(warning.message) for warning in recwarn]
+
+
+def test_a_file_that_grows_is_read_to_its_last_whole_line(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"a": 1}\n{"a": 2}\n{"a"')
+    assert [row["a"] for _, row in rows_of(tmp_path / "a.jsonl", growing=True)] == [1, 2]
+    (tmp_path / "a.jsonl").write_bytes(b'{"a": 1}\n{"a"\n')
+    with pytest.raises(UserError, match="line 2 is not JSON"):
+        list(rows_of(tmp_path / "a.jsonl", growing=True))
+
+
+def test_an_archive_that_holds_a_sample_twice_has_its_last(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.eval", "w") as archive, warnings.catch_warnings(action="ignore"):
+        for value in (1, 2):
+            archive.writestr("samples/1_epoch_1.json", json.dumps({"value": value}))
+    assert read(tmp_path / "a.eval") == [{"value": 2}]
+
+
 BROKEN = {
     "a.jsonl": (b'{"a": 1}\n{"b', "line 2 is not JSON"),
     "b.jsonl": (b'{"a": "\xe4"}\n', "is no UTF-8 text"),
@@ -110,5 +136,9 @@ def test_files_are_found_in_folders_and_by_globs_at_any_depth(tmp_path):
     assert find_files(str(tmp_path), ("*.jsonl",)) == [tmp_path / "3.jsonl"]
     write_lines(tmp_path / "3.jsonl.zst", ROWS, "zstd")  # is just being compressed
     assert find_files(str(tmp_path), ("*.jsonl",)) == [tmp_path / "3.jsonl"]
+    (tmp_path / "4.jsonl").symlink_to("gone")  # to pass over it would hide a step
+    assert find_files(str(tmp_path), ("*.jsonl",)) == [tmp_path / "3.jsonl", tmp_path / "4.jsonl"]
+    with pytest.raises(UserError, match="4.jsonl: no such file"):
+        read(tmp_path / "4.jsonl")
     with pytest.raises(UserError, match=r"no file \*.csv there"):
         find_files(str(tmp_path), ("*.csv",))
