@@ -57,16 +57,21 @@ def plain_name(path: Path) -> str:
     return path.stem if path.suffix in COMPRESSED else path.name
 
 
+def ending(path: Path) -> str:
+    """What kind of file it is by its name: `.csv`, also of `ROWS.CSV.gz`."""
+    return Path(plain_name(path)).suffix.lower()
+
+
 def rows_of(path: Path, growing: bool = False) -> Iterator[Row]:
     """Every row of a file; of one that is `growing`, without the line of JSON that is not yet written to its end.
 
     Raises UserError that names the file and the row which cannot be read.
     """
-    suffix = Path(plain_name(path)).suffix
+    suffix = ending(path)
     try:
         with path.open("rb") as file:
             start = file.read(4)
-        if start == b"PAR1":
+        if start == b"PAR1" or suffix == ".parquet":
             yield from _parquet(path)
         elif suffix in (".pt", ".pth"):
             yield from _torch(path)
@@ -142,7 +147,7 @@ def _json_list(path: Path, text: str) -> Iterator[Row]:
 
 def _csv(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
     csv.field_size_limit(2**31 - 1)  # the module's limit of 131,072 characters is less than a long response
-    reader = csv.DictReader(lines, delimiter="\t" if Path(plain_name(path)).suffix == ".tsv" else ",")
+    reader = csv.DictReader(lines, delimiter="\t" if ending(path) == ".tsv" else ",")
     try:
         for row in reader:
             yield f"line {reader.line_num}", row

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.exchange.files import plain_name
+from openrlhf_unlearn.exchange.files import ending
 from openrlhf_unlearn.exchange.formats.base import Format, Rollout
 from openrlhf_unlearn.exchange.values import (
     NOTHING,
@@ -39,7 +39,7 @@ class Reader:
         if self.form.once:
             rows = self._unless_repeated(path, list(rows))
         step_of_file, processed = self.form.step_of(path), self.form.processed(path)
-        is_csv = Path(plain_name(path)).suffix in (".csv", ".tsv")
+        is_csv = ending(path) in (".csv", ".tsv")
         wanted = None
         for where, row in rows:
             if not isinstance(row, dict):
@@ -156,7 +156,7 @@ class Reader:
                 f"an object as label, with the keys {', '.join(label)}; name the one: --columns "
                 f"label={wanted['label']}.KEY"
             ) from None
-        if "id" in wanted and name in NOTHING and has(row, wanted["id"]):
+        if "id" in wanted and as_text(name) in NOTHING and has(row, wanted["id"]):
             raise _Wrong(f"no value in {wanted['id']!r}; every row must name its prompt")
         asked, answered = get(row, wanted.get("prompt")), get(row, wanted.get("response"))
         alone = "response" not in wanted or not has(row, wanted["response"])
@@ -165,6 +165,10 @@ class Reader:
         prompt = self._text(asked)
         if prompt is None and name is None and reward is not None:
             raise _Wrong(f"no prompt in {wanted.get('prompt')!r}")
+        said = get(row, wanted.get("positive"))
+        positive = as_truth(said)
+        if positive is None and as_text(said) not in NOTHING and "positive" in self.columns:
+            raise _Wrong(f"{said!r} in {wanted['positive']!r}, which is neither true nor false")
         return Rollout(
             prompt,
             self._text(answered),
@@ -172,7 +176,7 @@ class Reader:
             label,
             self._step(get(row, wanted.get("step")), step_of_file),
             as_text(name),
-            positive=as_truth(get(row, wanted.get("positive"))) if wanted.get("positive") else None,
+            positive=positive,
         )
 
     def _text(self, value) -> str | None:

@@ -49,11 +49,14 @@ def as_step(value) -> int:
 
 
 def as_text(value) -> str | None:
-    """Text as it is, a whole number without its `.0`; a single chat message by its content, more of them as JSON."""
+    """Text as it is, a whole number without its `.0`; a single chat message by its content, more of them as JSON.
+
+    None where there is none: null, or the nan that pandas writes for it.
+    """
     if isinstance(value, str):
         return _whole(value)
-    if value is None:
-        return value
+    if value is None or isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if is_messages(value) and len(value) == 1:

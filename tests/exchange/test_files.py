@@ -52,6 +52,11 @@ def test_one_object_over_many_lines_is_one_row(tmp_path):
     assert read(tmp_path / "a.json") == [{"samples": [1, 2]}]
 
 
+def test_endings_in_capitals(tmp_path):
+    (tmp_path / "A.CSV").write_text("prompt,reward\nq,1\n")
+    assert read(tmp_path / "A.CSV") == [{"prompt": "q", "reward": "1"}]
+
+
 def test_csv_fields_of_any_length(tmp_path):
     with (tmp_path / "a.csv").open("w", newline="") as lines:
         csv.writer(lines).writerows([["prompt", "response"], ["q", "x\n" * 200_000]])
@@ -115,6 +120,7 @@ BROKEN = {
     "f.json": (b"[1, 2", "line 1 is not JSON"),
     "g.eval": (b"PK no archive", "g.eval cannot be read"),
     "h.jsonl": (b"[" * 100_000, "h.jsonl"),
+    "i.parquet": (b"", "i.parquet cannot be read"),
 }
 
 

@@ -40,6 +40,7 @@ def test_steps_labels_and_texts():
     assert as_label({"ground_truth": "a", "answer": "b"}) == "a" and as_label("42.0") == "42.0"
     assert as_text([{"role": "user", "content": "q"}]) == "q"
     assert as_text("ok \ud83d") == "ok \ufffd" and as_text(["\ud83d"]) == '["\ufffd"]'
+    assert as_text(float("nan")) is None and as_label(float("nan")) is None
     assert as_text("\U0001f600\u2028") == "\U0001f600\u2028"
 
 
@@ -143,6 +144,22 @@ def test_an_id_with_several_texts_is_told(tmp_path, capsys, other, told):
     assert imported("jsonl", path, tmp_path / "run", "--columns", "id=uid") == 0
     assert len(prompts(tmp_path / "run")) == 1
     assert ("come with several texts" in capsys.readouterr().out) == told
+
+
+def test_an_id_that_is_nan_names_no_prompt(tmp_path, capsys):
+    path = write_lines(tmp_path / "a.jsonl", [*rows(1, uid=1), *rows(0, uid=float("nan"))])
+    assert imported("jsonl", path, tmp_path / "run", "--columns", "id=uid") == 1
+    assert "line 2 has no value in 'uid'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("right", "expected"), [("true", {1: (1, 2, 1)}), ("yes", None)])
+def test_a_column_that_is_said_to_tell_right_from_wrong(tmp_path, capsys, right, expected):
+    path = write_lines(tmp_path / "a.jsonl", [*rows(0.2, ok=right), *rows(0.9, ok="false")])
+    assert imported("jsonl", path, tmp_path / "run", "--columns", "positive=ok") == (expected is None)
+    if expected:
+        assert counts(tmp_path / "run") == expected
+    else:
+        assert "line 1 has 'yes' in 'ok', which is neither true nor false" in capsys.readouterr().err
 
 
 def test_a_threshold_is_remembered(tmp_path, capsys):
