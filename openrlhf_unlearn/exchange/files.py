@@ -11,6 +11,7 @@ import json
 import re
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,7 +150,15 @@ def _csv(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
     csv.field_size_limit(2**31 - 1)  # the module's limit of 131,072 characters is less than a long response
     reader = csv.DictReader(lines, delimiter="\t" if ending(path) == ".tsv" else ",")
     try:
+        twice = [name for name, n in Counter(reader.fieldnames or ()).items() if name and n > 1]
+        if twice:
+            raise UserError(f"{path} has several columns of the name {twice[0]!r}; rename one")
         for row in reader:
+            if any(row.get(None, ())):
+                raise UserError(
+                    f"{path}: line {reader.line_num} has more values than the header has names; put those with "
+                    "commas in quotes"
+                )
             yield f"line {reader.line_num}", row
     except csv.Error as error:
         raise UserError(f"{path}: line {reader.line_num} cannot be read ({error}); fix or remove it") from None

@@ -120,6 +120,8 @@ BROKEN = {
     "f.json": (b"[1, 2", "line 1 is not JSON"),
     "g.eval": (b"PK no archive", "g.eval cannot be read"),
     "h.jsonl": (b"[" * 100_000, "h.jsonl"),
+    "j.csv": (b"prompt,reward,reward\nq,1,0\n", "j.csv has several columns of the name 'reward'"),
+    "k.csv": (b"prompt,response,reward\nq,(3,4),1\n", "k.csv: line 2 has more values than the header has names"),
     "i.parquet": (b"", "i.parquet cannot be read"),
 }
 
