@@ -11,6 +11,7 @@ import json
 import re
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -211,5 +212,7 @@ def _zip_of_json(path: Path) -> Iterator[Row]:
             for name in sorted(set(archive.namelist())):  # one that was written again is there twice
                 if name.endswith(".json"):
                     yield name, json.loads(archive.read(name))
-    except (zipfile.BadZipFile, json.JSONDecodeError, NotImplementedError) as error:
-        raise UserError(f"{path} cannot be read ({error}); it was cut off, or is no log of inspect") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({str(error) or type(error).__name__}); it was cut off, or is no log of inspect"
+        ) from None

@@ -104,6 +104,18 @@ def test_a_file_that_grows_is_read_to_its_last_whole_line(tmp_path):
         list(rows_of(tmp_path / "a.jsonl", growing=True))
 
 
+def test_an_archive_with_a_broken_sample_is_one_line(tmp_path):
+    path = tmp_path / "a.eval"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("samples/1_epoch_1.json", json.dumps({"input": "q" * 999}))
+    content = bytearray(path.read_bytes())
+    start = content.index(b".json") + 5  # of the compressed sample
+    content[start : start + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="a.eval cannot be read"):
+        read(path)
+
+
 def test_an_archive_that_holds_a_sample_twice_has_its_last(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.eval", "w") as archive, warnings.catch_warnings(action="ignore"):
         for value in (1, 2):
