@@ -15,6 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -149,7 +150,8 @@ def _json_list(path: Path, text: str) -> Iterator[Row]:
 
 def _csv(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
     csv.field_size_limit(2**31 - 1)  # the module's limit of 131,072 characters is less than a long response
-    reader = csv.DictReader(lines, delimiter="\t" if ending(path) == ".tsv" else ",")
+    header = lines.readline()  # spreadsheets write semicolons where the comma stands in numbers
+    reader = csv.DictReader(chain([header], lines), delimiter=max(",;\t", key=header.count))
     try:
         twice = [name for name, n in Counter(reader.fieldnames or ()).items() if name and n > 1]
         if twice:

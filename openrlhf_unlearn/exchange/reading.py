@@ -29,6 +29,7 @@ class Reader:
         self.form, self.columns, self.evaluation, self.decode = form, columns, evaluation, decode
         self.left_out = Counter()
         self.first_left_out = None
+        self.empty: list[Path] = []  # files without a row
         self.repeated = 0  # rows that a file repeats of the one before
         self.logged: list[int] = []
         self._last = self._sample = None
@@ -66,11 +67,13 @@ class Reader:
 
     def _rows(self, path: Path) -> Iterator[tuple[str, object]]:
         """Raises UserError where a row is of another make than the format's module expects."""
-        rows, where = self.form.rows(path), "its beginning"
+        rows, where, row = self.form.rows(path), "its beginning", None
         while True:
             try:
                 where, row = next(rows)
             except StopIteration:
+                if row is None:
+                    self.empty.append(path)
                 return
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 raise UserError(
@@ -195,6 +198,8 @@ class Reader:
         yield from self.form.notes
         for why, n in self.left_out.items():
             yield f"rollouts {why}, left out: {n}" + (f" (first: {self.first_left_out})" if "reward" in why else "")
+        if self.empty:
+            yield f"files without a row: {len(self.empty)} (first: {self.empty[0]})"
         if self.repeated:
             yield f"rows that a log repeats of the log before it, counted once: {self.repeated}"
         steps = {step for step in self.logged if step}

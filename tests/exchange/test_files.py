@@ -52,6 +52,12 @@ def test_one_object_over_many_lines_is_one_row(tmp_path):
     assert read(tmp_path / "a.json") == [{"samples": [1, 2]}]
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_what_stands_between_values_is_read_off_the_header(tmp_path, mark):
+    (tmp_path / "a.csv").write_text(f'prompt{mark}reward\n"a,b;c\td"{mark}1\n')
+    assert read(tmp_path / "a.csv") == [{"prompt": "a,b;c\td", "reward": "1"}]
+
+
 def test_endings_in_capitals(tmp_path):
     (tmp_path / "A.CSV").write_text("prompt,reward\nq,1\n")
     assert read(tmp_path / "A.CSV") == [{"prompt": "q", "reward": "1"}]

@@ -340,6 +340,14 @@ def test_lm_eval_counts_a_document_once_however_many_filters(tmp_path):
     assert [(row["response"], row["reward"]) for row in evaluated(tmp_path / "run", "final")] == [("a", 0.0)]
 
 
+def test_lm_eval_choices_that_were_only_scored_are_no_responses(tmp_path):
+    row = {"target": "1", "doc": {}, "arguments": {"gen_args_0": {"arg_0": "q"}}, "acc": 1.0}
+    row["resps"] = [[["-1.2", "False"]], [["-3.2", "True"]]]
+    write_lines(tmp_path / "samples_arc_t.jsonl", [row])
+    assert imported("lm-eval", tmp_path, tmp_path / "run", "--tag", "final") == 0
+    assert [(row["response"], row["reward"]) for row in evaluated(tmp_path / "run", "final")] == [(None, 1.0)]
+
+
 def test_tinker_without_text_takes_each_group_for_a_prompt(tmp_path):
     rows = [
         {"split": "train", "iteration": i, "group_idx": g, "traj_idx": t, "total_reward": float(t), "steps": []}

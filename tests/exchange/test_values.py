@@ -124,6 +124,14 @@ def test_rollouts_without_a_reward_are_left_out_and_counted(tmp_path, capsys):
     assert "without a reward, left out: 2 (first: " in (out := capsys.readouterr().out) and "line 2" in out
 
 
+def test_an_empty_file_among_others_is_told(tmp_path, capsys):
+    write_lines(tmp_path / "in" / "a.jsonl", rows(1, 0))
+    write_lines(tmp_path / "in" / "b.jsonl", [])
+    assert imported("jsonl", tmp_path / "in", tmp_path / "run") == 0
+    assert counts(tmp_path / "run") == {1: (1, 2, 1)}
+    assert "files without a row: 1 (first: " in (out := capsys.readouterr().out) and "b.jsonl" in out
+
+
 def test_nothing_but_nulls_is_no_run(tmp_path, capsys):
     assert imported("jsonl", write_lines(tmp_path / "a.jsonl", rows(None, None)), tmp_path / "run") == 1
     assert "line 1 has the reward null, and no other row has one" in capsys.readouterr().err
