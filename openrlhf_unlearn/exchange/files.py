@@ -182,7 +182,8 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 def _torch(path: Path) -> Iterator[Row]:
     """What torch.save wrote, without running any code that the file may bring."""
-    with warnings.catch_warnings(action="ignore"):  # of torch's own import, and of old pickles
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own import, and of old pickles
         value = _load_torch(path)
     yield "the file", value
 

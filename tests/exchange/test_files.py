@@ -3,7 +3,6 @@
 import csv
 import json
 import pickle
-import warnings
 import zipfile
 
 import pyarrow as pa
@@ -122,8 +121,9 @@ def test_an_archive_with_a_broken_sample_is_one_line(tmp_path):
         read(path)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_an_archive_that_holds_a_sample_twice_has_its_last(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.eval", "w") as archive, warnings.catch_warnings(action="ignore"):
+    with zipfile.ZipFile(tmp_path / "a.eval", "w") as archive:
         for value in (1, 2):
             archive.writestr("samples/1_epoch_1.json", json.dumps({"value": value}))
     assert read(tmp_path / "a.eval") == [{"value": 2}]
