@@ -380,6 +380,13 @@ def test_every_format_says_what_it_was_checked_against():
     assert all(form.name == name and form.checked for name, form in FORMATS.items())
 
 
+def test_a_log_of_an_older_trl_is_known_by_its_name(tmp_path):
+    (tmp_path / "completions").mkdir()
+    row = {"step": 1, "prompt": "q", "completion": "c", "reward": 1.0}  # without the advantages of later ones
+    pd.DataFrame([row]).to_parquet(tmp_path / "completions" / "completions_00001.parquet")
+    assert guess(str(tmp_path)) == "trl"
+
+
 def test_unknown_files_are_told_with_their_columns(tmp_path, capsys):
     write_lines(tmp_path / "a.jsonl", [{"colour": "red"}])
     assert imported("auto", tmp_path, tmp_path / "run") == 1
