@@ -386,7 +386,7 @@ CASES = [
     Case(IMPORT_STEPS, 1, ", which is no whole number from 0", rows("r.jsonl", {**ROLLOUT, "step": 2**40})),
     Case(IMPORT_STEPS, 1, "-3, which is no whole number from 0", rows("r.jsonl", {**ROLLOUT, "step": -3})),
     Case(IMPORT, 1, "holds a number of thousands of digits", text("r.jsonl", "9" * 10_000)),
-    Case(IMPORT, 1, "no file", loop("r.jsonl")),
+    Case(IMPORT, 1, "symbolic links", loop("r.jsonl")),
     Case("import jsonl {tmp}/r.jsonl.gz --run {new} --tag t", 1, "cannot be read", text("r.jsonl.gz", b"\x1f\x8bjunk")),
     Case("import jsonl {tmp}/r.csv --run {new} --tag t", 1, "reward", text("r.csv", "prompt,response,reward\na,b\n")),
     Case("import paper {tmp}/p.csv --run {new}", 1, "steps begin at 0",

@@ -8,9 +8,14 @@ import csv
 import glob
 import io
 import json
+import re
+import warnings
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,15 +39,20 @@ def find_files(source: str, patterns: tuple[str, ...]) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        found = sorted(p for p in map(Path, glob.glob(source, recursive=True)) if p.is_file())
+        found = sorted(p for p in map(Path, glob.glob(source, recursive=True)) if _is_file(p))
         if not found:
             raise UserError(f"{source}: no file {patterns[0]} there; give the file, its folder or a glob")
         return found
     for pattern in patterns:
-        found = {p for end in ("", *COMPRESSED) for p in path.glob(pattern + end) if p.is_file()}
+        found = {p for end in ("", *COMPRESSED) for p in path.glob(pattern + end) if _is_file(p)}
         if found:  # a file that is being compressed is there twice
             return sorted(path for path in found if path.suffix not in COMPRESSED or path.with_suffix("") not in found)
     raise UserError(f"{source}: no file {' or '.join(patterns)} there; give the file, its folder or a glob")
+
+
+def _is_file(path: Path) -> bool:
+    """Also a link to a file that is gone: reading it says so, where passing over it would hide a step."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def plain_name(path: Path) -> str:
@@ -50,13 +60,21 @@ def plain_name(path: Path) -> str:
     return path.stem if path.suffix in COMPRESSED else path.name
 
 
-def rows_of(path: Path) -> Iterator[Row]:
-    """Every row of a file. Raises UserError that names the file and the row which cannot be read."""
-    suffix = Path(plain_name(path)).suffix
+def ending(path: Path) -> str:
+    """What kind of file it is by its name: `.csv`, also of `ROWS.CSV.gz`."""
+    return Path(plain_name(path)).suffix.lower()
+
+
+def rows_of(path: Path, growing: bool = False) -> Iterator[Row]:
+    """Every row of a file; of one that is `growing`, without the line of JSON that is not yet written to its end.
+
+    Raises UserError that names the file and the row which cannot be read.
+    """
+    suffix = ending(path)
     try:
         with path.open("rb") as file:
             start = file.read(4)
-        if start == b"PAR1":
+        if start == b"PAR1" or suffix == ".parquet":
             yield from _parquet(path)
         elif suffix in (".pt", ".pth"):
             yield from _torch(path)
@@ -64,7 +82,7 @@ def rows_of(path: Path) -> Iterator[Row]:
             yield from _zip_of_json(path)
         else:
             with _text(path, start) as lines:
-                yield from (_csv if suffix in (".csv", ".tsv") else _json)(path, lines)
+                yield from _csv(path, lines) if suffix in (".csv", ".tsv") else _json(path, lines, growing)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
@@ -86,7 +104,7 @@ def _text(path: Path, start: bytes) -> Iterator[io.TextIOWrapper]:
         yield io.TextIOWrapper(raw, encoding=encoding, newline="\n")
 
 
-def _json(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
+def _json(path: Path, lines: io.TextIOWrapper, growing: bool) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
         if number == 1 and _begins_list(line):
             yield from _json_list(path, line + lines.read())
@@ -94,6 +112,8 @@ def _json(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
+                if growing and not line.endswith("\n"):
+                    return
                 if number > 1 or not (rest := lines.read()):
                     raise UserError(f"{path}: line {number} is not JSON ({error.msg}); fix or remove it") from None
                 row = _document(path, line + rest, error)
@@ -130,9 +150,18 @@ def _json_list(path: Path, text: str) -> Iterator[Row]:
 
 def _csv(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
     csv.field_size_limit(2**31 - 1)  # the module's limit of 131,072 characters is less than a long response
-    reader = csv.DictReader(lines, delimiter="\t" if Path(plain_name(path)).suffix == ".tsv" else ",")
+    header = lines.readline()  # spreadsheets write semicolons where the comma stands in numbers
+    reader = csv.DictReader(chain([header], lines), delimiter=max(",;\t", key=header.count))
     try:
+        twice = [name for name, n in Counter(reader.fieldnames or ()).items() if name and n > 1]
+        if twice:
+            raise UserError(f"{path} has several columns of the name {twice[0]!r}; rename one")
         for row in reader:
+            if any(row.get(None, ())):
+                raise UserError(
+                    f"{path}: line {reader.line_num} has more values than the header has names; put those with "
+                    "commas in quotes"
+                )
             yield f"line {reader.line_num}", row
     except csv.Error as error:
         raise UserError(f"{path}: line {reader.line_num} cannot be read ({error}); fix or remove it") from None
@@ -153,6 +182,13 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 def _torch(path: Path) -> Iterator[Row]:
     """What torch.save wrote, without running any code that the file may bring."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own import, and of old pickles
+        value = _load_torch(path)
+    yield "the file", value
+
+
+def _load_torch(path: Path):
     try:
         import numpy as np
         import torch
@@ -162,21 +198,24 @@ def _torch(path: Path) -> Iterator[Row]:
     arrays += [type(np.dtype(name)) for name in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "bool")]
     try:
         with torch.serialization.safe_globals(arrays):
-            value = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken archive, or one whose objects only their own program can make
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        text = str(error) or type(error).__name__
+        said = re.search(r".*\bunsupported\b.*", text, re.IGNORECASE)  # torch's advice stands around it
+        reason = said[0] if said else text.splitlines()[0]
         raise UserError(
             f"{path} cannot be loaded without running code from it ({reason[:120]}); save plain dicts and lists"
         ) from None
-    yield "the file", value
 
 
 def _zip_of_json(path: Path) -> Iterator[Row]:
     """Every JSON file of an archive, as inspect's `.eval` logs are; where a row stands is the file's name there."""
     try:
         with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
+            for name in sorted(set(archive.namelist())):  # one that was written again is there twice
                 if name.endswith(".json"):
                     yield name, json.loads(archive.read(name))
-    except (zipfile.BadZipFile, json.JSONDecodeError, NotImplementedError) as error:
-        raise UserError(f"{path} cannot be read ({error}); it was cut off, or is no log of inspect") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({str(error) or type(error).__name__}); it was cut off, or is no log of inspect"
+        ) from None

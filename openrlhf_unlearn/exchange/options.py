@@ -40,6 +40,10 @@ class ImportOptions:
         if self.tag:
             check_name(self.tag, "--tag")
         self.named_columns()
+        if self.step is not None and not self.tag:
+            raise UsageError(
+                "--step takes one step of an evaluation: give its --tag, or import all steps without --step"
+            )
         if self.follow is not None and (self.tag or self.follow <= 0):
             raise UsageError("--follow SECONDS takes training rollouts, every so many seconds above 0; leave --tag out")
 

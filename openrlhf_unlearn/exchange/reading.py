@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.exchange.files import plain_name
+from openrlhf_unlearn.exchange.files import ending
 from openrlhf_unlearn.exchange.formats.base import Format, Rollout
 from openrlhf_unlearn.exchange.values import (
     NOTHING,
@@ -15,6 +15,7 @@ from openrlhf_unlearn.exchange.values import (
     as_text,
     as_truth,
     is_messages,
+    split_messages,
     untyped,
 )
 from openrlhf_unlearn.store.nested import get, has
@@ -28,17 +29,18 @@ class Reader:
         self.form, self.columns, self.evaluation, self.decode = form, columns, evaluation, decode
         self.left_out = Counter()
         self.first_left_out = None
+        self.empty: list[Path] = []  # files without a row
         self.repeated = 0  # rows that a file repeats of the one before
         self.logged: list[int] = []
         self._last = self._sample = None
 
     def read(self, path: Path) -> Iterator[Rollout]:
         """The rollouts of one file. Raises UserError that names file and row."""
-        rows = self.form.rows(path)
+        rows = self._rows(path)
         if self.form.once:
             rows = self._unless_repeated(path, list(rows))
         step_of_file, processed = self.form.step_of(path), self.form.processed(path)
-        is_csv = Path(plain_name(path)).suffix in (".csv", ".tsv")
+        is_csv = ending(path) in (".csv", ".tsv")
         wanted = None
         for where, row in rows:
             if not isinstance(row, dict):
@@ -62,6 +64,22 @@ class Reader:
                 if processed or row.get("_processed"):
                     rollout = _processed(rollout)
                 yield rollout
+
+    def _rows(self, path: Path) -> Iterator[tuple[str, object]]:
+        """Raises UserError where a row is of another make than the format's module expects."""
+        rows, where, row = self.form.rows(path), "its beginning", None
+        while True:
+            try:
+                where, row = next(rows)
+            except StopIteration:
+                if row is None:
+                    self.empty.append(path)
+                return
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise UserError(
+                    f"{path}: what follows {where} is not as {self.form.name} writes it ({error}); fix or remove it"
+                ) from error
+            yield where, row
 
     def _unless_repeated(self, path: Path, rows: list) -> list:
         step = self.form.step_of(path)
@@ -95,10 +113,13 @@ class Reader:
     def _expand(self, path: Path, where: str, row: dict, wanted: dict) -> Iterator[dict]:
         """The row itself, or, where its rewards are a list, a row for each of them."""
         rewards = get(row, wanted["reward"])
+        response = wanted.get("response")
         if not isinstance(rewards, list):
+            if rewards is not None and _is_texts(answers := get(row, response)):
+                raise UserError(f"{path}: {where} has {len(answers)} responses in {response!r}, but one reward")
             yield row
         elif self.form.token_rewards:
-            yield {**row, wanted["reward"]: sum(rewards) if rewards else None}
+            yield {**row, wanted["reward"]: _total(rewards)}
         else:
             n, lists = len(rewards), {}
             for name, column in wanted.items():
@@ -106,7 +127,10 @@ class Reader:
                 whole = is_messages(value) or (name in ("prompt", "response") and _is_tokens(value))
                 if isinstance(value, list) and len(value) == n and not whole:
                     lists[column] = value
-            response = wanted.get("response")
+            if not {wanted.get("prompt"), wanted.get("id")} & lists.keys():  # then a list is one prompt's label, whole
+                labels = lists.get(wanted.get("label"), [])
+                if any(label != labels[0] for label in labels):
+                    del lists[wanted["label"]]
             if n > 1 and response not in lists and get(row, response) is not None:
                 raise UserError(f"{path}: {where} has {n} rewards, but not as many responses in {response!r}")
             for i in range(n):
@@ -135,23 +159,30 @@ class Reader:
                 f"an object as label, with the keys {', '.join(label)}; name the one: --columns "
                 f"label={wanted['label']}.KEY"
             ) from None
-        if "id" in wanted and name in NOTHING and has(row, wanted["id"]):
+        if "id" in wanted and as_text(name) in NOTHING and has(row, wanted["id"]):
             raise _Wrong(f"no value in {wanted['id']!r}; every row must name its prompt")
-        prompt = self._text(row, wanted.get("prompt"))
+        asked, answered = get(row, wanted.get("prompt")), get(row, wanted.get("response"))
+        alone = "response" not in wanted or not has(row, wanted["response"])
+        if alone and is_messages(asked) and asked[-1].get("role") == "assistant":
+            asked, answered = split_messages(asked)  # a whole conversation in one column
+        prompt = self._text(asked)
         if prompt is None and name is None and reward is not None:
             raise _Wrong(f"no prompt in {wanted.get('prompt')!r}")
+        said = get(row, wanted.get("positive"))
+        positive = as_truth(said)
+        if positive is None and as_text(said) not in NOTHING and "positive" in self.columns:
+            raise _Wrong(f"{said!r} in {wanted['positive']!r}, which is neither true nor false")
         return Rollout(
             prompt,
-            self._text(row, wanted.get("response")),
+            self._text(answered),
             reward,
             label,
             self._step(get(row, wanted.get("step")), step_of_file),
             as_text(name),
-            positive=as_truth(get(row, wanted.get("positive"))) if wanted.get("positive") else None,
+            positive=positive,
         )
 
-    def _text(self, row: dict, column: str | None) -> str | None:
-        value = get(row, column)
+    def _text(self, value) -> str | None:
         return self.decode(value) if self.decode and _is_tokens(value) else as_text(value)
 
     def _step(self, step, of_file: int | None) -> int | None:
@@ -167,6 +198,8 @@ class Reader:
         yield from self.form.notes
         for why, n in self.left_out.items():
             yield f"rollouts {why}, left out: {n}" + (f" (first: {self.first_left_out})" if "reward" in why else "")
+        if self.empty:
+            yield f"files without a row: {len(self.empty)} (first: {self.empty[0]})"
         if self.repeated:
             yield f"rows that a log repeats of the log before it, counted once: {self.repeated}"
         steps = {step for step in self.logged if step}
@@ -193,6 +226,19 @@ def _overlap(before: list[dict], now: list[dict]) -> int:
 
     longest = range(min(len(before), len(now)), (len(before) - 1) // 2, -1)
     return next((n for n in longest if before[-n:] == now[:n] and (n == len(before) or whole_groups(n))), 0)
+
+
+def _total(rewards: list) -> float | list | None:
+    """The sum over a rollout's tokens; None where one has no reward, the list itself where one is no number."""
+    try:
+        numbers = list(map(as_number, rewards))
+    except (TypeError, ValueError):
+        return rewards
+    return sum(numbers) if numbers and None not in numbers else None
+
+
+def _is_texts(value) -> bool:
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(text, str) for text in value)
 
 
 def _is_tokens(value) -> bool:

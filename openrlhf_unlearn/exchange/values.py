@@ -5,6 +5,7 @@ import math
 
 NOTHING = (None, "", "null", "None", "nan", "NaN")
 _WORDS = {"true": 1.0, "false": 0.0}
+_SAID = {"role", "content"}
 
 
 def as_number(value) -> float | None:
@@ -17,10 +18,17 @@ def as_number(value) -> float | None:
         return None
     if isinstance(value, (list, dict)):
         raise ValueError
-    number = float(value)
+    number = _float(value)
     if math.isinf(number):
         raise ValueError
     return number
+
+
+def _float(value) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer that no float holds
+        raise ValueError from None
 
 
 def as_truth(value) -> bool | None:
@@ -34,32 +42,39 @@ def as_truth(value) -> bool | None:
 
 def as_step(value) -> int:
     """A step, be it written 3, 3.0 or "3". Raises ValueError for what is no whole number from 0 on."""
-    number = float(value)
+    number = _float(value)
     if not number.is_integer() or not 0 <= number < 2**31:
         raise ValueError
     return int(number)
 
 
 def as_text(value) -> str | None:
-    """Text as it is, a whole number without its `.0`; a single chat message by its content, more of them as JSON."""
+    """Text as it is, a whole number without its `.0`; a single chat message by its content, more of them as JSON.
+
+    None where there is none: null, or the nan that pandas writes for it.
+    """
     if isinstance(value, str):
-        # Half a character, as a cut token leaves it, can stand in JSON but in no table.
-        whole = value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
-        return value if whole else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if value is None:
-        return value
+        return _whole(value)
+    if value is None or isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if is_messages(value) and len(value) == 1:
-        return as_text(value[0]["content"])
+        return as_text(value[0].get("content"))
     if isinstance(value, (list, dict)):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return _whole(json.dumps(value, ensure_ascii=False, default=str))
     return str(value)
 
 
+def _whole(text: str) -> str:
+    """Half a character, as a cut token leaves it, can stand in JSON but in no table."""
+    whole = text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return text if whole else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def is_messages(value) -> bool:
-    """Whether the value is a list of chat messages."""
-    return isinstance(value, list) and bool(value) and all(isinstance(m, dict) and "content" in m for m in value)
+    """Whether the value is a list of chat messages; one that calls a tool may lack content."""
+    return isinstance(value, list) and bool(value) and all(isinstance(m, dict) and _SAID & m.keys() for m in value)
 
 
 def split_messages(messages: list[dict]) -> tuple[list[dict], list[dict]]:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import pickle
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,6 +51,17 @@ def test_one_object_over_many_lines_is_one_row(tmp_path):
     assert read(tmp_path / "a.json") == [{"samples": [1, 2]}]
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_what_stands_between_values_is_read_off_the_header(tmp_path, mark):
+    (tmp_path / "a.csv").write_text(f'prompt{mark}reward\n"a,b;c\td"{mark}1\n')
+    assert read(tmp_path / "a.csv") == [{"prompt": "a,b;c\td", "reward": "1"}]
+
+
+def test_endings_in_capitals(tmp_path):
+    (tmp_path / "A.CSV").write_text("prompt,reward\nq,1\n")
+    assert read(tmp_path / "A.CSV") == [{"prompt": "q", "reward": "1"}]
+
+
 def test_csv_fields_of_any_length(tmp_path):
     with (tmp_path / "a.csv").open("w", newline="") as lines:
         csv.writer(lines).writerows([["prompt", "response"], ["q", "x\n" * 200_000]])
@@ -80,6 +93,42 @@ def test_torch_files_are_loaded_without_running_their_code(tmp_path):
     assert not touched.exists()
 
 
+def test_a_bare_pickle_is_one_line_without_a_word_of_torch(tmp_path, recwarn):
+    pytest.importorskip("torch")
+    (tmp_path / "a.pt").write_bytes(pickle.dumps({"samples": []}, protocol=4))
+    with pytest.raises(UserError, match="a.pt cannot be loaded without running code from it .Unsupported"):
+        read(tmp_path / "a.pt")
+    assert not [str(warning.message) for warning in recwarn]
+
+
+def test_a_file_that_grows_is_read_to_its_last_whole_line(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"a": 1}\n{"a": 2}\n{"a"')
+    assert [row["a"] for _, row in rows_of(tmp_path / "a.jsonl", growing=True)] == [1, 2]
+    (tmp_path / "a.jsonl").write_bytes(b'{"a": 1}\n{"a"\n')
+    with pytest.raises(UserError, match="line 2 is not JSON"):
+        list(rows_of(tmp_path / "a.jsonl", growing=True))
+
+
+def test_an_archive_with_a_broken_sample_is_one_line(tmp_path):
+    path = tmp_path / "a.eval"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("samples/1_epoch_1.json", json.dumps({"input": "q" * 999}))
+    content = bytearray(path.read_bytes())
+    start = content.index(b".json") + 5  # of the compressed sample
+    content[start : start + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="a.eval cannot be read"):
+        read(path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_that_holds_a_sample_twice_has_its_last(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.eval", "w") as archive:
+        for value in (1, 2):
+            archive.writestr("samples/1_epoch_1.json", json.dumps({"value": value}))
+    assert read(tmp_path / "a.eval") == [{"value": 2}]
+
+
 BROKEN = {
     "a.jsonl": (b'{"a": 1}\n{"b', "line 2 is not JSON"),
     "b.jsonl": (b'{"a": "\xe4"}\n', "is no UTF-8 text"),
@@ -89,6 +138,9 @@ BROKEN = {
     "f.json": (b"[1, 2", "line 1 is not JSON"),
     "g.eval": (b"PK no archive", "g.eval cannot be read"),
     "h.jsonl": (b"[" * 100_000, "h.jsonl"),
+    "j.csv": (b"prompt,reward,reward\nq,1,0\n", "j.csv has several columns of the name 'reward'"),
+    "k.csv": (b"prompt,response,reward\nq,(3,4),1\n", "k.csv: line 2 has more values than the header has names"),
+    "i.parquet": (b"", "i.parquet cannot be read"),
 }
 
 
@@ -110,5 +162,9 @@ def test_files_are_found_in_folders_and_by_globs_at_any_depth(tmp_path):
     assert find_files(str(tmp_path), ("*.jsonl",)) == [tmp_path / "3.jsonl"]
     write_lines(tmp_path / "3.jsonl.zst", ROWS, "zstd")  # is just being compressed
     assert find_files(str(tmp_path), ("*.jsonl",)) == [tmp_path / "3.jsonl"]
+    (tmp_path / "4.jsonl").symlink_to("gone")  # to pass over it would hide a step
+    assert find_files(str(tmp_path), ("*.jsonl",)) == [tmp_path / "3.jsonl", tmp_path / "4.jsonl"]
+    with pytest.raises(UserError, match="4.jsonl: no such file"):
+        read(tmp_path / "4.jsonl")
     with pytest.raises(UserError, match=r"no file \*.csv there"):
         find_files(str(tmp_path), ("*.csv",))

@@ -253,6 +253,18 @@ def test_prime_rl_stream_and_its_annotations(tmp_path, chunked):
     assert [row["reward"] for row in evaluated(tmp_path / "run", "late")] == [1.0]
 
 
+def test_prime_rl_stream_of_a_running_trainer(tmp_path):
+    """Kind and step stand in the traces where the episode does not name its work; the last line is half written."""
+    traces = tmp_path / "monitors" / "file" / "traces"
+    info = {"kind": "train", "dispatch": {"step": 3}, "arrival": {"step": 4}}
+    rows = [{"id": f"e{i}", "traces": [trace(q, r, info=info)]} for i, (q, r) in enumerate(SAMPLES)]
+    rows.append({"id": "e", "traces": [trace(0, 1.0, info={**info, "kind": "eval"})]})
+    path = write_lines(traces / "stream" / "00000.jsonl", rows)
+    path.write_bytes(path.read_bytes() + b'{"id": "half')
+    assert imported("prime-rl", tmp_path, tmp_path / "run") == 0
+    assert counts(tmp_path / "run") == {3: EXPECTED}
+
+
 def test_prime_rl_leaves_out_what_failed(tmp_path, capsys):
     rows = [trace(0, 1.0), trace(0, None, ok=False), trace(0, None)]
     write_lines(tmp_path / "step_1" / "train" / "all" / "traces.jsonl", rows)
@@ -328,6 +340,14 @@ def test_lm_eval_counts_a_document_once_however_many_filters(tmp_path):
     assert [(row["response"], row["reward"]) for row in evaluated(tmp_path / "run", "final")] == [("a", 0.0)]
 
 
+def test_lm_eval_choices_that_were_only_scored_are_no_responses(tmp_path):
+    row = {"target": "1", "doc": {}, "arguments": {"gen_args_0": {"arg_0": "q"}}, "acc": 1.0}
+    row["resps"] = [[["-1.2", "False"]], [["-3.2", "True"]]]
+    write_lines(tmp_path / "samples_arc_t.jsonl", [row])
+    assert imported("lm-eval", tmp_path, tmp_path / "run", "--tag", "final") == 0
+    assert [(row["response"], row["reward"]) for row in evaluated(tmp_path / "run", "final")] == [(None, 1.0)]
+
+
 def test_tinker_without_text_takes_each_group_for_a_prompt(tmp_path):
     rows = [
         {"split": "train", "iteration": i, "group_idx": g, "traj_idx": t, "total_reward": float(t), "steps": []}
@@ -340,8 +360,31 @@ def test_tinker_without_text_takes_each_group_for_a_prompt(tmp_path):
     assert counts(tmp_path / "run") == {0: (2, 4, 2), 1: (2, 4, 2)} and len(prompts(tmp_path / "run")) == 4
 
 
+def test_what_a_module_does_not_expect_is_one_line(tmp_path, capsys):
+    write_lines(tmp_path / "step_1" / "train" / "all" / "traces.jsonl", [trace(0, 1.0), {"nodes": [], "task": "math"}])
+    assert imported("prime-rl", tmp_path, tmp_path / "run") == 1
+    assert "what follows line 1 is not as prime-rl writes it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("score", "expected"), [([0.0, 1.0], (1, 1)), ([0.0, None], (0, 0)), ([0.0, "x"], None)])
+def test_rewards_by_token(tmp_path, score, expected):
+    rows = [{"input_prompt": "q", "output_response": "a", "score": value} for value in ([0.0, 0.0], score)]
+    write_lines(tmp_path / "in" / "data.jsonl", rows)
+    assert imported("skyrl", tmp_path / "in", tmp_path / "run", "--tag", "final") == (expected is None)
+    if expected:
+        rows = evaluated(tmp_path / "run", "final")
+        assert (len(rows) - 1, sum(row["positive"] for row in rows)) == expected
+
+
 def test_every_format_says_what_it_was_checked_against():
     assert all(form.name == name and form.checked for name, form in FORMATS.items())
+
+
+def test_a_log_of_an_older_trl_is_known_by_its_name(tmp_path):
+    (tmp_path / "completions").mkdir()
+    row = {"step": 1, "prompt": "q", "completion": "c", "reward": 1.0}  # without the advantages of later ones
+    pd.DataFrame([row]).to_parquet(tmp_path / "completions" / "completions_00001.parquet")
+    assert guess(str(tmp_path)) == "trl"
 
 
 def test_unknown_files_are_told_with_their_columns(tmp_path, capsys):

@@ -23,7 +23,7 @@ def test_rewards(value, number):
     assert as_number(value) == number
 
 
-@pytest.mark.parametrize("value", ["good", float("inf"), [1], {"score": 1}])
+@pytest.mark.parametrize("value", ["good", float("inf"), [1], {"score": 1}, 10**400])
 def test_no_rewards(value):
     with pytest.raises((ValueError, TypeError)):
         as_number(value)
@@ -31,14 +31,17 @@ def test_no_rewards(value):
 
 def test_steps_labels_and_texts():
     assert [as_step(value) for value in (3, 3.0, "3", "3.0")] == [3] * 4
-    with pytest.raises(ValueError):
-        as_step(3.5)
+    for value in (3.5, 10**400):
+        with pytest.raises(ValueError):
+            as_step(value)
     assert [as_label(value) for value in (42, 42.0, "42", [42], {"answer": 42.0, "unit": None})] == [
         "42", "42", "42", "[42]", "42"
     ]  # fmt: skip
     assert as_label({"ground_truth": "a", "answer": "b"}) == "a" and as_label("42.0") == "42.0"
     assert as_text([{"role": "user", "content": "q"}]) == "q"
-    assert as_text("ok \ud83d") == "ok \ufffd" and as_text("\U0001f600\u2028") == "\U0001f600\u2028"
+    assert as_text("ok \ud83d") == "ok \ufffd" and as_text(["\ud83d"]) == '["\ufffd"]'
+    assert as_text(float("nan")) is None and as_label(float("nan")) is None
+    assert as_text("\U0001f600\u2028") == "\U0001f600\u2028"
 
 
 def rows(*rewards, **more) -> list[dict]:
@@ -87,10 +90,31 @@ def test_a_chat_prompt_is_no_list_of_prompts(tmp_path):
     assert [json.loads(row["prompt"]) for row in prompts(tmp_path / "run")] == [chat]
 
 
-def test_lists_of_different_lengths_are_told(tmp_path, capsys):
-    row = {"prompt": "q", "step": 1, "response": ["a", "b", "c"], "reward": [1, 0]}
+@pytest.mark.parametrize(
+    ("reward", "message"), [([1, 0], "2 rewards, but not as many responses"), (1, "3 responses in 'response', but one")]
+)
+def test_lists_of_different_lengths_are_told(tmp_path, capsys, reward, message):
+    row = {"prompt": "q", "step": 1, "response": ["a", "b", "c"], "reward": reward}
     assert imported("jsonl", write_lines(tmp_path / "a.jsonl", [row]), tmp_path / "run") == 1
-    assert "line 1 has 2 rewards, but not as many responses" in capsys.readouterr().err
+    assert f"line 1 has {message}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("prompt", "labels"), [("q", ['["4", "four"]']), (["q", "p"], ["4", "four"])])
+def test_a_list_of_right_answers_is_one_label_of_its_prompt(tmp_path, prompt, labels):
+    row = {"prompt": prompt, "step": 1, "response": ["a", "b"], "reward": [1, 0], "label": ["4", "four"]}
+    assert imported("jsonl", write_lines(tmp_path / "a.jsonl", [row]), tmp_path / "run") == 0
+    assert sorted(row["label"] for row in prompts(tmp_path / "run")) == labels
+
+
+def test_a_conversation_in_one_column_is_its_prompt_and_what_came_of_it(tmp_path):
+    asked = {"role": "user", "content": "q"}
+    answers = [[{"role": "assistant", "tool_calls": []}, {"role": "assistant", "content": text}] for text in "ab"]
+    lines = [{"messages": [asked, *answer], "reward": 1, "step": 1} for answer in answers]
+    path = write_lines(tmp_path / "a.jsonl", lines)
+    assert imported("jsonl", path, tmp_path / "run", "--columns", "prompt=messages", "--save-rollouts", 9) == 0
+    assert [row["prompt"] for row in prompts(tmp_path / "run")] == ["q"]
+    kept = RunDir(tmp_path / "run").read_steps("rollouts").to_pylist()
+    assert [json.loads(row["response"]) for row in kept] == answers
 
 
 def test_rollouts_without_a_reward_are_left_out_and_counted(tmp_path, capsys):
@@ -98,6 +122,14 @@ def test_rollouts_without_a_reward_are_left_out_and_counted(tmp_path, capsys):
     assert imported("jsonl", path, tmp_path / "run") == 0
     assert counts(tmp_path / "run") == {1: (1, 2, 1)}
     assert "without a reward, left out: 2 (first: " in (out := capsys.readouterr().out) and "line 2" in out
+
+
+def test_an_empty_file_among_others_is_told(tmp_path, capsys):
+    write_lines(tmp_path / "in" / "a.jsonl", rows(1, 0))
+    write_lines(tmp_path / "in" / "b.jsonl", [])
+    assert imported("jsonl", tmp_path / "in", tmp_path / "run") == 0
+    assert counts(tmp_path / "run") == {1: (1, 2, 1)}
+    assert "files without a row: 1 (first: " in (out := capsys.readouterr().out) and "b.jsonl" in out
 
 
 def test_nothing_but_nulls_is_no_run(tmp_path, capsys):
@@ -120,6 +152,22 @@ def test_an_id_with_several_texts_is_told(tmp_path, capsys, other, told):
     assert imported("jsonl", path, tmp_path / "run", "--columns", "id=uid") == 0
     assert len(prompts(tmp_path / "run")) == 1
     assert ("come with several texts" in capsys.readouterr().out) == told
+
+
+def test_an_id_that_is_nan_names_no_prompt(tmp_path, capsys):
+    path = write_lines(tmp_path / "a.jsonl", [*rows(1, uid=1), *rows(0, uid=float("nan"))])
+    assert imported("jsonl", path, tmp_path / "run", "--columns", "id=uid") == 1
+    assert "line 2 has no value in 'uid'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("right", "expected"), [("true", {1: (1, 2, 1)}), ("yes", None)])
+def test_a_column_that_is_said_to_tell_right_from_wrong(tmp_path, capsys, right, expected):
+    path = write_lines(tmp_path / "a.jsonl", [*rows(0.2, ok=right), *rows(0.9, ok="false")])
+    assert imported("jsonl", path, tmp_path / "run", "--columns", "positive=ok") == (expected is None)
+    if expected:
+        assert counts(tmp_path / "run") == expected
+    else:
+        assert "line 1 has 'yes' in 'ok', which is neither true nor false" in capsys.readouterr().err
 
 
 def test_a_threshold_is_remembered(tmp_path, capsys):
@@ -229,3 +277,8 @@ def test_an_evaluation_of_one_step(tmp_path, words, n):
     path = write_lines(tmp_path / "a.jsonl", [*rows(1, 0), *rows(1, step=2)])
     assert imported("jsonl", path, tmp_path / "run", "--tag", "late", *words) == 0
     assert len(evaluated(tmp_path / "run", "late")) == n
+
+
+def test_a_step_is_of_an_evaluation(tmp_path, capsys):
+    assert imported("jsonl", write_lines(tmp_path / "a.jsonl", rows(1)), tmp_path / "run", "--step", 1) == 2
+    assert "--step takes one step of an evaluation" in capsys.readouterr().err

@@ -376,6 +376,21 @@ def test_what_a_second_run_broke_is_found_and_exported_by_keyboard_alone(chromiu
     again.close()
 
 
+def test_the_answer_leads_to_what_a_second_run_broke_in_few_keys(chromium, compared):
+    address, broken = compared
+    page = opened(chromium, address)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # skips to the answer
+    tab_to(page, "#answer a[data-change='3']", most=2)
+    page.keyboard.press("Enter")
+    wait_for(page, "#found:focus", "3 of 16 prompts")
+    tab_to(page, "#save-found", most=16)  # past the table's head, its first row and the marks
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert sorted(json.loads(Path(download.value.path()).read_text())) == sorted(broken)
+    page.close()
+
+
 def test_rollouts_are_searched_and_what_is_found_is_marked(chromium, compared):
     page = opened(chromium, compared[0])
     page.select_option("#search-in", "rollouts")

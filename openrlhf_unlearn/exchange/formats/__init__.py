@@ -1,5 +1,6 @@
 """The frameworks whose rollouts can be read, one a module, and which of them some files are of."""
 
+import re
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
@@ -22,7 +23,8 @@ from openrlhf_unlearn.exchange.formats.verl import VERL
 
 _ALL = (VERL, TRL, PRIME_RL, NEMO_RL, ROLL, AREAL, SLIME, OPEN_INSTRUCT, TINKER, SKYRL, LM_EVAL, INSPECT, PAPER, JSONL)
 FORMATS = {form.name: form for form in _ALL}
-# What a first row holds, in the order in which it is asked; a name of a file is asked before.
+_NAMES = {"slime": r"\.pt$", "inspect": r"\.eval$", "trl": r"^completions_\d+\.parquet$"}
+# What a first row holds, in the order in which it is asked, after the file's name.
 _KEYS = {
     "verl": ("input", "output", "score"),
     "prime-rl": ("nodes", "rewards"),
@@ -46,9 +48,9 @@ def guess(source: str) -> str:
     files = [path] if path.is_file() else find_files(source, everything)
     first = None
     for file in files[:50]:  # metrics and indexes may stand beside the rollouts
-        by_end = {".pt": "slime", ".eval": "inspect"}.get(Path(plain_name(file)).suffix)
-        row = None if by_end else next((row for _, row in rows_of(file)), None)
-        if found := by_end or _of_row(row):
+        by_name = next((name for name, form in _NAMES.items() if re.search(form, plain_name(file))), None)
+        row = None if by_name else next((row for _, row in rows_of(file)), None)
+        if found := by_name or _of_row(row):
             return found
         first = row if first is None else first
     keys = f"; its first row has {', '.join(map(str, first))}" if isinstance(first, dict) else ""

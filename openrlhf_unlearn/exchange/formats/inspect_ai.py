@@ -36,10 +36,10 @@ def _sample(sample: dict) -> dict:
         graded[name] = {"value": _GRADES.get(value, value) if isinstance(value, str) else value}
     target, asked = sample.get("target"), sample.get("input")
     if is_messages(asked):  # without their ids, which differ from log to log
-        asked = [{"role": message.get("role"), "content": message["content"]} for message in asked]
+        asked = [{"role": message.get("role"), "content": message.get("content")} for message in asked]
     row = {
         "prompt": asked,
-        "response": get(sample, "output.completion"),
+        "response": get(sample, "output.completion") or get(sample, "output.choices.0.message.content"),
         "target": target[0] if isinstance(target, list) and len(target) == 1 else target,
         "scores": graded,
         "metadata": sample.get("metadata"),

@@ -33,8 +33,11 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _first(value):
-    """The first text in nested lists. Of choices that were only scored there are numbers, and no response."""
+    """The first text in nested lists. Of choices that were only scored there are pairs of a log-likelihood and whether
+    it is the greedy one, and no response."""
     while isinstance(value, list) and value:
+        if len(value) == 2 and str(value[1]) in ("True", "False"):
+            return None
         value = value[0]
     return value if isinstance(value, str) else None
 

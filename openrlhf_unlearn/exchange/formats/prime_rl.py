@@ -4,6 +4,7 @@
     rollouts/step_N/{train,eval}/{all,effective}/traces.jsonl  to August 2026; `all`: sampled, `effective`: trained
     monitors/file/traces/stream.jsonl, annotations/*.jsonl     from then on: every episode once, and what became of it
     monitors/file/traces/stream/NNNNN.jsonl[.zst]              the same in chunks, sealed ones compressed
+    traces.jsonl, results.jsonl                                an evaluation by verifiers alone; flat rows before 2026
 
 An episode's reward is the weighted sum over the rewards of its traces. A prompt is named by its `task.key`, else by its
 number in the environment's data.
@@ -25,7 +26,7 @@ _STREAM = re.compile(r"/traces/stream(?:/\d+)?\.jsonl(?:\.zst)?$")
 def _rows(path: Path) -> Iterator[Row]:
     streamed = bool(_STREAM.search(path.absolute().as_posix()))
     trained = _trained(_traces_folder(path)) if streamed else {}
-    for where, row in rows_of(path):
+    for where, row in rows_of(path, growing=streamed):
         if not isinstance(row, dict) or not ("nodes" in row or "traces" in row):
             yield where, row
             continue
@@ -33,12 +34,19 @@ def _rows(path: Path) -> Iterator[Row]:
         if not streamed:
             yield where, flat
             continue
-        kind, step = get(row, "run.work.type"), get(row, "run.work.step")
+        kind = _first(row, "run.work.type", "info.kind", "run.type")
+        step = _first(row, "run.work.step", "info.dispatch.step", "info.arrival.step")
         ship = next((trained[name] for name in _names(row) if name in trained), None)
         flat |= {"step": step if ship is None else ship, "_kind": kind}
         yield where, flat
         if ship is not None:
             yield where, {**flat, "_processed": True}
+
+
+def _first(row: dict, *columns: str):
+    """What the first of the columns says that says anything, of the episode itself or of its first trace."""
+    values = (get(row, place + column) for column in columns for place in ("", "traces.0."))
+    return next((value for value in values if value is not None), None)
 
 
 def _names(row: dict) -> Iterator[str]:
@@ -51,7 +59,7 @@ def _flat(row: dict) -> dict:
     traces = row.get("traces", [row])
     task = row.get("task") or (traces[0].get("task") if traces else None) or {}
     data = task.get("data") or {}
-    environment = get(row, "env.name") or row.get("env_name") or get(row, "info.env_name")
+    environment = get(row, "env.name") or row.get("env_name") or get(row, "info.env_name") or get(row, "env.id")
     number = data.get("idx")
     name = task.get("key") or data.get("key")
     if name is None and number is not None:
@@ -100,7 +108,7 @@ def _trained(folder: Path) -> dict[str, int]:
     for path in sorted((folder / "annotations").glob("**/*.jsonl*")):
         if ".index." in path.name:
             continue
-        for _, row in rows_of(path):
+        for _, row in rows_of(path, growing=True):
             info = row.get("info") or {} if isinstance(row, dict) else {}
             if info.get("effective") and get(info, "ship.step") is not None:
                 found[row.get("trace_id") or row.get("id")] = int(get(info, "ship.step"))
@@ -130,6 +138,8 @@ PRIME_RL = Format(
         "**/step_*/eval/all/traces.jsonl",
         "**/step_*/eval/*/traces.jsonl",
         "**/step_*/eval_rollouts.jsonl",
+        "**/traces.jsonl",
+        "**/results.jsonl",
     ),
     step=r"step_(\d+)/",
     step_first="path",

@@ -6,7 +6,7 @@ ROLL = Format(
     "roll",
     "dump_rollout_to_specific_path of ROLL's RLVR pipeline, mid-2026",
     {
-        "prompt": "prompt",
+        "prompt": "prompt|messages",
         "response": "responses",
         "reward": "scores",
         "label": "ground_truth",

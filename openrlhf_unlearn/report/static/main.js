@@ -82,6 +82,7 @@ function linkLists(data, browser) {
           $(selector).value = link.dataset[name];
           if (Number(link.dataset.run) > 1) $("#by-run").value = link.dataset.run;
           browser.apply();
+          $("#found").focus(); // by keyboard, what was found comes next, not the controls before it
         });
       });
     }
