@@ -99,7 +99,7 @@ check_machine() {
     lacking=$(list_lacking "$@")
     [ -z "$lacking" ] && return
     echo "This machine lacks:" >&2
-    echo "$lacking" | sed 's/^/  - /' >&2
+    printf '%s\n' "$lacking" | sed 's/^/  - /' >&2
     exit 1
 }
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Sourced by the settings: what depends on the GPU machine rather than on the experiment.
 #
 #   ATTENTION  --ds.attn_implementation; default: flash_attention_2 where flash-attn is installed, else sdpa

@@ -6,7 +6,9 @@
 #   bash examples/install_gpu.sh --check     only check
 #
 #   PYTHON     the environment's interpreter; default: python3
-#   MAX_JOBS   compilers that build flash-attn at once; default: one for each 8 GB of memory. It can take hours
+#   MAX_JOBS   compilers that build flash-attn at once; default: one for each 8 GB of memory and for each core at most.
+#              It can take hours
+#   PIP_BREAK_SYSTEM_PACKAGES=1   install into the system's Python, as in a container
 #
 # An environment that has OpenRLHF 0.10.4 to 0.11.2 already needs none of this: pip install openrlhf-unlearn
 set -euo pipefail
@@ -25,7 +27,7 @@ lacking() {
         return
     fi
     "$PYTHON" -m pip --version >/dev/null 2>&1 || echo "pip: $PYTHON -m ensurepip, or make a virtual environment"
-    "$PYTHON" -c 'import os, sys, sysconfig as s
+    [ -n "${PIP_BREAK_SYSTEM_PACKAGES:-}" ] || "$PYTHON" -c 'import os, sys, sysconfig as s
 marked = os.path.exists(os.path.join(s.get_path("stdlib"), "EXTERNALLY-MANAGED"))
 sys.exit(sys.prefix == sys.base_prefix and marked)' ||
         echo "an environment of your own: $PYTHON is the system's; $PYTHON -m venv .venv && . .venv/bin/activate"
@@ -37,10 +39,14 @@ sys.exit(sys.prefix == sys.base_prefix and marked)' ||
     [ "$free" -ge "$GIGABYTES" ] || echo "disk: $free GB free where $PYTHON keeps its packages, $GIGABYTES GB are needed"
 }
 
+case ${1:-} in
+"" | --check) ;;
+*) echo "install_gpu.sh: unknown argument $1; --check is the only one" >&2 && exit 2 ;;
+esac
 found=$(lacking)
 if [ -n "$found" ]; then
     echo "This machine lacks:" >&2
-    echo "$found" | sed 's/^/  - /' >&2
+    printf '%s\n' "$found" | sed 's/^/  - /' >&2
     exit 1
 fi
 gpu=$(nvidia-smi -L 2>/dev/null || true)
@@ -49,8 +55,9 @@ echo "Nothing is missing."
 [ "${1:-}" != --check ] || exit 0
 
 pip() { echo "+ pip $*" && "$PYTHON" -m pip --disable-pip-version-check "$@"; }
-memory=$(awk '/MemAvailable/ { print int($2 / 8388608) }' /proc/meminfo)
-export MAX_JOBS=${MAX_JOBS:-$((memory > 1 ? memory : 1))}
+memory=$(awk '/MemAvailable/ { print int($2 / 8388608) }' /proc/meminfo) cores=$(nproc)
+jobs=$((memory < cores ? memory : cores))
+export MAX_JOBS=${MAX_JOBS:-$((jobs > 1 ? jobs : 1))}
 clone=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 [ -f "$clone/pyproject.toml" ] && package=$clone || package=openrlhf-unlearn
 

@@ -22,21 +22,21 @@ set -euo pipefail
 
 # name=task:options of reasoning-gym (openrlhf-unlearn tasks --list), every answer a few tokens long.
 CANDIDATES=(
-    sum1=chain_sum:min_terms=2,max_terms=2,max_digits=1
-    sum2=chain_sum:min_terms=2,max_terms=2,min_digits=2,max_digits=2
-    sum3=chain_sum:min_terms=3,max_terms=3,max_digits=1
-    sum4=chain_sum:min_terms=4,max_terms=4,max_digits=2
-    product1=products:max_digits=1
-    product2=products:min_digits=1,max_digits=2
-    gcd=gcd:max_value=60
-    lcm=lcm:max_value=12
-    sequence=number_sequence:min_value=1,max_value=20,max_complexity=1
-    equation=simple_equations:min_terms=2,max_terms=2,max_value=10
-    fraction=fraction_simplification:max_value=9,max_factor=6,styles=[\"plain\"]
-    bits=count_bits:max_n=255
-    primes=count_primes:max_n=40
-    backward=spell_backward:max_word_len=4
-    weekday=calendar_arithmetic:tasks=[\"weekday_of_date\"]
+    'sum1=chain_sum:min_terms=2,max_terms=2,max_digits=1'
+    'sum2=chain_sum:min_terms=2,max_terms=2,min_digits=2,max_digits=2'
+    'sum3=chain_sum:min_terms=3,max_terms=3,max_digits=1'
+    'sum4=chain_sum:min_terms=4,max_terms=4,max_digits=2'
+    'product1=products:max_digits=1'
+    'product2=products:min_digits=1,max_digits=2'
+    'gcd=gcd:max_value=60'
+    'lcm=lcm:max_value=12'
+    'sequence=number_sequence:min_value=1,max_value=20,max_complexity=1'
+    'equation=simple_equations:min_terms=2,max_terms=2,max_value=10'
+    'fraction=fraction_simplification:max_value=9,max_factor=6,styles=["plain"]'
+    'bits=count_bits:max_n=255'
+    'primes=count_primes:max_n=40'
+    'backward=spell_backward:max_word_len=4'
+    'weekday=calendar_arithmetic:tasks=["weekday_of_date"]'
 )
 
 FOLDER=real START=smollm2 TRANSFER=(--steps 5)

@@ -19,7 +19,7 @@
 #   DRY_RUN    1: check every flag of the training by the host's own parser and print the command; print: only print
 
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
-cd "$ROOT"
+cd "$ROOT" || exit 1
 . examples/gpu_flags.sh
 
 say() { printf '\n[%d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }

@@ -19,7 +19,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # The base installation has neither torch nor the host: there the tests of what needs them are left out, and no others.
 collect_ignore_glob = []
 if importlib.util.find_spec("torch") is None:
-    collect_ignore_glob += ["collect/test_judgement.py", "gpu/*", "probe/*", "worlds/*"]
+    collect_ignore_glob += ["collect/test_images.py", "collect/test_judgement.py", "gpu/*", "probe/*", "worlds/*"]
     collect_ignore_glob += ["transfer/test_command.py", "transfer/test_verify.py"]
 if importlib.util.find_spec("openrlhf") is None:
     collect_ignore_glob += [
@@ -32,12 +32,17 @@ if importlib.util.find_spec("openrlhf") is None:
 def pytest_collection_modifyitems(items):
     """Files that start the real stack come first: of several processes none is left with a long one at the end.
 
+    Of these one that needs the built-in world is the very first, then those that do not: while one process makes it,
+    none has to wait for it.
+
     Test processes share the tests out by name, so a name that is another in each process ends them all.
     """
     if unstable := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"{unstable[0]}: its name has an address in it; give parametrize other ids")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    needing = {item.path for item in items if "world" in item.fixturenames}
+    maker = next((item.path for item in items if item.path in slow & needing), None)
+    items.sort(key=lambda item: (item.path not in slow, item.path != maker, item.path in needing))
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
 """Every bad input and bad moment that we know of: one line on stderr, exit code 1 or 2, and every file as it was."""
 
+import importlib.util
 import json
 import math
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -27,7 +29,9 @@ class Place:
     def __init__(self, folder: Path):
         self.tmp, self.run = folder, make_run(folder / "given", 12)
         self.data, self.model = folder / "given" / "data.jsonl", folder / "model"
-        build_tokenizer().save_pretrained(self.model)
+        if importlib.util.find_spec("transformers"):
+            build_tokenizer().save_pretrained(self.model)
+        self.model.mkdir(exist_ok=True)
         (self.model / "config.json").write_text('{"model_type": "qwen2"}')
         self.processes: list[subprocess.Popen] = []
 
@@ -435,17 +439,25 @@ def one_line(capsys, words: str, place: Place) -> tuple[int, str]:
     return code, said[0]
 
 
+def skip_if_missing(said: str) -> None:
+    """On a base installation some verbs end on what they lack, before they see what else is wrong."""
+    named = re.search(r"this needs (\w+), which is not installed|pip install (\w+)$", said)
+    if named and not importlib.util.find_spec(named[1] or named[2]):
+        pytest.skip(said)
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_bad_input_is_one_line_and_changes_nothing(case, place, capsys):
     if case.before:
         case.before(place)
     before = place.content()
     code, said = one_line(capsys, case.words, place)
-    assert case.says in said
-    assert code == case.code
     assert said.startswith("openrlhf-unlearn")
     assert "unexpected" not in said
     assert place.content() == before
+    skip_if_missing(said)
+    assert case.says in said
+    assert code == case.code
 
 
 def test_there_are_sixty_of_them():
@@ -471,6 +483,8 @@ def test_what_is_not_installed_is_named_with_the_way_to_get_it(words, package, p
     monkeypatch.setitem(sys.modules, package, None)  # as Python itself marks what cannot be imported
     before = place.content()
     code, said = one_line(capsys, words, place)
+    if f"this needs {package}," not in said:
+        skip_if_missing(said)
     assert f"this needs {package}, which is not installed; `openrlhf-unlearn doctor` says how" in said
     assert code == 1
     if package != "vllm":  # found out before the run's prompts are settled
@@ -515,10 +529,11 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(words, place, s
     there = fill(small_disk)
     before = place.content()
     code, said = one_line(capsys, words, place)
-    assert "No space left on device" in said and "unexpected" not in said
-    assert code == 1
     assert {path.name for path in small_disk.iterdir()} == there
     assert place.content() == before
+    skip_if_missing(said)
+    assert "No space left on device" in said and "unexpected" not in said
+    assert code == 1
 
 
 def test_a_journal_on_a_full_disk_stops_before_it_pays_and_goes_on_later(place, small_disk, capsys):
@@ -588,6 +603,7 @@ def test_no_text_of_the_data_steers_the_terminal(place, capsys):
 
 @pytest.mark.parametrize("answered", [0, 3])
 def test_control_c_in_augment_is_one_line_and_the_same_command_goes_on(place, answered):
+    pytest.importorskip("openrlhf")
     import signal
     import time
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,8 @@ print(similarity(gradients).plain[:, 0].min() > 0.9, "torch" in sys.modules)
 
 def test_the_public_names():
     """Each is there, under the name that it has at home; importing the package alone loads none of them."""
-    for name in openrlhf_unlearn.__all__:
+    without_torch = {*openrlhf_unlearn.__all__} - {"prompt_gradients"}
+    for name in openrlhf_unlearn.__all__ if find_spec("torch") else without_torch:
         assert getattr(openrlhf_unlearn, name) is not None
     assert set(openrlhf_unlearn.__all__) <= set(dir(openrlhf_unlearn))
     with pytest.raises(AttributeError, match="nothing"):

@@ -12,9 +12,10 @@ SCRIPT = Path(__file__).parents[1] / "examples" / "environment.sh"
 INSTALL = SCRIPT.with_name("install_gpu.sh")
 
 
-def interpreter(path: Path, version: tuple[int, int]) -> None:
-    """A Python that says it is of this version, for code given by -c."""
-    told = f"import sys; sys.version_info = {(*version, 0, 'final', 0)}; sys._base_executable = '{path}'"
+def interpreter(path: Path, version: tuple[int, int], more: str = "") -> None:
+    """A Python that says it is of this version, for code given by -c; `more` is run before that."""
+    told = f"import sys, sysconfig; sys.version_info = {(*version, 0, 'final', 0)}; sys._base_executable = '{path}'"
+    told += f"; {more}"
     path.write_text(f'#!/bin/bash\n[ "$1" = -c ] && exec {sys.executable} -c "{told}\n$2" "${{@:3}}"\nexit 1\n')
     path.chmod(0o755)
 
@@ -67,9 +68,27 @@ def test_another_processor_is_refused(tmp_path):
 )
 def test_the_install_script_checks_before_it_starts(tmp_path, version, line):
     interpreter(tmp_path / "python3", version)
-    for name in ("bash", "sed", "df", "awk", "uname", "dirname"):
-        (tmp_path / name).symlink_to(shutil.which(name))
-    environment = {"PATH": str(tmp_path), "CUDA_HOME": "/nonexistent"}
-    done = subprocess.run(["bash", INSTALL], env=environment, capture_output=True, text=True)
+    done = install(tmp_path)
     assert done.returncode == 1 and "+ pip" not in done.stdout
     assert line in done.stderr
+
+
+def install(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess:
+    """What install_gpu.sh does where only `folder`'s interpreter is found, and no nvcc, so that it stops."""
+    for name in ("bash", "sed", "df", "awk", "uname", "dirname"):
+        (folder / name).symlink_to(shutil.which(name))
+    environment = {"PATH": str(folder), "CUDA_HOME": "/nonexistent", **environment}
+    return subprocess.run(["bash", INSTALL, *words], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("environment", "refused"), [({}, True), ({"PIP_BREAK_SYSTEM_PACKAGES": "1"}, False)])
+def test_the_systems_python_is_taken_only_where_pip_is_told_to(tmp_path, environment, refused):
+    marked = "import os; sys.base_prefix = sys.prefix; os.path.exists = lambda path: True"
+    interpreter(tmp_path / "python3", (3, 12), marked)
+    assert ("python3 is the system's" in install(tmp_path, **environment).stderr) == refused
+
+
+def test_the_install_script_refuses_what_it_does_not_know(tmp_path):
+    interpreter(tmp_path / "python3", (3, 12))
+    done = install(tmp_path, "--chek")
+    assert done.returncode == 2 and "unknown argument --chek" in done.stderr

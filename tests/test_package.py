@@ -14,7 +14,9 @@ import pytest
 from openrlhf_unlearn import __version__
 
 ROOT = Path(__file__).parents[1]
-INTERPRETERS = os.environ.get("OPENRLHF_UNLEARN_PYTHONS", sys.executable).split(os.pathsep)
+ASKED = "OPENRLHF_UNLEARN_PYTHONS"
+INTERPRETERS = os.environ.get(ASKED, sys.executable).split(os.pathsep)
+EACH = pytest.mark.parametrize("interpreter", INTERPRETERS, ids=lambda path: Path(path).parts[-3])
 
 
 @pytest.fixture(scope="session")
@@ -91,19 +93,28 @@ def test_the_base_pins_nothing_but_the_grader(metadata):
     assert names.isdisjoint({"torch", "transformers", "openrlhf", "ray", "vllm", "deepspeed", "datasets"})
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("interpreter", INTERPRETERS, ids=lambda path: Path(path).parts[-3])
-def test_the_wheel_works_in_an_empty_environment(wheel, interpreter, tmp_path):
-    """Installed with what the index has for it; then the demo, outside of any clone."""
-    subprocess.run([interpreter, "-m", "venv", tmp_path / "venv"], check=True)
-    pip = [tmp_path / "venv" / "bin" / "pip", "install", "--disable-pip-version-check", "-q", wheel]
-    done = subprocess.run(pip, capture_output=True, text=True)
+def run(*words, cwd: Path) -> subprocess.CompletedProcess:
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "DISPLAY")}
+    return subprocess.run(list(map(str, words)), capture_output=True, text=True, cwd=cwd, env=environment)
+
+
+def install(interpreter: str, folder: Path, what: str) -> Path:
+    """Where the programs of a new environment are, which holds `what` and what the index has for it."""
+    subprocess.run([interpreter, "-m", "venv", folder / "venv"], check=True)
+    programs = folder / "venv" / "bin"
+    done = run(programs / "pip", "install", "--disable-pip-version-check", "-q", what, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
+    return programs
+
+
+@pytest.mark.slow
+@EACH
+def test_the_wheel_works_in_an_empty_environment(wheel, interpreter, tmp_path):
+    """The demo and what else needs no host, outside of any clone."""
+    programs = install(interpreter, tmp_path, str(wheel))
 
     def command(*words):
-        environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "DISPLAY")}
-        program = tmp_path / "venv" / "bin" / "openrlhf-unlearn"
-        return subprocess.run([program, *words], capture_output=True, text=True, cwd=tmp_path, env=environment)
+        return run(programs / "openrlhf-unlearn", *words, cwd=tmp_path)
 
     demo = command("demo", "--no-open")
     assert demo.returncode == 0, demo.stderr[-3000:]
@@ -112,3 +123,17 @@ def test_the_wheel_works_in_an_empty_environment(wheel, interpreter, tmp_path):
     assert "FAIL  openrlhf" in command("doctor").stdout
     assert command("examples").returncode == 0
     subprocess.run(["bash", "-n", tmp_path / "examples" / "quickstart.sh"], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(ASKED not in os.environ, reason=f"{ASKED}=/path/to/python3.10:/path/to/python3.12 asks for it")
+@EACH
+def test_the_tests_pass_on_the_base_installation(published, interpreter, tmp_path):
+    """Of the source distribution; without torch and the host those that need them are left out or skipped."""
+    (path,) = published.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.glob("openrlhf_unlearn-*")
+    python = install(interpreter, tmp_path, f"{source}[dev]") / "python"
+    done = run(python, "-m", "pytest", "-q", "-n", "0", "-m", "not slow", cwd=source)
+    assert done.returncode == 0, done.stdout[-6000:]

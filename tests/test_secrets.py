@@ -95,6 +95,8 @@ def run_verb(words: str, folder: Path, capsys) -> int:
     ],
 )
 def test_no_verb_writes_or_prints_a_secret(words, code, place, capsys):
+    if words.split()[0] in ("curriculum", "sft-set", "train"):
+        pytest.importorskip("openrlhf")
     (place / "r.jsonl").write_text('{"prompt": "1+1", "response": "2", "reward": 1}\n')
     found = run_verb(words, place, capsys)
     assert code is None or found == code
@@ -124,6 +126,7 @@ def test_an_endpoint_that_repeats_the_key_does_not_get_it_written(place, capsys,
 
 
 def test_augment_writes_no_secret(place, capsys):
+    pytest.importorskip("openrlhf")
     with Server(write) as writer, Server(solve) as solver:
         ends = f"--base-url {writer.url} --model w --check-model s --check-base-url {solver.url}"
         assert run_verb(f"augment similar --run run --output out {ends}", place, capsys) == 0
@@ -131,6 +134,7 @@ def test_augment_writes_no_secret(place, capsys):
 
 def test_training_writes_no_secret_and_follows_the_umask(tmp_path, monkeypatch):
     """The plugin's own start, with the host's namespace as its parser makes it."""
+    pytest.importorskip("openrlhf")
     from openrlhf_unlearn.host.flags import check_launch
     from openrlhf_unlearn.host.start import choose_run_dir, start_run
 

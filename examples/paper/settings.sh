@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Sourced by the scripts of this folder: the paper's three settings (arXiv 2605.16787 and its released code), the steps
 # that they share, and where they run. Each script: bash examples/paper/NAME.sh [--dry-run] [FOLDER]
 #
@@ -116,7 +116,7 @@ sft() {
 # best NAME: the checkpoint of a training at its validation optimum; the host saves one at every new best.
 best() {
     local newest
-    newest=$(ls -d "$FOLDER/$1/checkpoints"/best_global_step*_hf 2>/dev/null | sort -V | tail -n 1) || true
+    newest=$(find "$FOLDER/$1/checkpoints" -maxdepth 1 -name 'best_global_step*_hf' 2>/dev/null | sort -V | tail -n 1) || true
     if [ -z "$newest" ] && [ -z "$DRY" ]; then
         echo "$FOLDER/$1/checkpoints has no best_global_step*_hf: nothing was validated" >&2
         return 1

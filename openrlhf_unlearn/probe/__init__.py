@@ -9,7 +9,7 @@ import types
 
 _FROM = {
     "Gradients": "summary",
-    "Rollouts": "engine.gradients",
+    "Rollouts": "engine.packing",
     "prompt_gradients": "engine.gradients",
     "lora": "engine.subspace",
     "adapter": "engine.subspace",

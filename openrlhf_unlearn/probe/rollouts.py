@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.probe.engine.gradients import Rollouts
+from openrlhf_unlearn.probe.engine.packing import Rollouts
 from openrlhf_unlearn.probe.words import note
 from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts, read_table
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.probe.engine.gradients import Rollouts, Stream, collect
+from openrlhf_unlearn.probe.engine.gradients import Stream, collect
+from openrlhf_unlearn.probe.engine.packing import Rollouts
 from openrlhf_unlearn.probe.summary import Gradients
 from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from openrlhf_unlearn.probe.engine.gradients import Rollouts
+from openrlhf_unlearn.probe.engine.packing import Rollouts
 from openrlhf_unlearn.probe.store import check_same
 from openrlhf_unlearn.stats.means import mean_interval
 from openrlhf_unlearn.store.run_dir import read_json, write_json

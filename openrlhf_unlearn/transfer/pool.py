@@ -6,7 +6,8 @@ import numpy as np
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.data_check import rows_of
-from openrlhf_unlearn.probe.engine.gradients import Rollouts, default_tokens
+from openrlhf_unlearn.probe.engine.gradients import default_tokens
+from openrlhf_unlearn.probe.engine.packing import Rollouts
 from openrlhf_unlearn.transfer.vectors import means
 
 FIELDS = ("model", "dtype", "rank", "alpha", "targets", "lora_seed", "adapter", "full", "project", "units", "sketch")

@@ -16,7 +16,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
-from openrlhf_unlearn.probe.engine.gradients import Rollouts
+from openrlhf_unlearn.probe.engine.packing import Rollouts
 
 LOT = 8  # prompts whose rollouts are measured at a time
 Pair = tuple[Sequence[int], Sequence[int]]  # token ids of prompt and response

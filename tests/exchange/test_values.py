@@ -250,6 +250,7 @@ def test_what_waits_on_disk_comes_back_in_order(tmp_path, monkeypatch, flush):
 
 
 def test_token_ids_become_text_with_a_tokenizer(tmp_path):
+    pytest.importorskip("transformers")
     from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 
     tokenizer = build_tokenizer()

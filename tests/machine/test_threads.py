@@ -47,6 +47,7 @@ def test_trainer_and_engines_take_turns_unless_asynchronous():
 
 
 def test_parameters_are_counted_without_weights(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
     from transformers import AutoModelForCausalLM
 
     folder = byte_level_model(tmp_path / "m")
@@ -57,6 +58,7 @@ def test_parameters_are_counted_without_weights(tmp_path, monkeypatch):
 
 
 def test_the_choice_is_printed_and_the_users_own_wins(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
     model = str(byte_level_model(tmp_path / "m"))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert choose_threads(model) == 1

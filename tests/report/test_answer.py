@@ -155,7 +155,6 @@ def test_gradients_of_one_kind_are_not_said_to_tell():
 
 @pytest.mark.parametrize("width", [0.0, 0.1])
 def test_an_order_needs_intervals_with_width_that_are_apart(width):
-    pytest.importorskip("torch")
     from openrlhf_unlearn.probe.analysis import order
 
     means = {"easy": 0.3, "learnable": 0.2, "unlearnable": 0.1}

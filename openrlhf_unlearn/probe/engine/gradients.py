@@ -8,30 +8,16 @@ similarity(gradients).corrected                               # (prompts,)
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.engine.backward import Backward
-from openrlhf_unlearn.probe.engine.packing import Piece, cut, deal, packs
+from openrlhf_unlearn.probe.engine.packing import Piece, Rollouts, cut, deal, packs
 from openrlhf_unlearn.probe.engine.subspace import Subspace, lora
 from openrlhf_unlearn.probe.summary import Gradients, Sketch, stack, summarise
 from openrlhf_unlearn.probe.words import note
-
-
-@dataclass(frozen=True)
-class Rollouts:
-    """A prompt's token ids and, by class ("correct", "incorrect", any name), those of its responses.
-
-    weights: by class, what each response's loss is multiplied by; 1 where it is not given.
-    """
-
-    id: str
-    prompt: Sequence[int]
-    responses: dict[str, Sequence[Sequence[int]]]
-    weights: dict[str, Sequence[float]] | None = None
 
 
 def prompt_gradients(

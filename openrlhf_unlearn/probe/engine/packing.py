@@ -10,6 +10,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Rollouts:
+    """A prompt's token ids and, by class ("correct", "incorrect", any name), those of its responses.
+
+    weights: by class, what each response's loss is multiplied by; 1 where it is not given.
+    """
+
+    id: str
+    prompt: Sequence[int]
+    responses: dict[str, Sequence[Sequence[int]]]
+    weights: dict[str, Sequence[float]] | None = None
+
+
+@dataclass(frozen=True)
 class Piece:
     """Rollouts of one unit behind one copy of their prompt. Tokens are ids; weights scale each rollout's loss."""
 
