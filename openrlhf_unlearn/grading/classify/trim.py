@@ -29,13 +29,14 @@ def trimmed(found: Nodes) -> Nodes:
 def _without_prefix(found: Nodes) -> Nodes:
     """ "Total: 5", "the area is 5", "so 5" as 5: some words and a colon or verb; none of them may change what
     follows."""
-    if [node.kind for node in found[:2]] == ["let", "colon"] and any(node.kind == "rel" for node in found):
+    kinds = [node.kind for node in found]
+    if kinds[:2] == ["let", "colon"] and "rel" in kinds and kinds.count("colon") == 1:
         return found[2:]  # the name of a line or circle
     end = next((i for i, node in enumerate(found) if node.kind != "word"), len(found))
     said = [node.text.casefold() for node in found[:end]]
     if not said or end == len(found) or end > 8 or not ADVERSE.isdisjoint(said):
         return found
-    if found[end] == Node("let", "a"):
+    if found[end] == Node("let", "a") and found[end + 1 : end + 2] and found[end + 1].kind == "word":
         return found  # Ann is a thief
     if found[end].kind == "colon":
         return found[end + 1 :] or found

@@ -31,9 +31,9 @@ _DOUBT = re.compile(
 )
 # What takes it back in the sentences that follow.
 _RETRACTED = re.compile(
-    r"\b(?:wait|oops|scratch that|on second thought|(?:let me|must) (?:reconsider|redo|rethink|correct)|made a mistake"
-    r"|(?:that|this|it)(?:'s| is| was) (?:wrong|incorrect|not (?:right|correct)))\b"
-    r"|[.!?\n]\s{0,9}(?:No|Actually|Sorry),",
+    r"\b(?:oops|scratch that|on second thought|(?:let me|must) (?:reconsider|redo|rethink|correct)|made a mistake"
+    r"|(?:that|this)(?:'s| is| was) (?:wrong|incorrect|not (?:right|correct)))\b"
+    r"|[.!?\n]\s{0,9}(?:No|Actually|Sorry),|[.!?,\n]\s{0,9}(?:but |no )?wait\b",
     re.IGNORECASE,
 )
 # "Option B is correct.", "I choose B." at the end.

@@ -16,7 +16,7 @@ HEDGE = re.compile(
     r"\b(?:not|n't|never|or|either|perhaps|maybe|might|may|could|possibly|probably|likely|unless|wrong|incorrect|if|"
     r"assum\w{0,6}|suppose|guess|neither|nor|except|between|about|around|approximately|roughly|at least|at most|"
     r"more than|less than|fewer than|cannot|doubt\w{0,4}|unsure|uncertain|unlikely|impossible|whether)\b|n't\b|\?"
-    r"|不|大约|左右|可能|至少|最多|超过|大于|小于|多于|少于",
+    r"|不(?:是|能|可能|对|确定|一定)|大约|左右|可能|至少|最多|超过|大于|小于|多于|少于",
     re.IGNORECASE,
 )
 
