@@ -31,9 +31,15 @@ FINDING = {
         "R1-style templates",
     ),
     "anchor": Rule(
-        "what follows “answer is”, “Answer:”, “答案”, a heading “Final answer” or ####, but no reason after it",
+        "what follows “answer is”, “Answer:”, “答案”, a heading “Final answer” or ####, but no reason after it; "
+        "“Option B is correct.” at the end",
         (("The answer is $7$ because $7>6$.", "7"), ("**Final Answer**\n\n7", "7"), ("#### 7\nThis is it.", "7")),
-        (("The answer is 7 or 8.", "7"), ("The answer is not 7.", "7"), ("The answer is more than 7.", "7")),
+        (
+            ("The answer is 7 or 8.", "7"),
+            ("The answer is not 7.", "7"),
+            ("The answer is more than 7.", "7"),
+            ("The answer is 7. No, wait.", "7"),
+        ),
         "chat models without a box; GSM8K",
     ),
     "last formula": Rule(
@@ -74,7 +80,14 @@ COMPARING = {
     ),
     "unit": Rule(
         "a unit of the table, or a counted noun, which the other side leaves out",
-        (("12 cm", "12"), ("12", r"12~\mathrm{cm}^2"), ("25 students", "25"), (r"\$3.50", "3.5"), (r"30\degree", "30")),
+        (
+            ("12 cm", "12"),
+            ("12", r"12~\mathrm{cm}^2"),
+            ("25 students", "25"),
+            (r"\$3.50", "3.5"),
+            (r"30\degree", "30"),
+            ("7个苹果", "7"),
+        ),
         (("12 cm", "12 m"), ("3i", "3"), ("3pi", "3"), ("3 or 4", "3"), ("7 remainder 3", "7"), ("3 dozen", "3")),
         "labels of DeepScaleR, ORZ and Big-Math",
     ),
@@ -100,9 +113,16 @@ COMPARING = {
         "several letters in any order, for a label of several", (("AC", "A, C"),), (("A", "A, C"),), "multiple answers"
     ),
     "name": Rule(
-        "x = 5 for 5: the left side names something (x, AB, P(A), m+n), and all other sides agree",
-        (("x=5", "5"), ("AB = 5 cm", "5"), ("m+n=5", "5"), ("2^3=8", "8"), ("f(x)=x+1", "x+1")),
-        (("x^2+y^2=4", "4"), ("x=3=4=5", "5"), ("x=5", "y=5"), ("2x+4=0", "x=-2"), ("x>3", "3")),
+        "x = 5 for 5: the left side names something (x, AB, P(A), m+n) or equals the others, which all agree",
+        (("x=5", "5"), ("AB = 5 cm", "5"), ("m+n=5", "5"), ("2^3=8", "8"), ("f(x)=x+1", "x+1"), ("f(1)+f(2)=5", "5")),
+        (
+            ("x^2+y^2=4", "4"),
+            ("x=3=4=5", "5"),
+            ("x=5", "y=5"),
+            ("2x+4=0", "x=-2"),
+            ("x>3", "3"),
+            (r"\text{not }x=5", "5"),
+        ),
         "math-verify takes an equation for its last side",
     ),
     "approximation": Rule(
@@ -118,8 +138,8 @@ COMPARING = {
         "Math-Verify 60: bare equations are read as their last number",
     ),
     "relation": Rule(
-        "the same signs between the same sides",
-        ((r"2(x+y) \le z", r"2x+2y\le z"),),
+        "the same signs between the same sides, read from either end",
+        ((r"2(x+y) \le z", r"2x+2y\le z"), (r"x+y\le z", r"z\ge x+y")),
         ((r"x+y\ge z", r"x+y\le z"),),
         "inequalities in several variables",
     ),
@@ -129,14 +149,27 @@ COMPARING = {
             ("0<x<1", "(0,1)"),
             (r"x<-1\text{ or }x>2", r"(-\infty,-1)\cup(2,\infty)"),
             (r"\{x\mid x\ne 3\}", r"\mathbb{R}\setminus\{3\}"),
+            ("all real numbers except 3", r"x\ne 3"),
         ),
-        ((r"x\ge 3", r"x>3"), ("[0,1]", "(0,1)"), (r"x>3\text{ or anything}", "x>3"), ("1<y<2", "1<x<2")),
+        (
+            ("x>1 and x<3", "x>1 or x<3"),
+            (r"x\ge 3", r"x>3"),
+            ("[0,1]", "(0,1)"),
+            (r"x>3\text{ or anything}", "x>3"),
+            ("1<y<2", "1<x<2"),
+        ),
         "TinyV",
     ),
     "list": Rule(
         "the same values in any order; a set, ± and x_1, x_2 are lists",
         ((r"\{2,1\}", "1,2"), (r"\pm 2", "2,-2"), ("x=1 or x=2", "1,2"), ("x_1=1, x_2=2", "x=1,x=2")),
-        (("3", "3,4"), ("3,4", "3"), (r"\pm 3", "3"), ("1,2,3", "1,2")),
+        (
+            ("3", "3,4"),
+            ("3,4", "3"),
+            (r"\pm 3", "3"),
+            ("1,2,3", "1,2"),
+            (r"\angle A=1, \angle B=2", r"\angle A=2, \angle B=1"),
+        ),
         "math-verify; strict about the number of values",
     ),
     "twice": Rule(

@@ -3,10 +3,10 @@
 import re
 
 from openrlhf_unlearn.grading.classify.shapes import Quantity, Shape, Words
+from openrlhf_unlearn.grading.formula.symbols import ALL_REALS
 
 _SYNONYMS = (
-    {"all real numbers", "all reals", "all real x", "real numbers", "the real numbers", "the set of real numbers",
-     "the set of all real numbers", "all real values", "全体实数", "实数集"},
+    ALL_REALS,
     {"no solution", "no solutions", "no real solution", "no real solutions", "empty set", "the empty set", "无解",
      "空集", "there is no solution", "there are no solutions"},
 )  # fmt: skip

@@ -58,16 +58,17 @@ def certain(check: Callable[[Expression, Expression], bool], a: Expression, b: E
 
 
 def _same_where_real(x: Expression, y: Expression) -> bool:
-    """Roots and logarithms of letters agree at every one of some points at which both are real: √(1/m) and 1/√m."""
+    """Roots and logarithms of letters agree at some points, all where every root is real: √(1/m) and 1/√m."""
     symbols = sorted(x.free_symbols, key=str)
     if not symbols or x.free_symbols != y.free_symbols or not (_has_root(x) or _has_root(y)) or len(symbols) > 6:
         return False
+    bases = [power.base for e in (x, y) for power in e.atoms(sympy.Pow) if power.exp.is_integer is False]
     seen = 0
     for n in range(12):
         tops = [(7 * n + 5 * i + 3) * (-1) ** (n + i * (n // 2)) for i in range(len(symbols))]
         point = {symbol: sympy.Rational(top, 6 + i) for i, (symbol, top) in enumerate(zip(symbols, tops, strict=True))}
         a, b = (e.subs(point).doit().evalf(30) for e in (x, y))
-        if not (a.is_real and b.is_real):
+        if not (a.is_real and b.is_real) or any(base.subs(point).is_negative for base in bases):
             continue
         if abs(a - b) > EXACT * max(abs(a), abs(b)):
             return False

@@ -32,7 +32,8 @@ def _latex(node: Node, i: int, nodes: Nodes) -> str:
     if kind == "fn":
         return f"\\{text} "
     if kind in ("frac", "binom"):
-        return rf"\{kind}{{{latex(node.args[0])}}}{{{latex(node.args[1])}}}"
+        times = r"\cdot " if kind == "binom" and i and nodes[i - 1].kind in ("binom", "num", "frac", "close") else ""
+        return rf"{times}\{kind}{{{latex(node.args[0])}}}{{{latex(node.args[1])}}}"
     if kind == "sqrt":
         index = f"[{latex(node.args[0])}]" if node.args[0] else ""
         return rf"\sqrt{index}{{{latex(node.args[1])}}}"

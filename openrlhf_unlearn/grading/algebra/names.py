@@ -4,19 +4,27 @@ import re
 
 from openrlhf_unlearn.grading.formula.nodes import Node, Nodes, within, writing_of
 
-_CALL = re.compile(r"[lL]s?u?p{0,3}\([^()]{1,20}\)")
+_CALL = re.compile(r"[lL]s?u?p{0,3}[(\[](?:[^()\[\]]|\([^()\[\]]{1,20}\)){1,20}[)\]]")
 _NAME = re.compile(
-    r"(?:l?c)?(?:l|L{1,2}|W)s?p{0,3}|[lL]s?u?p{0,3}\([lLi]\)|\|[alLW]{1,3}\||as?|f(?:l|\(l\))?"
-    r"|W{1,5}(?:[lL]|\([lL]\))?|\([lL](?:,[lL]){1,5}\)"
+    r"(?:l?c)?(?:l|L{1,2}|W)s?p{0,3}|Lu|[lL]s?u?p{0,3}\([lLi]\)|\|[alLWo]{1,5}\||as?|f(?:[lL]|\([lL]\))?"
+    r"|W{1,5}(?:c?[lLW]{1,3}|\([lL]\))?|[LC]sn|sLs|\[W\]|\([lL](?:,[lL]){1,5}\)"
 )
+_LIMIT = Node("fn", "lim")
+_NAMED_SQUARES = (r"\sigma ^{2}", "R ^{2}", "s ^{2}")  # variance, determination
+_FUNCTIONS = ("P", "E", "D", "V", "N", "f", "g", "h", "F", "G", "H")
 
 
 def is_name(nodes: Nodes) -> bool:
     r"""Whether it names something: x, x_1, AB, |AB|, P(A), f'(x), \angle ABC, \sin A; not x^2, 2x or x+y."""
-    if len(nodes) == 1 and nodes[0].kind == "frac":  # dy/dx
-        return all(arg and arg[0] == Node("let", "d") for arg in nodes[0].args)
+    if len(nodes) == 1 and nodes[0].kind == "frac":  # dy/dx, [ABC]/[DEF]
+        derivative = all(arg and arg[0] in (Node("let", "d"), Node("cmd", "partial")) for arg in nodes[0].args)
+        return derivative or all(is_name(arg) and set("LW") & set("".join(map(_code, arg))) for arg in nodes[0].args)
+    if len(nodes) > 2 and nodes[0] == _LIMIT and nodes[1].kind == "sub":
+        return is_name(nodes[2:])
+    if writing_of(nodes) in _NAMED_SQUARES:
+        return True
     code = "".join(map(_code, nodes))
-    if _CALL.fullmatch(code) and nodes[0].text in ("P", "E", "D", "V", "N", "f", "g", "h", "F", "G", "H"):
+    if _CALL.fullmatch(code) and (nodes[0].text in _FUNCTIONS or nodes[0].kind == "sym"):
         return True
     return bool(_NAME.fullmatch(code))
 
@@ -31,10 +39,13 @@ def _code(node: Node) -> str:
     if node.kind == "num":
         return "i"
     if node.kind == "sup":
-        return "u" if [n.text for n in node.args[0]] == ["-", "1"] else "X"
-    single = {"sub": "s", "prime": "p", "accent": "a", "fn": "f", "sep": ",", "bar": "|"}
+        written = [n.text for n in node.args[0]]
+        return "u" if written == ["-", "1"] else "n" if len(written) == 1 and written[0].isdigit() else "X"
+    if node.kind == "sym" and node.args and writing_of(node.args[0]) in ("E", "P"):
+        return "L"
+    single = {"sub": "s", "prime": "p", "accent": "a", "fn": "f", "sep": ",", "bar": "|", "set": "o"}
     if node.kind in ("open", "close"):
-        return node.text if node.text in "()" else "X"
+        return node.text if node.text in "()[]" else "X"
     return single.get(node.kind, "X")
 
 
@@ -59,9 +70,6 @@ def letters(nodes: Nodes) -> set[str]:
         for arg in node.args if node.kind not in ("sub", "accent", "sym") else ():
             found |= letters(arg)
     return found
-
-
-_LIMIT = Node("fn", "lim")
 
 
 def unevaluated(nodes: Nodes) -> bool:

@@ -1,7 +1,8 @@
 """Points, vectors, intervals, sets and set builders: what stands between brackets."""
 
+from openrlhf_unlearn.grading.classify.grids import transposed
 from openrlhf_unlearn.grading.classify.several import spread
-from openrlhf_unlearn.grading.classify.shapes import Builder, Many, Of, Quantity, Relation, Row, Shape, Words
+from openrlhf_unlearn.grading.classify.shapes import Builder, Many, Matrix, Of, Quantity, Relation, Row, Shape, Words
 from openrlhf_unlearn.grading.classify.split import closes, split
 from openrlhf_unlearn.grading.classify.unit import unit_word
 from openrlhf_unlearn.grading.formula.nodes import Node, Nodes
@@ -27,6 +28,9 @@ def bracketed(found: Nodes, of: Of) -> Shape | None:
         found = found[: closing + 1]  # (1,2) cm
     if _named_point(found):
         return Relation((Quantity(found[:1]), of(found[1:])), ("=",))
+    if found[0].kind == "open" and transposed(found) and closes(found) == len(found) - 2:
+        row = bracketed(found[:-1], of)
+        return Matrix(tuple((item,) for item in row.items)) if isinstance(row, Row) else None
     if found[0].kind != "open" or closes(found) != len(found) - 1:
         return None
     brackets, inner = found[0].text + found[-1].text, found[1:-1]
@@ -44,6 +48,13 @@ def bracketed(found: Nodes, of: Of) -> Shape | None:
     return Row(tuple(map(of, parts)), brackets)
 
 
+def bare_builder(found: Nodes, of: Of) -> Shape | None:
+    """{x | x > 2} whose braces TeX took for a group."""
+    bars = [i for i, node in enumerate(found) if node.kind == "bar"]
+    stated = bars == [1] and found[0].kind == "let" and found[2:3] == found[:1]
+    return _braced(found, of) if stated and any(node.kind == "rel" for node in found) else None
+
+
 def _named_point(found: Nodes) -> bool:
     """A(1,2): a capital letter before a point."""
     if len(found) < 6 or found[0].kind != "let" or not found[0].text.isupper() or found[1] != Node("open", "("):
@@ -53,12 +64,15 @@ def _named_point(found: Nodes) -> bool:
     return closes(found[1:]) == len(found) - 2 and bool(split(found[2:-1], lambda node: node.kind == "sep")[1])
 
 
-def _braced(inner: Nodes, of: Of) -> Builder | Many:
+def _braced(inner: Nodes, of: Of) -> Builder | Many | Relation:
     for marks in ("bar", "colon"):
         at = next((i for i, node in enumerate(inner) if node.kind == marks), None)
         if at and inner[0].kind == "let" and at + 1 < len(inner) and not any(n.kind == "sep" for n in inner[:at]):
             if inner[1:at] and inner[1] != Node("rel", "in"):
                 continue
+            stated = of(inner[at + 1 :])
+            if isinstance(stated, Relation) and stated.ops == ("=",) and stated.sides[0] == Quantity(inner[:1]):
+                return stated  # {x | x = kπ, k ∈ ℤ}
             conditions, _ = split(inner[at + 1 :], lambda node: node.kind == "sep" or node.kind == "conj")
             joins_or = any(node == Node("conj", "or") for node in inner)
             found = tuple(map(of, conditions))

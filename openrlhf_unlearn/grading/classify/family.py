@@ -26,7 +26,8 @@ def family_of(found: Nodes) -> tuple[str | None, Nodes]:
             and node.text.casefold() in {"where", "for", "any", "all", "is", "an", "some", "with", "every", "integer"}
             for node in tail
         )
-        if rest and len(letters) == 1 and any(_names_integers(node) for node in tail):
+        outside = sum((node.kind == "open") - (node.kind == "close") for node in found[:i]) == 0
+        if outside and rest and len(letters) == 1 and any(_names_integers(node) for node in tail):
             return letters.pop(), trimmed(found[:i])
     return None, found
 

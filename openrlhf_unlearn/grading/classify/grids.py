@@ -13,18 +13,23 @@ def environment(found: Nodes, of: Of) -> Shape | None:
         found = found[1:-1] if found[1].kind == "env" and found[1].text in ("array", "matrix", "smallmatrix") else found
     if found[0] == Node("open", "{") and len(found) == 2 and found[1].kind == "env":  # \left\{…\right.
         return _system(found[1], of)
-    transposed = len(found) > 1 and found[-1].kind == "sup" and [node.text for node in found[-1].args[0]] in _TRANSPOSED
-    env, factor = (found[-2], found[:-2]) if transposed else (found[-1], found[:-1])
+    env, factor = (found[-2], found[:-2]) if transposed(found) else (found[-1], found[:-1])
     if env.kind != "env":
         return None
-    if transposed:
+    if factor == (Node("op", "-"),):
+        factor = (*factor, Node("num", "1"))
+    if transposed(found):
         return _transposed(env, factor, of)
     if env.text in ("cases", "rcases", "dcases", "aligned", "align", "gathered", "split"):
         return None if factor else _system(env, of)
-    rows = tuple(tuple(of(cell) for cell in row) for row in env.args)
+    rows = tuple(tuple(of(trimmed(cell)) for cell in row) for row in env.args)
     if env.text in ("vmatrix", "Vmatrix"):
         return Determinant(rows) if not factor and all(len(row) == len(rows) for row in rows) else None
     return Matrix(rows, factor)
+
+
+def transposed(found: Nodes) -> bool:
+    return len(found) > 1 and found[-1].kind == "sup" and [node.text for node in found[-1].args[0]] in _TRANSPOSED
 
 
 def _transposed(env: Node, factor: Nodes, of: Of) -> Matrix | None:

@@ -23,7 +23,7 @@ def based(found: Nodes, of: Of) -> Based | None:
     """1347_8, (1347)_{(8)}, 1347_{\\text{eight}}."""
     if len(found) > 3 and found[0] == Node("open", "(") and found[-2] == Node("close", ")"):
         found = (*found[1:-2], found[-1])
-    if len(found) < 2 or found[-1].kind != "sub" or any(node.kind not in ("num", "let") for node in found[:-1]):
+    if len(found) < 2 or found[-1].kind != "sub" or not all(map(_is_digit, found[:-1])):
         return None
     if found[0].kind != "num" and len(found) < 3:
         return None
@@ -31,6 +31,10 @@ def based(found: Nodes, of: Of) -> Based | None:
     named = _BASES.get(inner[0].text.casefold()) if len(inner) == 1 and inner[0].kind == "word" else None
     base = named or (inner[0].text if len(inner) == 1 and inner[0].kind == "num" else None)
     return Based("".join(node.text for node in found[:-1]), base) if base else None
+
+
+def _is_digit(node: Node) -> bool:
+    return node.kind in ("num", "let") or node.kind == "word" and set(node.text) <= set("ABCDEF")
 
 
 def clock(found: Nodes, of: Of) -> Clock | None:

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from openrlhf_unlearn.grading.classify.brackets import bracketed, turned_interval
+from openrlhf_unlearn.grading.classify.brackets import bare_builder, bracketed, turned_interval
 from openrlhf_unlearn.grading.classify.family import family_of, with_family
 from openrlhf_unlearn.grading.classify.grids import environment
 from openrlhf_unlearn.grading.classify.numerals import based, clock, mixed
@@ -18,6 +18,7 @@ _CLASSIFIERS: tuple[Classifier, ...] = (
     turned_interval,
     based,
     clock,
+    bare_builder,
     many,
     relation,
     residue,

@@ -4,16 +4,16 @@ from openrlhf_unlearn.grading.classify.shapes import Quantity, Row, Words
 from openrlhf_unlearn.grading.classify.split import closes
 from openrlhf_unlearn.grading.classify.unit import unit
 from openrlhf_unlearn.grading.formula.nodes import Node, Nodes
-from openrlhf_unlearn.grading.formula.units import SCALES, unit_of
+from openrlhf_unlearn.grading.formula.units import AFTER_UNIT, MONEY, SCALES, unit_of
 
 
 def quantity(found: Nodes) -> Quantity | Row | Words:
     """An expression with or without a unit; Words if anything in it is a word."""
     if compound := _compound(found):
         return compound
-    found = _scaled(found)
-    if found[0].kind == "word" and found[0].text in ("$", "€", "£", "¥", "₹", "USD", "EUR", "GBP", "RMB"):
-        body, name = found[1:], unit_of([found[0].text])
+    found = _scaled(_in_round_brackets(found))
+    if money := _money(found):
+        body, name = money
     elif found[-1].kind == "pct":
         body, name = found[:-1], "%"
     else:
@@ -22,6 +22,31 @@ def quantity(found: Nodes) -> Quantity | Row | Words:
     if not body or not readable(body):
         return Words(found)
     return Quantity(body, name)
+
+
+def _money(found: Nodes) -> tuple[Nodes, str | None] | None:
+    """The amount and currency of $5, -$5, Rs. 5, $5 USD, $5 each, $5 per person."""
+    sign = found[:1] if found[0].text in ("-", "+") else ()
+    coin, rest = found[len(sign) : len(sign) + 1], found[len(sign) + 1 :]
+    if not coin or not rest or coin[0].kind != "word" or coin[0].text not in MONEY:
+        return None
+    name = unit_of([coin[0].text])
+    rest = rest[1:] if rest[0] == Node("mark", ".") else rest
+    first = next((i for i, node in enumerate(rest) if node.kind == "word"), len(rest))
+    said = [node.text if node.kind == "word" else "?" for node in rest[first:]]
+    per = len(said) == 2 and said[0] == "per"
+    alone = per or set(said) <= AFTER_UNIT or unit_of(said) == name
+    return (*sign, *(rest[:first] if alone else rest)), name
+
+
+def _in_round_brackets(found: Nodes) -> Nodes:
+    """max{3,5} as max(3,5)."""
+    if not any(node.kind == "fn" and node.text in ("min", "max", "gcd", "lcm") for node in found):
+        return found
+    return tuple(_ROUND.get(node, node) for node in found)
+
+
+_ROUND = {Node("open", "{"): Node("open", "("), Node("close", "}"): Node("close", ")")}
 
 
 def _scaled(found: Nodes) -> Nodes:

@@ -1,9 +1,11 @@
 """Equations, inequalities, remainders, unions, ratios: sides and the signs between them."""
 
-from openrlhf_unlearn.grading.classify.shapes import Joined, Of, Ratio, Relation, Residue, Words
+from openrlhf_unlearn.grading.classify.shapes import Joined, Many, Of, Ratio, Relation, Residue, Words
 from openrlhf_unlearn.grading.classify.split import split
 from openrlhf_unlearn.grading.formula.nodes import Node, Nodes
+from openrlhf_unlearn.grading.formula.symbols import ALL_REALS
 
+REALS: Nodes = (Node("sym", "bb", ((Node("let", "R"),),)),)
 _MOD = (Node("word", "mod"), Node("mod", "bmod", ((),)))
 
 
@@ -11,6 +13,8 @@ def relation(found: Nodes, of: Of) -> Relation | Words | None:
     parts, marks = split(found, lambda node: node.kind == "rel")
     if not marks or not all(parts):
         return Words(found) if marks else None
+    if marks[-1].text == "in" and parts[-1] == (Node("let", "R"),):
+        parts[-1] = REALS
     return Relation(tuple(of(part) for part in parts), tuple(mark.text for mark in marks))
 
 
@@ -32,16 +36,29 @@ def _opens(found: Nodes) -> int | None:
 
 
 def joined(found: Nodes, of: Of) -> Joined | Words | None:
+    if excluded := _but_for(found):
+        left_out = of(excluded)
+        items = left_out.items if isinstance(left_out, Many) else (left_out,)
+        values = tuple(item.sides[-1] if isinstance(item, Relation) else item for item in items)
+        return Joined((of(REALS), Many(values, "set")), ("minus",))
     found = tuple(
         Node("set", "minus") if node == Node("op", "-") and found[i + 1 : i + 2] == (Node("open", "{"),) and i else node
         for i, node in enumerate(found)
     )
     parts, marks = split(found, lambda node: node.kind == "set")
-    if not marks:
+    if not marks or [found[0].kind, found[-1].kind] == ["bar", "bar"]:  # |A ∪ B|
         return None
     if not all(parts):
         return Words(found)
     return Joined(tuple(of(part) for part in parts), tuple(mark.text for mark in marks))
+
+
+def _but_for(found: Nodes) -> Nodes:
+    """2 of "all real numbers except 2"."""
+    at = next((i for i, node in enumerate(found) if node == Node("word", "except")), 0)
+    rest = found[at + 1 :]
+    rest = rest[1:] if rest[:1] == (Node("word", "for"),) else rest
+    return rest if at and " ".join(node.text for node in found[:at]).casefold() in ALL_REALS else ()
 
 
 def ratio(found: Nodes, of: Of) -> Ratio | None:

@@ -7,8 +7,18 @@ from openrlhf_unlearn.grading.classify.shapes import Many, Of, Shape
 from openrlhf_unlearn.grading.classify.split import split
 from openrlhf_unlearn.grading.formula.nodes import Node, Nodes, within
 
+# Signs that join relations; of statements they are left as they are.
+_CONJUNCTIONS = {Node("cmd", sign): Node("conj", "or") for sign in ("lor", "vee")} | {
+    Node("cmd", sign): Node("conj", "and") for sign in ("land", "wedge")
+}
+
 
 def many(found: Nodes, of: Of) -> Many | None:
+    rows, breaks = split(found, lambda node: node.kind == "row")
+    if breaks and all(any(node.kind == "rel" for node in row) for row in rows):  # x = 5 \\ y = 6
+        return Many(tuple(map(of, rows)), "system")
+    if any(node.kind == "rel" for node in found):
+        found = tuple(_CONJUNCTIONS.get(node, node) for node in found)
     parts, marks = split(found, lambda node: node.kind in ("sep", "conj"))
     if not marks:
         return _plus_minus(found, of)

@@ -4,21 +4,11 @@ from openrlhf_unlearn.grading.formula.nodes import Node, Nodes
 
 _VERBS = {"is", "are", "equals", "be"}
 _ANNOUNCING = {"answer", "ans", "option", "choice", "so", "thus", "hence", "therefore"}
-_ADVERSE = {
-    "not",
-    "wrong",
-    "incorrect",
-    "never",
-    "or",
-    "no",
-    "if",
-    "unless",
-    "except",
-    "maybe",
-    "perhaps",
-    "least",
-    "most",
-}
+_ADVERSE_WORDS = """
+not wrong incorrect never or no if unless except maybe perhaps least most could might may cannot possibly probably
+likely about around approximately nearly almost neither
+"""
+ADVERSE = set(_ADVERSE_WORDS.split())
 _PREFIX = {"the", "final", "answer", "is", "are", "correct", "result", "value", "so", "thus", "hence", "therefore",
 "solution",
            "solutions", "option", "choice", "ans", "answers"}  # fmt: skip
@@ -39,10 +29,15 @@ def trimmed(found: Nodes) -> Nodes:
 def _without_prefix(found: Nodes) -> Nodes:
     """ "Total: 5", "the area is 5", "so 5" as 5: some words and a colon or verb; none of them may change what
     follows."""
+    kinds = [node.kind for node in found]
+    if kinds[:2] == ["let", "colon"] and "rel" in kinds and kinds.count("colon") == 1:
+        return found[2:]  # the name of a line or circle
     end = next((i for i, node in enumerate(found) if node.kind != "word"), len(found))
     said = [node.text.casefold() for node in found[:end]]
-    if not said or end == len(found) or end > 8 or not _ADVERSE.isdisjoint(said):
+    if not said or end == len(found) or end > 8 or not ADVERSE.isdisjoint(said):
         return found
+    if found[end] == Node("let", "a") and found[end + 1 : end + 2] and found[end + 1].kind == "word":
+        return found  # Ann is a thief
     if found[end].kind == "colon":
         return found[end + 1 :] or found
     return found[end:] if said[-1] in _VERBS or set(said) <= _PREFIX and said[-1] in _ANNOUNCING else found

@@ -13,10 +13,12 @@ def unit(found: Nodes) -> tuple[Nodes, str | None]:
     first = next((i for i, node in enumerate(found) if node.kind == "word" or node.kind == "deg"), None)
     if not first:
         return found, None
-    words = [unit_word(node) or "" for node in found[first:] if node != Node("mark", ".")]  # "sq. units"
+    enclosed = found[first - 1].kind == "open" and found[-1].kind == "close"  # 7 (units)
+    body, said = (found[: first - 1], found[first:-1]) if enclosed else (found[:first], found[first:])
+    words = [unit_word(node) or "" for node in said if node != Node("mark", ".")]  # "sq. units"
     name = unit_of(words) if all(words) else None
     of_function = name == "deg" and found[first].kind == "deg" and any(node.kind == "fn" for node in found[:first])
-    return (found, None) if name is None or of_function else (found[:first], name)
+    return (found, None) if name is None or of_function or not body else (body, name)
 
 
 _RATES = {"m / s": "m/s", "m / s ^{2}": "m/s^2", "k m / h": "km/h", "f t / s": "ft/s", "g / L": "g/l", "m / h": "m/h"}
@@ -25,7 +27,12 @@ _RATES = {"m / s": "m/s", "m / s ^{2}": "m/s^2", "k m / h": "km/h", "f t / s": "
 def _rate(found: Nodes) -> tuple[Nodes, str] | None:
     """3 m/s, whose letters could be variables, too: only a few are taken for units."""
     first = next((i for i, node in enumerate(found) if node.kind == "let"), None)
-    rate = _RATES.get(writing_of(found[first:])) if first and found[first - 1].kind == "num" else None
+    if not first or found[first - 1].kind != "num":
+        return None
+    if found[first].text == "\\mu" and len(found) == first + 2 and found[-1].kind == "word":  # \mu\text{m}
+        name = unit_of([found[-1].text])
+        return (found[:first], f"micro{name}") if name else None
+    rate = _RATES.get(writing_of(found[first:]))
     return (found[:first], rate) if rate else None
 
 

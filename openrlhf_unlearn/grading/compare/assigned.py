@@ -3,7 +3,20 @@
 from collections.abc import Iterable
 
 from openrlhf_unlearn.grading import algebra
-from openrlhf_unlearn.grading.classify.shapes import Joined, Many, Quantity, Relation, Residue, Row, Same, Shape, Words
+from openrlhf_unlearn.grading.classify.shapes import (
+    Joined,
+    Many,
+    Matrix,
+    Quantity,
+    Ratio,
+    Relation,
+    Residue,
+    Row,
+    Same,
+    Shape,
+    Words,
+)
+from openrlhf_unlearn.grading.classify.trim import ADVERSE
 from openrlhf_unlearn.grading.formula.nodes import writing_of
 
 
@@ -16,7 +29,7 @@ def assigned(relation: Relation, rule: Same) -> Shape | None:
         a_name = len(rest) == 1 and isinstance(first, Quantity) and algebra.is_name(first.nodes)
         return rest[0] if a_name and not _is_number_set(rest[0]) else None
     if not is_named(first, rest[0]):
-        if ops[0] == "~" or "=" not in ops or not _is_constant(first):
+        if ops[0] == "~" or "=" not in ops or not isinstance(first, Quantity):
             return None
         rest = [first, *rest]
     if "~" in ops[1:] or len(rest) > 1 and "~" in ops:
@@ -32,15 +45,14 @@ def _is_number_set(what: Shape) -> bool:
     return node.kind == "sym" and node.text == "bb" and writing_of(node.args[0]) != "R"
 
 
-def _is_constant(what: Shape) -> bool:
-    return isinstance(what, Quantity) and not algebra.letters(what.nodes) - {"e", "i"}
-
-
 def is_named(first: Shape, value: Shape) -> bool:
     """x, P(A), |AB|, or a combination of several names such as m+n; x^2+y^2 is a curve's, x^2 or x+3 an equation's."""
     if isinstance(first, Words):
-        return algebra.is_name(first.nodes)
-    if isinstance(first, Joined):
+        said = {node.text.casefold() for node in first.nodes if node.kind == "word"}
+        return said.isdisjoint(ADVERSE) and algebra.is_name(first.nodes)
+    if isinstance(value, Matrix) and isinstance(first, Quantity) and _matrices(first):
+        return True
+    if isinstance(first, Joined | Ratio):
         return all(isinstance(part, Quantity) and algebra.is_name(part.nodes) for part in first.parts)
     if isinstance(first, Row):
         names = all(isinstance(item, Quantity) and algebra.is_name(item.nodes) for item in first.items)
@@ -51,7 +63,14 @@ def is_named(first: Shape, value: Shape) -> bool:
     if algebra.is_name(first.nodes):
         return not (len(first.nodes) == 1 and first.nodes[0].text in letters)  # x = x + 1
     inside = algebra.names(first.nodes) - {"e"}
-    return isinstance(value, Quantity) and not letters and len(inside) > 1 and not {"x", "y"} <= inside
+    several = len(inside) > 1 and not {"x", "y"} <= inside or bool(inside) and inside <= {"f", "g", "h"}  # f(1) + f(2)
+    return isinstance(value, Quantity) and not letters and several
+
+
+def _matrices(what: Quantity) -> bool:
+    """A^T, 2A + B: capital letters only."""
+    letters = algebra.letters(what.nodes)
+    return bool(letters) and all(map(str.isupper, letters))
 
 
 def assignments(items: Iterable[Shape], rule: Same) -> list[tuple[str, Shape]] | None:

@@ -10,7 +10,7 @@ from openrlhf_unlearn.grading.formula.nodes import Nodes, writing_of
 
 Named: TypeAlias = tuple[Expression, "str | None"]  # a set, None for what is none, and its variable's name
 NONE: Named = (None, None)
-_TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
 def real_number(what: Shape) -> Expression:
@@ -35,7 +35,7 @@ def solved(relation: Relation, set_of: Callable[[Shape], Named]) -> Named:
     if ops == ("!=",):
         value = real_number(sides[1 - at])
         return (None if value is None else sympy.Complement(sympy.S.Reals, sympy.FiniteSet(value))), name
-    if not set(ops) <= set(_TURNED) or len(sides) > 3 or len(sides) == 3 and at != 1:
+    if not set(ops) <= set(TURNED) or len(sides) > 3 or len(sides) == 3 and at != 1:
         return NONE
     result = sympy.S.Reals
     for i, op in enumerate(ops):
@@ -43,7 +43,7 @@ def solved(relation: Relation, set_of: Callable[[Shape], Named]) -> Named:
         bound = real_number(sides[i] if turned else sides[i + 1])
         if bound is None:
             return NONE
-        result = sympy.Intersection(result, _ray(_TURNED[op] if turned else op, bound))
+        result = sympy.Intersection(result, _ray(TURNED[op] if turned else op, bound))
     return result, name
 
 
@@ -59,11 +59,11 @@ def _ray(op: str, bound: Expression) -> Expression:
 
 def _absolute(relation: Relation) -> Named:
     """|x - 1| < 2 as -1 < x < 3."""
-    if len(relation.ops) != 1 or relation.ops[0] not in _TURNED:
+    if len(relation.ops) != 1 or relation.ops[0] not in TURNED:
         return NONE
     (left, right), op = relation.sides, relation.ops[0]
     if real_number(left) is not None:
-        left, right, op = right, left, _TURNED[op]
+        left, right, op = right, left, TURNED[op]
     bound, inside = real_number(right), _between_bars(left)
     if inside is None or bound is None or bound <= 0:
         return NONE

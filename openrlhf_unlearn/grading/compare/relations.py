@@ -4,6 +4,7 @@ from openrlhf_unlearn.grading import algebra
 from openrlhf_unlearn.grading.algebra.cas import NOT_A_NUMBER, Expression, sympy
 from openrlhf_unlearn.grading.classify.shapes import Quantity, Relation, Same, Shape
 from openrlhf_unlearn.grading.compare.assigned import assigned, is_named, written_name
+from openrlhf_unlearn.grading.compare.inequalities import TURNED
 from openrlhf_unlearn.grading.formula.nodes import Nodes
 
 
@@ -33,7 +34,12 @@ def equations(a: Shape, b: Shape, rule: Same) -> str | None:
         return None
     if set(a.ops) | set(b.ops) <= {"=", "~"}:
         return _two_equations(a, b, rule)
-    return "relation" if a.ops == b.ops and _side_by_side(a, b, rule) else None
+    return "relation" if any(b.ops == one.ops and _side_by_side(one, b, rule) for one in (a, _turned(a))) else None
+
+
+def _turned(relation: Relation) -> Relation:
+    """3 > x for x < 3; a membership or another relation without its opposite is equal to none."""
+    return Relation(relation.sides[::-1], tuple(TURNED.get(op, "") for op in reversed(relation.ops)))
 
 
 def _two_equations(a: Relation, b: Relation, rule: Same) -> str | None:

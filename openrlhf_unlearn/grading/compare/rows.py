@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-from openrlhf_unlearn.grading.classify.shapes import Many, Row, Same, Shape
+from openrlhf_unlearn.grading.classify.shapes import Many, Quantity, Row, Same, Shape
 from openrlhf_unlearn.grading.compare.assigned import assignments
 
 
 def rows(a: Shape, b: Shape, rule: Same) -> str | None:
     """In order; x=1, y=2 for (1,2); a list without its parentheses."""
+    if isinstance(b, Row) and isinstance(a, Quantity):
+        a = _point(a) or a
     if isinstance(a, Row) and isinstance(b, Row):
         return "tuple" if a.brackets == b.brackets and in_order(a.items, b.items, rule) else None
     if isinstance(a, Row) and isinstance(b, Many) and _may_be_a_row(a, b):
@@ -15,6 +17,14 @@ def rows(a: Shape, b: Shape, rule: Same) -> str | None:
     if isinstance(b, Row) and isinstance(a, Many) and _may_be_a_row(b, a):
         return "tuple" if in_order(_values(a, rule), b.items, rule) else None
     return None
+
+
+def _point(what: Quantity) -> Row | None:
+    """C(2,5), which counts, too, where the label is a point."""
+    nodes = what.nodes
+    if [node.kind for node in nodes] != ["let", "open", "num", "sep", "num", "close"] or not nodes[0].text.isupper():
+        return None
+    return Row((Quantity((nodes[2],)), Quantity((nodes[4],))), nodes[1].text + nodes[5].text)
 
 
 def in_order(items: Sequence[Shape], others: Sequence[Shape], rule: Same) -> bool:

@@ -15,7 +15,8 @@ _ANCHOR = re.compile(
 )
 _HEADING = re.compile(rf"^[\s#*_]{{0,20}}(?:the )?(?:final )?(?:{_ANSWER_WORDS})[\s*_:：]{{0,8}}$", re.IGNORECASE)
 _REASON = re.compile(
-    r"\b(?:because|since|as (?:we|the|it)|where|which|so that|for which|by the|due to|after|when|given|hence)\b",
+    r"\b(?:because|since|as (?:we|the|it|desired|required|claimed|expected|needed)|where|which|so that|for which|by the"
+    r"|due to|after|when|given|hence)\b",
     re.IGNORECASE,
 )
 _OTHER = re.compile(
@@ -28,6 +29,21 @@ _DOUBT = re.compile(
     r"|assume|assuming|imagine|unlikely|impossible))\b[^.,;:!?\n]*\Z",
     re.IGNORECASE,
 )
+# What takes it back in the sentences that follow.
+_RETRACTED = re.compile(
+    r"\b(?:oops|scratch that|on second thought|(?:let me|must) (?:reconsider|redo|rethink|correct)|made a mistake"
+    r"|(?:that|this)(?:'s| is| was) (?:wrong|incorrect|not (?:right|correct)))\b"
+    r"|[.!?\n]\s{0,9}(?:No|Actually|Sorry),|[.!?,\n]\s{0,9}(?:but |no )?wait\b",
+    re.IGNORECASE,
+)
+# "Option B is correct.", "I choose B." at the end.
+_CHOSEN = re.compile(
+    r"(?:\A|[\n.,]\s{0,9}|\b(?:so|thus|hence|therefore|that) )(?:option |choice )?[(]?([A-J])[)]? is (?:the )?"
+    r"(?:correct|right|best)(?: (?:answer|choice|option))?[.!]?\s{0,9}\Z"
+    r"|(?:\A|[\n.,]\s{0,9}|\b(?:so|thus|hence|therefore) )I (?:would )?(?:choose|select|pick) "
+    r"(?:option )?[(]?([A-J])[)]?[.!]?\s{0,9}\Z",
+    re.IGNORECASE,
+)
 
 
 def anchored_answer(text: str) -> str | None:
@@ -38,8 +54,11 @@ def anchored_answer(text: str) -> str | None:
     hashes = text.rfind("####")
     start = hashes + 4 if hashes >= 0 else max(last.end() if last else -1, heading)
     if start < 0:
-        return None
+        chosen = _CHOSEN.search(text[-200:])
+        return chosen[1] or chosen[2] if chosen else None
     if last and start == last.end() and _DOUBT.search(text[max(last.start() - 100, 0) : last.start()]):
+        return None
+    if _RETRACTED.search(text, start):
         return None
     rest = without_bullet(text[start:].lstrip(" \t_:：`\r\n*"))
     return _answer_at(rest, hashes >= 0)

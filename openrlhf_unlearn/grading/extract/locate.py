@@ -29,7 +29,9 @@ def _locate(text: str) -> Found | None:
     if found := last_formula(text):
         return Found(found.answer[:MAX_ANSWER], found.rule)
     last = text.rpartition("\n")[2]
-    answer = short_answer(text) or (short_answer(last) if CONCLUDES.match(last) and last.endswith((".", "!")) else None)
+    answer = short_answer(text) or (
+        short_answer(last) if CONCLUDES.match(last) and last.endswith((".", "!", "。")) else None
+    )
     return Found(answer, "short") if answer else None
 
 

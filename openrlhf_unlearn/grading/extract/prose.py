@@ -10,12 +10,13 @@ _MARKUP = re.compile(r"\*\*|__|`+|^[#\s]+|^[*_](?=\S)|(?<=\S)[*_]$")
 SENTENCE_END = re.compile(r"[.。](?=\s|\Z)")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z']{3,}|\bI\b")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z*]+\}")
-NUMBER = re.compile(r"(?<![\w.])-?(?:[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?|\.[0-9]+)")
+NUMBER = re.compile(r"(?<![A-Za-z0-9_.])-?(?:[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?|\.[0-9]+)")
 # What takes a value back or names another: a response that says so in passing gives no answer.
 HEDGE = re.compile(
     r"\b(?:not|n't|never|or|either|perhaps|maybe|might|may|could|possibly|probably|likely|unless|wrong|incorrect|if|"
     r"assum\w{0,6}|suppose|guess|neither|nor|except|between|about|around|approximately|roughly|at least|at most|"
-    r"more than|less than|fewer than|cannot|doubt\w{0,4}|unsure|uncertain|unlikely|impossible|whether)\b|n't\b|\?",
+    r"more than|less than|fewer than|cannot|doubt\w{0,4}|unsure|uncertain|unlikely|impossible|whether)\b|n't\b|\?"
+    r"|不(?:是|能|可能|对|确定|一定)|大约|左右|可能|至少|最多|超过|大于|小于|多于|少于",
     re.IGNORECASE,
 )
 

@@ -10,7 +10,10 @@ _LEAD = re.compile(
     r"|(?<=[A-Za-z]):\s+",
     re.IGNORECASE,
 )
-CONCLUDES = re.compile(r"\s{0,99}(?:so|thus|hence|therefore|finally|in total|altogether)\b", re.IGNORECASE)
+_RESULT = re.compile(r"\s{0,9}\$?(-?[0-9][0-9,.]{0,30}(?: [a-z]{3,20})??)(?: in total| altogether)?")
+CONCLUDES = re.compile(
+    r"\s{0,99}(?:so|thus|hence|therefore|finally|in total|altogether)\b|\s{0,9}(?:答[:：]|所以|因此|故)", re.IGNORECASE
+)
 
 
 def short_answer(text: str) -> str | None:
@@ -22,12 +25,15 @@ def short_answer(text: str) -> str | None:
         return None
     sentence = _last_sentence(text)
     leads = list(_LEAD.finditer(sentence))
-    if leads and not HEDGE.search(sentence):
-        rest = sentence[leads[-1].end() :].strip()
-        if rest and count_words(rest) < 3 and not re.match(r"[A-Za-z]{3,}", rest):
+    concludes = CONCLUDES.match(sentence)
+    if (leads or concludes) and not HEDGE.search(sentence):
+        rest = sentence[leads[-1].end() :].strip() if leads else ""
+        if rest and count_words(rest) < 3 and not re.match(r"[A-Za-z]{3,}|[a-z]{2} [a-z]{3}", rest):
             return rest
+        if concludes and "\\" not in sentence and (result := _RESULT.fullmatch(sentence.rpartition("=")[2])):
+            return result[1]
         numbers = NUMBER.findall(sentence)
-        if CONCLUDES.match(sentence) and len(numbers) == 1 and "\\" not in sentence:
+        if concludes and len(numbers) == 1 and "\\" not in sentence:
             return numbers[0].rstrip(",")
     return None if leads and count_words(text) >= 3 or "?" in text else _bare(text)
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"\\([A-Za-z]+\*?|.)", re.DOTALL)
 _ENV_NAME = re.compile(r"\s*\{([A-Za-z]+\*?)\}")
 _OPTIONS = re.compile(r"\s*\[([^\[\]]*)\]")
+_ROW_SPACE = re.compile(r"\s{0,3}\[-?[0-9.]{1,5}(?:pt|e[mx]|[cm]m)\]")  # \\[4pt]
 _COLUMNS = re.compile(r"\s*\{[lcr|@{} ]*\}")
 _OPENING = ("{", "<", "|_", "|^")
 _SPACE = Node("space", " ")
@@ -40,8 +41,8 @@ _FRACTIONS = dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac"), "frac") | dict.f
     ("binom", "dbinom", "tbinom"), "binom"
 )
 _OPERATORS = {"cdot": "*", "times": "*", "div": "/", "ast": "*", "over": "over", "choose": "choose"}
-_BARS = {"mid", "vert", "lvert", "rvert"}
-_KINDS = {"pm": "pm", "mp": "mp", "degree": "deg", "circ": "circ", "prime": "prime", "colon": "colon", "\\": "row",
+_BARS = {"mid", "vert", "lvert", "rvert", "|", "Vert", "lVert", "rVert"}
+_KINDS = {"pm": "pm", "mp": "mp", "degree": "deg", "circ": "circ", "colon": "colon", "\\": "row",
           "&": "amp"}  # fmt: skip
 _LETTERS = {"varphi": r"\phi", "varepsilon": r"\epsilon"}
 _SYMBOLS = {"pi", "infty", "emptyset", "varnothing", "sum", "prod", "int"}
@@ -58,7 +59,7 @@ def command(reader: Reader, before: list[Node]) -> list[Node]:
     if name in LAYOUT or name in (" ", "(", ")", "[", "]"):  # the last four delimit a formula
         if name in ("left", "right") and reader.text.startswith(".", reader.at):
             reader.at += 1
-        return [_SPACE]
+        return [Node("space", "quad") if name in ("quad", "qquad") else _SPACE]
     if name in DROPPED:
         reader.argument()
         return []
@@ -73,6 +74,8 @@ def command(reader: Reader, before: list[Node]) -> list[Node]:
         return fonts(reader, before, bold=name not in _PLAIN_FONTS)
     if name in BRACKETS:
         return [_bracket(reader, BRACKETS[name])]
+    if name == "\\" and (skipped := _ROW_SPACE.match(reader.text, reader.at)):
+        reader.at = skipped.end()
     if name in _SIGNS:
         return [Node(*_SIGNS[name])]
     if name == "begin":
@@ -119,12 +122,16 @@ def _symbol(name: str) -> Node:
         return Node("op", _OPERATORS[name])
     if name in _BARS:
         return Node("bar", "|")
+    if name == "prime":
+        return Node("prime", "'")
     if name in _KINDS:
         return Node(_KINDS[name], name)
     if name in DOTS:
         return Node("dots", "...")
     if name in GREEK:
         return Node("let", _LETTERS.get(name, f"\\{name}"))
+    if name == "Pr":
+        return Node("let", "P")
     if name in ("imath", "jmath"):
         return Node("let", name[0])
     if name in _SYMBOLS:

@@ -6,7 +6,7 @@ from openrlhf_unlearn.grading.formula.nodes import Node, Nodes
 
 PLAIN = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?")
-_GAP = r"(?:\\[,;:! ]|\{,\}|\\!,\\!|,\\!|\\!,|\\thinspace|~| )"
+_GAP = r"(?:\\[,;:! ]|\{,\}|(?:\\!)?,\\! ?|\\!,|\\thinspace|\\text\{,\}|~| )"
 _SPACED = re.compile(rf"[1-9][0-9]{{0,2}}(?:{_GAP}[0-9]{{3}})+(?![0-9])(?:\.[0-9]+)?")
 _SCIENTIFIC = re.compile(r"[eE][+-]?[0-9]{1,4}(?![0-9.A-Za-z])")
 

@@ -26,13 +26,14 @@ _CALLS = ("factorial", "binomial", "comb")
 _GOES_ON = re.compile(r"\s{0,3}[A-Za-z0-9({\\^_]")  # a variable's or function's name does
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0400-\u04ff\u0590-\u06ff]+")
 _MAX_TEXTS = 20  # \text within \text: each is read again
+_QUOTES = str.maketrans("“”", '""')
 _SPACE = Node("space", " ")
 
 
 @lru_cache(maxsize=256)
 def nodes(text: str) -> Nodes:
     """Raises Unreadable, or RecursionError for what is nested a thousand deep."""
-    text = cleaned(_unquoted(text.strip()))
+    text = cleaned(_unquoted(text.strip().translate(_QUOTES)))
     if text.count("\\(") != text.count("\\)") or text.replace("\\\\[", "").count("\\[") != text.count("\\]"):
         raise Unreadable("a formula's delimiter without the other one")
     return Reader(text).whole()

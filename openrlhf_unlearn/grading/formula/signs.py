@@ -17,4 +17,4 @@ def sign_at(text: str, at: int) -> tuple[int, Node]:
         return at + 1, Node("op", char)
     if text.startswith("...", at):
         return at + 3, Node("dots", "...")
-    return at + 1, Node("word" if char in "€£¥₹" else _KINDS.get(char, "mark"), char)
+    return at + 1, Node("word" if char in "€£¥₹₩₽¢" else _KINDS.get(char, "mark"), char)

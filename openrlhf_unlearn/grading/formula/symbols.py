@@ -11,6 +11,7 @@ _SIGNS = {
     "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ",
     "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "′": "'", "’": "'", "″": "''", "∣": r"\mid ", "∶": ":",
     "⊥": r"\perp ", "∥": r"\parallel ", "∠": r"\angle ", "△": r"\triangle ", "⇒": r"\Rightarrow ", "→": r"\to ",
+    "∨": r"\lor ", "∧": r"\land ",
     "∴": r"\therefore ",
     "或": r" \text{ or } ", "和": r" \text{ and } ", "且": r" \text{ and } ", "与": r" \text{ and } ", "、": ",",
     "。": ".",
@@ -91,6 +92,11 @@ pmatrix bmatrix matrix vmatrix Bmatrix Vmatrix smallmatrix array cases aligned a
 ENVIRONMENTS = set(_ENVIRONMENT_NAMES.split())
 _SHORT_WORDS = "is in to of if no as at by we be an it on so do yes the and not its dne cent deg"
 WORDS = set(_SHORT_WORDS.split())
-_SHORT_UNITS = "mm cm dm km mg kg lb oz ml mL dl cl ft yd mi hr kW kw Hz ms kN pm am"
+_SHORT_UNITS = "mm cm dm km mg kg lb oz ml mL dl cl ft yd mi hr kW kw Hz ms kN pm am sq cu"
 UNITS_2 = set(_SHORT_UNITS.split())
 PLAIN = {"pi": "pi", "Pi": "pi", "inf": "infty", "infty": "infty", "infinity": "infty", "oo": "infty"}
+_REALS = """
+all real numbers | all reals | all real x | real numbers | the real numbers | the set of real numbers
+| the set of all real numbers | all real values | 全体实数 | 实数集
+"""
+ALL_REALS = {" ".join(way.split()) for way in _REALS.split("|")}

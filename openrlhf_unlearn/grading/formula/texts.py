@@ -19,6 +19,8 @@ _RUN = re.compile(r"(?<![\\A-Za-z])[A-Za-z]+")
 def texts(reader: Reader) -> list[Node]:
     r"""\text{…}: words, and whatever formula stands among them."""
     inside = reader.raw_argument()
+    if inside.strip().casefold() == "infinity":
+        return [Node("sym", "infty")]
     found = reader.nested(inside, in_text=not ("$" in inside or _is_formula(inside)))
     return [Node("space", " "), *found, Node("space", " ")]
 

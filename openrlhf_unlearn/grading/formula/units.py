@@ -1,5 +1,6 @@
 """Which words after a number are a unit. Two physical units must agree; counted things ("25 students") are left out."""
 
+import re
 from collections import Counter
 
 _SPELLINGS = """
@@ -10,22 +11,23 @@ mm millimeter millimeters millimetre millimetres 毫米 | cm centimeter centimet
 | lb lbs pound pounds | oz ounce ounces
 | ml mL milliliter milliliters millilitre millilitres 毫升 | l L liter liters litre litres 升 | cl dl
 | gal gallon gallons | qt quart quarts | pint pints | cup cups | tablespoon tablespoons | teaspoon teaspoons
-| ms | s sec second seconds 秒 | min mins minute minutes 分钟 分 | h hr hrs hour hours 小时 | day days 天 日 
+| ms | s sec second seconds 秒 | min mins minute minutes 分钟 分 | h hr hrs hour hours 小时 时 | day days 天 日 
 | week weeks 周 | month months 个月 月 | year years 年 | rpm | hz Hz | khz kHz | mhz MHz
 | N newton newtons 牛 | J joule joules | kj kJ | W watt watts | kw kW | kwh kWh | V volt volts | ohm ohms
 | A ampere amperes amps | pa Pa pascal pascals | kpa kPa | atm | K kelvin | mol mole moles | cal kcal calories | ev eV
 | deg degree degrees 度 | rad radian radians | acre acres | ha hectare hectares | unit units 单位
 | $ dollar dollars usd USD US | ¢ cent cents | € euro euros eur EUR | £ gbp GBP | ¥ yen yuan rmb RMB 元 日元 | ₹
-rupee rupees
+rupee rupees Rs INR | CAD | AUD | CHF | ₩ won KRW | ₽ RUB rubles | peso pesos
 | C celsius Celsius | F fahrenheit Fahrenheit | bit bits | byte bytes | kb KB | mb MB | gb GB
 """
 UNITS = {word: group.split()[0] for group in _SPELLINGS.split("|") for word in group.split()}
 _COUNTING = (
     "个 人 名 位 只 条 本 件 次 种 岁 张 支 棵 块 台 辆 座 间 页 题 组 队 头 匹 双 对 瓶 杯 袋 箱 根 枚 颗 朵 层 排 圈"
 )
+MONEY = {word for word, unit in UNITS.items() if unit in ("$", "€", "£", "¥", "₹", "CAD", "AUD", "CHF", "₩", "₽")}
 COUNTERS = set(_COUNTING.split())
 AREAS = {"square": 2, "sq": 2, "cubic": 3, "平方": 2, "立方": 3}
-JOINTS = {"per", "/"}
+JOINTS = {"per", "/", "每"}
 RATES = {"mph": {"mi": 1, "h": -1}, "kph": {"km": 1, "h": -1}, "kmh": {"km": 1, "h": -1}}
 SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "万": 4, "亿": 8}  # powers of ten
 PEOPLE = {"people", "children", "men", "women", "mice", "teeth", "geese", "fish", "sheep", "dice"}
@@ -37,6 +39,7 @@ fails pis roots squares cubes less unless versus vs modulus us this its thus per
 percents percentages logs sines negatives positives decimals digits figures places others alternatives options
 remains leaves contradicts followers
 """
+_CHANGING_CJK = set("不非多余左右约以上下内外半或和与至到倍分之加减乘除")
 _LINKING = """
 or and not but nor remainder rest more most than fewer greater smaller bigger larger per mod modulo choose squared cubed
 factorial percent negative positive over to from out if then maybe either neither both except without only almost nearly
@@ -45,6 +48,8 @@ triple point the answer wrong right correct incorrect false true no none never l
 should would can cannot be been being are were will by into when while where because since also another e i pi x y z
 root power to with an
 """
+_AFTER = "old long tall high wide deep thick away apart left remaining total altogether each"
+AFTER_UNIT = set(_AFTER.split())
 LINKING = set(_LINKING.split()) | set(_CHANGING.split())
 
 
@@ -55,8 +60,13 @@ def unit_of(words: list[str]) -> str | None:
     """
     if not words:
         return None
-    if [word.casefold() for word in words] in (["percent"], ["per", "cent"]):
+    words = [part for word in words for part in re.split("(每)", word) if part]
+    if [word.casefold() for word in words] in (["percent"], ["per", "cent"], ["pct"]):
         return "%"
+    if len(words) > 1 and words[0] == "US":
+        words = words[1:]
+    while len(words) > 1 and words[-1] in AFTER_UNIT:
+        words = words[:-1]
     powers = _powers(words)
     return _counted(words) if powers is None else _written(powers)
 
@@ -107,8 +117,10 @@ def _written(powers: Counter[str]) -> str:
 
 
 def _counted(words: list[str]) -> str | None:
-    if len(words) == 1 and words[0] in COUNTERS:
+    if words in (["left"], ["remaining"], ["altogether"]):
         return ""
+    if len(words) == 1 and words[0][0] in COUNTERS and len(words[0]) < 6:  # 个苹果
+        return "" if _CHANGING_CJK.isdisjoint(words[0]) else None
     if len(words) > 4 or not all(word.replace("-", "").isalpha() and word.isascii() for word in words):
         return None
     if any(word in LINKING or not word.islower() for word in words):
