@@ -1,4 +1,4 @@
-"""Ends of a training that need no trace, only a line: out of memory, and a machine that left the Ray cluster."""
+"""Ends of a training that need no trace, only a line: out of memory, and what left the Ray cluster."""
 
 OUT_OF_MEMORY = (
     "out of memory, and a worker was ended: lower --train.micro_batch_size and --rollout.micro_batch_size (with "
@@ -9,9 +9,14 @@ LOST_NODE = (
     "a machine of the Ray cluster was lost. When it, or another, has joined (ray status), the same command with "
     "--ckpt.load_enable goes on from the last checkpoint"
 )
+UNREACHABLE = (  # what Ray says until it knows which of the two it was
+    "an actor cannot be reached: its machine was lost (ray status), or its process was ended (dmesg, if for memory). "
+    "With both back, the same command with --ckpt.load_enable goes on from the last checkpoint"
+)
 _SIGNS = {
     OUT_OF_MEMORY: ("MemoryError", "OutOfMemory", "out of memory", "running low on memory", "DefaultCPUAllocator"),
     LOST_NODE: ("node has died", "node dying", "node died", "NodeDiedError"),
+    UNREACHABLE: ("ActorUnavailableError",),
 }
 
 

@@ -1,8 +1,9 @@
 """Which errors say that a machine was lost; tests/test_launcher.py has those of memory."""
 
 import pytest
+from ray.exceptions import ActorUnavailableError, NodeDiedError
 
-from openrlhf_unlearn.host.known_ends import LOST_NODE, known_end
+from openrlhf_unlearn.host.known_ends import LOST_NODE, UNREACHABLE, known_end
 
 
 def caused(outer: Exception, inner: BaseException) -> Exception:
@@ -11,16 +12,18 @@ def caused(outer: Exception, inner: BaseException) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("error", "lost"),
+    ("error", "line"),
     [
-        (RuntimeError("The actor died because its node has died. Node Id: 1"), True),
-        (caused(RuntimeError("task failed"), OSError("Task failed due to the node dying")), True),
-        (RuntimeError("The actor died unexpectedly before finishing this task"), False),
-        (ValueError("node of a tree"), False),
+        (RuntimeError("The actor died because its node has died. Node Id: 1"), LOST_NODE),
+        (caused(RuntimeError("task failed"), OSError("Task failed due to the node dying")), LOST_NODE),
+        (RuntimeError("The actor died unexpectedly before finishing this task"), None),
+        (ValueError("node of a tree"), None),
+        (ActorUnavailableError("The actor is unavailable: RpcError: Socket closed", None), UNREACHABLE),
+        (caused(ActorUnavailableError("The actor is unavailable", None), NodeDiedError("lost")), LOST_NODE),
     ],
 )
-def test_only_what_ray_says_of_a_node(error, lost):
-    assert (known_end(error) == LOST_NODE) == lost
+def test_only_what_ray_says_of_a_node(error, line):
+    assert known_end(error) == line
 
 
 def test_an_error_that_is_its_own_cause_ends():
