@@ -36,7 +36,7 @@ _HOMES = {
     "UserError": "errors",
     "analyze": "pipeline.analyze",
     "classify": "labels.classify",
-    "diagnose": "causes.diagnosis",
+    "diagnose": "pipeline.diagnose",
     "evaluate": "evaluation.evaluate",
     "export": "exchange.exporting",
     "forecast": "labels.forecast",
