@@ -13,16 +13,23 @@ A field's type and default say how its flag is read: `bool` is a switch (`--no-â
 import argparse
 import dataclasses
 import functools
+import importlib
+import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-Options = TypeVar("Options")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
 Result = TypeVar("Result")
 
 
-def option(help: str, default: Any = dataclasses.MISSING, *, flag: str | None = None, positional=False, **more) -> Any:
+def option(
+    help: str, default: Any = dataclasses.MISSING, *, flag: str | None = None, positional: bool = False, **more: Any
+) -> Any:
     """A field of an options class; flag: where it is not the field's name; more: metavar, choices, nargs."""
     return dataclasses.field(default=default, metadata={"help": help, "flag": flag, "positional": positional, **more})
 
@@ -45,6 +52,16 @@ def takes(options: type[Options]) -> Callable[[Callable[[Options], Result]], Cal
         return call
 
     return decorate
+
+
+def callable_as_verb(package: str) -> None:
+    """Let a package that has a verb's name be called: it is then the function of that name in its module `command`."""
+
+    class Verb(types.ModuleType):
+        def __call__(self, *args, **fields):
+            return getattr(importlib.import_module(f"{package}.command"), package.rpartition(".")[2])(*args, **fields)
+
+    sys.modules[package].__class__ = Verb
 
 
 def add_options(
@@ -75,7 +92,8 @@ def read_options(options: type[Options], args: argparse.Namespace, prefix: str =
     values: dict[str, Any] = {}
     for field in dataclasses.fields(options):
         if "prefix" in field.metadata:
-            values[field.name] = read_options(type(field.default), args, field.metadata["prefix"])
+            kind: Any = type(field.default)
+            values[field.name] = read_options(kind, args, field.metadata["prefix"])
             continue
         value = getattr(args, prefix + field.name)
         values[field.name] = tuple(value) if isinstance(value, list) else value
