@@ -9,22 +9,29 @@ _MATRICES = ("pmatrix", "bmatrix", "Bmatrix", "matrix", "smallmatrix", "array")
 
 
 def environment(found: Nodes, of: Of) -> Shape | None:
-    if found[0].kind == "open" and found[-1].kind == "close" and len(found) == 3:
-        found = found[1:-1] if found[1].kind == "env" and found[1].text in ("array", "matrix", "smallmatrix") else found
+    found = _in_brackets(found)
     if found[0] == Node("open", "{") and len(found) == 2 and found[1].kind == "env":  # \left\{…\right.
         return _system(found[1], of)
-    transposed = len(found) > 1 and found[-1].kind == "sup" and [node.text for node in found[-1].args[0]] in _TRANSPOSED
-    env, factor = (found[-2], found[:-2]) if transposed else (found[-1], found[:-1])
+    last = found[-1]
+    transposed = last.kind == "sup" and [node.text for node in last.args[0]] in _TRANSPOSED and len(found) > 1
+    *factor, env = list(found[:-1] if transposed else found)
     if env.kind != "env":
         return None
     if transposed:
-        return _transposed(env, factor, of)
+        return _transposed(env, tuple(factor), of)
     if env.text in ("cases", "rcases", "dcases", "aligned", "align", "gathered", "split"):
         return None if factor else _system(env, of)
     rows = tuple(tuple(of(cell) for cell in row) for row in env.args)
     if env.text in ("vmatrix", "Vmatrix"):
         return Determinant(rows) if not factor and all(len(row) == len(rows) for row in rows) else None
-    return Matrix(rows, factor)
+    return Matrix(rows, tuple(factor))
+
+
+def _in_brackets(found: Nodes) -> Nodes:
+    """The grid that brackets stand around, else all."""
+    if len(found) != 3 or (found[0].kind, found[1].kind, found[2].kind) != ("open", "env", "close"):
+        return found
+    return found[1:2] if found[1].text in ("array", "matrix", "smallmatrix") else found
 
 
 def _transposed(env: Node, factor: Nodes, of: Of) -> Matrix | None:
