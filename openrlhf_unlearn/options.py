@@ -6,25 +6,37 @@
         tau: float = option("final pass@1 below which a hard prompt is unlearnable", 0.1)
 
 A field's type and default say how its flag is read: `bool` is a switch (`--no-…` too where its default is not False),
-`tuple[T, ...]` takes several values, `T | None` is optional. A `__post_init__` raises UsageError for values that make
-no sense, so that the command line and Python refuse the same.
+`tuple[T, ...]` takes several values, `T | None` is optional, and `nested` holds options that several verbs share. A
+`__post_init__` raises UsageError for values that make no sense, so that the command line and Python refuse the same.
 """
 
 import argparse
 import dataclasses
 import functools
+import importlib
+import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-Options = TypeVar("Options")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
 Result = TypeVar("Result")
 
 
-def option(help: str, default: Any = dataclasses.MISSING, *, flag: str | None = None, positional=False, **more) -> Any:
+def option(
+    help: str, default: Any = dataclasses.MISSING, *, flag: str | None = None, positional: bool = False, **more: Any
+) -> Any:
     """A field of an options class; flag: where it is not the field's name; more: metavar, choices, nargs."""
     return dataclasses.field(default=default, metadata={"help": help, "flag": flag, "positional": positional, **more})
+
+
+def nested(title: str, default: Any, *, prefix: str = "") -> Any:
+    """A field that holds other options, by default `default`: their flags, after `prefix`, under a title of theirs."""
+    return dataclasses.field(default=default, metadata={"help": title, "prefix": prefix})
 
 
 def takes(options: type[Options]) -> Callable[[Callable[[Options], Result]], Callable[..., Result]]:
@@ -42,26 +54,50 @@ def takes(options: type[Options]) -> Callable[[Callable[[Options], Result]], Cal
     return decorate
 
 
-def add_options(parser: argparse.ArgumentParser, options: type) -> None:
-    """Give `parser` a flag, or a positional, for each field of `options`."""
+def callable_as_verb(package: str) -> None:
+    """Let a package that has a verb's name be called: it is then the function of that name in its module `command`."""
+
+    class Verb(types.ModuleType):
+        def __call__(self, *args, **fields):
+            return getattr(importlib.import_module(f"{package}.command"), package.rpartition(".")[2])(*args, **fields)
+
+    sys.modules[package].__class__ = Verb
+
+
+def add_options(
+    parser: argparse._ActionsContainer, options: type, defaults: object | None = None, prefix: str = ""
+) -> None:
+    """Give `parser` a flag, or a positional, for each field of `options`; defaults: an `options`, if not its own."""
     hints = typing.get_type_hints(options)
     for field in dataclasses.fields(options):
+        default = getattr(defaults, field.name, field.default)
         more = dict(field.metadata)
+        if "prefix" in more:
+            add_options(parser.add_argument_group(more["help"]), type(default), default, more["prefix"])
+            continue
         flag, positional = more.pop("flag"), more.pop("positional")
-        more = {**_reading(hints[field.name], field.default), **more}
-        needed = field.default is dataclasses.MISSING
-        told: dict[str, Any] = {} if needed else {"default": field.default}
+        more = {**_reading(hints[field.name], default), **more}
+        needed = default is dataclasses.MISSING
+        told: dict[str, Any] = {} if needed else {"default": default}
         if positional:
             parser.add_argument(field.name, **told, **more)
             continue
         told |= {"required": True} if needed else {}
-        parser.add_argument(flag or f"--{field.name.replace('_', '-')}", dest=field.name, **told, **more)
+        name = prefix + field.name
+        parser.add_argument(flag or f"--{name.replace('_', '-')}", dest=name, **told, **more)
 
 
-def read_options(options: type[Options], args: argparse.Namespace) -> Options:
+def read_options(options: type[Options], args: argparse.Namespace, prefix: str = "") -> Options:
     """The options that a parsed command line means. Raises UsageError as the class does."""
-    values = {field.name: getattr(args, field.name) for field in dataclasses.fields(options)}
-    return options(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        if "prefix" in field.metadata:
+            kind: Any = type(field.default)
+            values[field.name] = read_options(kind, args, field.metadata["prefix"])
+            continue
+        value = getattr(args, prefix + field.name)
+        values[field.name] = tuple(value) if isinstance(value, list) else value
+    return options(**values)
 
 
 def _reading(hint: Any, default: Any) -> dict[str, Any]:

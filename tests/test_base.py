@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -138,6 +139,12 @@ print(similarity(gradients).plain[:, 0].min() > 0.9, "torch" in sys.modules)
         cwd=tmp_path,
     )
     assert out == "True False\n"
+
+
+def test_the_page_of_the_interface_has_every_public_name():
+    text = (ROOT / "docs" / "api.md").read_text()
+    names = set(openrlhf_unlearn.__all__) - {"__version__"}
+    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
 
 
 def test_the_public_names():

@@ -3,6 +3,7 @@
 import pytest
 
 from openrlhf_unlearn import cli
+from openrlhf_unlearn.host import launcher
 
 
 @pytest.mark.parametrize("verb", [verb for verb in cli.VERBS if verb != "train"])
@@ -29,3 +30,10 @@ def test_bad_use_is_told(words, capsys):
         cli.main(words)
     assert stop.value.code == 2
     assert "openrlhf-unlearn" in capsys.readouterr().err
+
+
+def test_train_passes_every_word_on_to_the_launcher(monkeypatch):
+    given = []
+    monkeypatch.setattr(launcher, "main", lambda words: given.append(words) or 0)
+    assert cli.main(["train", "--unlearn.run_dir", "r", "--help"]) == 0 and cli.main(["train"]) == 0
+    assert given == [["--plugin", "unlearn", "--unlearn.run_dir", "r", "--help"], ["--plugin", "unlearn"]]

@@ -6,7 +6,7 @@ import pytest
 
 from openrlhf_unlearn.cli.verbs import VERBS
 from openrlhf_unlearn.errors import UsageError
-from openrlhf_unlearn.options import add_options, option, read_options, takes
+from openrlhf_unlearn.options import add_options, nested, option, read_options, takes
 from tests.words import parsed
 
 
@@ -78,6 +78,21 @@ def test_a_place_that_may_stay_empty_has_its_default():
     assert parsed(Goes) == Goes("here") and parsed(Goes, "there") == Goes("there")
 
 
+def test_options_that_verbs_share_have_a_prefix_and_defaults_of_the_verbs_own():
+    @dataclass(frozen=True)
+    class Place:
+        base_url: str | None = option("where", None)
+        most: int = option("at most", 8)
+
+    @dataclass(frozen=True)
+    class Asks:
+        one: Place = nested("the one", Place())
+        other: Place = nested("the other", Place(most=4), prefix="other_")
+
+    assert parsed(Asks) == Asks() == Asks(Place(None, 8), Place(None, 4))
+    assert parsed(Asks, "--base-url", "a", "--other-base-url", "b", "--most", "2") == Asks(Place("a", 2), Place("b", 4))
+
+
 def test_a_required_flag_is_required():
     @dataclass(frozen=True)
     class Needs:
@@ -95,5 +110,5 @@ def test_every_field_of_every_verb_has_a_help_text():
     import importlib
 
     for module, _ in VERBS.values():
-        for field in dataclasses.fields(getattr(importlib.import_module(module), "OPTIONS", Made)):
+        for field in dataclasses.fields(importlib.import_module(module).OPTIONS):
             assert field.metadata["help"], (module, field.name)

@@ -32,20 +32,23 @@ class Decided:
     label: str = ""
 
 
-def write_review(path: Path, table: pa.Table, prompts: Mapping[str, str], labels: Mapping[str, str]) -> int:
-    """The list for review, from the rows of a `causes` table; returns how many prompts are on it."""
+def suspicious(table: pa.Table) -> list[dict]:
+    """The rows of a `causes` table that are worth a review, the most suspicious first."""
     rows = [row for row in table.to_pylist() if row["p_wrong_label"] >= SUSPICIOUS]
-    rows.sort(key=lambda row: -row["p_wrong_label"])
+    return sorted(rows, key=lambda row: -row["p_wrong_label"])
+
+
+def write_review(path: Path, table: pa.Table, prompts: Mapping[str, str], labels: Mapping[str, str]) -> None:
+    """The list for review, from the rows of a `causes` table."""
     lines = [
         (
             row["prompt_id"], round(row["p_wrong_label"], 3), row["cause"], prompts[row["prompt_id"]],
             labels[row["prompt_id"]], row["proposed"] or "", " ".join(row["evidence"]), "", row["proposed"] or "",
         )
-        for row in rows
+        for row in suspicious(table)
     ]  # fmt: skip
     with atomic_path(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         write_rows(file, [COLUMNS, *lines])
-    return len(rows)
 
 
 def read_decisions(path: Path) -> dict[str, Decided]:

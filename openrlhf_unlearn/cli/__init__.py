@@ -4,8 +4,8 @@ See which prompts a run of reinforcement learning on verifiable rewards could no
 `openrlhf-unlearn VERB --help` explains a verb. Exit codes: 0 done, 1 could not be done (one line says why), 2 bad use.
 
 A verb's module has OPTIONS, a dataclass that its flags are made from (options.py), and `run(options)`, which calls the
-verb's function and prints; where the flags are another's, `add_arguments(parser)` and `run(args)`. It is imported only
-when its verb is called, so that `--help` is quick and a missing GPU package troubles nobody.
+verb's function and prints. It is imported only when its verb is called, so that `--help` is quick and a missing GPU
+package troubles nobody.
 """
 
 import argparse
@@ -17,11 +17,12 @@ import sys
 
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.cli.help_text import Formatter
-from openrlhf_unlearn.cli.verbs import VERBS, add_flags, given
+from openrlhf_unlearn.cli.verbs import VERBS
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.evaluation.leaving import Terminated, nothing_outlives
 from openrlhf_unlearn.machine.surroundings import Plain, settle
 from openrlhf_unlearn.masking import mask_text
+from openrlhf_unlearn.options import add_options, read_options
 
 MAY_BE_EMPTY = ("--input-template", "--columns")
 
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(argv: list[str], verb: str | None) -> int:
     args = _parse(argv, verb)
     module = importlib.import_module(VERBS[args.verb][0])
-    options = given(module, args)
+    options = read_options(module.OPTIONS, args)
     if verb == "train" or sys.stdout is None:  # the host's own log, in its own colours; or nobody reads
         return module.run(options) or 0
     # What the demo starts is the user's browser; a launch sees to its own processes.
@@ -82,7 +83,7 @@ def _parse(argv: list[str], chosen: str | None) -> argparse.Namespace:
         if verb == chosen:
             described = importlib.import_module(module)
             sub.description = described.__doc__
-            add_flags(described, sub)
+            add_options(sub, described.OPTIONS)
     args = parser.parse_args(argv)
     if chosen != "train":
         _check_words(argv)

@@ -7,26 +7,25 @@
 prints the command, and ends with 2 and a line that names the first flag that is wrong.
 """
 
-import argparse
 import importlib
 import sys
+from typing import Any
 
-from openrlhf_unlearn.cli.verbs import VERBS, add_flags, given
+from openrlhf_unlearn.cli.verbs import VERBS
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.host.flags import MODULES, StrictParser, check_launch, shown
 from openrlhf_unlearn.masking import masked
+from openrlhf_unlearn.options import add_options, read_options
 
 
-def check_verb(words: list[str]) -> argparse.Namespace:
-    """The parsed words of a verb of our own command line. Raises UsageError at the first that is wrong."""
+def check_verb(words: list[str]) -> Any:
+    """The options that a verb's words mean. Raises UsageError at the first that is wrong."""
     if not words or words[0] not in VERBS:
         raise UsageError(f"{' '.join(words[:1])!r} is no verb; choose of {', '.join(VERBS)}")
     parser = StrictParser(allow_abbrev=False)
-    module = importlib.import_module(VERBS[words[0]][0])
-    add_flags(module, parser)
-    args = parser.parse_args(words[1:])
-    given(module, args)
-    return args
+    options = importlib.import_module(VERBS[words[0]][0]).OPTIONS
+    add_options(parser, options)
+    return read_options(options, parser.parse_args(words[1:]))
 
 
 def main(argv: list[str]) -> int:

@@ -8,6 +8,8 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionH
 
     def _get_help_string(self, action: argparse.Action) -> str:
         told = "default:" in (action.help or "")
-        if told or action.default is None or action.default == "" or isinstance(action.default, bool):
+        if told or action.default in (None, "", ()) or isinstance(action.default, bool):
             return action.help
+        if isinstance(action.default, tuple):  # as it would be typed
+            return f"{action.help} (default: {' '.join(map(str, action.default))})"
         return super()._get_help_string(action)

@@ -1,10 +1,4 @@
-"""Every verb of the command line: its module and a line of what it is for; how a module gives and reads its flags."""
-
-import argparse
-from types import ModuleType
-from typing import Any
-
-from openrlhf_unlearn.options import add_options, read_options
+"""Every verb of the command line: its module and a line of what it is for."""
 
 VERBS = {
     "demo": ("openrlhf_unlearn.demo", "a run that is in the package, classified and reported: what you would get"),
@@ -37,16 +31,3 @@ VERBS = {
     "analyze": ("openrlhf_unlearn.pipeline.analyze", "everything that is missing, then the report"),
     "publish": ("openrlhf_unlearn.pipeline.publish", "a report to share: a folder, a static Space, or Markdown"),
 }
-
-
-def add_flags(module: ModuleType, parser: argparse.ArgumentParser) -> None:
-    """The verb's flags: made from its OPTIONS, or its own where they are another's."""
-    if hasattr(module, "OPTIONS"):
-        add_options(parser, module.OPTIONS)
-    else:
-        module.add_arguments(parser)
-
-
-def given(module: ModuleType, args: argparse.Namespace) -> Any:
-    """What the verb's `run` takes. Raises UsageError where its OPTIONS refuse a value."""
-    return read_options(module.OPTIONS, args) if hasattr(module, "OPTIONS") else args

@@ -56,7 +56,7 @@ class Group:
         return tuple(rollout for rollout in self.rollouts if rollout.hinted)
 
 
-def _is_number(reward) -> bool:
+def _is_number(reward: Any) -> bool:
     try:
         return math.isfinite(reward)
     except TypeError:  # None
@@ -109,7 +109,8 @@ class FilterConfig:
     review_every: int = 5  # review: steps between two reviews
     review_at_most: int = 16  # review: prompts a review
     pack: Callable[[Any], Any] = as_it_is
-    hints: Mapping[str, Sequence[str]] = field(default_factory=dict)  # hinted: prompt id → hinted prompts, least first
+    # hinted: prompt id → hinted prompts, least first
+    hints: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     hint_trains: str = "group"  # hinted: the group of the hinted prompt, or one of its positives behind the plain one
 
 
@@ -155,7 +156,7 @@ class SampleFilter:
         """Numbers for the host's loggers, asked for at each step; name them `unlearn/…`."""
         return {}
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """All that later decisions depend on; called when a checkpoint is saved, and once after the first step.
 
         It may hold None, bool, int, float, str, list, tuple, set, dict, NumPy arrays, tensors and Rollouts, nested at
@@ -163,5 +164,5 @@ class SampleFilter:
         """
         return {}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         pass

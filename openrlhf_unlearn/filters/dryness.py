@@ -6,6 +6,7 @@ sampled all. So the buffer forgets the same in both (docs/filters.md).
 """
 
 from math import exp, lgamma
+from typing import Any
 
 from openrlhf_unlearn.filters.base import FilterConfig, Group
 
@@ -42,8 +43,8 @@ class Dryness:
         self.counts[group.prompt_id] = now
         return chance_of_too_few(wanted, total, *now)
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         return dict(self.counts)
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.counts = dict(state)

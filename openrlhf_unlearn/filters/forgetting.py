@@ -1,5 +1,7 @@
 """Prompts solved at one time and lost later: the turnover of the solved set, counted as visits come."""
 
+from typing import Any
+
 # Apart, because a share of few rollouts is noisy: with one bound at 0.5 and 8 rollouts, a prompt that passes half the
 # time would be lost in every fourth visit; so it is in one of thirty.
 SOLVED = 0.5  # share of positives of a visit from which a prompt is solved
@@ -25,9 +27,9 @@ class Forgetting:
             return "lost"
         return None
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         return {"solved": sorted(self.solved), "lost": list(self.lost)}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.solved = set(state["solved"])
         self.lost = dict.fromkeys(state["lost"])

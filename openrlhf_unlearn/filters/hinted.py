@@ -15,6 +15,7 @@ one of positives alone, and after a visit that was solved without. A visit with 
 
 import random
 from dataclasses import replace
+from typing import Any
 
 from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, Rollout, SampleFilter
 from openrlhf_unlearn.filters.dynamic import DynamicFilter
@@ -94,9 +95,9 @@ class HintedFilter(SampleFilter):
         self._seen = self._hinted = 0
         return {**own, **self.inner.metrics()}
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         return {"level": dict(self.level), "visits": dict(self.visits), "inner": self.inner.state_dict()}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.level, self.visits = dict(state["level"]), dict(state["visits"])
         self.inner.load_state_dict(state["inner"])

@@ -10,6 +10,7 @@ surplus, and so both ways fill the buffer alike (docs/filters.md).
 """
 
 import random
+from typing import Any
 
 from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, Rollout, SampleFilter
 from openrlhf_unlearn.filters.dryness import Dryness
@@ -78,7 +79,7 @@ class OversampleReplayFilter(SampleFilter):
             "unlearn/replay_evicted": float(self.buffer.evicted),
         }
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         return {
             "buffer": self.buffer.state_dict(),
             "visits": dict(self.visits),
@@ -86,7 +87,7 @@ class OversampleReplayFilter(SampleFilter):
             "dryness": self.dryness.state_dict(),
         }
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.buffer.load_state_dict(state["buffer"])
         self.visits = dict(state["visits"])
         self.dry = dict(state["dry"])

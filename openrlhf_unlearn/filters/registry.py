@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters.base import FilterConfig, SampleFilter
@@ -14,7 +14,16 @@ from openrlhf_unlearn.filters.none import NoFilter
 from openrlhf_unlearn.filters.oversample_replay import OversampleReplayFilter
 from openrlhf_unlearn.filters.review import ReviewFilter
 
-T = TypeVar("T")
+
+class Configured(Protocol):
+    """What is made from a configuration, and keeps it."""
+
+    config: Any
+
+    def __init__(self, config: Any): ...
+
+
+T = TypeVar("T", bound=Configured)
 FILTERS: dict[str, type[SampleFilter]] = {
     "none": NoFilter,
     "dynamic": DynamicFilter,
@@ -34,7 +43,7 @@ def load_filter(spec: str, config: FilterConfig) -> SampleFilter:
     return load_named("--unlearn.filter", spec, FILTERS, SampleFilter, config)
 
 
-def load_named(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T], config) -> T:
+def load_named(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T], config: Any) -> T:
     """An object made from `config`, of one of the `known` classes or a user's own subclass of `base` (path.py:Name).
 
     Raises UserError, one line that names the flag, if it cannot be found or made.
@@ -69,6 +78,7 @@ def user_object(flag: str, spec: str, known: Iterable[str]) -> object:
     if not Path(path).is_file():
         raise UserError(f"{flag} {spec}: no such file {path}")
     module_spec = importlib.util.spec_from_file_location(f"unlearn_user_{Path(path).stem}", path)
+    assert module_spec and module_spec.loader  # a .py file has both
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_spec.name] = module  # dataclasses look their module up there
     module_spec.loader.exec_module(module)

@@ -113,7 +113,7 @@ class ReplayBuffer:
                 self.evicted += 1
                 self._weigh(prompt_id)
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         entries = {name: [[s.rollout, s.age, s.uses] for s in stored] for name, stored in self._stored.items()}
         return {
             "stored": entries,
@@ -122,7 +122,7 @@ class ReplayBuffer:
             "evicted": self.evicted,
         }
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self._clear()
         self._next_age, self.evicted = state["next_age"], state["evicted"]
         self._chance = dict(state["chance"])

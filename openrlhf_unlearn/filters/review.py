@@ -6,6 +6,8 @@ costs more the longer it waits). `review` is `review+dynamic`; `review+NAME` com
 `oversample_replay` a lost prompt also has stored positives to replay, so that it trains even if it samples none.
 """
 
+from typing import Any
+
 from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, Rollout, SampleFilter
 from openrlhf_unlearn.filters.dynamic import DynamicFilter
 from openrlhf_unlearn.filters.forgetting import Forgetting
@@ -54,11 +56,11 @@ class ReviewFilter(SampleFilter):
     def metrics(self) -> dict[str, float]:
         return self.inner.metrics()
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         own = {"forgetting": self.forgetting.state_dict(), "last_review": self.last_review}
         return {**own, "inner": self.inner.state_dict()}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.forgetting.load_state_dict(state["forgetting"])
         self.last_review = state["last_review"]
         self.inner.load_state_dict(state["inner"])

@@ -1,12 +1,12 @@
 """`openrlhf-unlearn doctor`: is everything here that a training needs, and what mends what is not?"""
 
-import argparse
 import os
 import platform
 import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from openrlhf_unlearn.errors import UserError
@@ -136,14 +136,23 @@ def check_machine() -> Iterator[Check]:
 CHECKS = (check_python, check_torch, check_packages, check_host, check_patch, check_tools, check_machine)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    pass
+@dataclass(frozen=True)
+class DoctorOptions:
+    """None: it looks at everything."""
 
 
-def run(args: argparse.Namespace) -> int:
+OPTIONS = DoctorOptions
+
+
+def run(options: DoctorOptions) -> int:
     """Print the table; exit code 1 if anything FAILs."""
-    checks = CHECKS if installed("openrlhf") else (check_python, check_without_host, check_machine)
-    results = [result for check in checks for result in check()]
+    results = doctor()
     for state, name, found in results:
         print(f"{state:4}  {name:12} {found}")
     return int(any(state == FAIL for state, *_ in results))
+
+
+def doctor() -> list[Check]:
+    """Every check, in order; without OpenRLHF those that the analysis needs."""
+    checks = CHECKS if installed("openrlhf") else (check_python, check_without_host, check_machine)
+    return [result for check in checks for result in check()]

@@ -16,12 +16,14 @@ import runpy
 import shlex
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Protocol
 
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.machine.surroundings import settle
 from openrlhf_unlearn.masking import hide, mask_text, masked
+from openrlhf_unlearn.options import option
 
 PLUGIN_GROUP = "openrlhf.plugins"
 HOST_LAUNCHER = "openrlhf.cli.train_ppo_ray"
@@ -170,13 +172,21 @@ def _say(error: UserError) -> int:
     return 2 if isinstance(error, UsageError) else 1
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("host_arguments", nargs="*", help="flags of the plugin and of openrlhf.cli.train_ppo_ray")
+@dataclass(frozen=True)
+class TrainOptions:
+    """The host's own flags, and the plugin's."""
+
+    host_arguments: tuple[str, ...] = option(
+        "flags of the plugin and of openrlhf.cli.train_ppo_ray", (), positional=True, nargs="*"
+    )
 
 
-def run(args: argparse.Namespace) -> int:
+OPTIONS = TrainOptions
+
+
+def run(options: TrainOptions) -> int:
     """`openrlhf-unlearn train …`: the same as `openrlhf.cli.train_ppo --plugin unlearn …`, nothing patched in."""
-    return main(["--plugin", "unlearn", *args.host_arguments])
+    return main(["--plugin", "unlearn", *options.host_arguments])
 
 
 if __name__ == "__main__":

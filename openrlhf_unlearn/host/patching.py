@@ -9,7 +9,6 @@ each change is for. A file is written only if it is, byte for byte, OpenRLHF's o
 only from bytes that are OpenRLHF's own. Two commands at once take turns.
 """
 
-import argparse
 import contextlib
 import fcntl
 import hashlib
@@ -18,12 +17,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.cpu.originals import ORIGINALS
 from openrlhf_unlearn.host.cpu.rewrite import rewrite
 from openrlhf_unlearn.host.hooks import NEWEST_HOST, host_version
+from openrlhf_unlearn.options import option
 from openrlhf_unlearn.store.run_dir import atomic_path, read_json, write_json
 
 LAUNCHER = "cli/train_ppo.py"
@@ -202,17 +203,25 @@ class Patch:
             ) from error
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=["status", "apply", "revert"], help="what to do with the installed OpenRLHF")
+@dataclass(frozen=True)
+class PatchOptions:
+    """What to do."""
+
+    action: str = option(
+        "what to do with the installed OpenRLHF", positional=True, choices=["status", "apply", "revert"]
+    )
 
 
-def run(args: argparse.Namespace) -> int:
+OPTIONS = PatchOptions
+
+
+def run(options: PatchOptions) -> None:
     patch = Patch()
     where = f"openrlhf {patch.version} in {patch.folder}"
-    if args.action == "apply":
+    if options.action == "apply":
         count = patch.apply()
         print(f"{where}: {count} files written" if count else f"{where}: already applied")
-    elif args.action == "revert":
+    elif options.action == "revert":
         print(f"{where}: {patch.revert()} files restored")
     else:
         patch.refuse_unknown()
@@ -220,4 +229,3 @@ def run(args: argparse.Namespace) -> int:
         for name, state in states.items():
             print(f"{state:9} {name}")
         print(f"{where}: {'patched' if set(states.values()) == {'patched'} else 'not patched'}")
-    return 0

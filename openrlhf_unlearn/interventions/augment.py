@@ -16,36 +16,64 @@ the run's own keys and template (train on them with the run's flags):
 `origin` of a row is the prompt id that it was made from.
 """
 
-import argparse
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.interventions import flags
+from openrlhf_unlearn.interventions.budget import needed, open_journal
+from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
 from openrlhf_unlearn.interventions.mixtures import write_mixtures, write_originals
+from openrlhf_unlearn.options import nested, option, takes
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, write_json, write_jsonl
-from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run, check_run
+from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code, check_run
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("kind", choices=["similar", "subproblems"], help="problems alike, or steps on the way to the same answer")
-    add("--run", required=True, metavar="RUN", help="run directory with learnability.parquet")
-    add("--output", required=True, type=Path, metavar="DIR", help="where the data goes; both kinds may share it")
-    add("--prompts", metavar="SPEC", help="JSON list of ids, or learnability.parquet:GROUP; default: the unlearnable")
-    add("--data", help="default: the run's")
-    add("--question-key", help="column of the data with the question alone, where the prompt holds a template too")
-    add("-n", type=int, default=5, help="new problems a prompt")
-    add("--answer-format", help="how our grader finds answers; default: the run's, else auto")
-    add("--grading-workers", type=int, default=2, help="processes that grade")
-    flags.add_endpoint(parser, what="the endpoint that writes the problems")
-    flags.add_endpoint(parser, "check-", "the endpoint that solves them, to check the answers")
-    flags.add_budget(parser)
-    add_trust_run(parser)
-    add_remote_code(parser)
+@dataclass(frozen=True)
+class AugmentOptions:
+    """Which prompts get new problems of which kind, and who writes and who solves them."""
+
+    kind: str = option(
+        "problems alike, or steps on the way to the same answer", positional=True, choices=["similar", "subproblems"]
+    )
+    run: str = option("run directory with learnability.parquet", metavar="RUN")
+    output: Path = option("where the data goes; both kinds may share it", metavar="DIR")
+    prompts: str | None = option(
+        "JSON list of ids, or learnability.parquet:GROUP; default: the unlearnable", None, metavar="SPEC"
+    )
+    data: str | None = option("default: the run's", None)
+    question_key: str | None = option(
+        "column of the data with the question alone, where the prompt holds a template too", None
+    )
+    n: int = option("new problems a prompt", 5, flag="-n")
+    answer_format: str | None = option("how our grader finds answers; default: the run's, else auto", None)
+    grading_workers: int = option("processes that grade", 2)
+    writer: Endpoint = nested("the endpoint that writes the problems", Endpoint())
+    checker: Endpoint = nested("the endpoint that solves them, to check the answers", Endpoint(), prefix="check_")
+    limits: Limits = LIMITS
+    trust_run: bool = TRUST_RUN
+    trust_remote_code: bool = TRUST_REMOTE_CODE
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise UsageError("-n must be at least 1")
+        self.writer.check_named()
+        self.checker.check_named("check-")
+
+
+OPTIONS = AugmentOptions
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """Where the data is, how many problems met which fate ("kept": in the data), and what was paid in all."""
+
+    output: Path
+    problems: dict[str, int]
+    calls: int
+    tokens: int
 
 
 @dataclass
@@ -61,37 +89,45 @@ class Draft:
     fate: str | None = None
 
 
-def run(args: argparse.Namespace) -> int:
-    with hold(args.output, f"augment {args.kind}"):
-        return augment(args)
+def run(options: AugmentOptions) -> None:
+    augment(options)
 
 
-def augment(args: argparse.Namespace) -> int:
+@takes(AugmentOptions)
+def augment(options: AugmentOptions) -> Augmented | None:
+    """Write and check new problems; says the budget first, then what came of it. None with `limits.plan`.
+
+    Raises UserError where an endpoint or the budget stops the job, after what was paid for is written, and where no
+    problem was kept.
+    """
+    allow_remote_code(options.trust_remote_code)
+    with hold(options.output, f"augment {options.kind}"):
+        return _augment(options)
+
+
+def _augment(options: AugmentOptions) -> Augmented | None:
     from openrlhf_unlearn.interventions.problems import write_request
     from openrlhf_unlearn.interventions.questions import choose, load_questions
 
-    if args.n < 1:
-        raise UsageError("-n must be at least 1")
-    writer, checker = flags.endpoint(args), flags.endpoint(args, "check-")
-    run_dir = RunDir.open(args.run)
-    answer_format = args.answer_format or run_format(run_dir, args.trust_run)
-    chosen = choose(load_questions(run_dir, args.data, args.question_key), args.prompts, run_dir)
-    requests = [write_request(q, args.kind, args.n, args.max_answer_tokens, args.temperature) for q in chosen]
-    needs = _needs(requests, args)
-    print(f"{len(chosen)} prompts, {args.n} {args.kind} each, written by {writer.model}, checked by {checker.model}")
-    with flags.open_journal(args.output / "answers.jsonl", args, needs) as journal:
-        if args.plan:
-            return 0
+    output, kind, writer, checker = options.output, options.kind, options.writer, options.checker
+    run_dir = RunDir.open(options.run)
+    answer_format = options.answer_format or run_format(run_dir, options.trust_run)
+    chosen = choose(load_questions(run_dir, options.data, options.question_key), options.prompts, run_dir)
+    requests = [write_request(q, kind, options.n, writer.max_answer_tokens, writer.temperature) for q in chosen]
+    print(f"{len(chosen)} prompts, {options.n} {kind} each, written by {writer.model}, checked by {checker.model}")
+    with open_journal(output / "answers.jsonl", options.limits, _needs(requests, options)) as journal:
+        if options.limits.plan:
+            return None
         for endpoint in (writer, checker):  # before anything is written
             endpoint.key()
-        write_originals(args.output, [row_of(q, "original", 0, q.row[q.input_key], None) for q in chosen])
-        drafts, stopped = asyncio.run(_draft(requests, chosen, writer, checker, journal, args))
+        write_originals(output, [row_of(q, "original", 0, q.row[q.input_key], None) for q in chosen])
+        drafts, stopped = asyncio.run(_draft(requests, chosen, journal, options))
         spent = journal.spent
-    judge_drafts(drafts, answer_format, args.grading_workers)
-    write_augmented(chosen, drafts, args.kind, args.output)
+    judge_drafts(drafts, answer_format, options.grading_workers)
+    write_augmented(chosen, drafts, kind, output)
     counts = Counter(draft.fate or "kept" for draft in drafts)
     write_json(
-        args.output / f"{args.kind}.json",
+        output / f"{kind}.json",
         {
             "run": str(run_dir),
             "writer": writer.model,
@@ -104,23 +140,23 @@ def augment(args: argparse.Namespace) -> int:
         },
     )
     told = ", ".join(f"{n} {fate}" for fate, n in counts.most_common())
-    print(f"{args.output}: {told or 'nothing'}; {spent.calls} calls, {spent.tokens} tokens in all")
+    print(f"{output}: {told or 'nothing'}; {spent.calls} calls, {spent.tokens} tokens in all")
     if stopped:
         raise stopped
     if not counts["kept"]:
-        raise UserError(f"no problem was kept; {args.output}/rejected_{args.kind}.jsonl says why of each")
-    return 0
+        raise UserError(f"no problem was kept; {output}/rejected_{kind}.jsonl says why of each")
+    return Augmented(output, dict(counts), spent.calls, spent.tokens)
 
 
-def _needs(requests: list, args) -> tuple[int, int]:
+def _needs(requests: list, options: AugmentOptions) -> tuple[int, int]:
     """The most that writing takes, and checking problems as long as the originals are told of."""
     from openrlhf_unlearn.interventions.client import most_tokens
     from openrlhf_unlearn.interventions.problems import solve_request
 
-    calls, tokens = flags.needed(requests)
+    calls, tokens = needed(requests)
     longest = max(sum(len(text) for _, text in request.messages) for request in requests)
-    check = most_tokens(solve_request("x" * longest, args.check_max_answer_tokens, None))
-    return calls + len(requests) * args.n, tokens + len(requests) * args.n * check
+    check = most_tokens(solve_request("x" * longest, options.checker.max_answer_tokens, None))
+    return calls + len(requests) * options.n, tokens + len(requests) * options.n * check
 
 
 def run_format(run_dir: RunDir, trusted: bool) -> str:
@@ -131,17 +167,18 @@ def run_format(run_dir: RunDir, trusted: bool) -> str:
     return found
 
 
-async def _draft(requests, chosen, writer, checker, journal, args) -> tuple[list[Draft], UserError | None]:
+async def _draft(requests, chosen, journal, options: AugmentOptions) -> tuple[list[Draft], UserError | None]:
     """Drafts of every prompt that was finished, in the prompts' order, and why the others were not."""
     from openrlhf_unlearn.interventions.client import Client, gather
 
-    async with Client(writer, journal, flags.REPAIRS) as write, Client(checker, journal) as check:
-        jobs = (_of_one(write, check, request, q, args) for request, q in zip(requests, chosen, strict=True))
-        lists, stopped = await gather(jobs, len(chosen), args.kind)
+    write, check = (Client(endpoint, journal, options.limits) for endpoint in (options.writer, options.checker))
+    async with write, check:
+        jobs = (_of_one(write, check, request, q, options) for request, q in zip(requests, chosen, strict=True))
+        lists, stopped = await gather(jobs, len(chosen), options.kind)
     return [draft for drafts in lists for draft in drafts], stopped
 
 
-async def _of_one(write, check, request, question, args) -> list[Draft]:
+async def _of_one(write, check, request, question, options: AugmentOptions) -> list[Draft]:
     """One prompt's problems; what can be told without the second model is told before it is paid."""
     from openrlhf_unlearn.interventions.duplicates import fingerprint
     from openrlhf_unlearn.interventions.problems import solve_request
@@ -149,7 +186,7 @@ async def _of_one(write, check, request, question, args) -> list[Draft]:
     answer = await write.ask(request)
     if answer.status != "ok":
         return [Draft(question.prompt_id, 0, "", "", answer.problem, fate=f"writer_{answer.status}")]
-    problems = [(p.question.strip(), p.answer.strip(), p.solution.strip()) for p in answer.value.problems][: args.n]
+    problems = [(p.question.strip(), p.answer.strip(), p.solution.strip()) for p in answer.value.problems][: options.n]
     drafts = [Draft(question.prompt_id, number, *problem) for number, problem in enumerate(problems)]
     seen = {fingerprint(question.text): "duplicate_of_original"}
     for draft in drafts:
@@ -157,7 +194,8 @@ async def _of_one(write, check, request, question, args) -> list[Draft]:
         draft.fate = seen.get(name) if draft.question and draft.answer else "empty"
         seen.setdefault(name, "duplicate")
     new = [draft for draft in drafts if draft.fate is None]
-    asked = (check.ask(solve_request(d.question, args.check_max_answer_tokens, args.check_temperature)) for d in new)
+    checker = options.checker
+    asked = (check.ask(solve_request(d.question, checker.max_answer_tokens, checker.temperature)) for d in new)
     for draft, solved in zip(new, await asyncio.gather(*asked), strict=True):
         draft.checked = solved.text
         draft.fate = None if solved.status == "ok" else f"checker_{solved.status}"

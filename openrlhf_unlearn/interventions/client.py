@@ -7,60 +7,25 @@ answered is in the journal, and the same command goes on.
 """
 
 import asyncio
-import os
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
-from urllib.parse import urlsplit
 
 import openai
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.interventions.endpoint import Endpoint, Limits
 from openrlhf_unlearn.interventions.journal import Journal, content_key
 from openrlhf_unlearn.interventions.structured import Shape, parse
-from openrlhf_unlearn.masking import mask_text, mask_values, remember
+from openrlhf_unlearn.masking import mask_text, mask_values
 
+REPAIRS = 1  # times that an answer of the wrong shape is asked for again
 TEMPLATE_TOKENS = 128  # what a chat template adds at most: roles, a default system prompt, today's date
 MAYBE_BILLED = (408, 504, 524)  # a gateway gave up on an answer that the model behind it may have finished
 FATAL = (401, 402, 403, 404)
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where to ask, and how hard. `per_minute` and `tokens_per_minute` 0: no limit but `concurrency`."""
-
-    model: str
-    base_url: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
-    structured: str = "json_schema"  # how a JSON shape is asked for: json_schema, json_object, or none (words alone)
-    extra_body: dict = field(default_factory=dict)
-    concurrency: int = 16
-    per_minute: float = 0
-    tokens_per_minute: float = 0
-    timeout_s: float = 120.0  # without a sign of the server
-    tries: int = 8
-    backoff_s: float = 1.0  # doubles with each try, up to a minute
-
-    def key(self) -> str | None:
-        """The key in the environment. Raises UserError where there is none, and no server that may do without."""
-        key = os.environ.get(self.api_key_env)
-        remember(key)  # whatever its variable is called; an endpoint may repeat it
-        if not key and not self.base_url:
-            raise UserError(f"no endpoint: give --base-url, or {self.api_key_env} in the environment")
-        if self.base_url and not _is_http(self.base_url):
-            raise UsageError(f"--base-url {mask_text(self.base_url)}: no address such as http://localhost:8000/v1")
-        return key
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)
@@ -96,14 +61,17 @@ def most_tokens(request: Request) -> int:
 
 
 class Client:
-    """Asks one endpoint. An async context manager; `journal` may be shared with other clients of the same loop."""
+    """Asks one endpoint. An async context manager; `journal` may be shared with other clients of the same loop.
 
-    def __init__(self, endpoint: Endpoint, journal: Journal, repairs: int = 1):
-        self.endpoint, self.journal, self.repairs = endpoint, journal, repairs
+    backoff_s: between two tries; doubles with each, up to a minute.
+    """
+
+    def __init__(self, endpoint: Endpoint, journal: Journal, limits: Limits, backoff_s: float = 1.0):
+        self.endpoint, self.journal, self.tries, self.backoff_s = endpoint, journal, limits.tries, backoff_s
         key = endpoint.key()
         # Tries, and so the journal's account of them, are ours.
         self.api = openai.AsyncOpenAI(
-            api_key=key or "none", base_url=endpoint.base_url, timeout=endpoint.timeout_s, max_retries=0
+            api_key=key or "none", base_url=endpoint.base_url, timeout=limits.timeout, max_retries=0
         )
         self.rejected: dict[str, str] = {}  # by the server; asked again by the next command
         self._slots = asyncio.Semaphore(endpoint.concurrency)
@@ -119,7 +87,7 @@ class Client:
     async def ask(self, request: Request[Shape]) -> Answer[Shape]:
         """The answer, from the journal where it is there. Raises UserError where the job must stop."""
         answer = await self._reply(request)
-        for _ in range(self.repairs):
+        for _ in range(REPAIRS):
             if answer.status != "invalid":
                 break
             complaint = f"This cannot be used: {answer.problem}. Answer again with the JSON object alone, complete."
@@ -158,23 +126,23 @@ class Client:
 
     async def _pay(self, key: str, content: dict, most: int) -> None:
         """Send until there is an answer in the journal, or the server's word that there will be none."""
-        for number in range(self.endpoint.tries):
+        for number in range(self.tries):
             await self._wait_turn(most)
             reservation = await self._reserve(key, content, most)
             try:
                 return await self._try(reservation, key, content)
             except _Again as again:
                 reason = str(again)
-                wait = min(60.0, self.endpoint.backoff_s * 2**number) * random.uniform(0.5, 1.0)
+                wait = min(60.0, self.backoff_s * 2**number) * random.uniform(0.5, 1.0)
                 if again.pause is not None:
                     self._free_at = max(self._free_at, _now() + max(again.pause, wait))
             finally:
                 async with self.journal.changed:
                     self.journal.changed.notify_all()
-            if number + 1 < self.endpoint.tries:
+            if number + 1 < self.tries:
                 await asyncio.sleep(wait)
         raise self._stop(
-            f"{self._name} gave no answer in {self.endpoint.tries} tries ({reason}); what it answered is kept in "
+            f"{self._name} gave no answer in {self.tries} tries ({reason}); what it answered is kept in "
             f"{self.journal.path}: the same command goes on when it is back"
         )
 

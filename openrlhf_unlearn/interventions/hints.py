@@ -17,17 +17,19 @@
 its own: evaluate the plain ones (`evaluate --data PLAIN`), and `compare` says what was learned without hints.
 """
 
-import argparse
 import asyncio
 import json
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.interventions import flags
+from openrlhf_unlearn.interventions.budget import needed, open_journal
+from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
+from openrlhf_unlearn.options import nested, option, takes
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, write_json, write_jsonl
-from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
+from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 NOT_LEARNED = ("unlearnable", "no_reward")
 FRAME = {"prefix": "{question}\n\nThe solution begins like this:\n{hint}", "abstract": "{question}\n\nHint: {hint}"}
@@ -38,78 +40,115 @@ IDEA = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run", metavar="RUN", help="run directory with learnability.parquet")
-    add("--output", required=True, type=Path, metavar="DIR", help="where the data goes")
-    add("--solutions", type=Path, metavar="FILE", help="worked solutions, JSON lines")
-    add("--solution-key", default="solution", help="their column in --solutions")
-    add("--kind", choices=list(FRAME), default="prefix", help="the beginning of a solution, or its idea in words")
-    add("--shares", type=int, nargs="+", default=[75, 50, 25], metavar="PERCENT", help="of the stages, in their order")
-    add("--frame", help="how question and hint stand together, as '{question}{hint}'; default: below each other")
-    chosen = "learnability.parquet:GROUP or a JSON list of ids, as RUN/causes/CAUSE.json"
-    add("--prompts", metavar="SPEC", help=f"{chosen}; default: the unlearnable and no_reward")
-    add("--data", help="default: the run's")
-    add("--question-key", help="column of the data with the question alone, where the prompt holds a template too")
-    add("--answer-format", help="how our grader finds answers; default: the run's, else auto")
-    add("--grading-workers", type=int, default=2, help="processes that grade")
-    flags.add_endpoint(parser, what="the endpoint that solves, or states the idea")
-    flags.add_budget(parser)
-    add_trust_run(parser)
-    add_remote_code(parser)
+@dataclass(frozen=True)
+class HintsOptions:
+    """Which prompts get hints, of what, and in which stages."""
+
+    run: str = option("run directory with learnability.parquet", positional=True, metavar="RUN")
+    output: Path = option("where the data goes", metavar="DIR")
+    solutions: Path | None = option("worked solutions, JSON lines", None, metavar="FILE")
+    solution_key: str = option("their column in --solutions", "solution")
+    kind: str = option("the beginning of a solution, or its idea in words", "prefix", choices=list(FRAME))
+    shares: tuple[int, ...] = option("of the stages, in their order", (75, 50, 25), metavar="PERCENT")
+    frame: str | None = option(
+        "how question and hint stand together, as '{question}{hint}'; default: below each other", None
+    )
+    prompts: str | None = option(
+        "learnability.parquet:GROUP or a JSON list of ids, as RUN/causes/CAUSE.json; default: the unlearnable and "
+        "no_reward",
+        None,
+        metavar="SPEC",
+    )
+    data: str | None = option("default: the run's", None)
+    question_key: str | None = option(
+        "column of the data with the question alone, where the prompt holds a template too", None
+    )
+    answer_format: str | None = option("how our grader finds answers; default: the run's, else auto", None)
+    grading_workers: int = option("processes that grade", 2)
+    endpoint: Endpoint = nested("the endpoint that solves, or states the idea", Endpoint())
+    limits: Limits = LIMITS
+    trust_run: bool = TRUST_RUN
+    trust_remote_code: bool = TRUST_REMOTE_CODE
+
+    def __post_init__(self) -> None:
+        frame = self.frame or FRAME[self.kind]
+        if "{question}" not in frame or "{hint}" not in frame:
+            raise UsageError("--frame must hold {question} and {hint}")
+        if not all(0 < share <= 100 for share in self.shares):
+            raise UsageError("--shares are per cent of the working: above 0 and at most 100")
+        if self.kind == "prefix" and bool(self.solutions) == bool(self.endpoint.model):
+            raise UsageError("a prefix needs solutions: give --solutions FILE or --model NAME, one of them")
+        if self.kind == "abstract" and not self.endpoint.model:
+            raise UsageError("--kind abstract asks an endpoint for the idea: give --model NAME")
 
 
-def run(args: argparse.Namespace) -> int:
-    frame = args.frame or FRAME[args.kind]
-    if "{question}" not in frame or "{hint}" not in frame:
-        raise UsageError("--frame must hold {question} and {hint}")
-    if not all(0 < share <= 100 for share in args.shares):
-        raise UsageError("--shares are per cent of the working: above 0 and at most 100")
-    if args.kind == "prefix" and bool(args.solutions) == bool(args.model):
-        raise UsageError("a prefix needs solutions: give --solutions FILE or --model NAME, one of them")
-    if args.kind == "abstract" and not args.model:
-        raise UsageError("--kind abstract asks an endpoint for the idea: give --model NAME")
-    with hold(args.output, "hints"):
-        return make(args, frame)
+OPTIONS = HintsOptions
 
 
-def make(args: argparse.Namespace, frame: str) -> int:
+@dataclass(frozen=True)
+class Hinted:
+    """Where the data is, prompts that have a hint, prompts left out by the reason, and the stages in their order."""
+
+    output: Path
+    prompts: int
+    rejected: dict[str, int]
+    schedule: list[dict]
+
+
+def run(options: HintsOptions) -> None:
+    hints(options)
+
+
+@takes(HintsOptions)
+def hints(options: HintsOptions) -> Hinted | None:
+    """Write the hinted prompts and their stages; says the budget first, if any. None with `limits.plan`.
+
+    Raises UserError where an endpoint or the budget stops the job, after what was paid for is written, and where no
+    prompt has a hint.
+    """
+    allow_remote_code(options.trust_remote_code)
+    with hold(options.output, "hints"):
+        return _make(options)
+
+
+def _make(options: HintsOptions) -> Hinted | None:
     from openrlhf_unlearn.interventions.questions import choose, load_questions
 
-    run_dir = RunDir.open(args.run)
-    questions = load_questions(run_dir, args.data, args.question_key)
-    if args.prompts:
-        chosen = choose(questions, args.prompts, run_dir)
+    output, kind = options.output, options.kind
+    run_dir = RunDir.open(options.run)
+    questions = load_questions(run_dir, options.data, options.question_key)
+    if options.prompts:
+        chosen = choose(questions, options.prompts, run_dir)
     else:
         chosen = [question for question in questions.values() if question.group in NOT_LEARNED]
     if not chosen:
         raise UserError(f"{run_dir} has no unlearnable and no never rewarded prompt; give --prompts")
-    texts, stopped = hint_texts(run_dir, chosen, args)
-    if args.plan:
-        return 0
-    shares = [100] if args.kind == "abstract" else args.shares
-    hints = {share: {q.prompt_id: _cut(texts, q, share, args.kind) for q in chosen} for share in shares}
-    given_away = reveal(hints, chosen, run_dir, args)
+    texts, stopped = hint_texts(run_dir, chosen, options)
+    if options.limits.plan:
+        return None
+    shares = (100,) if kind == "abstract" else options.shares
+    cut = {share: {q.prompt_id: _cut(texts, q, share, kind) for q in chosen} for share in shares}
+    given_away = reveal(cut, chosen, run_dir, options)
     fates = {q.prompt_id: _fate(q, texts, given_away) for q in chosen}
     rejected = [{"origin": name, "why": why, "hint": texts.get(name, "")} for name, why in fates.items() if why]
     kept = [q for q in chosen if not fates[q.prompt_id]]
-    write_jsonl(args.output / "rejected.jsonl", rejected)
+    write_jsonl(output / "rejected.jsonl", rejected)
     counts = Counter(why for why in fates.values() if why)
     told = "".join(f", {n} {why}" for why, n in counts.items())
-    print(f"{args.output}: {len(kept)} of {len(chosen)} prompts with hints{told}")
+    print(f"{output}: {len(kept)} of {len(chosen)} prompts with hints{told}")
     if stopped:
         raise stopped
     if not kept:
-        raise UserError(f"no prompt has a hint; {args.output}/rejected.jsonl says why of each")
-    write_stages(args.output, list(questions.values()), kept, hints, frame, args.kind)
-    return 0
+        raise UserError(f"no prompt has a hint; {output}/rejected.jsonl says why of each")
+    schedule = write_stages(output, list(questions.values()), kept, cut, options.frame or FRAME[kind], kind)
+    return Hinted(output, len(kept), dict(counts), schedule)
 
 
-def hint_texts(run_dir: RunDir, chosen: list, args) -> tuple[dict[str, str], UserError | None]:
+def hint_texts(run_dir: RunDir, chosen: list, options: HintsOptions) -> tuple[dict[str, str], UserError | None]:
     """Prompt id → its solution, or its idea; and why the endpoint stopped before all were there."""
-    if args.solutions:
-        return read_solutions(run_dir, args.solutions, args.solution_key), None
-    return _of_endpoint(run_dir, chosen, args)
+    if options.solutions:
+        return read_solutions(run_dir, options.solutions, options.solution_key), None
+    return _of_endpoint(run_dir, chosen, options)
 
 
 def read_solutions(run_dir: RunDir, path: Path, key: str) -> dict[str, str]:
@@ -129,46 +168,46 @@ def read_solutions(run_dir: RunDir, path: Path, key: str) -> dict[str, str]:
     return {name: row[key] for name, row in identified_rows(run_dir, str(path))}
 
 
-def _of_endpoint(run_dir: RunDir, chosen: list, args) -> tuple[dict[str, str], UserError | None]:
+def _of_endpoint(run_dir: RunDir, chosen: list, options: HintsOptions) -> tuple[dict[str, str], UserError | None]:
     from openrlhf_unlearn.interventions.client import Client, Request, gather
 
-    endpoint = flags.endpoint(args)
+    endpoint, solves = options.endpoint, options.kind == "prefix"
 
     def request(question) -> Request:
-        asked = question.text if args.kind == "prefix" else f"{question.text}\n\nIts final answer: {question.label}"
-        messages = (("system", SOLVE if args.kind == "prefix" else IDEA), ("user", asked))
-        return Request(messages, args.max_answer_tokens, None, args.temperature)
+        asked = question.text if solves else f"{question.text}\n\nIts final answer: {question.label}"
+        messages = (("system", SOLVE if solves else IDEA), ("user", asked))
+        return Request(messages, endpoint.max_answer_tokens, None, endpoint.temperature)
 
-    needs = flags.needed(map(request, chosen))
+    needs = needed(map(request, chosen))
     print(f"{len(chosen)} prompts, by {endpoint.model}")
-    with flags.open_journal(args.output / "answers.jsonl", args, needs) as journal:
-        if args.plan:
+    with open_journal(options.output / "answers.jsonl", options.limits, needs) as journal:
+        if options.limits.plan:
             return {}, None
 
         async def ask():
-            async with Client(endpoint, journal) as client:
+            async with Client(endpoint, journal, options.limits) as client:
                 return await gather((client.ask(request(question)) for question in chosen), len(chosen), "hints")
 
         answers, stopped = asyncio.run(ask())
     if len(answers) < len(chosen):  # the journal keeps what was answered
         return {}, stopped
     texts = {q.prompt_id: a.text.strip() for q, a in zip(chosen, answers, strict=True) if a.status == "ok"}
-    return (right_ones(run_dir, chosen, texts, args) if args.kind == "prefix" else texts), stopped
+    return (right_ones(run_dir, chosen, texts, options) if solves else texts), stopped
 
 
-def right_ones(run_dir: RunDir, chosen: list, texts: dict[str, str], args) -> dict[str, str]:
+def right_ones(run_dir: RunDir, chosen: list, texts: dict[str, str], options: HintsOptions) -> dict[str, str]:
     """The solutions whose answer is the prompt's label, by our grader."""
     labels = {q.prompt_id: q.label for q in chosen}
-    correct = graded(run_dir, list(texts.values()), [labels[name] for name in texts], args)
+    correct = graded(run_dir, list(texts.values()), [labels[name] for name in texts], options)
     return {name: text for (name, text), right in zip(texts.items(), correct, strict=True) if right}
 
 
-def graded(run_dir: RunDir, answers: list[str], labels: list[str], args) -> list[bool]:
+def graded(run_dir: RunDir, answers: list[str], labels: list[str], options: HintsOptions) -> list[bool]:
     from openrlhf_unlearn.grading import load_grader
     from openrlhf_unlearn.interventions.augment import run_format
 
-    answer_format = args.answer_format or run_format(run_dir, args.trust_run)
-    with load_grader(answer_format, workers=args.grading_workers) as grader:
+    answer_format = options.answer_format or run_format(run_dir, options.trust_run)
+    with load_grader(answer_format, workers=options.grading_workers) as grader:
         return [grade.verdict == "correct" for grade in grader.grade(answers, labels)]
 
 
@@ -179,10 +218,10 @@ def _cut(texts: dict[str, str], question, share: int, kind: str) -> str:
     return text if kind == "abstract" else prefix(text, share / 100)
 
 
-def reveal(hints: dict[int, dict[str, str]], chosen: list, run_dir: RunDir, args) -> set[str]:
+def reveal(hints: dict[int, dict[str, str]], chosen: list, run_dir: RunDir, options: HintsOptions) -> set[str]:
     """Prompts of which some hint, read as a response, would be graded correct."""
     pairs = [(q, of_share[q.prompt_id]) for of_share in hints.values() for q in chosen if of_share[q.prompt_id]]
-    correct = graded(run_dir, [hint for _, hint in pairs], [q.label for q, _ in pairs], args) if pairs else []
+    correct = graded(run_dir, [hint for _, hint in pairs], [q.label for q, _ in pairs], options) if pairs else []
     return {q.prompt_id for (q, _), right in zip(pairs, correct, strict=True) if right}
 
 
@@ -192,8 +231,11 @@ def _fate(question, texts: dict[str, str], given_away: set[str]) -> str | None:
     return "whose hint gives the answer" if question.prompt_id in given_away else None
 
 
-def write_stages(folder: Path, all_prompts: list, kept: list, hints: dict, frame: str, kind: str) -> None:
-    """The chosen prompts at each share, and the mixtures: all prompts plain, the chosen ones hinted besides."""
+def write_stages(folder: Path, all_prompts: list, kept: list, hints: dict, frame: str, kind: str) -> list[dict]:
+    """Write the chosen prompts at each share, and the mixtures: all prompts plain, the chosen ones hinted besides.
+
+    Returns what schedule.json holds.
+    """
     plain = [row_of(question, "", 0.0, None) for question in all_prompts]
     write_jsonl(folder / "originals.jsonl", [row_of(question, "", 0.0, None) for question in kept])
     schedule = []
@@ -207,6 +249,7 @@ def write_stages(folder: Path, all_prompts: list, kept: list, hints: dict, frame
         schedule.append({"stage": number, "data": data, "share": share / 100, "rows": len(plain + hinted)})
         schedule[-1]["hinted"] = len(hinted)
     write_json(folder / "schedule.json", schedule)
+    return schedule
 
 
 def row_of(question, hint: str, share: float, frame: str | None) -> dict:

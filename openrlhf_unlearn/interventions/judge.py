@@ -9,89 +9,116 @@ RUN/judgements/TAG.parquet holds every score, TAG.json the means by group with t
 (Krippendorff's ordinal alpha) of a judge with itself and with others, answers.jsonl every raw answer.
 """
 
-import argparse
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.interventions import flags
+from openrlhf_unlearn.interventions.budget import needed, open_journal
+from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
+from openrlhf_unlearn.options import nested, option, takes
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import GROUPS, RunDir
 
 TRUSTED = 0.667  # alpha below which Krippendorff would draw no conclusion
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run", metavar="RUN", help="run directory with evaluations and learnability.parquet")
-    add("--tag", nargs="+", default=["initial"], help="evaluations whose correct responses are judged")
-    add("--groups", nargs="+", default=["easy", "learnable", "unlearnable"], choices=GROUPS, help="of which groups")
-    add("--per-group", type=int, default=50, help="prompts a group")
-    add("--per-prompt", type=int, default=1, help="correct rollouts a prompt")
-    add("--judgements", type=int, default=3, help="times that each rollout is judged")
-    add("--seed", type=int, default=0, help="of the choice of rollouts")
-    add("--csv-out", type=Path, metavar="FILE", help="write a sheet for a human rater, and ask no endpoint")
-    add("--csv-in", type=Path, metavar="FILE", help="take a filled sheet in, and ask no endpoint")
-    add("--rater", help="--csv-in: who filled it in")
-    flags.add_endpoint(parser, what="the judge")
-    flags.add_budget(parser)
-    parser.set_defaults(max_answer_tokens=4096)
+@dataclass(frozen=True)
+class JudgeOptions:
+    """Which rollouts are judged, and by whom."""
+
+    run: str = option("run directory with evaluations and learnability.parquet", positional=True, metavar="RUN")
+    tag: tuple[str, ...] = option("evaluations whose correct responses are judged", ("initial",))
+    groups: tuple[str, ...] = option("of which groups", ("easy", "learnable", "unlearnable"), choices=GROUPS)
+    per_group: int = option("prompts a group", 50)
+    per_prompt: int = option("correct rollouts a prompt", 1)
+    judgements: int = option("times that each rollout is judged", 3)
+    seed: int = option("of the choice of rollouts", 0)
+    csv_out: Path | None = option("write a sheet for a human rater, and ask no endpoint", None, metavar="FILE")
+    csv_in: Path | None = option("take a filled sheet in, and ask no endpoint", None, metavar="FILE")
+    rater: str | None = option("--csv-in: who filled it in", None)
+    endpoint: Endpoint = nested("the judge", Endpoint(max_answer_tokens=4096))
+    limits: Limits = LIMITS
+
+    def __post_init__(self) -> None:
+        if min(self.per_group, self.per_prompt, self.judgements) < 1:
+            raise UsageError("--per-group, --per-prompt and --judgements must be at least 1")
+        if self.csv_in and not self.rater:
+            raise UsageError("--csv-in needs --rater, the name that its scores get")
+        if not self.csv_in and not self.csv_out:
+            self.endpoint.check_named()
 
 
-def run(args: argparse.Namespace) -> int:
-    run_dir = RunDir.open(args.run)
-    if min(args.per_group, args.per_prompt, args.judgements) < 1:
-        raise UsageError("--per-group, --per-prompt and --judgements must be at least 1")
-    if args.csv_in:
-        return take_sheet(run_dir, args)
-    from openrlhf_unlearn.interventions.judged import select, write_csv
-
-    rollouts = [
-        rollout
-        for tag in args.tag
-        for rollout in select(run_dir, tag, args.groups, args.per_group, args.per_prompt, args.seed)
-    ]
-    if args.csv_out:
-        write_csv(args.csv_out, rollouts)
-        print(f"{args.csv_out}: {len(rollouts)} rollouts; fill in the column score (0 to 5):\n{_rubric()}")
-        return 0
-    return judge(run_dir, rollouts, args)
+OPTIONS = JudgeOptions
 
 
-def judge(run_dir: RunDir, rollouts: list, args) -> int:
+def run(options: JudgeOptions) -> None:
+    judge(options)
+
+
+@takes(JudgeOptions)
+def judge(options: JudgeOptions) -> dict[str, dict]:
+    """Judge rollouts, or write or read a sheet; says the budget first, then what the judges found.
+
+    Returns what TAG.json holds, by the tags that got scores. Raises UserError where an endpoint or the budget stops the
+    job, after what was paid for is written, and where there is no judgement at all.
+    """
+    from openrlhf_unlearn.interventions.judged import read_csv, select, write_csv
+
+    run_dir = RunDir.open(options.run)
+    if options.csv_in and options.rater:
+        everything = 10**9
+        rollouts = {
+            rollout.name: rollout
+            for tag in run_dir.evaluation_tags()
+            for rollout in select(run_dir, tag, list(GROUPS), everything, everything, 0)
+        }
+        return _save(run_dir, read_csv(options.csv_in, options.rater, rollouts))
+    how = list(options.groups), options.per_group, options.per_prompt, options.seed
+    chosen = [rollout for tag in options.tag for rollout in select(run_dir, tag, *how)]
+    if options.csv_out:
+        write_csv(options.csv_out, chosen)
+        print(f"{options.csv_out}: {len(chosen)} rollouts; fill in the column score (0 to 5):\n{_rubric()}")
+        return {}
+    return _judge(run_dir, chosen, options)
+
+
+def _judge(run_dir: RunDir, rollouts: list, options: JudgeOptions) -> dict[str, dict]:
     from openrlhf_unlearn.interventions.rubric import judge_request
 
-    endpoint = flags.endpoint(args)
-    temperature = 1.0 if args.temperature is None else args.temperature
+    endpoint = options.endpoint
+    temperature = 1.0 if endpoint.temperature is None else endpoint.temperature
+    how = endpoint.max_answer_tokens, temperature
     asked = [
-        (rollout, number, judge_request(rollout.problem, rollout.response, number, args.max_answer_tokens, temperature))
-        for number in range(args.judgements)
+        (rollout, number, judge_request(rollout.problem, rollout.response, number, *how))
+        for number in range(options.judgements)
         for rollout in sorted(rollouts, key=lambda rollout: rollout.name)
     ]
-    needs = flags.needed(request for _, _, request in asked)
-    print(f"{len(rollouts)} rollouts, {args.judgements} judgements each, by {endpoint.model}")
+    needs = needed(request for _, _, request in asked)
+    print(f"{len(rollouts)} rollouts, {options.judgements} judgements each, by {endpoint.model}")
     path = run_dir.judgement_answers()
-    with hold(path, "judge"), flags.open_journal(path, args, needs) as journal:
-        if args.plan:
-            return 0
-        rows, stopped = asyncio.run(_ask(asked, endpoint, journal))
-    for tag in args.tag:
-        save(run_dir, tag, [row for of, row in rows if of == tag])
+    with hold(path, "judge"), open_journal(path, options.limits, needs) as journal:
+        if options.limits.plan:
+            return {}
+        rows, stopped = asyncio.run(_ask(asked, endpoint, journal, options.limits))
+    found = _save(run_dir, {tag: [row for of, row in rows if of == tag] for tag in options.tag})
     missing = len(asked) - len(rows)
     if stopped:
         raise stopped
     if missing:
         print(f"note: {missing} of {len(asked)} judgements are missing: refused, of the wrong shape, or too long")
     if not rows:
-        raise UserError(f"{endpoint.model} gave no judgement; {run_dir.judgement_answers()} holds what it said")
-    return 0
+        raise UserError(f"{endpoint.model} gave no judgement; {path} holds what it said")
+    return found
 
 
-async def _ask(asked: list, endpoint, journal) -> tuple[list[tuple[str, dict]], UserError | None]:
+async def _ask(
+    asked: list, endpoint: Endpoint, journal, limits: Limits
+) -> tuple[list[tuple[str, dict]], UserError | None]:
     """(tag, row of the table) for every judgement that came, and why the others did not."""
     from openrlhf_unlearn.interventions.client import Client, gather
 
-    async with Client(endpoint, journal, flags.REPAIRS) as client:
+    async with Client(endpoint, journal, limits) as client:
 
         async def one(rollout, number: int, request) -> tuple[str, dict] | None:
             answer = await client.ask(request)
@@ -110,31 +137,21 @@ async def _ask(asked: list, endpoint, journal) -> tuple[list[tuple[str, dict]], 
     return [row for row in rows if row], stopped
 
 
-def take_sheet(run_dir: RunDir, args) -> int:
-    from openrlhf_unlearn.interventions.judged import read_csv, select
-
-    if not args.rater:
-        raise UsageError("--csv-in needs --rater, the name that its scores get")
-    everything = 10**9
-    rollouts = {
-        rollout.name: rollout
-        for tag in run_dir.evaluation_tags()
-        for rollout in select(run_dir, tag, list(GROUPS), everything, everything, 0)
-    }
-    for tag, rows in read_csv(args.csv_in, args.rater, rollouts).items():
-        save(run_dir, tag, rows)
-    return 0
-
-
-def save(run_dir: RunDir, tag: str, rows: list[dict]) -> None:
-    """Merge the rows into the table of `tag` and print what it says now."""
+def _save(run_dir: RunDir, rows: dict[str, list[dict]]) -> dict[str, dict]:
+    """Merge the rows of each tag into its table; print and return what each says now."""
     from openrlhf_unlearn.interventions.judged import merge, summarize
 
-    if not rows:
-        return
-    with hold(run_dir.judgements(tag), "judge", wait_s=SHORT_S):
-        merge(run_dir, tag, rows)
-        summary = summarize(run_dir, tag)
+    found = {}
+    for tag, of_tag in rows.items():
+        if of_tag:
+            with hold(run_dir.judgements(tag), "judge", wait_s=SHORT_S):
+                merge(run_dir, tag, of_tag)
+                found[tag] = summarize(run_dir, tag)
+            _tell(run_dir, tag, found[tag])
+    return found
+
+
+def _tell(run_dir: RunDir, tag: str, summary: dict) -> None:
     print(f"\n{run_dir.judgements(tag)}\n{'rater':<24}{'group':<14}{'prompts':>8}{'mean':>7}   95 % interval")
     for rater, said in summary["raters"].items():
         for group, n in said["groups"].items():

@@ -9,81 +9,122 @@ keys and template, so `openrlhf.cli.train_sft` sees the prompt as RL does; the c
 `evaluate` each checkpoint with a tag of its own: RUN's report shows pass@1 by group and tag.
 """
 
-import argparse
 import asyncio
 import random
 import re
 import shlex
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.interventions import flags
+from openrlhf_unlearn.interventions.budget import needed, open_journal
+from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
+from openrlhf_unlearn.options import nested, option, takes
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, read_table
-from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
+from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 SOLVE = r"Solve the problem. Reason step by step and put the final answer alone in \boxed{}."
 _END = re.compile(r"(?:\s|<(?:eos|/s|end_of_turn)>|<\|[a-z_]{1,24}\|>)+\Z")
 SPARE = 3  # prompts asked for each one wanted at most: not every one gets a right response
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--run", required=True, metavar="RUN", help="run directory with learnability.parquet")
-    add("--output", required=True, type=Path, metavar="FILE", help="JSON lines for openrlhf.cli.train_sft")
-    add("--unlearnable", type=int, default=200, help="prompts of that group")
-    add("--learnable", type=int, default=200, help="prompts of that group")
-    add("--easy", type=int, default=400, help="prompts of that group")
-    add("--attempts", type=int, default=4, help="responses asked of the stronger model, until one is right")
-    add("--data", help="default: the run's")
-    add("--question-key", help="column of the data with the question alone, where the prompt holds a template too")
-    add("--from-run", metavar="RUN", help="take responses from this run's evaluation instead of an endpoint")
-    add("--from-tag", default="initial", help="--from-run: which evaluation")
-    add("--answer-format", help="how our grader finds answers; default: the run's, else auto")
-    add("--grading-workers", type=int, default=2, help="processes that grade")
-    add("--seed", type=int, default=0, help="of the choice of prompts")
-    flags.add_endpoint(parser, what="the stronger model")
-    flags.add_budget(parser)
-    add_trust_run(parser)
-    add_remote_code(parser)
+@dataclass(frozen=True)
+class SftSetOptions:
+    """How many prompts of which group, and whose responses."""
+
+    run: str = option("run directory with learnability.parquet", metavar="RUN")
+    output: Path = option("JSON lines for openrlhf.cli.train_sft", metavar="FILE")
+    unlearnable: int = option("prompts of that group", 200)
+    learnable: int = option("prompts of that group", 200)
+    easy: int = option("prompts of that group", 400)
+    attempts: int = option("responses asked of the stronger model, until one is right", 4)
+    data: str | None = option("default: the run's", None)
+    question_key: str | None = option(
+        "column of the data with the question alone, where the prompt holds a template too", None
+    )
+    from_run: str | None = option(
+        "take responses from this run's evaluation instead of an endpoint", None, metavar="RUN"
+    )
+    from_tag: str = option("--from-run: which evaluation", "initial")
+    answer_format: str | None = option("how our grader finds answers; default: the run's, else auto", None)
+    grading_workers: int = option("processes that grade", 2)
+    seed: int = option("of the choice of prompts", 0)
+    endpoint: Endpoint = nested("the stronger model", Endpoint())
+    limits: Limits = LIMITS
+    trust_run: bool = TRUST_RUN
+    trust_remote_code: bool = TRUST_REMOTE_CODE
+
+    def __post_init__(self) -> None:
+        if min(self.wanted.values()) < 0 or not sum(self.wanted.values()) or self.attempts < 1:
+            raise UsageError("give --attempts of at least 1 and at least one prompt to train on")
+        if not self.from_run:
+            self.endpoint.check_named()
+
+    @property
+    def wanted(self) -> dict[str, int]:
+        """Group → prompts of it."""
+        return {"unlearnable": self.unlearnable, "learnable": self.learnable, "easy": self.easy}
 
 
-def run(args: argparse.Namespace) -> int:
-    with hold(args.output, "sft-set"):
-        return make(args)
+OPTIONS = SftSetOptions
 
 
-def make(args: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class SftSet:
+    """Where the data is, the prompts that it has of each group, and the command that trains on it."""
+
+    output: Path
+    prompts: dict[str, int]
+    command: str
+
+
+def run(options: SftSetOptions) -> None:
+    made = sft_set(options)
+    if made:
+        print(f"train on it with:\n  {made.command}")
+
+
+@takes(SftSetOptions)
+def sft_set(options: SftSetOptions) -> SftSet | None:
+    """Write the data set; says the budget first, then how many prompts there are. None with `limits.plan`.
+
+    Raises UserError where an endpoint or the budget stops the job, after what was paid for is written, and where no
+    prompt has a right response.
+    """
+    allow_remote_code(options.trust_remote_code)
+    with hold(options.output, "sft-set"):
+        return _make(options)
+
+
+def _make(options: SftSetOptions) -> SftSet | None:
     from openrlhf_unlearn.interventions.questions import load_questions
     from openrlhf_unlearn.store.run_dir import write_jsonl
 
-    wanted = {group: getattr(args, group) for group in ("unlearnable", "learnable", "easy")}
-    if min(wanted.values()) < 0 or not sum(wanted.values()) or args.attempts < 1:
-        raise UsageError("give --attempts of at least 1 and at least one prompt to train on")
-    run_dir = RunDir.open(args.run)
-    questions = load_questions(run_dir, args.data, args.question_key)
+    output, wanted = options.output, options.wanted
+    run_dir = RunDir.open(options.run)
+    questions = load_questions(run_dir, options.data, options.question_key)
     order = list(questions.values())
-    random.Random(args.seed).shuffle(order)
+    random.Random(options.seed).shuffle(order)
     pools = {group: [question for question in order if question.group == group] for group in wanted}
     stopped = None
-    if args.from_run:
-        right = _right_of_run(run_dir, RunDir.open(args.from_run), args.from_tag)
+    if options.from_run:
+        right = _right_of_run(run_dir, RunDir.open(options.from_run), options.from_tag)
     else:
-        right, stopped = _right_of_endpoint(run_dir, pools, wanted, args)
-        if args.plan:
-            return 0
+        right, stopped = _right_of_endpoint(run_dir, pools, options)
+        if options.limits.plan:
+            return None
     rows = _rows(pools, wanted, right)
     if rows:
-        write_jsonl(args.output, rows)
+        write_jsonl(output, rows)
     had = Counter(row["group"] for row in rows)
-    print(f"{args.output}: " + ", ".join(f"{had[group]} of {n} {group}" for group, n in wanted.items()))
+    print(f"{output}: " + ", ".join(f"{had[group]} of {n} {group}" for group, n in wanted.items()))
     if stopped:
         raise stopped
     if not rows:
         raise UserError("no prompt has a right response; try a stronger model or more --attempts")
-    print(f"train on it with:\n  {train_command(run_dir, args.output, next(iter(questions.values())))}")
-    return 0
+    return SftSet(output, dict(had), train_command(run_dir, output, next(iter(questions.values()))))
 
 
 def _rows(pools: dict[str, list], wanted: dict[str, int], right: dict[str, str]) -> list[dict]:
@@ -113,44 +154,45 @@ def _right_of_run(run_dir: RunDir, other: RunDir, tag: str) -> dict[str, str]:
     return right
 
 
-def _right_of_endpoint(run_dir: RunDir, pools, wanted, args) -> tuple[dict[str, str], UserError | None]:
+def _right_of_endpoint(run_dir: RunDir, pools, options: SftSetOptions) -> tuple[dict[str, str], UserError | None]:
     """Ask for the prompts at the heads of the pools, and for spare ones where a response was not right."""
     from openrlhf_unlearn.grading import load_grader
     from openrlhf_unlearn.interventions.augment import run_format
     from openrlhf_unlearn.interventions.client import Client
 
-    endpoint = flags.endpoint(args)
-    answer_format = args.answer_format or run_format(run_dir, args.trust_run)
-    asked = [question for group, pool in pools.items() for question in pool[: SPARE * wanted[group]]]
-    needs = flags.needed(_request(question, n, args) for question in asked for n in range(args.attempts))
-    print(f"at most {len(asked)} prompts and {args.attempts} responses each, by {endpoint.model}")
-    with flags.open_journal(args.output.with_suffix(".answers.jsonl"), args, needs) as journal:
-        if args.plan:
+    endpoint, attempts = options.endpoint, options.attempts
+    answer_format = options.answer_format or run_format(run_dir, options.trust_run)
+    asked = [question for group, pool in pools.items() for question in pool[: SPARE * options.wanted[group]]]
+    needs = needed(_request(question, n, endpoint) for question in asked for n in range(attempts))
+    print(f"at most {len(asked)} prompts and {attempts} responses each, by {endpoint.model}")
+    with open_journal(options.output.with_suffix(".answers.jsonl"), options.limits, needs) as journal:
+        if options.limits.plan:
             return {}, None
 
         async def ask():
-            async with Client(endpoint, journal) as client:
-                with load_grader(answer_format, workers=args.grading_workers) as grader:
-                    return await _fill(client, grader, pools, wanted, args)
+            async with Client(endpoint, journal, options.limits) as client:
+                with load_grader(answer_format, workers=options.grading_workers) as grader:
+                    return await _fill(client, grader, pools, options)
 
         return asyncio.run(ask())
 
 
-def _request(question, number: int, args):
+def _request(question, number: int, endpoint: Endpoint):
     from openrlhf_unlearn.interventions.client import Request
 
     messages = (("system", SOLVE), ("user", question.text))
-    return Request(messages, args.max_answer_tokens, None, args.temperature, number)
+    return Request(messages, endpoint.max_answer_tokens, None, endpoint.temperature, number)
 
 
-async def _fill(client, grader, pools, wanted, args) -> tuple[dict[str, str], UserError | None]:
+async def _fill(client, grader, pools, options: SftSetOptions) -> tuple[dict[str, str], UserError | None]:
     from openrlhf_unlearn.interventions.client import gather
 
     right: dict[str, str] = {}
+    wanted = options.wanted
 
     async def one(question) -> None:
-        for number in range(args.attempts):
-            answer = await client.ask(_request(question, number, args))
+        for number in range(options.attempts):
+            answer = await client.ask(_request(question, number, options.endpoint))
             if answer.status == "ok":
                 (grade,) = await grader.agrade([answer.text], [question.label])
                 if grade.verdict == "correct":

@@ -15,62 +15,97 @@ import random
 import shlex
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.flags import check_launch, join_flags, shown, split_flags
 from openrlhf_unlearn.masking import MASK, masked
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, read_table, write_json
-from openrlhf_unlearn.store.trust import add_trust_run, check_run
+from openrlhf_unlearn.store.trust import TRUST_RUN, check_run
 
 OWN = ("--plugin", "--unlearn.skip_prompts", "--unlearn.only_prompts", "--ckpt.load_enable")  # set anew for each stage
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run", metavar="RUN", help="run directory with run.json and learnability.parquet")
-    add("--output", required=True, type=Path, metavar="DIR", help="where both stages go")
-    add("--prompts", metavar="SPEC", help="JSON list of ids or learnability.parquet:GROUP; default: the unlearnable")
-    add("--others", type=int, help="other prompts in stage two; default: as many as the unlearnable")
-    add(
-        "--episodes", type=int, nargs=2, metavar=("ONE", "TWO"), help="passes over each stage's prompts; default: RUN's"
+@dataclass(frozen=True)
+class CurriculumOptions:
+    """Which run's launch is repeated, on which prompts in which stage."""
+
+    run: str = option("run directory with run.json and learnability.parquet", positional=True, metavar="RUN")
+    output: Path = option("where both stages go", metavar="DIR")
+    prompts: str | None = option(
+        "JSON list of ids or learnability.parquet:GROUP; default: the unlearnable", None, metavar="SPEC"
     )
-    add("--seed", type=int, default=0, help="of the choice of the others")
-    add("--dry-run", action="store_true", help="print the launches, their flags checked against the host's own parser")
-    add_trust_run(parser)
-    add("--flags", nargs=argparse.REMAINDER, default=[], help="last: flags of the launcher that replace the run's own")
+    others: int | None = option("other prompts in stage two; default: as many as the unlearnable", None)
+    episodes: tuple[int, int] | None = option(
+        "passes over each stage's prompts; default: RUN's", None, nargs=2, metavar=("ONE", "TWO")
+    )
+    seed: int = option("of the choice of the others", 0)
+    dry_run: bool = option("print the launches, their flags checked against the host's own parser", False)
+    trust_run: bool = TRUST_RUN
+    flags: tuple[str, ...] = option(
+        "last: flags of the launcher that replace the run's own", (), nargs=argparse.REMAINDER
+    )
 
 
-def run(args: argparse.Namespace) -> int:
-    run_dir = RunDir.open(args.run)
-    if args.dry_run:
-        return stages(run_dir, args)
-    with hold(args.output, "curriculum"):
-        return stages(run_dir, args)
+OPTIONS = CurriculumOptions
 
 
-def stages(run_dir: RunDir, args: argparse.Namespace) -> int:
-    base = with_key({**split_flags(launch_words(run_dir)), **split_flags(args.flags)})
+@dataclass(frozen=True)
+class Stage:
+    """One launch: its folder, its prompts' ids and its command."""
+
+    folder: Path
+    prompts: list[str]
+    command: list[str]
+
+
+def run(options: CurriculumOptions) -> None:
+    stages = curriculum(options)
+    if options.dry_run:
+        for number, stage in enumerate(stages, start=1):
+            print(f"# stage {number}: {len(stage.prompts)} prompts\n{shown(masked(stage.command))}\n")
+
+
+@takes(CurriculumOptions)
+def curriculum(options: CurriculumOptions) -> tuple[Stage, Stage]:
+    """Train both stages, with `dry_run` only plan them; what was done before is not done again.
+
+    Raises UserError for a run that cannot be repeated, and where a launch fails.
+    """
+    run_dir = RunDir.open(options.run)
+    if options.dry_run:
+        return plan(run_dir, options)
+    with hold(options.output, "curriculum"):
+        stages = plan(run_dir, options)
+        check_run(run_dir.run_json, "the launch that made it, whose flags --dry-run shows", options.trust_run)
+        for number, stage in enumerate(stages, start=1):
+            launch(stage, number)
+    return stages
+
+
+def plan(run_dir: RunDir, options: CurriculumOptions) -> tuple[Stage, Stage]:
+    """Both stages, their flags checked against the host's own parser."""
+    base = with_key({**split_flags(launch_words(run_dir)), **split_flags(list(options.flags))})
     model = base.get("--actor.model_name_or_path")
     if not model:
         raise UserError(f"{run_dir.run_json} names no model to start from; give it by --flags")
-    output = args.output.absolute()
-    prompts = stage_prompts(run_dir, args.prompts, args.others, args.seed)
+    output = options.output.absolute()
+    prompts = stage_prompts(run_dir, options.prompts, options.others, options.seed)
     models = [model[0], str(output / "stage1" / "model")]
-    for number, (ids, start) in enumerate(zip(prompts, models, strict=True)):
+
+    def stage(number: int) -> Stage:
         folder = output / f"stage{number + 1}"
-        flags = stage_flags(base, folder, start)
-        if args.episodes:
-            flags["--train.num_episodes"] = [str(args.episodes[number])]
+        flags = stage_flags(base, folder, models[number])
+        if options.episodes:
+            flags["--train.num_episodes"] = [str(options.episodes[number])]
         command = [sys.executable, "-m", "openrlhf_unlearn.host.launcher", "--plugin", "unlearn", *join_flags(flags)]
         check_launch("train_ppo", command[3:])
-        if args.dry_run:
-            print(f"# stage {number + 1}: {len(ids)} prompts\n{shown(masked(command))}\n")
-        else:
-            check_run(run_dir.run_json, "the launch that made it, whose flags --dry-run shows", args.trust_run)
-            launch(folder, number + 1, ids, command)
-    return 0
+        return Stage(folder, prompts[number], command)
+
+    return stage(0), stage(1)
 
 
 def launch_words(run_dir: RunDir) -> list[str]:
@@ -131,15 +166,15 @@ def stage_flags(base: dict[str, list[str]], folder: Path, model: str) -> dict[st
     return flags
 
 
-def launch(folder: Path, number: int, ids: list[str], command: list[str]) -> None:
+def launch(stage: Stage, number: int) -> None:
     """Train one stage, unless it is done. Raises UserError if the launch fails."""
-    done = folder / "done.json"
+    done = stage.folder / "done.json"
     if done.exists():
-        print(f"stage {number}: done before, its model is in {folder / 'model'}")
+        print(f"stage {number}: done before, its model is in {stage.folder / 'model'}")
         return
-    write_json(folder / "prompts.json", ids)
-    print(f"stage {number}: {len(ids)} prompts\n{shown(masked(command))}", flush=True)
-    code = subprocess.run(command).returncode
+    write_json(stage.folder / "prompts.json", stage.prompts)
+    print(f"stage {number}: {len(stage.prompts)} prompts\n{shown(masked(stage.command))}", flush=True)
+    code = subprocess.run(stage.command).returncode
     if code:
         raise UserError(f"stage {number} ended with exit code {code}, see above; the same command goes on from there")
-    write_json(done, {"command": shlex.join(command), "prompts": len(ids)})
+    write_json(done, {"command": shlex.join(stage.command), "prompts": len(stage.prompts)})

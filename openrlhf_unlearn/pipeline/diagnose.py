@@ -16,77 +16,106 @@ The audit samples each model on every row (it goes on where it was stopped), kee
 rows whose label the models contradict, the surest first.
 """
 
-import argparse
 import hashlib
 import shlex
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
+from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, read_summary, read_table, write_jsonl
-from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
+from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("runs", nargs="*", metavar="RUN", help="run directories of one data set and one initial model")
-    add(
-        "--second",
-        nargs="+",
-        default=[],
-        metavar="OTHER",
-        help="a run of the same data, an evaluation's tag, or a model",
+@dataclass(frozen=True)
+class DiagnoseOptions:
+    """Which runs are diagnosed and with what; or a data set whose labels are audited; or decisions to apply."""
+
+    runs: tuple[str, ...] = option(
+        "run directories of one data set and one initial model", (), positional=True, nargs="*", metavar="RUN"
     )
-    add(
-        "--tau", type=float, default=0.1, help="where RUN is not classified: final pass@1 below which it is not learned"
+    second: tuple[str, ...] = option("a run of the same data, an evaluation's tag, or a model", (), metavar="OTHER")
+    tau: float = option("where RUN is not classified: final pass@1 below which it is not learned", 0.1)
+    easy: float = option("where RUN is not classified: initial pass@1 from which a prompt is easy", 0.1)
+    n: int = option("samples a prompt of a model that is not evaluated yet", 16, flag="-n")
+    show: int = option("prompts of each cause that are printed with their evidence", 5)
+    export: Path | None = option("write the list of suspicious labels for a person to decide", None, metavar="CSV")
+    decisions: Path | None = option("the decided list, or the file that the report's page saved", None, metavar="FILE")
+    output: Path | None = option(
+        "--decisions: the mended data set (JSON lines); audit: folder of its evaluations", None
     )
-    add(
-        "--easy",
-        type=float,
-        default=0.1,
-        help="where RUN is not classified: initial pass@1 from which a prompt is easy",
-    )
-    add("-n", type=int, default=16, help="samples a prompt of a model that is not evaluated yet")
-    add("--show", type=int, default=5, help="prompts of each cause that are printed with their evidence")
-    add("--export", type=Path, metavar="CSV", help="write the list of suspicious labels for a person to decide")
-    add("--decisions", type=Path, metavar="FILE", help="the decided list, or the file that the report's page saved")
-    add("--output", type=Path, help="--decisions: the mended data set (JSON lines); audit: folder of its evaluations")
-    add("--data", help="audit: .json, .jsonl, .csv, .parquet or hub id; --decisions: default: the run's")
-    add("--model", nargs="+", default=[], metavar="M", help="audit: models that answer every row; two are far better")
-    add("--input-key", default="input", help="audit: which key of the data holds the prompt")
-    add("--label-key", help="audit: which key holds the label")
-    add("--input-template", help="audit: as --data.input_template of OpenRLHF")
-    add("--apply-chat-template", action="store_true", help="audit: by the first model's tokenizer")
-    add("--max-new-tokens", type=int, help="audit: of an answer")
-    add("--answer-format", help="audit: how our grader finds answers; default: auto")
-    add_trust_run(parser)
-    add_remote_code(parser)
+    data: str | None = option("audit: .json, .jsonl, .csv, .parquet or hub id; --decisions: default: the run's", None)
+    model: tuple[str, ...] = option("audit: models that answer every row; two are far better", (), metavar="M")
+    input_key: str = option("audit: which key of the data holds the prompt", "input")
+    label_key: str | None = option("audit: which key holds the label", None)
+    input_template: str | None = option("audit: as --data.input_template of OpenRLHF", None)
+    apply_chat_template: bool = option("audit: by the first model's tokenizer", False)
+    max_new_tokens: int | None = option("audit: of an answer", None)
+    answer_format: str | None = option("audit: how our grader finds answers; default: auto", None)
+    trust_run: bool = TRUST_RUN
+    trust_remote_code: bool = TRUST_REMOTE_CODE
+
+    def __post_init__(self) -> None:
+        if self.decisions:
+            if len(self.runs) != 1 or not self.output:
+                raise UsageError("--decisions FILE needs one RUN (or audit folder) and --output FILE.jsonl")
+        elif self.model:
+            if not self.data or not self.label_key:
+                raise UsageError("a label audit needs --data D and --label-key KEY beside --model M")
+        elif not self.runs:
+            raise UsageError("give a RUN, or for a label audit --data D --label-key KEY --model M")
 
 
-def run(args: argparse.Namespace) -> int:
-    if args.decisions:
-        return mend(args)
-    if args.model:
-        return audit_data(args)
-    if not args.runs:
-        raise UsageError("give a RUN, or for a label audit --data D --label-key KEY --model M")
+OPTIONS = DiagnoseOptions
+
+
+def run(options: DiagnoseOptions) -> None:
+    if options.decisions:
+        done = apply_decisions(options)
+        rows = sum(done.values()) - done["dropped"]
+        print(f"{options.output}: {rows} rows; {', '.join(f'{n} {what}' for what, n in sorted(done.items()))}")
+    elif options.model:
+        found = audit_labels(options)
+        print(audit_report(found.diagnosis, found.counts, options.show))
+        print(_review_line(found.diagnosis, found.run, found.review))
+    else:
+        result = diagnose(options)
+        print(report(result, options.show))
+        if options.export:
+            print(_review_line(result, RunDir(options.runs[0]), options.export))
+        print(f"written: {', '.join(str(RunDir(path).causes) for path in options.runs)}")
+
+
+@takes(DiagnoseOptions)
+def diagnose(options: DiagnoseOptions) -> Diagnosis:
+    """Why prompts were not learned; writes the causes into every run, and with `export` the list for review.
+
+    Samples what of `second` is a model that was not evaluated yet. Raises UserError for runs that cannot be used.
+    """
+    allow_remote_code(options.trust_remote_code)
+    runs = [RunDir.open(path) for path in options.runs]
+    seconds = [found for word in options.second for found in second_models(runs[0], word, options)]
+    result = _diagnose(runs, seconds or known_models(runs[0]), options.tau, options.easy)
+    if options.export:
+        _write_review(options.export, result, runs[0])
+    return result
+
+
+def _diagnose(runs: list[RunDir], seconds: list[tuple[str, Path]], tau: float = 0.1, easy: float = 0.1) -> Diagnosis:
     from openrlhf_unlearn.causes.diagnosis import diagnose, save
 
-    runs = [RunDir.open(path) for path in args.runs]
-    seconds = [found for word in args.second for found in second_models(args.runs, word, args)]
-    seconds = seconds or known_models(runs[0])
+    paths = [run.path for run in runs]
     with hold(runs[0].causes, "diagnose", wait_s=SHORT_S):
-        result = diagnose(args.runs, seconds, tau=args.tau, easy=args.easy)
-        save(result, args.runs, made_from(runs, seconds))
-    print(report(result, args.show))
-    export(result.table, RunDir(args.runs[0]), args.export)
-    print(f"written: {', '.join(str(RunDir(path).causes) for path in args.runs)}")
-    return 0
+        result = diagnose(paths, seconds, tau=tau, easy=easy)
+        save(result, paths, made_from(runs, seconds))
+    return result
 
 
-def second_models(runs: list[str], word: str, args: argparse.Namespace) -> list[tuple[str, Path]]:
+def second_models(first: RunDir, word: str, options: DiagnoseOptions) -> list[tuple[str, Path]]:
     """(name, evaluation) of one --second: of another run the last evaluation, else a tag of the first, else a model."""
-    first = RunDir.open(runs[0])
     if word in first.evaluation_tags():
         return [(word, first.evaluation(word))]
     if RunDir(word).run_json.exists():
@@ -95,21 +124,15 @@ def second_models(runs: list[str], word: str, args: argparse.Namespace) -> list[
         if not tags:
             raise UserError(f"--second {word} has no evaluation final or initial; make one: openrlhf-unlearn evaluate")
         return [(Path(word).name, other.evaluation(tags[0]))]
-    return [sampled(first, word, n=args.n, trust_run=args.trust_run)]
+    return [sampled(first, word, n=options.n, trust_run=options.trust_run)]
 
 
 def bring_up_to_date(runs: list[RunDir]) -> None:
     """Diagnose `runs` again, with the second models of last time, where what that was made from has changed."""
-    from openrlhf_unlearn.causes.diagnosis import diagnose, save
-
     seconds = known_models(runs[0])
-    made = made_from(runs, seconds)
     there = runs[0].causes.exists() and runs[0].causes_json.exists()
-    if there and read_object(runs[0].causes_json).get("made_from") == made:
-        return
-    paths = [run.path for run in runs]
-    with hold(runs[0].causes, "diagnose", wait_s=SHORT_S):
-        save(diagnose(paths, seconds), paths, made)
+    if not there or read_object(runs[0].causes_json).get("made_from") != made_from(runs, seconds):
+        _diagnose(runs, seconds)
 
 
 def made_from(runs: list[RunDir], seconds: list[tuple[str, Path]]) -> dict:
@@ -154,50 +177,65 @@ def sampled(run: RunDir, model: str, **how) -> tuple[str, Path]:
     return tag, run.evaluation(tag)
 
 
-def audit_data(args: argparse.Namespace) -> int:
-    if not args.data or not args.label_key:
-        raise UsageError("a label audit needs --data D and --label-key KEY beside --model M")
+@dataclass(frozen=True)
+class Audit:
+    """What is found of the doubted rows, counts of all rows, and where the evaluations and the list for review are."""
+
+    diagnosis: Diagnosis
+    counts: dict
+    run: RunDir
+    review: Path
+
+
+@takes(DiagnoseOptions)
+def audit_labels(options: DiagnoseOptions) -> Audit:
+    """Audit the labels of `data` by what each `model` answers; writes its samples and the list for review."""
     from openrlhf_unlearn.causes.audit import audit
 
-    run = RunDir(args.output or f"{Path(args.data).stem}_audit")
+    allow_remote_code(options.trust_remote_code)
+    run = RunDir(options.output or f"{Path(options.data or '').stem}_audit")
     names = ("data", "n", "input_key", "label_key", "input_template", "max_new_tokens", "answer_format")
-    how = {name: getattr(args, name) for name in names} | {"apply_chat_template": args.apply_chat_template or None}
-    tags = [sampled(run, model, **how)[0] for model in args.model]
-    result, counts = audit(run, tags)
-    print(audit_report(result, counts, args.show))
-    export(result.table, run, args.export or run.path / "review.csv")
-    return 0
+    how = {name: getattr(options, name) for name in names}
+    how["apply_chat_template"] = options.apply_chat_template or None
+    tags = [sampled(run, model, **how)[0] for model in options.model]
+    found = Audit(*audit(run, tags), run, options.export or run.path / "review.csv")
+    _write_review(found.review, found.diagnosis, run)
+    return found
 
 
-def export(table, run: RunDir, path: Path | None) -> None:
-    if path is None:
-        return
+def _write_review(path: Path, result: Diagnosis, run: RunDir) -> None:
     from openrlhf_unlearn.causes.review import write_review
 
     prompts = read_table(run.prompts, ["prompt_id", "prompt", "label"])
     names, texts, labels = (prompts.column(i).to_pylist() for i in range(3))
-    n = write_review(path, table, dict(zip(names, texts, strict=True)), dict(zip(names, labels, strict=True)))
-    print(
-        f"{path}: {n} labels to review; fill in `decision` (label_wrong, drop, keep), then: openrlhf-unlearn diagnose "
-        f"{run} --decisions {path} --output mended.jsonl"
+    write_review(path, result.table, dict(zip(names, texts, strict=True)), dict(zip(names, labels, strict=True)))
+
+
+def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
+    from openrlhf_unlearn.causes.review import suspicious
+
+    return (
+        f"{path}: {len(suspicious(result.table))} labels to review; fill in `decision` (label_wrong, drop, keep), "
+        f"then: openrlhf-unlearn diagnose {run} --decisions {path} --output mended.jsonl"
     )
 
 
-def mend(args: argparse.Namespace) -> int:
-    if len(args.runs) != 1 or not args.output:
-        raise UsageError("--decisions FILE needs one RUN (or audit folder) and --output FILE.jsonl")
+@takes(DiagnoseOptions)
+def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
+    """Write the run's data set as a person decided, to `output`; returns how many rows were mended, dropped or kept."""
     from openrlhf_unlearn.causes.review import mended
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
-    run, decided = RunDir.open(args.runs[0]), read_decided(args.decisions)
-    rows = identified_rows(run, args.data)
+    run, decided = RunDir.open(options.runs[0]), read_decided(options.decisions)
+    rows = identified_rows(run, options.data)
     unknown = decided.keys() - {name for name, _ in rows}
     if len(unknown) == len(decided):
-        raise UserError(f"--decisions {args.decisions}: none of its {len(decided)} prompts is in the data set of {run}")
+        raise UserError(
+            f"--decisions {options.decisions}: none of its {len(decided)} prompts is in the data set of {run}"
+        )
     kept, done = mended(rows, decided, run.config()["args"]["data"]["label_key"])
-    write_jsonl(args.output, kept)
-    print(f"{args.output}: {len(kept)} rows; {', '.join(f'{n} {what}' for what, n in sorted(done.items()))}")
-    return 0
+    write_jsonl(options.output, kept)
+    return done
 
 
 def read_decided(path: Path) -> dict:

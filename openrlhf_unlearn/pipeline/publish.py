@@ -11,15 +11,16 @@ like a secret is masked in texts of prompts and models too. Those texts themselv
 `hf:` needs `pip install huggingface_hub` and a login (`hf auth login`, or HF_TOKEN).
 """
 
-import argparse
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.pipeline.anonymous import anonymous_runs
 from openrlhf_unlearn.report.markdown import as_markdown
 from openrlhf_unlearn.report.sealing import sealed
@@ -29,41 +30,67 @@ HOME = "https://github.com/openrlhf-unlearn/openrlhf-unlearn"
 SPACE = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("runs", nargs="+", metavar="RUN", help="a run with a report; with --anonymise --compare, all that it compares")
-    add(
-        "--to",
-        metavar="FOLDER|hf:ORG/SPACE",
-        help="a new or empty folder, or a Space, which is made if it is not there",
+@dataclass(frozen=True)
+class PublishOptions:
+    """Which report, and where it goes."""
+
+    runs: tuple[str, ...] = option(
+        "a run with a report; with --anonymise --compare, all that it compares", positional=True, metavar="RUN"
     )
-    add("--anonymise", action="store_true", help="leave out paths and the names of models, data sets and commands")
-    add("--compare", action="store_true", help="with --anonymise: the runs are interventions, side by side")
-    add("--private", action="store_true", help="hf: make the Space private")
-    add("--markdown", metavar="FILE", help="write the summary as Markdown too; - prints it")
+    to: str | None = option(
+        "a new or empty folder, or a Space, which is made if it is not there", None, metavar="FOLDER|hf:ORG/SPACE"
+    )
+    anonymise: bool = option("leave out paths and the names of models, data sets and commands", False)
+    compare: bool = option("with --anonymise: the runs are interventions, side by side", False)
+    private: bool = option("hf: make the Space private", False)
+    markdown: str | None = option("write the summary as Markdown too; - prints it", None, metavar="FILE")
+
+    def __post_init__(self) -> None:
+        if not self.to and not self.markdown:
+            raise UsageError("publish needs --to FOLDER, --to hf:ORG/SPACE or --markdown FILE")
+        if len(self.runs) > 1 and not self.anonymise:
+            raise UsageError("several runs are for --anonymise; else name the one that has the report")
+        if self.to and self.to.startswith("hf:") and not SPACE.fullmatch(self.to[3:]):
+            raise UsageError(f"--to {self.to}: write hf:ORG/SPACE")
 
 
-def run(args: argparse.Namespace) -> int:
-    if not args.to and not args.markdown:
-        raise UsageError("publish needs --to FOLDER, --to hf:ORG/SPACE or --markdown FILE")
-    if len(args.runs) > 1 and not args.anonymise:
-        raise UsageError("several runs are for --anonymise; else name the one that has the report")
-    if args.to and args.to.startswith("hf:") and not SPACE.fullmatch(args.to[3:]):
-        raise UsageError(f"--to {args.to}: write hf:ORG/SPACE")
-    runs = [RunDir.open(path) for path in args.runs]
+OPTIONS = PublishOptions
+
+
+@dataclass(frozen=True)
+class Published:
+    """The summary as Markdown, and with `to` where the report is, a path or an address, and its size in bytes."""
+
+    markdown: str
+    target: str | None = None
+    size: int = 0
+
+
+def run(options: PublishOptions) -> None:
+    made = publish(options)
+    if options.markdown == "-":
+        print(made.markdown)
+    if made.target:
+        print(f"{made.target}: {made.size / 1e6:.1f} MB; read the prompts and rollouts in it before you share it")
+
+
+@takes(PublishOptions)
+def publish(options: PublishOptions) -> Published:
+    """Write or upload the report of the runs. Raises UserError without one, and where it cannot go."""
+    runs = [RunDir.open(path) for path in options.runs]
     with tempfile.TemporaryDirectory(prefix="openrlhf-unlearn-") as scratch:
-        report = _anonymised(runs, args.compare, Path(scratch)) if args.anonymise else runs[0].report.parent
+        report = _anonymised(runs, options.compare, Path(scratch)) if options.anonymise else runs[0].report.parent
         numbers = _numbers(report, runs[0])
-        if args.markdown:
-            _write_markdown(as_markdown(numbers), args.markdown)
-        if args.to:
-            site = Path(scratch, "site")
-            write_site(report, numbers, site)
-            space = args.to.removeprefix("hf:")
-            target = _copy(site, Path(args.to)) if space == args.to else _upload(site, space, args.private)
-            size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
-            print(f"{target}: {size / 1e6:.1f} MB; read the prompts and rollouts in it before you share it")
-    return 0
+        markdown = as_markdown(numbers)
+        if options.markdown and options.markdown != "-":
+            with atomic_path(Path(options.markdown)) as aside:
+                aside.write_text(markdown + "\n", encoding="utf-8")
+        if not options.to:
+            return Published(markdown)
+        site, space = Path(scratch, "site"), options.to.removeprefix("hf:")
+        write_site(report, numbers, site)
+        target = _copy(site, Path(space)) if space == options.to else _upload(site, space, options.private)
+        return Published(markdown, str(target), sum(path.stat().st_size for path in site.rglob("*") if path.is_file()))
 
 
 def _anonymised(runs: list[RunDir], compare: bool, scratch: Path) -> Path:
@@ -98,14 +125,6 @@ def write_site(report: Path, numbers: dict, site: Path) -> None:
     front = "---\ntitle: What a run learned, and what it did not\nsdk: static\npinned: false\n---\n\n"
     made = f"\n\n*Made by [openrlhf-unlearn]({HOME}); the page is `index.html`.*\n"
     (site / "README.md").write_text(front + as_markdown(numbers) + made, encoding="utf-8")
-
-
-def _write_markdown(text: str, target: str) -> None:
-    if target == "-":
-        print(text)
-        return
-    with atomic_path(Path(target)) as aside:
-        aside.write_text(text + "\n", encoding="utf-8")
 
 
 def _copy(site: Path, target: Path) -> Path:

@@ -4,8 +4,8 @@ The package is also the verb: `openrlhf_unlearn.probe(ProbeOptions(…))` is `op
 """
 
 import importlib
-import sys
-import types
+
+from openrlhf_unlearn.options import callable_as_verb
 
 _FROM = {
     "Gradients": "summary",
@@ -26,11 +26,4 @@ def __getattr__(name: str):
     return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
 
 
-class _Verb(types.ModuleType):
-    def __call__(self, *args, **fields) -> dict[str, dict]:
-        from openrlhf_unlearn.probe.command import probe
-
-        return probe(*args, **fields)
-
-
-sys.modules[__name__].__class__ = _Verb
+callable_as_verb(__name__)

@@ -1,12 +1,30 @@
 """The area under the ROC curve, with one interval, and the difference of two areas on the same prompts."""
 
+from typing import TypeAlias, TypedDict
+
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import rankdata
 
 from openrlhf_unlearn.stats.means import Z
 
+Placements: TypeAlias = tuple[np.ndarray, np.ndarray]  # of the low and the high
 EDGE = 1e-7  # areas nearer to 0 or 1 than this are not told from them
+
+
+class Area(TypedDict):
+    """An area under the ROC curve with its interval; prompts: of each kind."""
+
+    auc: float
+    low: float
+    high: float
+    prompts: list[int]
+
+
+class AreaDifference(TypedDict):
+    difference: float
+    low: float
+    high: float
 
 
 def auc(low: np.ndarray, high: np.ndarray) -> float | None:
@@ -18,13 +36,13 @@ def auc(low: np.ndarray, high: np.ndarray) -> float | None:
     return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(low) * len(high)))
 
 
-def placements(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def placements(low: np.ndarray, high: np.ndarray) -> Placements:
     """Of each value of `low` the share of `high` above it, of each of `high` the share of `low` below it; ties half."""
     return 1 - _below(low, high), _below(high, low)
 
 
-def area(of_low: np.ndarray, of_high: np.ndarray, z: float = Z) -> dict:
-    """auc, low, high, prompts (of each kind) by the `placements` of both kinds, or means of such.
+def area(of_low: np.ndarray, of_high: np.ndarray, z: float = Z) -> Area:
+    """The area by the `placements` of both kinds, or means of such.
 
     Newcombe's score interval (2006, his method 5): the areas from which the one found is at most z standard errors
     away, so that it has width even where both kinds are wholly apart. The variance is Hanley and McNeil's at those
@@ -51,14 +69,14 @@ def area(of_low: np.ndarray, of_high: np.ndarray, z: float = Z) -> dict:
     return {"auc": found, "low": bound(-1), "high": bound(1), "prompts": sizes}
 
 
-def auc_with_interval(low: np.ndarray, high: np.ndarray) -> dict | None:
+def auc_with_interval(low: np.ndarray, high: np.ndarray) -> Area | None:
     """`area` of these scores; None without finite values of both."""
     low, high = low[np.isfinite(low)], high[np.isfinite(high)]
     return area(*placements(low, high)) if len(low) and len(high) else None
 
 
-def area_difference(first: tuple, second: tuple) -> dict:
-    """Area of `first` less that of `second`, both (of_low, of_high) of the same prompts: difference, low, high.
+def area_difference(first: Placements, second: Placements) -> AreaDifference:
+    """Area of `first` less that of `second`, both of the same prompts.
 
     Both areas' own intervals put together by their correlation (Newcombe's square-and-add), which DeLong's covariance
     of the placements gives; where these do not vary the areas count as uncorrelated, which only widens.
@@ -71,7 +89,7 @@ def area_difference(first: tuple, second: tuple) -> dict:
     return {"difference": gap, "low": float(gap - widths[0]), "high": float(gap + widths[1])}
 
 
-def _correlation(first: tuple, second: tuple) -> float:
+def _correlation(first: Placements, second: Placements) -> float:
     """Of the two areas' sampling errors, after DeLong, DeLong and Clarke-Pearson (1988); in [0, 1]."""
     total = np.zeros((2, 2))
     for places in zip(first, second, strict=True):

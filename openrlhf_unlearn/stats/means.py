@@ -9,8 +9,10 @@ Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
 
 def wilson(share: float | None, n: float, z: float = Z) -> tuple[float, float] | None:
     """Wilson's score interval of a share among `n`, as if these were drawn from a larger set. None without any."""
-    if not n or share is None:
-        return None
+    return _wilson(share, n, z) if n and share is not None else None
+
+
+def _wilson(share: float, n: float, z: float = Z) -> tuple[float, float]:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     low, high = 0.0 if share == 0 else centre - half, 1.0 if share == 1 else centre + half  # exactly, at the ends
@@ -49,13 +51,13 @@ def rate_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]
     most = mean * (1 - mean)
     variance = (values.var(ddof=1) * (n - 1) + most) / n
     draws = n * most / variance * (Z / stats.t.ppf(0.5 + LEVEL / 2, n - 1)) ** 2 if variance > 0 else n
-    return mean, list(wilson(mean, max(1.0, draws)))
+    return mean, list(_wilson(mean, max(1.0, draws)))
 
 
 def share_difference(positive: int, n: int, other_positive: int, other_n: int) -> tuple[float, float]:
     """95 % interval of the other share minus this one, of two independent samples (Newcombe 1998, method 10)."""
     share, other = positive / n, other_positive / other_n
-    (low, high), (other_low, other_high) = wilson(share, n), wilson(other, other_n)
+    (low, high), (other_low, other_high) = _wilson(share, n), _wilson(other, other_n)
     difference = other - share
     return (
         difference - float(np.hypot(other - other_low, high - share)),

@@ -5,7 +5,6 @@ launch that `curriculum` repeats. A command of ours that writes a run.json notes
 outside of the run; a run without that note is a received one.
 """
 
-import argparse
 import hashlib
 import os
 from pathlib import Path
@@ -15,17 +14,12 @@ from openrlhf_unlearn.options import option
 
 _REMOTE_CODE = "OPENRLHF_UNLEARN_TRUST_REMOTE_CODE"
 
-
 TRUST_RUN = option(
     "run the code that a received run names (its reward file, say); from then on it counts as yours", False
 )
 TRUST_REMOTE_CODE = option(
     "run the Python code that a model folder or hub repository brings; off, as such code can do anything", False
 )
-
-
-def add_trust_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--trust-run", action="store_true", help=TRUST_RUN.metadata["help"])
 
 
 def own(run_json: Path) -> None:
@@ -63,21 +57,6 @@ def _note(run_json: Path) -> Path:
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     digest = hashlib.blake2b(run_json.read_bytes(), digest_size=16).hexdigest()
     return Path(state) / "openrlhf-unlearn" / "own-runs" / digest
-
-
-def add_remote_code(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--trust-remote-code", action=_Trust, help=TRUST_REMOTE_CODE.metadata["help"])
-
-
-class _Trust(argparse.Action):
-    """In the environment, so that workers and the verbs that a verb calls know of it."""
-
-    def __init__(self, option_strings, dest, **kwargs):
-        super().__init__(option_strings, dest, nargs=0, default=False, **kwargs)
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        setattr(namespace, self.dest, True)
-        allow_remote_code(True)
 
 
 def allow_remote_code(allowed: bool) -> None:

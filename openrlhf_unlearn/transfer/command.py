@@ -11,88 +11,76 @@ prompt and response, as sft-set writes them; without it the run's other probed p
 and as controls of equal size random.jsonl and nearest.jsonl.
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.options import takes
 from openrlhf_unlearn.probe.rollouts import HARD, rollouts_that_train, source
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_table
-from openrlhf_unlearn.store.trust import add_remote_code
+from openrlhf_unlearn.store.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.trust import allow_remote_code
+from openrlhf_unlearn.transfer.dataset import Chosen, choose
 from openrlhf_unlearn.transfer.in_the_run import in_the_run, predicted_change
 from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollouts
+from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.output import write
 from openrlhf_unlearn.transfer.predict import transfer_map
-from openrlhf_unlearn.transfer.vectors import OBJECTIVES, Vectors, vectors
+from openrlhf_unlearn.transfer.vectors import Vectors, vectors
+
+OPTIONS = TransferOptions
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run", metavar="RUN", help="run directory with a probe")
-    add("--probe", help="name of the probe; default: initial if it is there, else the only one")
-    add("--clusters", default="datasource", metavar="datasource|gradients|FILE.json", help="FILE: {prompt id: name}")
-    add("--objective", choices=OBJECTIVES, default="likelihood", help="training on correct rollouts, or by GRPO")
-    add("--verify", type=int, metavar="K", help="check by short trainings on the K largest clusters; 0: on all")
-    add("--model", help="model of --verify and --from; default: the probe's")
-    add("--steps", type=int, default=10, help="--verify: optimiser steps of each training")
-    add("--batch", type=int, default=16, help="--verify: rollouts a step")
-    add("--lr", type=float, default=1e-5, help="--verify: learning rate")
-    add("--optimiser", choices=("adam", "sgd"), default="adam", help="--verify")
-    add("--rollouts", type=int, default=4, help="--verify: correct rollouts of a prompt, at most")
-    add("--for", dest="targets", metavar="IDS", help="choose data for these prompts: ids.json, or …parquet:GROUP")
-    add("--from", dest="pool", metavar="POOL.jsonl", help="--for: rows to choose from, with prompt and response")
-    add("--budget", type=int, default=100, help="--for: rows that are chosen")
-    add("--output", type=Path, metavar="FOLDER", help="--for: where the three data sets go")
-    add("--device", help="default: cuda where there is one, else cpu")
-    add("--seed", type=int, default=0, help="of the halves, the trainings and the random control")
-    add_remote_code(parser)
+@dataclass(frozen=True)
+class Transfer:
+    """The map: its table's path, a row for each pair of clusters, and what PROBE.json says of it."""
+
+    path: Path
+    about: dict
 
 
-def run(args: argparse.Namespace) -> int:
-    check(args)
-    run_dir = RunDir.open(args.run)
-    probe = args.probe or default_probe(run_dir)
+def run(options: TransferOptions) -> None:
+    found = transfer(options)
+    if isinstance(found, Transfer):
+        print("\n".join(found.about["sentences"]))
+        print(found.path)
+        return
+    few = f"; only {found.rows} of {found.pool} are predicted to help" if found.rows < options.budget else ""
+    print(f"{found.output}/chosen.jsonl: {found.rows} rows for {found.targets} prompts{few}")
+    print("random.jsonl and nearest.jsonl beside it are controls of equal size")
+
+
+@takes(TransferOptions)
+def transfer(options: TransferOptions) -> Transfer | Chosen:
+    """Write the map, and where asked its check; with `targets` the chosen data in its place.
+
+    Raises UserError for a run without a probe of correct rollouts, and where the inputs do not go together.
+    """
+    allow_remote_code(options.trust_remote_code)
+    run_dir = RunDir.open(options.run)
+    probe = options.probe or default_probe(run_dir)
     with hold(run_dir.transfer_table(probe), f"transfer --probe {probe}"):
         by_class, facts = load(run_dir.gradients(probe))
         if "correct" not in by_class:
             raise UserError(f"{run_dir.gradients(probe)} holds no gradients of correct rollouts; probe again")
         rates, lengths = of_rollouts(run_dir, facts["settings"])
         k = rollouts_that_train(run_dir)
-        found, clusters = clustered(run_dir, vectors(by_class, args.objective, rates, k), by_class, args)
-        if args.targets:
-            from openrlhf_unlearn.transfer.dataset import choose
-
-            return choose(run_dir, found, facts, args)
+        found, clusters = clustered(run_dir, vectors(by_class, options.objective, rates, k), by_class, options)
+        if options.targets:
+            return choose(run_dir, found, facts, options)
         names = [clusters.get(prompt, "") for prompt in found.ids]
         likelihood = transfer_map(found.train, found.feel, names)
         per_token = np.array([rates[prompt] * lengths[prompt] for prompt in found.ids], np.float32)
         pass_rate = transfer_map(found.train, found.feel * per_token[:, None], names)
         checked = None
-        if args.verify is not None and likelihood.names:
-            checked = short_trainings(run_dir, probe, found, clusters, facts, args)
+        if options.verify is not None and likelihood.names:
+            checked = short_trainings(run_dir, probe, found, clusters, facts, options)
         own = of_the_run(run_dir, vectors(by_class, "grpo", rates, k), rates, per_token, facts["settings"])
-        write(run_dir, probe, likelihood, pass_rate, checked, own, args, found)
-    return 0
-
-
-def check(args: argparse.Namespace) -> None:
-    """Raise UsageError for values that make no sense."""
-    for name in ("steps", "batch", "rollouts", "budget"):
-        if getattr(args, name) < 1:
-            raise UsageError(f"--{name} must be at least 1")
-    if args.lr <= 0 or (args.verify or 0) < 0:
-        raise UsageError("--lr must be above 0, --verify at least 0")
-    if args.verify is not None and args.objective != "likelihood":
-        raise UsageError("--verify trains on correct rollouts: it goes with --objective likelihood")
-    if args.pool and not args.targets:
-        raise UsageError("--from is a pool to choose from: name with --for whom to choose for")
-    if args.targets and not args.output:
-        raise UsageError("--for needs --output, the folder for what is chosen")
-    if args.probe:
-        check_name(args.probe, "--probe")
+        about = write(run_dir, probe, likelihood, pass_rate, checked, own, options, found)
+    return Transfer(run_dir.transfer_table(probe), about)
 
 
 def of_the_run(run: RunDir, found: Vectors, rates: dict[str, float], per_token: np.ndarray, settings: dict):
@@ -107,7 +95,9 @@ def of_the_run(run: RunDir, found: Vectors, rates: dict[str, float], per_token: 
     return in_the_run(predicted, before, np.array([after[name] for name in names]))
 
 
-def short_trainings(run: RunDir, probe: str, found: Vectors, clusters: dict[str, str], facts: dict, args):
+def short_trainings(
+    run: RunDir, probe: str, found: Vectors, clusters: dict[str, str], facts: dict, options: TransferOptions
+):
     """The check of --verify, by the probe's own model and rollouts of the prompts that it took."""
     import torch
 
@@ -118,9 +108,9 @@ def short_trainings(run: RunDir, probe: str, found: Vectors, clusters: dict[str,
     from openrlhf_unlearn.transfer.verify import Recipe
 
     settings = facts["settings"]
-    name = args.model or settings["model"]
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model = load_model(name, "float32", device, args.trust_remote_code)
+    name = options.model or settings["model"]
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model = load_model(name, "float32", device, options.trust_remote_code)
     table = source(run, settings["tag"], settings["training_rollouts"])
     every = (0, None, settings["max_rollouts"], settings["seed"], None)
     sample = choose_rollouts(run, table, load_tokenizer(name), model.config.get_text_config().vocab_size, *every)
@@ -128,6 +118,7 @@ def short_trainings(run: RunDir, probe: str, found: Vectors, clusters: dict[str,
     rollouts = [rollout for rollout in sample.rollouts if rollout.id in probed]
     prompts = read_table(run.prompts, ["prompt_id", "prompt"])
     texts = dict(zip(prompts.column(0).to_pylist(), prompts.column(1).to_pylist(), strict=True))
-    recipe = Recipe(args.steps, args.batch, args.lr, args.optimiser, args.rollouts, settings["temperature"])
+    how = options.steps, options.batch, options.lr, options.optimiser, options.rollouts
+    recipe = Recipe(*how, settings["temperature"])
     parts = run.transfer_parts(probe)
-    return verify(model, rollouts, texts, found, clusters, args.verify, recipe, args.seed, parts)
+    return verify(model, rollouts, texts, found, clusters, options.verify, recipe, options.seed, parts)

@@ -1,28 +1,40 @@
 """`transfer --for`: the chosen data set and its two controls, as files."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.collect.selection import read_ids
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.run_dir import RunDir, read_table, write_jsonl
+from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.vectors import Vectors
 
 
-def choose(run: RunDir, found: Vectors, facts: dict, args) -> int:
-    """Write chosen.jsonl, random.jsonl and nearest.jsonl into --output."""
+@dataclass(frozen=True)
+class Chosen:
+    """The folder with chosen.jsonl and its controls; rows of each, rows to choose from, and prompts chosen for."""
+
+    output: Path
+    rows: int
+    pool: int
+    targets: int
+
+
+def choose(run: RunDir, found: Vectors, facts: dict, options: TransferOptions) -> Chosen:
+    """Write chosen.jsonl, random.jsonl and nearest.jsonl into `output`."""
     from openrlhf_unlearn.transfer.choose import choose_rows
 
-    wanted = read_ids(args.targets)
+    wanted, output = read_ids(options.targets), options.output
     place = {name: i for i, name in enumerate(found.ids)}
     targets = [name for name in found.ids if name in wanted]
     if not targets:
-        raise UserError(f"--for {args.targets}: none of its {len(wanted)} prompts has a gradient in the probe")
+        raise UserError(f"--for {options.targets}: none of its {len(wanted)} prompts has a gradient in the probe")
     prompts = {row["prompt_id"]: row for row in read_table(run.prompts).to_pylist()}
-    if args.pool:
+    if options.pool:
         from openrlhf_unlearn.transfer.pool import gradients_of_pool, read_pool
 
-        rows, model = read_pool(Path(args.pool)), args.model or facts["settings"]["model"]
-        pool = gradients_of_pool(rows, model, facts["settings"], args.device, args.trust_remote_code, found.exact)
+        rows, model = read_pool(Path(options.pool)), options.model or facts["settings"]["model"]
+        pool = gradients_of_pool(rows, model, facts["settings"], options.device, options.trust_remote_code, found.exact)
         texts = [f"{row['prompt']}{row['response']}" for row in rows]
     else:
         others = [name for name in found.ids if name not in wanted]
@@ -31,11 +43,8 @@ def choose(run: RunDir, found: Vectors, facts: dict, args) -> int:
         rows = [{key: prompts[name][key] for key in ("prompt", "label", "datasource")} for name in others]
         pool, texts = found.train[[place[name] for name in others]], [prompts[name]["prompt"] for name in others]
     feel = found.feel[[place[name] for name in targets]]
-    made = choose_rows(pool, feel, texts, [prompts[name]["prompt"] for name in targets], args.budget, args.seed)
-    args.output.mkdir(parents=True, exist_ok=True)
+    made = choose_rows(pool, feel, texts, [prompts[name]["prompt"] for name in targets], options.budget, options.seed)
+    output.mkdir(parents=True, exist_ok=True)
     for kind in ("chosen", "random", "nearest"):
-        write_jsonl(args.output / f"{kind}.jsonl", ({**rows[i], "score": made.score[i]} for i in getattr(made, kind)))
-    left = f"; only {len(made.chosen)} of {len(rows)} are predicted to help" if len(made.chosen) < args.budget else ""
-    print(f"{args.output}/chosen.jsonl: {len(made.chosen)} rows for {len(targets)} prompts{left}")
-    print("random.jsonl and nearest.jsonl beside it are controls of equal size")
-    return 0
+        write_jsonl(output / f"{kind}.jsonl", ({**rows[i], "score": made.score[i]} for i in getattr(made, kind)))
+    return Chosen(output, len(made.chosen), len(rows), len(targets))

@@ -8,6 +8,7 @@ from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.probe.rollouts import source
 from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts
 from openrlhf_unlearn.transfer.clusters import by_datasource, by_file, by_gradients
+from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.vectors import Vectors
 
 
@@ -36,13 +37,13 @@ def of_rollouts(run: RunDir, settings: dict) -> tuple[dict[str, float], dict[str
     return rates, lengths
 
 
-def clustered(run: RunDir, found: Vectors, by_class: dict, args) -> tuple[Vectors, dict[str, str]]:
+def clustered(run: RunDir, found: Vectors, by_class: dict, options: TransferOptions) -> tuple[Vectors, dict[str, str]]:
     """The vectors that the map is made of, and each prompt's cluster."""
-    if args.clusters == "datasource":
+    if options.clusters == "datasource":
         return found, by_datasource(run)
-    if args.clusters != "gradients":
-        return found, by_file(Path(args.clusters))
-    if args.objective != "likelihood":
+    if options.clusters != "gradients":
+        return found, by_file(Path(options.clusters))
+    if options.objective != "likelihood":
         raise UsageError("--clusters gradients goes with --objective likelihood only")
-    names, unseen = by_gradients(by_class["correct"], args.seed)
+    names, unseen = by_gradients(by_class["correct"], options.seed)
     return Vectors(found.ids, unseen, unseen, False), dict(zip(found.ids, names, strict=True))

@@ -1,4 +1,4 @@
-"""What the verb writes: the table of pairs of clusters, PROBE.json beside it, and in words what came out."""
+"""What the verb writes: the table of pairs of clusters and, beside it, PROBE.json with what came out in words."""
 
 from dataclasses import asdict
 
@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, write_json, write_table
 from openrlhf_unlearn.transfer.in_the_run import sentences
+from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.predict import Map
 from openrlhf_unlearn.transfer.vectors import Vectors
 from openrlhf_unlearn.transfer.words import GRADIENT, check_sentences, map_sentences, sign_sentence
@@ -15,8 +16,10 @@ COLUMNS = ("value", "low", "high", "p")
 SETTINGS = ("clusters", "objective", "verify", "steps", "batch", "lr", "optimiser", "rollouts", "seed")
 
 
-def write(run: RunDir, probe: str, likelihood: Map, pass_rate: Map, checked, own, args, found: Vectors) -> None:
-    """The table, PROBE.json, and in words what came out."""
+def write(
+    run: RunDir, probe: str, likelihood: Map, pass_rate: Map, checked, own, options: TransferOptions, found: Vectors
+) -> dict:
+    """Write the table and PROBE.json; returns what that holds, in words what came out among it."""
     rows = rows_of(likelihood, pass_rate, checked)
     write_table(run.transfer_table(probe), pa.Table.from_pylist(rows, schema=SCHEMAS["transfer"]))
     said, result = map_sentences(likelihood), {}
@@ -28,13 +31,10 @@ def write(run: RunDir, probe: str, likelihood: Map, pass_rate: Map, checked, own
     said += sentences(own)
     if own:
         result["in_the_run"] = asdict(own)
-    settings = {name: getattr(args, name) for name in SETTINGS}
-    write_json(
-        run.transfer_json(probe),
-        {"clusters": likelihood.names, "exact": found.exact, "sentences": said, **result, "settings": settings},
-    )
-    print("\n".join(said))
-    print(run.transfer_table(probe))
+    settings = {name: getattr(options, name) for name in SETTINGS}
+    about = {"clusters": likelihood.names, "exact": found.exact, "sentences": said, **result, "settings": settings}
+    write_json(run.transfer_json(probe), about)
+    return about
 
 
 def rows_of(likelihood: Map, pass_rate: Map, checked=None) -> list[dict]:

@@ -13,7 +13,6 @@ With --shots N a prompt is N solved examples of its task, a line each, and a que
 questions of a task share are left out of it, and the answer is the response's first line.
 """
 
-import argparse
 import difflib
 import json
 import os.path
@@ -23,6 +22,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.run_dir import write_jsonl
 
 MOST_DRAWS = 20  # for each prompt wanted, before a task is taken to have no more different ones
@@ -37,31 +37,50 @@ class Task:
     options: dict[str, object] = field(default_factory=dict)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("task", nargs="*", metavar="NAME=TASK:OPTION=VALUE,…", help="a task, and what of it is not the default")
-    add("--output", type=Path, metavar="FILE.jsonl", help="where the rows go; replaced as a whole")
-    add("--size", type=int, default=100, help="different prompts of each task")
-    add("--seed", type=int, default=0, help="draws the questions; another seed gives others")
-    add("--shots", type=int, default=0, help="solved examples before a question to complete; 0: the question alone")
-    add("--list", action="store_true", help="the names of all tasks")
+@dataclass(frozen=True)
+class TasksOptions:
+    """Which tasks, how many prompts of each, and where they go."""
+
+    task: tuple[str, ...] = option(
+        "a task, and what of it is not the default", (), positional=True, nargs="*", metavar="NAME=TASK:OPTION=VALUE,…"
+    )
+    output: Path | None = option("where the rows go; replaced as a whole", None, metavar="FILE.jsonl")
+    size: int = option("different prompts of each task", 100)
+    seed: int = option("draws the questions; another seed gives others", 0)
+    shots: int = option("solved examples before a question to complete; 0: the question alone", 0)
+    list: bool = option("the names of all tasks", False)
+
+    def __post_init__(self) -> None:
+        if not self.list and (not self.task or not self.output):
+            raise UsageError("name at least one task, and --output; --list shows the tasks")
+        if self.size < 1 or self.shots < 0:
+            raise UsageError("--size must be at least 1, --shots at least 0")
 
 
-def run(args: argparse.Namespace) -> int:
-    if args.list:
+OPTIONS = TasksOptions
+
+
+def run(options: TasksOptions) -> None:
+    if options.list:
         print("\n".join(known_tasks()))
-        return 0
-    if not args.task or not args.output:
-        raise UsageError("name at least one task, and --output; --list shows the tasks")
-    if args.size < 1 or args.shots < 0:
-        raise UsageError("--size must be at least 1, --shots at least 0")
-    tasks = list(map(parse, args.task))
-    if repeated := [task.name for i, task in enumerate(tasks) if task.name in [t.name for t in tasks[:i]]]:
+        return
+    rows = tasks(options)
+    print(
+        f"{options.output}: {len(rows)} prompts of {len(options.task)} tasks; grade them with the answer format "
+        "reasoning_gym"
+    )
+
+
+@takes(TasksOptions)
+def tasks(options: TasksOptions) -> list[dict[str, str]]:
+    """Write the data set to `output` and return its rows {prompt, label, datasource}. Raises UserError for no task."""
+    chosen = [parse(text) for text in options.task]
+    if repeated := [task.name for i, task in enumerate(chosen) if task.name in [t.name for t in chosen[:i]]]:
         raise UsageError(f"two tasks are called {repeated[0]!r}; give one another name: NAME={repeated[0]}:…")
-    rows = [row for task in tasks for row in rows_of(task, args.size, args.seed, args.shots)]
-    write_jsonl(args.output, rows)
-    print(f"{args.output}: {len(rows)} prompts of {len(tasks)} tasks; grade them with the answer format reasoning_gym")
-    return 0
+    rows = [row for task in chosen for row in rows_of(task, options.size, options.seed, options.shots)]
+    if options.output:
+        write_jsonl(options.output, rows)
+    return rows
 
 
 def parse(text: str) -> Task:
@@ -73,10 +92,10 @@ def parse(text: str) -> Task:
         near = difflib.get_close_matches(task, known, 1)
         raise UsageError(f"reasoning-gym has no task {task!r}{f'; {near[0]!r}?' if near else ''}; --list shows all")
     options = {}
-    for option in filter(None, re.split(r",(?![^\[]*\])", tail)):
-        key, given, value = option.partition("=")
+    for word in filter(None, re.split(r",(?![^\[]*\])", tail)):
+        key, given, value = word.partition("=")
         if not given:
-            raise UsageError(f"{text}: {option!r} is no OPTION=VALUE")
+            raise UsageError(f"{text}: {word!r} is no OPTION=VALUE")
         options[key] = _value(value)
     known = option_names(task)
     if unknown := sorted(set(options) - set(known)):

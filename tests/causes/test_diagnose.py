@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+import openrlhf_unlearn
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.causes.kin import kin_rate, nearest
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
@@ -39,7 +40,8 @@ def test_one_model_finds_labels_and_formats_and_leaves_the_rest_open(run, capsys
 
 def test_a_second_model_resolves_them_and_is_kept_by_the_next_analysis(run):
     evaluate(run, prompts(), "able", 1, np.random.default_rng(5), rates=ABLE)
-    assert cli.main(["diagnose", str(run), "--second", "able"]) == 0
+    result = openrlhf_unlearn.diagnose((str(run),), second=("able",))
+    assert result.table.equals(read_table(run.causes)) and result.summary["seconds"] == ["able"]
     found = causes(run)
     assert found["beyond"].count("beyond") >= 0.8 * len(found["beyond"])
     assert found["random"].count("random_label") >= 0.6 * len(found["random"])

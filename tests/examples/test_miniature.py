@@ -15,7 +15,8 @@ import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.host.flags import check_launch
-from openrlhf_unlearn.interventions.client import Client, Endpoint
+from openrlhf_unlearn.interventions.client import Client
+from openrlhf_unlearn.interventions.endpoint import Endpoint, Limits
 from openrlhf_unlearn.interventions.journal import Journal
 from openrlhf_unlearn.interventions.problems import solve_request
 from openrlhf_unlearn.interventions.rubric import judge_request
@@ -96,8 +97,9 @@ def test_the_teacher_answers_the_judges_own_client(tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     async def ask_both():
-        endpoint = Endpoint("rule", f"http://127.0.0.1:{server.server_port}/v1", tries=1)
-        async with Client(endpoint, Journal(tmp_path / "answers.jsonl", 10, 10**6)) as client:
+        endpoint = Endpoint("rule", f"http://127.0.0.1:{server.server_port}/v1")
+        journal = Journal(tmp_path / "answers.jsonl", 10, 10**6)
+        async with Client(endpoint, journal, Limits(tries=1)) as client:
             solved = await client.ask(solve_request(problem.prompt, 100, None))
             return solved, await client.ask(judge_request(problem.prompt, f"\\boxed{{{problem.label}}}", 0, 100, None))
 

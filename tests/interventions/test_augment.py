@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import openrlhf_unlearn
 from openrlhf_unlearn.cli import main
 from openrlhf_unlearn.interventions.augment import Draft, judge_drafts
+from openrlhf_unlearn.interventions.endpoint import Endpoint
 from openrlhf_unlearn.interventions.mixtures import read_jsonl
 from tests.grading.real import bare
 from tests.interventions.real import families
@@ -69,7 +71,9 @@ def test_the_unlearnable_get_five_checked_problems_each_and_the_mixtures(tmp_pat
 def test_a_template_in_the_data_stays_around_the_new_question(tmp_path):
     run = make_run(tmp_path)
     with Server(write) as writer, Server(solve) as solver:
-        assert augment(run, tmp_path / "a", writer, solver, "--question-key", "question", "-n", "2") == 0
+        ends = {"writer": Endpoint("w", writer.url), "checker": Endpoint("s", solver.url)}
+        made = openrlhf_unlearn.augment("similar", str(run), tmp_path / "a", question_key="question", n=2, **ends)
+        assert made.problems == {"kept": 6} and made.calls == len(writer.requests) + len(solver.requests)
     rows = read_jsonl(tmp_path / "a" / "similar.jsonl")
     assert len(rows) == 6 and rows[0]["prompt"] == FRAME.format("What is 101 + 201?")
 

@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.interventions.client import Client, Endpoint, Request, gather
+from openrlhf_unlearn.interventions.client import Client, Request, gather
+from openrlhf_unlearn.interventions.endpoint import Endpoint, Limits
 from openrlhf_unlearn.interventions.journal import Journal
 from tests.interventions.server import Reply, Server
 
@@ -36,11 +37,12 @@ def honest(request: dict, n: int) -> Reply:
 
 def ask(url: str, path, requests: list[Request], calls: int = PLENTY, tokens: int = PLENTY, **settings):
     """(answers that came, why it stopped or None, what the journal says was spent, tries that failed)"""
-    endpoint = Endpoint(**{"model": "scripted", "base_url": url, "backoff_s": 0.01, "concurrency": 8, **settings})
+    limits = Limits(tries=settings.pop("tries", 8))
+    endpoint = Endpoint(**{"model": "scripted", "base_url": url, "concurrency": 8, **settings})
 
     async def run():
         with Journal(path, calls, tokens) as journal:
-            async with Client(endpoint, journal) as client:
+            async with Client(endpoint, journal, limits, backoff_s=0.01) as client:
                 answers, stopped = await gather((client.ask(r) for r in requests), len(requests), "test")
             return answers, stopped, journal.spent, journal.failures
 
@@ -213,4 +215,4 @@ def test_a_try_is_reserved_for_the_most_that_it_can_cost(tmp_path):
 def test_no_endpoint_is_said_in_a_line(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with Journal(tmp_path / "j", 1, 1) as journal, pytest.raises(UserError, match="give --base-url"):
-        Client(Endpoint("m"), journal)
+        Client(Endpoint("m"), journal, Limits())

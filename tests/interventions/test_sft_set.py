@@ -3,6 +3,7 @@
 import shlex
 from collections import Counter
 
+import openrlhf_unlearn
 from openrlhf_unlearn.cli import main
 from openrlhf_unlearn.host.flags import check_launch
 from openrlhf_unlearn.interventions.mixtures import read_jsonl
@@ -50,7 +51,8 @@ def test_right_responses_by_group_and_a_launch_that_the_host_accepts(tmp_path, c
 
 def test_responses_of_an_evaluation_need_no_endpoint(tmp_path):
     run, out = make_run(tmp_path, 12), tmp_path / "sft.jsonl"
-    assert sft_set(run, out, "--from-run", str(run), "--from-tag", "final", "--easy", "1") == 0
+    made = openrlhf_unlearn.sft_set(str(run), out, easy=1, from_run=str(run), from_tag="final")
+    assert made.output == out and made.prompts == {"unlearnable": 3, "learnable": 3, "easy": 1}
     rows = read_jsonl(out)
     assert Counter(row["group"] for row in rows) == {"unlearnable": 3, "learnable": 3, "easy": 1}
     assert all(row["response"].startswith("Summing 0") for row in rows)

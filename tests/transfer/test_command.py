@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import openrlhf_unlearn
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.report.figures import transfer as figure
 from openrlhf_unlearn.report.figures.base import render
@@ -49,7 +50,8 @@ def test_map_and_check_are_written_and_go_on_from_their_parts(probed, tmp_path, 
 
 def test_one_datasource_and_grpo(probed, capsys):
     run, _ = probed
-    assert cli.main(["transfer", str(run), "--objective", "grpo"]) == 0
+    found = openrlhf_unlearn.transfer(str(run), objective="grpo")
+    assert found.path == run.transfer_table("initial") and found.about == read_json(run.transfer_json("initial"))
     (row,) = read_table(run.transfer_table("initial")).to_pylist()
     assert row["trained"] == row["changed"] == "test"
     assert row["low"] <= row["value"] <= row["high"]

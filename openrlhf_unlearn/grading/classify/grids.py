@@ -9,8 +9,7 @@ _MATRICES = ("pmatrix", "bmatrix", "Bmatrix", "matrix", "smallmatrix", "array")
 
 
 def environment(found: Nodes, of: Of) -> Shape | None:
-    if found[0].kind == "open" and found[-1].kind == "close" and len(found) == 3:
-        found = found[1:-1] if found[1].kind == "env" and found[1].text in ("array", "matrix", "smallmatrix") else found
+    found = _in_brackets(found)
     if found[0] == Node("open", "{") and len(found) == 2 and found[1].kind == "env":  # \left\{…\right.
         return _system(found[1], of)
     env, factor = (found[-2], found[:-2]) if transposed(found) else (found[-1], found[:-1])
@@ -26,6 +25,13 @@ def environment(found: Nodes, of: Of) -> Shape | None:
     if env.text in ("vmatrix", "Vmatrix"):
         return Determinant(rows) if not factor and all(len(row) == len(rows) for row in rows) else None
     return Matrix(rows, factor)
+
+
+def _in_brackets(found: Nodes) -> Nodes:
+    """The grid that brackets stand around, else all."""
+    if len(found) != 3 or (found[0].kind, found[1].kind, found[2].kind) != ("open", "env", "close"):
+        return found
+    return found[1:2] if found[1].text in ("array", "matrix", "smallmatrix") else found
 
 
 def transposed(found: Nodes) -> bool:
