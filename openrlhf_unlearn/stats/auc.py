@@ -59,7 +59,7 @@ def area(of_low: np.ndarray, of_high: np.ndarray, z: float = Z) -> Area:
 
     def bound(side: int) -> float:
         """Root of the distance in standard errors on one side; 0 and 1 are roots of their own, and not meant."""
-        near, far = np.clip(found, EDGE, 1 - EDGE), EDGE if side < 0 else 1 - EDGE
+        near, far = min(max(found, EDGE), 1 - EDGE), EDGE if side < 0 else 1 - EDGE
 
         def beyond(true: float) -> float:
             return side * (true - found) - z * wider * np.sqrt(variance(true))
@@ -93,9 +93,10 @@ def _correlation(first: Placements, second: Placements) -> float:
     """Of the two areas' sampling errors, after DeLong, DeLong and Clarke-Pearson (1988); in [0, 1]."""
     total = np.zeros((2, 2))
     for places in zip(first, second, strict=True):
-        total += np.cov(places) / len(places[0]) if len(places[0]) > 1 else 0
+        n, apart = len(places[0]), np.stack(places) - np.mean(places, axis=1, keepdims=True)
+        total += apart @ apart.T / (n - 1) / n if n > 1 else 0
     spread = np.sqrt(total[0, 0] * total[1, 1])
-    return float(np.clip(total[0, 1] / spread, 0, 1)) if spread > 0 else 0.0
+    return min(max(float(total[0, 1] / spread), 0.0), 1.0) if spread > 0 else 0.0
 
 
 def _below(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:

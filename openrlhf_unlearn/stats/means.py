@@ -45,7 +45,7 @@ def rate_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]
     n = len(values)
     if not n:
         return None, None
-    mean = float(np.clip(values.mean(), 0, 1))
+    mean = min(max(float(values.mean()), 0.0), 1.0)
     if n < 2:
         return mean, None
     most = mean * (1 - mean)

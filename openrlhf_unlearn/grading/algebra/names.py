@@ -16,8 +16,8 @@ _FUNCTIONS = ("P", "E", "D", "V", "N", "f", "g", "h", "F", "G", "H")
 
 def is_name(nodes: Nodes) -> bool:
     r"""Whether it names something: x, x_1, AB, |AB|, P(A), f'(x), \angle ABC, \sin A; not x^2, 2x or x+y."""
-    if len(nodes) == 1 and nodes[0].kind == "frac":  # dy/dx, [ABC]/[DEF]
-        derivative = all(arg and arg[0] in (Node("let", "d"), Node("cmd", "partial")) for arg in nodes[0].args)
+    if [node.kind for node in nodes] == ["frac"]:  # dy/dx, [ABC]/[DEF]
+        derivative = all(arg[:1] in ((Node("let", "d"),), (Node("cmd", "partial"),)) for arg in nodes[0].args)
         return derivative or all(is_name(arg) and set("LW") & set("".join(map(_code, arg))) for arg in nodes[0].args)
     if len(nodes) > 2 and nodes[0] == _LIMIT and nodes[1].kind == "sub":
         return is_name(nodes[2:])
