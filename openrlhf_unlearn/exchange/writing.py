@@ -15,9 +15,9 @@ from openrlhf_unlearn.exchange.paper_csv import read_stats
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.exchange.rule import Rule
-from openrlhf_unlearn.exchange.spool import Spool
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, atomic_path, write_json
+from openrlhf_unlearn.store.spool import Spool
 
 # As it was sampled; whether it is positive is known once all is read.
 SAMPLED = pa.schema(

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.exchange import spool
 from openrlhf_unlearn.exchange.values import as_label, as_number, as_step, as_text
+from openrlhf_unlearn.store import spool
 from openrlhf_unlearn.store.run_dir import RunDir, read_json
 from tests.exchange.cli import counts, evaluated, imported, prompts, write_lines
 
