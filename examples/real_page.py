@@ -14,6 +14,7 @@ from progress import NUMBER, STEP
 
 from openrlhf_unlearn.stats.means import rate_interval
 from openrlhf_unlearn.store.run_dir import GROUPS, RunDir, read_json, read_object, read_table
+from openrlhf_unlearn.store.training import Rewards
 
 FIGURES = {"reward_by_group": "Reward", "similarity": "Similarity of gradients", "transfer": "What teaches what"}
 READ = 10  # prompts that are shown
@@ -152,7 +153,7 @@ def families(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
 def curves(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     rows = []
     for number, run in enumerate(runs):
-        steps = run.read_steps("rewards", ["step", "processed", "mean_reward"]).to_pylist()
+        steps = Rewards.read(run).arrow.to_pylist()
         sampled = [row for row in steps if not row["processed"]]
         by_step = [
             np.mean([r["mean_reward"] for r in sampled if r["step"] == s]) for s in sorted({r["step"] for r in sampled})

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from openrlhf_unlearn.collect.images import image_digests
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.nested import get, has
-from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, prompt_id, read_table, write_table
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
 from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
 
 
@@ -106,13 +105,10 @@ def settle_prompts(run: RunDir, prompts: list[Prompt]) -> list[Prompt]:
     """Those of `prompts` that are the run's; writes prompts.parquet where there is none yet."""
     with hold(run.prompts, "evaluate", wait_s=SHORT_S):
         if not run.prompts.exists():
-            rows = [
-                {"prompt_id": p.id, "prompt": p.text, "label": str(p.label), "datasource": p.datasource}
-                for p in prompts
-            ]
-            write_table(run.prompts, pa.Table.from_pylist(rows, schema=SCHEMAS["prompts"]))
+            rows = [Prompts.Row(p.id, p.text, str(p.label), p.datasource) for p in prompts]
+            Prompts.of_rows(rows).write(run)
             return prompts
-    known = set(read_table(run.prompts, ["prompt_id"]).column("prompt_id").to_pylist())
+    known = set(Prompts.ids(run).to_pylist())
     shared = [prompt for prompt in prompts if prompt.id in known]
     if not shared:
         raise UserError(

@@ -12,9 +12,11 @@ RUN/judgements/TAG.parquet holds every score, TAG.json the means by group with t
 import argparse
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions import flags
+from openrlhf_unlearn.store.evaluations import Judgements
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import GROUPS, RunDir
 
@@ -87,24 +89,24 @@ def judge(run_dir: RunDir, rollouts: list, args) -> int:
     return 0
 
 
-async def _ask(asked: list, endpoint, journal) -> tuple[list[tuple[str, dict]], UserError | None]:
-    """(tag, row of the table) for every judgement that came, and why the others did not."""
+async def _ask(asked: list, endpoint, journal) -> tuple[list[tuple[str, Any]], UserError | None]:
+    """(tag, `Judgements.Row`) for every judgement that came, and why the others did not."""
     from openrlhf_unlearn.interventions.client import Client, gather
 
     async with Client(endpoint, journal, flags.REPAIRS) as client:
 
-        async def one(rollout, number: int, request) -> tuple[str, dict] | None:
+        async def one(rollout, number: int, request) -> tuple[str, Any] | None:
             answer = await client.ask(request)
             if answer.status != "ok":
                 return None
-            return rollout.tag, {
-                "prompt_id": rollout.prompt_id,
-                "sample": rollout.sample,
-                "rater": endpoint.model,
-                "judgement": number,
-                "score": answer.value.score,
-                "reason": answer.value.findings,
-            }
+            return rollout.tag, Judgements.Row(
+                prompt_id=rollout.prompt_id,
+                sample=rollout.sample,
+                rater=endpoint.model,
+                judgement=number,
+                score=answer.value.score,
+                reason=answer.value.findings,
+            )
 
         rows, stopped = await gather((one(*item) for item in asked), len(asked), "judgements")
     return [row for row in rows if row], stopped
@@ -126,7 +128,7 @@ def take_sheet(run_dir: RunDir, args) -> int:
     return 0
 
 
-def save(run_dir: RunDir, tag: str, rows: list[dict]) -> None:
+def save(run_dir: RunDir, tag: str, rows: list) -> None:
     """Merge the rows into the table of `tag` and print what it says now."""
     from openrlhf_unlearn.interventions.judged import merge, summarize
 

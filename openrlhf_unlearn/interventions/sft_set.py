@@ -19,8 +19,9 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions import flags
+from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
 
 SOLVE = r"Solve the problem. Reason step by step and put the final answer alone in \boxed{}."
@@ -107,9 +108,9 @@ def _right_of_run(run_dir: RunDir, other: RunDir, tag: str) -> dict[str, str]:
     """
     chat = ((run_dir.config().get("args") or {}).get("data") or {}).get("apply_chat_template")
     right: dict[str, str] = {}
-    for row in read_table(other.evaluation(tag), ["prompt_id", "response", "verdict"]).to_pylist():
-        if row["verdict"] == "correct" and row["response"]:
-            right.setdefault(row["prompt_id"], _END.sub("", row["response"]) if chat else row["response"])
+    for row in Evaluations.read(other, tag, Evaluations.prompt_id, Evaluations.response, Evaluations.verdict).rows():
+        if row.verdict == "correct" and row.response:
+            right.setdefault(row.prompt_id, _END.sub("", row.response) if chat else row.response)
     return right
 
 

@@ -17,6 +17,7 @@ from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.report.probes import outdated
+from openrlhf_unlearn.store.prompts import Causes as CauseTable
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import is_own
 
@@ -156,7 +157,7 @@ def diagnosed(runs: Sequence[RunDir], material: Material) -> Causes | None:
         found = diagnose([run.path for run in runs], known_models(runs[0]))
     except UserError:
         return None
-    return Causes.of(found.table, found.summary, material)
+    return Causes.of(CauseTable(found.table), found.summary, material)
 
 
 def _outdated(run: RunDir, options: AnalyzeOptions) -> list[Missing]:

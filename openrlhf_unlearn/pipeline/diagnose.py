@@ -23,7 +23,8 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, read_summary, read_table, write_jsonl
+from openrlhf_unlearn.store.prompts import Causes, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, read_summary, write_jsonl
 from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
 
 
@@ -174,9 +175,9 @@ def export(table, run: RunDir, path: Path | None) -> None:
         return
     from openrlhf_unlearn.causes.review import write_review
 
-    prompts = read_table(run.prompts, ["prompt_id", "prompt", "label"])
-    names, texts, labels = (prompts.column(i).to_pylist() for i in range(3))
-    n = write_review(path, table, dict(zip(names, texts, strict=True)), dict(zip(names, labels, strict=True)))
+    prompts = Prompts.read(run, Prompts.prompt_id, Prompts.prompt, Prompts.label)
+    texts, labels = (dict(zip(prompts.prompt_id, of, strict=True)) for of in (prompts.prompt, prompts.label))
+    n = write_review(path, table, texts, labels)
     print(
         f"{path}: {n} labels to review; fill in `decision` (label_wrong, drop, keep), then: openrlhf-unlearn diagnose "
         f"{run} --decisions {path} --output mended.jsonl"
@@ -216,7 +217,7 @@ def report(result, show: int) -> str:
     from openrlhf_unlearn.causes.words import NAMES
     from openrlhf_unlearn.report.numbers import Say
 
-    summary, rows = result.summary, result.table.to_pylist()
+    summary, rows = result.summary, Causes(result.table).rows()
     lines = [f"{summary['prompts']} hard prompts were not learned" + ("; why:" if rows else "")]
     if rows and not summary["texts"]:
         lines.append("no answers were kept (evaluate saves them by default): little can be told without")
@@ -231,11 +232,11 @@ def report(result, show: int) -> str:
         say = Say(cure.template, cure.numbers, f"remedies.{i}")
         lines += [f"{cure.title}: {say.text}", f"    {filled(cure.command, summary['runs'][0], cure.cause)}"]
     for cause in summary["causes"]:
-        chosen = sorted((r for r in rows if r["cause"] == cause), key=lambda r: -r["probability"])[:show]
+        chosen = sorted((r for r in rows if r.cause == cause), key=lambda r: -r.probability)[:show]
         for row in chosen:
-            lines.append(f"{row['prompt_id']}  {NAMES[cause]} ({row['probability']:.2f})")
-            lines += [f"    {line}" for line in row["evidence"]]
-            lines.append(f"    to settle it: {row['settle']}" if cause != "undecided" else f"    {row['settle']}")
+            lines.append(f"{row.prompt_id}  {NAMES[cause]} ({row.probability:.2f})")
+            lines += [f"    {line}" for line in row.evidence]
+            lines.append(f"    to settle it: {row.settle}" if cause != "undecided" else f"    {row.settle}")
     return "\n".join(lines)
 
 
@@ -245,10 +246,10 @@ def filled(command: str, run: str, cause: str) -> str:
 
 
 def audit_report(result, counts: dict, show: int) -> str:
-    rows = sorted(result.table.to_pylist(), key=lambda row: -row["p_wrong_label"])
-    wrong = [row for row in rows if row["cause"] == "wrong_label"]
-    unread = [row for row in rows if row["cause"] == "verifier"]
-    expected = sum(row["p_wrong_label"] for row in rows)
+    rows = sorted(Causes(result.table).rows(), key=lambda row: -row.p_wrong_label)
+    wrong = [row for row in rows if row.cause == "wrong_label"]
+    unread = [row for row in rows if row.cause == "verifier"]
+    expected = sum(row.p_wrong_label for row in rows)
     lines = [
         f"{counts['rows']} rows; {counts['rows'] - counts['doubted']} labels are what {counts['ablest']} often says, "
         f"{counts['doubted']} are not:",
@@ -257,6 +258,6 @@ def audit_report(result, counts: dict, show: int) -> str:
         f"  {len(rows) - len(wrong) - len(unread):>6} that these models cannot tell: too hard for them, or of no rule",
     ]
     for row in wrong[:show]:
-        lines.append(f"{row['prompt_id']}  {row['p_wrong_label']:.2f}  proposed: {row['proposed']}")
-        lines += [f"    {line}" for line in row["evidence"]]
+        lines.append(f"{row.prompt_id}  {row.p_wrong_label:.2f}  proposed: {row.proposed}")
+        lines += [f"    {line}" for line in row.evidence]
     return "\n".join(lines)

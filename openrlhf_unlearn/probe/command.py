@@ -17,7 +17,8 @@ from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.probe.words import against, say, trajectory
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_json, read_table, write_json
+from openrlhf_unlearn.store.probes import Variants
+from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_json, write_json
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, allow_remote_code, remote_code, why_not_loaded
 
 
@@ -107,7 +108,7 @@ def run(options: ProbeOptions) -> None:
             print(say(run_dir, f"{name}-full", read_json(run_dir.probe_json(f"{name}-full"))))
             print(against(result["against_full"]))
         if options.variants:
-            pairs = len(read_table(run_dir.probe_table("variants", name), ["prompt_id"]))
+            pairs = len(Variants.read(run_dir, name, Variants.prompt_id))
             print(f"{run_dir.probe_table('variants', name)}: {pairs} pairs of original and variant")
     if len(results) > 1:
         print(trajectory(results))

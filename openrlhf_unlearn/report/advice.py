@@ -15,6 +15,7 @@ from openrlhf_unlearn.report.causes import advice as cause_advice
 from openrlhf_unlearn.report.failures import CONSENSUS
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.reasoning import reasoning
+from openrlhf_unlearn.store.prompts import Learnability
 from openrlhf_unlearn.store.run_dir import RunDir, write_json
 
 BROKEN = 0.2  # share of a prompt's training rollouts without a verdict from which its verifier is suspect
@@ -72,7 +73,7 @@ def _drop(material, outliers, answers):
     not_learned = np.isin(material.groups, ("unlearnable", "no_reward"))
     if material.causes:
         not_learned &= ~np.isin(material.causes.cause, MENDABLE)
-    unsure = not_learned & (material.label_column("label_confidence") < SURE)
+    unsure = not_learned & (material.label_column(Learnability.label_confidence) < SURE)
     rows = np.flatnonzero(not_learned & ~unsure)
     sampled = material.per_prompt(material.visits.n)
     saved, total = int(sampled[rows].sum()), int(sampled.sum())
@@ -147,7 +148,7 @@ def _consensus(material, outliers, answers):
 
 
 def _evaluate(material, outliers, answers):
-    confidence = material.label_column("label_confidence")
+    confidence = material.label_column(Learnability.label_confidence)
     rows = np.flatnonzero(confidence < SURE)
     wrong = float(np.nansum(1 - confidence[rows])) if len(rows) else 0.0
     return _item(

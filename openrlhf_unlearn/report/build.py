@@ -51,7 +51,7 @@ def build(material: Material, args, missing: list[Missing], formats, folder: Pat
     answers = [(find_answer(sample.response) or "").strip() for sample in samples]
     outlying = outliers(material)
     advice = [] if material.provisional else advise(material, outlying, consensus(samples, answers))
-    labels = [label or "" for label in material.prompts.column("label").to_pylist()]
+    labels = [label or "" for label in material.prompts.label]
     failed = failures(samples, answers, labels, token_limit(material))
     drawn = draw_all(material, folder, formats)
     columns = number_columns(material, changes)

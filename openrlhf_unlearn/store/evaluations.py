@@ -6,17 +6,12 @@ import pyarrow as pa
 
 from openrlhf_unlearn.store.graded import Graded
 from openrlhf_unlearn.store.names import RunDir
-from openrlhf_unlearn.store.table import TagTable, flags, integers, lists, numbers, texts
+from openrlhf_unlearn.store.table import TagTable, flags, integers, lists, texts
 
 
 class Evaluations(Graded, TagTable):
     """A row a sample."""
 
-    prompt_id = texts(core=True)
-    sample = integers(core=True)
-    response = texts(core=True)
-    reward = numbers(core=True)
-    verdict = texts(core=True)
     n_tokens = integers()
     # The tokens exactly as sampled, the end-of-text token included where there was one; the probe needs them.
     response_tokens = lists(pa.int32(), optional=True)

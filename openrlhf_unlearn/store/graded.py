@@ -3,17 +3,23 @@
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.store.table import Table
+from openrlhf_unlearn.store.table import Table, integers, numbers, texts
 from openrlhf_unlearn.store.verdicts import POSITIVE_THRESHOLD
 
 
 class Graded(Table):
-    """A table with the columns `reward` and `positive`."""
+    """Of both, a row a sample; `positive` is a column of the subclasses."""
+
+    prompt_id = texts(core=True)
+    sample = integers(core=True)
+    response = texts(core=True)
+    reward = numbers(core=True)
+    verdict = texts(core=True)
 
     def hits(self, threshold: float | None = None) -> np.ndarray:
         """(rows,) of bool: positive above `threshold`; None: as the run says, else above POSITIVE_THRESHOLD."""
-        reward, positive = (self.columns[name] for name in ("reward", "positive"))
-        by_reward = self[reward].fill_null(float("nan")).to_numpy() > (
+        positive = self.columns["positive"]
+        by_reward = self[Graded.reward].fill_null(float("nan")).to_numpy() > (
             POSITIVE_THRESHOLD if threshold is None else threshold
         )
         if threshold is not None or not self.has(positive):

@@ -73,6 +73,10 @@ class RunDir:
         return self.path / "learnability.parquet"
 
     @property
+    def forecast(self) -> Path:
+        return self.path / "forecast.parquet"
+
+    @property
     def causes(self) -> Path:
         return self.path / "causes.parquet"
 

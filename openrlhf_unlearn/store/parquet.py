@@ -4,7 +4,8 @@ Files appear whole (`files.atomic_path`). What a table of the run directory hold
 here are the data sets of users, too.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import io
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,16 +25,11 @@ def write_table(path: Path, table: pa.Table) -> None:
         pq.write_table(table, aside, compression="zstd")
 
 
-def write_tables(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    """One file of many tables, of which one at a time is in memory."""
-    with atomic_path(path) as aside:
-        stream(aside, schema, tables)
-
-
-def stream(aside: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
-        for table in tables:
-            writer.write_table(table)
+@contextmanager
+def writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Yields what adds a table to the file, which the caller wraps in `atomic_path`."""
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        yield file.write_table
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -49,7 +45,7 @@ def column_names(path: Path) -> list[str]:
         return pq.read_schema(path).names
 
 
-def read_rows(path: Path, batch: int) -> Iterator[dict]:
+def read_rows(path: Path, batch: int = SCANNED) -> Iterator[dict]:
     """The rows of a data set, of any columns, `batch` of them in memory at a time."""
     with _said(path), pq.ParquetFile(path) as file:
         check_size(path, None, file.metadata)
@@ -66,6 +62,22 @@ def scan_table(path: Path, columns: Sequence[str], wanted: pa.Array | None = Non
     for batch in data.scanner(kept, filter=condition, batch_size=SCANNED).to_batches():
         if len(batch):
             yield pa.Table.from_batches([batch])
+
+
+def packed(table: pa.Table) -> bytes:
+    """As small as Parquet gets: texts that hardly repeat are smaller without a dictionary."""
+    sink = io.BytesIO()
+    repeated = [name for name in table.column_names if name != "response"]
+    pq.write_table(table, sink, compression="zstd", compression_level=19, use_dictionary=repeated)
+    return sink.getvalue()
+
+
+def packed_file(path: Path) -> bytes:
+    return packed(read_table(path))
+
+
+def read_packed(data: bytes) -> pa.Table:
+    return pq.read_table(io.BytesIO(data))
 
 
 @contextmanager

@@ -24,6 +24,11 @@ class Similarity(TagTable):
     farthest = lists(pa.string())
     farthest_cosine = lists(pa.float32())
 
+    def with_group(self, group: str, plain: list[float | None], corrected: list[float | None]) -> "Similarity":
+        """With each prompt's mean cosine to the prompts of a group."""
+        plain, corrected = (pa.array(values, pa.float64()) for values in (plain, corrected))
+        return self.adding(**{f"mean_cosine_{group}": plain, f"mean_cosine_corrected_{group}": corrected})
+
     @classmethod
     def path(cls, run: RunDir, tag: str) -> Path:
         return run.probe_table("similarity", tag)

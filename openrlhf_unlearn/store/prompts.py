@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from openrlhf_unlearn.store.names import RunDir
 from openrlhf_unlearn.store.table import RunTable, flags, lists, numbers, texts
@@ -48,6 +49,11 @@ class Learnability(RunTable, name="learnability"):
     final_pass_rate = numbers()  # the same, over all runs
     ever_positive = flags()  # in training, in every run that visited it; null: none did
     p_below_tau = numbers()  # posterior P(final pass rate < tau)
+    label_confidence = numbers(optional=True)  # P(the label is what the true pass rates would give)
+    initial_low = numbers(optional=True)  # intervals of the pass rates
+    initial_high = numbers(optional=True)
+    final_low = numbers(optional=True)
+    final_high = numbers(optional=True)
 
     @classmethod
     def groups(cls, run: RunDir) -> dict[str, str]:
@@ -58,6 +64,21 @@ class Learnability(RunTable, name="learnability"):
     def groups_in(cls, path: Path) -> dict[str, str]:
         found = cls.open(path, cls.prompt_id, cls.group)
         return dict(zip(found.prompt_id, found.group, strict=True))
+
+    def by_paper_code(self, group: str) -> list[str]:
+        """The group's prompts by the paper's code, whose sets overlap, where `classify --rule paper-code` made them."""
+        column = f"paper_code_{group}"
+        known = column in self.arrow.column_names
+        chosen = self.arrow.column(column) if known else pc.equal(self[self.columns["group"]], group)
+        return self.arrow.filter(chosen).column("prompt_id").to_pylist()
+
+
+class Risks(RunTable, name="forecast"):
+    """Of the hard prompts, before training."""
+
+    prompt_id = texts()
+    risk = numbers()  # P(not learned)
+    risk_with_gradients = numbers()  # the same, by the initial probe too; null: not probed
 
 
 class Causes(RunTable, name="causes"):

@@ -13,7 +13,8 @@ A column that a file of an earlier version lacks reads as nulls (numbers: nan), 
 """
 
 from collections import namedtuple
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
@@ -23,8 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.files import atomic_path
 from openrlhf_unlearn.store.names import RunDir
-from openrlhf_unlearn.store.parquet import column_names, read_table, scan_table, write_table, write_tables
+from openrlhf_unlearn.store.parquet import column_names, read_table, scan_table, write_table, writer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -151,6 +153,14 @@ class Table:
                     "kind, or was edited"
                 )
 
+    def replacing(self, **columns) -> "Self":
+        """With other values in those of these columns that the file has; nan is null."""
+        table = self.arrow
+        for i, field in enumerate(table.schema):
+            if field.name in columns:
+                table = table.set_column(i, field, _array(columns[field.name], len(self), field.type))
+        return type(self)(table, self._asked)
+
     def adding(self, **columns) -> "Self":
         """With more columns than the class knows, of any type; nan is null."""
         table = self.arrow
@@ -208,6 +218,10 @@ class Table:
     def to_pandas(self):
         return self.arrow.to_pandas()
 
+    def _with(self, schema: pa.Schema) -> pa.Table:
+        """In the schema's columns; null are those that the file of an earlier version lacks."""
+        return pa.table([self[self.columns[name]] for name in schema.names], schema=schema)
+
     # Writing ---------------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
@@ -216,7 +230,17 @@ class Table:
     @classmethod
     def save_all(cls, path: Path, tables: "Iterable[Self]", *optional: Column) -> None:
         """One file of many tables, of which one at a time is in memory."""
-        write_tables(path, cls.schema_with(*optional), (table.arrow for table in tables))
+        with atomic_path(path) as aside, cls.writing(aside, *optional) as write:
+            for table in tables:
+                write(table)
+
+    @classmethod
+    @contextmanager
+    def writing(cls, path: Path, *optional: Column) -> "Iterator[Callable[[Self], None]]":
+        """Yields what adds a table to the file, so that of many one at a time is in memory."""
+        schema = cls.schema_with(*optional)
+        with writer(path, schema) as add:
+            yield lambda table: add(table._with(schema))
 
 
 class RunTable(Table):

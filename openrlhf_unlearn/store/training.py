@@ -48,9 +48,7 @@ class Likelihood(StepTable, folder="likelihood"):
 class TrainingRollouts(Graded, StepTable, folder="rollouts"):
     """The rollouts that --unlearn.save_rollouts keeps."""
 
-    prompt_id = texts(core=True)
-    sample = integers(core=True)
-    response = texts(core=True)
-    reward = numbers(core=True)
-    verdict = texts(core=True)
     positive = flags()  # by the run's rule; of runs without this column: reward > POSITIVE_THRESHOLD
+
+
+STEP_KINDS = (Rewards, Clipping, Likelihood, TrainingRollouts)

@@ -20,7 +20,8 @@ from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.probe.rollouts import HARD, rollouts_that_train, source
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_table
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, check_name
 from openrlhf_unlearn.store.trust import add_remote_code
 from openrlhf_unlearn.transfer.in_the_run import in_the_run, predicted_change
 from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollouts
@@ -126,8 +127,7 @@ def short_trainings(run: RunDir, probe: str, found: Vectors, clusters: dict[str,
     sample = choose_rollouts(run, table, load_tokenizer(name), model.config.get_text_config().vocab_size, *every)
     probed = set(found.ids)
     rollouts = [rollout for rollout in sample.rollouts if rollout.id in probed]
-    prompts = read_table(run.prompts, ["prompt_id", "prompt"])
-    texts = dict(zip(prompts.column(0).to_pylist(), prompts.column(1).to_pylist(), strict=True))
+    texts = Prompts.texts(run)
     recipe = Recipe(args.steps, args.batch, args.lr, args.optimiser, args.rollouts, settings["temperature"])
     parts = run.transfer_parts(probe)
     return verify(model, rollouts, texts, found, clusters, args.verify, recipe, args.seed, parts)

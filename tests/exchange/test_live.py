@@ -14,6 +14,7 @@ from openrlhf_unlearn.exchange.live.follow import look
 from openrlhf_unlearn.exchange.live.writer import pooled
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 from tests.exchange.cli import counts, imported
 
 
@@ -31,9 +32,9 @@ def test_a_step_is_written_when_the_next_one_begins(tmp_path):
     writer.close()
     run = RunDir.open(tmp_path / "run")
     assert counts(run.path) == {1: (2, 4, 2), 2: (1, 1, 1)}
-    assert [row["response"] for row in run.read_steps("rollouts").to_pylist()] == ["a 0", "b 0", "a 0"]
+    assert [row["response"] for row in TrainingRollouts.read(run).arrow.to_pylist()] == ["a 0", "b 0", "a 0"]
     assert run.config()["positive"] == {"by": "reward", "threshold": 0.5, "given": False}
-    assert prompt_id("a", "1") in run.read_steps("rewards").column("prompt_id").to_pylist()
+    assert prompt_id("a", "1") in Rewards.read(run).arrow.column("prompt_id").to_pylist()
 
 
 def test_ranks_that_see_parts_of_a_step_make_one_row_a_prompt(tmp_path, monkeypatch):
@@ -45,12 +46,12 @@ def test_ranks_that_see_parts_of_a_step_make_one_row_a_prompt(tmp_path, monkeypa
     second.add(1, group("only here", [0.0]))
     first.close()
     second.close()
-    rows = {row["prompt_id"]: row for row in RunDir(tmp_path / "run").read_steps("rewards").to_pylist()}
+    rows = {row["prompt_id"]: row for row in Rewards.read(RunDir(tmp_path / "run")).arrow.to_pylist()}
     assert rows[prompt_id("a", "1")]["std_reward"] == pytest.approx(np.std([1, 0, 1, 1]))
     assert counts(tmp_path / "run") == {1: (2, 5, 3)}
-    samples = RunDir(tmp_path / "run").read_steps("rollouts").to_pylist()
+    samples = TrainingRollouts.read(RunDir(tmp_path / "run")).arrow.to_pylist()
     assert sorted((row["response"], row["sample"]) for row in samples)[:3] == [("a 0", 0), ("a 0", 2), ("a 1", 1)]
-    assert len(RunDir(tmp_path / "run").read_steps("rewards")) == 2
+    assert len(Rewards.read(RunDir(tmp_path / "run")).arrow) == 2
 
 
 def test_parts_pool_to_what_the_whole_would_be():

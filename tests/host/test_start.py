@@ -10,6 +10,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.identity import BEFORE_TRAINING, IDENTITY, whole_path
 from openrlhf_unlearn.host.start import choose_run_dir, start_run
 from openrlhf_unlearn.store.locks import hold
+from openrlhf_unlearn.store.training import Clipping, Rewards
 from tests.host.training.host import namespace
 
 
@@ -55,8 +56,8 @@ def trained(folder, steps, **changes):
     """A run that ended after so many steps."""
     run, args = launch(folder, **changes)
     for step in range(1, steps + 1):
-        for table in ("rewards", "clipping"):
-            run.write_step(table, step, [])
+        for kind in (Rewards, Clipping):
+            kind.of_rows([]).write(run, step)
     return run, args
 
 

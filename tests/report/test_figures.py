@@ -24,8 +24,10 @@ from openrlhf_unlearn.report.figures import (
 from openrlhf_unlearn.report.figures.base import columns, records
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.probes import outdated, outliers, separation
-from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_table
+from openrlhf_unlearn.store.probes import Variants
+from openrlhf_unlearn.store.run_dir import read_json, read_table, write_table
 from tests.report.worlds import classify, prompts, start, train, whole_run
+from tests.tables import of_dicts
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,7 @@ def test_variants_count_an_original_once(run):
         {"prompt_id": name, "variant_id": str(i), "group": "", "cosine": cosine, "mean_cosine": 0.1}
         for i, (name, cosine) in enumerate(values)
     ]
-    write_table(run.probe_table("variants", "initial"), pa.Table.from_pylist(rows, schema=SCHEMAS["variants"]))
+    of_dicts(Variants, rows).write(run, "initial")
     found = {row["measure"]: row for row in records(variants.data(Material([run])))}
     assert found["cosine"]["prompts"] == 2 and found["cosine"]["mean"] == pytest.approx((0.3 + 0.5) / 2)
     assert "cosine_corrected" not in found, "none had enough rollouts"

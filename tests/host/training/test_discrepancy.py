@@ -9,6 +9,8 @@ from openrlhf_unlearn.host.training.discrepancy import Multipliers
 from openrlhf_unlearn.host.training.likelihood import likelihood_rows
 from openrlhf_unlearn.host.training.marks import ID, POSITIVE, id_number
 from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import Likelihood
+from tests.tables import of_dicts
 
 NAMES = ["00000000000000aa", "00000000000000bb"]
 TOLERANCE, RATE = 0.05, 0.5
@@ -39,7 +41,7 @@ def batch(policy, engine):
 
 
 def gap(experience):
-    return {row["prompt_id"]: row["train_inference_gap"] for row in likelihood_rows([experience], False)}
+    return {row.prompt_id: row.train_inference_gap for row in likelihood_rows([experience], False)}
 
 
 def train(policy, experience, rate=3.0):
@@ -95,7 +97,7 @@ def test_a_resume_finds_the_multipliers_in_the_run_directory(tmp_path, at):
     for step, gaps in enumerate(steps, start=1):
         rows = [{"prompt_id": name, "train_inference_gap": g} for name, g in zip(NAMES, gaps, strict=True)]
         if step <= at:
-            run.write_step("likelihood", step, rows)
+            of_dicts(Likelihood, rows).write(run, step)
         whole.update(rows)
     resumed = Multipliers(TOLERANCE, RATE)
     resumed.read(run)
