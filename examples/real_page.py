@@ -92,7 +92,7 @@ def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     ]
     if not runs:
         return [*lines, f"Model: {model}. **No training has run to its end yet**: only the choice of tasks is shown."]
-    report, args = read_object(runs[0].summary)["report"], runs[0].config()["args"]
+    report, args = read_object(runs[0].summary)["report"], runs[0].config().args
     a_step = f"{args['rollout']['batch_size']} prompts x {args['rollout']['n_samples_per_prompt']} rollouts a step"
     steps = ", ".join(str(len(run.steps())) for run in runs)
     evaluated = [f"{tag} ({e['samples'] / e['prompts']:.0f} samples)" for tag, e in report["evaluations"].items()]

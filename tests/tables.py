@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from openrlhf_unlearn.store.table import Table
+from openrlhf_unlearn.store.table import Column, Table
 
 
-def of_dicts(kind: type[Table], rows: Iterable[dict]) -> Table:
-    """Null where a row says nothing; optional columns are left out."""
-    return kind.of_rows(kind.Row(**row) for row in rows)
+def of_dicts(kind: type[Table], rows: Iterable[dict], *optional: Column) -> Table:
+    """Null where a row says nothing; of the optional columns those that are named are there."""
+    return kind.of_rows((kind.Row(**row) for row in rows), *optional)

@@ -34,7 +34,7 @@ def test_a_run_comes_back_from_its_recording(tmp_path):
     pack(run, tmp_path / "run.zip", "a test")
     first = (tmp_path / "run.zip").read_bytes()
     back = unpack(tmp_path / "run.zip", tmp_path / "back")
-    assert back.config() == {**run.config(), "data": "quickstart/data.jsonl", "recorded": "a test"}
+    assert back.config().values == {**run.config().values, "data": "quickstart/data.jsonl", "recorded": "a test"}
     assert all(kind.read(back).arrow.equals(kind.read(run).arrow) for kind in STEP_KINDS)
     assert [read_table(back.evaluation(tag)) for tag in back.evaluation_tags()] == [
         read_table(run.evaluation(tag)) for tag in run.evaluation_tags()

@@ -27,7 +27,7 @@ _FOLDERS = ("evaluations", "probes")
 def pack(run: RunDir, path: Path, origin: str) -> None:
     """Write the recording of a finished run; the demo says its `origin`."""
     members = {
-        "run.json": _without_places(run, run.config() | {"recorded": origin}),
+        "run.json": _without_places(run, run.config().changed(recorded=origin).values),
         "prompts.parquet": packed_file(run.prompts),
     }
     for kind in STEP_KINDS:
@@ -98,6 +98,6 @@ def _umask() -> int:
 
 if __name__ == "__main__":
     recorded = RunDir.open(sys.argv[1])
-    host = recorded.config()["versions"]["openrlhf"]
+    host = recorded.config().versions["openrlhf"]
     pack(recorded, RECORDING, f"examples/quickstart.sh, recorded with OpenRLHF {host}")
     print(f"{RECORDING}: {RECORDING.stat().st_size / 1e6:.2f} MB")

@@ -127,8 +127,8 @@ def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
     """
     from openrlhf.datasets.prompts_dataset import preprocess_data
 
-    known = run.config().get("args") or {}
-    own = known.get("data") or {}
+    known = run.config()
+    own = known.flag("data", {})
     source = data or own.get("prompt_dataset")
     if not source or "input_key" not in own:
         raise UserError(f"{run.run_json} does not say how its prompts were made; export without --id-column and --data")
@@ -143,7 +143,7 @@ def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
     )
     template = None
     if config.apply_chat_template:
-        template = load_tokenizer(known["actor"]["model_name_or_path"]).apply_chat_template
+        template = load_tokenizer(known.initial_model).apply_chat_template
     rows = []
     for row in _rows(config):
         text, label = preprocess_data(row, config.input_template, config.input_key, config.label_key, template)

@@ -12,10 +12,11 @@ from openrlhf_unlearn.exchange.paper_csv import read_stats
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.exchange.rule import Rule
+from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.graded import Graded
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, write_json
 from openrlhf_unlearn.store.spool import Spool
 from openrlhf_unlearn.store.table import Table, flags, integers, numbers, texts
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
@@ -151,19 +152,18 @@ def import_csv(run_dir: RunDir, path: Path, prompts: Prompts) -> str:
 
 def _finish(run_dir: RunDir, options: ImportOptions, prompts: Prompts, rule: Rule) -> None:
     """Write run.json, where there is none, and the prompts."""
-    about = {
-        "schema_version": SCHEMA_VERSION,
-        "created_by": f"import {options.format}",
-        "created": now(),
-        "model": options.model,
-        "data": str(options.source),
-        "seed": None,
-        "positive": rule.as_json(),
-        "args": {},
-    }
+    about = RunConfig.new(
+        created_by=f"import {options.format}",
+        created=now(),
+        model=options.model,
+        data=str(options.source),
+        seed=None,
+        positive=rule.as_json(),
+        args={},
+    )
     with hold(run_dir.run_json, "import", wait_s=SHORT_S):
         if not run_dir.run_json.exists():
-            write_json(run_dir.run_json, about)
-        elif rule.given is not None and "positive" not in (known := run_dir.config()):
-            write_json(run_dir.run_json, {**known, "positive": rule.as_json()})
+            about.write(run_dir.run_json)
+        elif rule.given is not None and not (known := run_dir.config()).says_positive:
+            known.changed(positive=rule.as_json()).write(run_dir.run_json)
     prompts.save()

@@ -57,7 +57,7 @@ def load_questions(run: RunDir, data: str | None = None, question_key: str | Non
 def _rows(run: RunDir, data: str | None) -> tuple[list[tuple[str, dict]], str, str]:
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
-    keys = (run.config().get("args") or {}).get("data") or {}
+    keys = run.config().flag("data", {})
     if "input_key" not in keys and data is None:
         return [(row.prompt_id, row._asdict()) for row in Prompts.read(run).rows()], "prompt", "label"
     if not keys.get("label_key"):

@@ -106,7 +106,7 @@ def _right_of_run(run_dir: RunDir, other: RunDir, tag: str) -> dict[str, str]:
     A chat template ends the turn itself; without one the response keeps its own end, before which the host would put a
     space that RL never saw.
     """
-    chat = ((run_dir.config().get("args") or {}).get("data") or {}).get("apply_chat_template")
+    chat = run_dir.config().flag("data.apply_chat_template")
     right: dict[str, str] = {}
     for row in Evaluations.read(other, tag, Evaluations.prompt_id, Evaluations.response, Evaluations.verdict).rows():
         if row.verdict == "correct" and row.response:
@@ -175,15 +175,14 @@ async def _fill(client, grader, pools, wanted, args) -> tuple[dict[str, str], Us
 
 def train_command(run_dir: RunDir, output: Path, question) -> str:
     """The host's SFT launch that sees the run's prompts as its RL did."""
-    known = run_dir.config().get("args") or {}
-    data, actor = known.get("data") or {}, known.get("actor") or {}
+    known = run_dir.config()
     words = ["deepspeed", "--module", "openrlhf.cli.train_sft", "--data.dataset", str(output)]
-    words += ["--model.model_name_or_path", actor.get("model_name_or_path") or str(run_dir.config().get("model"))]
+    words += ["--model.model_name_or_path", str(known.initial_model)]
     words += ["--data.input_key", question.input_key, "--data.output_key", "response"]
-    if data.get("apply_chat_template"):
+    if known.flag("data.apply_chat_template"):
         words.append("--data.apply_chat_template")
     # RL has no template by default, train_sft has one: a bare {} is none.
-    words += ["--data.input_template", data.get("input_template") or "{}"]
-    if data.get("max_len"):
-        words += ["--data.max_len", str(data["max_len"])]
+    words += ["--data.input_template", known.flag("data.input_template") or "{}"]
+    if length := known.flag("data.max_len"):
+        words += ["--data.max_len", str(length)]
     return shlex.join([*words, "--ckpt.output_dir", str(output.with_suffix("")) + "-model"])

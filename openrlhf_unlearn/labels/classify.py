@@ -42,7 +42,8 @@ from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.stats.means import wilson
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.prompts import GROUPS, Learnability
-from openrlhf_unlearn.store.run_dir import RunDir, read_summary, update_summary
+from openrlhf_unlearn.store.run_dir import RunDir, update_summary
+from openrlhf_unlearn.store.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ def save(result: Classification, runs: Sequence[str | Path]) -> None:
         for run in sorted(map(RunDir, runs), key=str):
             locks.enter_context(hold(run.learnability, "classify", wait_s=SHORT_S))
         for path in runs:  # a summary that cannot be read must stop this before any run is changed
-            read_summary(RunDir(path))
+            Summary.read(RunDir(path))
         for path in runs:
             Learnability(result.table).write(RunDir(path))
             update_summary(RunDir(path), "classify", result.summary)

@@ -151,7 +151,7 @@ def _ids(run: RunDir) -> pa.Array:
 
 
 def _same_models(runs: Sequence[RunDir]) -> None:
-    models = {run: run.config().get("model") for run in runs}
+    models = {run: run.config().model for run in runs}
     known = {run: model for run, model in models.items() if model}
     for run, model in known.items():
         first, first_model = next(iter(known.items()))

@@ -88,7 +88,7 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
     material = Material(pooled, options.tau, options.easy, compared=compared, threshold=options.threshold)
     if options.output and labels:
         material.learnability = Learnability(labels.table)
-        material.summary = {**material.summary, "classify": labels.summary}
+        material.summary = material.summary.changed(classify=labels.summary)
         material.causes = diagnosed(pooled, material)
     report = build(material, options, missing, options.figure_files, page(options).parent)
     write_page(page(options), report, material, live)

@@ -35,11 +35,8 @@ def complete(runs: Sequence[RunDir], options: AnalyzeOptions):
 
 
 def _evaluations(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
-    config = run.config().get("args") or {}
-    models = {
-        "initial": (config.get("actor") or {}).get("model_name_or_path") or run.config().get("model"),
-        "final": (config.get("ckpt") or {}).get("output_dir"),
-    }
+    config = run.config()
+    models = {"initial": config.initial_model, "final": config.flag("ckpt.output_dir")}
     missing = (_evaluation(run, tag, model, options) for tag, model in models.items())
     return [item for item in missing if item]
 
@@ -103,8 +100,7 @@ def _labels(runs: Sequence[RunDir], options: AnalyzeOptions):
 
 
 def _probe(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
-    config = run.config().get("args") or {}
-    model = (config.get("actor") or {}).get("model_name_or_path") or run.config().get("model") or "MODEL"
+    model = run.config().initial_model or "MODEL"
     command = shlex.join(["openrlhf-unlearn", "probe", "--model", model, "--run", str(run), "--tag", "initial"])
     if run.probe_tags():
         return _outdated(run, options)

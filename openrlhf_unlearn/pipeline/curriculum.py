@@ -77,7 +77,7 @@ def stages(run_dir: RunDir, args: argparse.Namespace) -> int:
 def launch_words(run_dir: RunDir) -> list[str]:
     """The flags of the launch that made the run. Raises UserError for a run that no launch of ours made."""
     try:
-        words = shlex.split(run_dir.config().get("command") or "")
+        words = shlex.split(run_dir.config().command)
     except ValueError as error:
         raise UserError(f"{run_dir.run_json}: its command cannot be read ({error}); it was edited") from None
     if not any(word.startswith("--actor.") for word in words):

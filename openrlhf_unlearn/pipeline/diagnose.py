@@ -24,7 +24,8 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.prompts import Causes, Prompts
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, read_summary, write_jsonl
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, write_jsonl
+from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.trust import add_remote_code, add_trust_run
 
 
@@ -139,9 +140,9 @@ def known_models(run: RunDir) -> list[tuple[str, Path]]:
 
 def compared_models(run: RunDir) -> list[tuple[str, Path]]:
     """Models that `openrlhf-unlearn models` has sampled on this run, but for the one that it started from."""
-    names = [name for name in read_summary(run).get("models") or [] if run.evaluation(name).exists()]
+    names = [name for name in Summary.read(run).models if run.evaluation(name).exists()]
     about = {name: read_json(run.evaluation_json(name)) for name in names if run.evaluation_json(name).exists()}
-    start = run.config().get("model")
+    start = run.config().model
     return [(name, run.evaluation(name)) for name in names if about.get(name, {}).get("model") != start]
 
 
@@ -195,7 +196,7 @@ def mend(args: argparse.Namespace) -> int:
     unknown = decided.keys() - {name for name, _ in rows}
     if len(unknown) == len(decided):
         raise UserError(f"--decisions {args.decisions}: none of its {len(decided)} prompts is in the data set of {run}")
-    kept, done = mended(rows, decided, run.config()["args"]["data"]["label_key"])
+    kept, done = mended(rows, decided, run.config().flag("data.label_key"))
     write_jsonl(args.output, kept)
     print(f"{args.output}: {len(kept)} rows; {', '.join(f'{n} {what}' for what, n in sorted(done.items()))}")
     return 0

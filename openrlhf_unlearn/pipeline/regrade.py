@@ -28,7 +28,7 @@ from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.graded import Graded
 from openrlhf_unlearn.store.prompts import Learnability, Prompts
-from openrlhf_unlearn.store.run_dir import RunDir, update_summary, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, update_summary
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 CHUNK = 512
@@ -124,7 +124,7 @@ def regrade_into(shadow: RunDir, run_dir: RunDir, options: RegradeOptions) -> di
 
 def _copy_rest(run_dir: RunDir, shadow: RunDir) -> None:
     shadow.path.mkdir(parents=True)
-    write_json(shadow.run_json, {**run_dir.config(), "regraded_from": str(run_dir)})
+    run_dir.config().changed(regraded_from=str(run_dir)).write(shadow.run_json)
     for name in ("prompts.parquet", "rewards", "clipping"):
         source = run_dir.path / name
         if source.is_dir():

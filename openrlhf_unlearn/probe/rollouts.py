@@ -41,7 +41,7 @@ class Sample:
 
 
 def rollouts_that_train(run: RunDir) -> int:
-    return ((run.config().get("args") or {}).get("rollout") or {}).get("n_samples_per_prompt") or K
+    return run.config().flag("rollout.n_samples_per_prompt") or K
 
 
 def choose(

@@ -12,7 +12,7 @@ def group_table(material) -> dict[str, dict]:
     """group → its numbers, for the groups that have prompts."""
     counts = {group: int((material.groups == group).sum()) for group in GROUPS}
     hard = sum(counts[group] for group in HARD)
-    expected = material.summary.get("classify", {}).get("hard", {}) if not material.provisional else {}
+    expected = material.summary.classify.get("hard", {}) if not material.provisional else {}
     rates = {"initial": _rates(material, "initial"), "final": _rates(material, "final")}
     confidence = material.label_column(Learnability.label_confidence)
     table = {}

@@ -13,9 +13,11 @@ from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
 from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
+from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.evaluations import Evaluations, Judgements
 from openrlhf_unlearn.store.prompts import Learnability, Prompts
-from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_summary
+from openrlhf_unlearn.store.run_dir import RunDir, read_object
+from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.table import Column, StepTable, Table
 from openrlhf_unlearn.store.training import Rewards
 
@@ -83,13 +85,13 @@ class Material:
         return self.runs[0]
 
     @cached_property
-    def config(self) -> dict:
+    def config(self) -> RunConfig:
         return self.first.config()
 
     @cached_property
-    def summary(self) -> dict:
+    def summary(self) -> Summary:
         """What other commands wrote into summary.json."""
-        return read_summary(self.first)
+        return Summary.read(self.first)
 
     # Prompts ---------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.store.config import SCHEMA_VERSION, read_config
+from openrlhf_unlearn.store.config import SCHEMA_VERSION, RunConfig
 
 STEP_TABLES = ("rewards", "clipping", "likelihood", "rollouts")
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
@@ -50,7 +50,7 @@ class RunDir:
             raise UserError(f"{path} is not a folder; give the run directory that training wrote (--unlearn.run_dir)")
         if not run.run_json.exists():
             raise UserError(f"{path} is not a run directory: it has no run.json; is it a parent of one?")
-        version = run.config().get("schema_version")
+        version = run.config().schema_version
         if version != SCHEMA_VERSION:
             raise UserError(f"{run.run_json} has schema version {version}, this package reads {SCHEMA_VERSION}")
         return run
@@ -146,8 +146,9 @@ class RunDir:
 
     # What is there -------------------------------------------------------------------------------------------------
 
-    def config(self) -> dict:
-        return read_config(self.run_json)
+    def config(self, required: bool = True) -> RunConfig:
+        """run.json; not required: an empty one where there is none."""
+        return RunConfig.read(self.run_json) if required or self.run_json.exists() else RunConfig()
 
     def evaluation_tags(self) -> list[str]:
         return sorted(path.stem for path in (self.path / "evaluations").glob("*.parquet"))

@@ -16,7 +16,6 @@ from openrlhf_unlearn.store.parquet import read_table as read_table
 from openrlhf_unlearn.store.parquet import write_table as write_table
 from openrlhf_unlearn.store.prompts import CAUSES as CAUSES
 from openrlhf_unlearn.store.prompts import GROUPS as GROUPS
-from openrlhf_unlearn.store.summary import read_summary as read_summary
 from openrlhf_unlearn.store.summary import update_summary as update_summary
 from openrlhf_unlearn.store.verdicts import POSITIVE_THRESHOLD as POSITIVE_THRESHOLD
 from openrlhf_unlearn.store.verdicts import VERDICTS as VERDICTS

@@ -33,7 +33,7 @@ def test_a_step_is_written_when_the_next_one_begins(tmp_path):
     run = RunDir.open(tmp_path / "run")
     assert counts(run.path) == {1: (2, 4, 2), 2: (1, 1, 1)}
     assert [row["response"] for row in TrainingRollouts.read(run).arrow.to_pylist()] == ["a 0", "b 0", "a 0"]
-    assert run.config()["positive"] == {"by": "reward", "threshold": 0.5, "given": False}
+    assert run.config().values["positive"] == {"by": "reward", "threshold": 0.5, "given": False}
     assert prompt_id("a", "1") in Rewards.read(run).arrow.column("prompt_id").to_pylist()
 
 

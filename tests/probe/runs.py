@@ -3,12 +3,11 @@
 import random
 from pathlib import Path
 
-import pyarrow as pa
 import torch
 
-from openrlhf_unlearn.evaluation.parts import SCHEMA
+from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.prompts import Learnability, Prompts
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 from tests.tables import of_dicts
 
@@ -68,5 +67,6 @@ def make_run(path: Path, per_group: int = 6, tokens: bool = True, seed: int = 0)
     write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "args": args})
     of_dicts(Prompts, prompts).write(run)
     of_dicts(Learnability, labels).write(run)
-    write_table(run.evaluation("initial"), pa.Table.from_pylist(rows, schema=SCHEMA))
+    kept = Evaluations.response_tokens, Evaluations.reason, Evaluations.positive
+    of_dicts(Evaluations, rows, *kept).write(run, "initial")
     return run

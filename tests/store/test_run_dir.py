@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import (
     SCHEMA_VERSION,
@@ -16,6 +17,7 @@ from openrlhf_unlearn.store.run_dir import (
     write_json,
     write_table,
 )
+from openrlhf_unlearn.store.summary import Summary, update_summary
 from openrlhf_unlearn.store.training import Clipping, Rewards, TrainingRollouts
 from tests.tables import of_dicts
 
@@ -117,3 +119,39 @@ def test_a_data_set_of_the_users_may_call_its_columns_as_ours_are_called(tmp_pat
     write_json(tmp_path / "run.json", {})
     with pytest.raises(UserError, match="has no column 'prompt_id'"):
         Prompts.read(RunDir(tmp_path))
+
+
+def test_a_run_says_what_it_knows_and_nothing_else(tmp_path):
+    run = RunDir(tmp_path)
+    assert not run.config(required=False) and run.config(required=False).flag("actor.adam.lr", 1) == 1
+    RunConfig.new(model="m", args={"actor": {"adam": {"lr": 2.0}, "x": None}}, positive={"threshold": 0.7}).write(
+        run.run_json
+    )
+    config = run.config()
+    assert (config.model, config.initial_model, config.seed, config.command, config.threshold) == (
+        "m",
+        "m",
+        None,
+        "",
+        0.7,
+    )
+    assert config.flag("actor.adam.lr") == 2.0 and config.flag("actor.x", 3) == 3 and config.flag("model.a.b") is None
+    config.changed(command="train").write(run.run_json)
+    assert run.config().command == "train" and run.config().model == "m"
+
+
+def test_a_run_of_an_earlier_schema_is_brought_to_this_one(tmp_path, monkeypatch):
+    write_json(tmp_path / "run.json", {"schema_version": SCHEMA_VERSION - 1, "base": "m"})
+    with pytest.raises(UserError, match="schema version"):
+        RunDir.open(tmp_path)
+    now = {SCHEMA_VERSION - 1: lambda old: {"schema_version": SCHEMA_VERSION, "model": old["base"]}}
+    monkeypatch.setattr("openrlhf_unlearn.store.config._MIGRATIONS", now)
+    assert RunDir.open(tmp_path).config().model == "m"
+
+
+def test_what_one_command_finds_leaves_what_others_found(tmp_path):
+    run = RunDir(tmp_path)
+    assert Summary.read(run).classify == {} and Summary.read(run).models == []
+    update_summary(run, "models", ["a"])
+    update_summary(run, "classify", {"tau": 0.1})
+    assert Summary.read(run).models == ["a"] and Summary.read(run).classify == {"tau": 0.1}

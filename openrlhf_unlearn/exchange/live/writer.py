@@ -20,8 +20,9 @@ from openrlhf_unlearn.exchange.formats.base import Rollout
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.exchange.rule import Rule
 from openrlhf_unlearn.exchange.values import as_label, as_number, as_text
+from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, holds_files, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, holds_files
 from openrlhf_unlearn.store.table import StepTable
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
@@ -112,9 +113,15 @@ class LiveWriter:
         """Of several processes the first rank drops what an earlier try wrote, before any of them writes a step."""
         with hold(self.run.run_json, self.framework, wait_s=SHORT_S):
             if not self.run.run_json.exists():
-                about = {"schema_version": SCHEMA_VERSION, "created_by": f"live {self.framework}", "created": now()}
-                about |= {"model": self.model, "data": self.framework, "seed": None, "args": {}}
-                write_json(self.run.run_json, {**about, "positive": self.rule.as_json()})
+                RunConfig.new(
+                    created_by=f"live {self.framework}",
+                    created=now(),
+                    model=self.model,
+                    data=self.framework,
+                    seed=None,
+                    args={},
+                    positive=self.rule.as_json(),
+                ).write(self.run.run_json)
         if os.environ.get("RANK", "0") == "0":
             self.run.drop_after(step - 1)
 
