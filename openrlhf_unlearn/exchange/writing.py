@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from pathlib import Path
+from typing import TypeVar
 
 from openrlhf_unlearn.collect.tracker import rewards_of
 from openrlhf_unlearn.errors import UserError
@@ -20,6 +21,8 @@ from openrlhf_unlearn.store.run_dir import RunDir, write_json
 from openrlhf_unlearn.store.spool import Spool
 from openrlhf_unlearn.store.table import Table, flags, integers, numbers, texts
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
+
+Kind = TypeVar("Kind", bound=Graded)
 
 
 class Sampled(Table):
@@ -71,7 +74,7 @@ def _keep(spool: Spool, key, name: str, sample: int, rollout: Rollout) -> None:
     spool.add(key, (name, sample, rollout.response, rollout.reward, rollout.positive), size)
 
 
-def _judged(part: Sampled, rule: Rule, kind: type[Graded], step: int | None = None) -> Graded:
+def _judged(part: Sampled, rule: Rule, kind: type[Kind], step: int | None = None) -> Kind:
     """The samples as the run directory has them: with verdicts, and whether each is positive."""
     positive = list(map(rule.positive, part.reward.tolist(), part.said.tolist()))
     return kind.of(

@@ -17,6 +17,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -137,6 +138,9 @@ def _copy_rest(run_dir: RunDir, shadow: RunDir) -> None:
             shutil.copy(run_dir.evaluation_json(tag), shadow.evaluation_json(tag))
 
 
+Kind = TypeVar("Kind", bound=Graded)
+
+
 @dataclass
 class Regraded:
     """look_alike: called wrong by both graders, or before, and right to a lenient eye."""
@@ -167,7 +171,7 @@ def _graded(name: str, table: Graded, labels: dict, grader, lenient) -> list[Reg
     return rows
 
 
-def _with_grades(table: Graded, rows: list[Regraded]) -> Graded:
+def _with_grades(table: Kind, rows: list[Regraded]) -> Kind:
     verdicts = [row.new.verdict for row in rows]
     positive = [verdict == "correct" for verdict in verdicts]
     return table.replacing(reward=[row.new.reward for row in rows], verdict=verdicts, positive=positive)

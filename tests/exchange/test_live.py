@@ -55,15 +55,21 @@ def test_ranks_that_see_parts_of_a_step_make_one_row_a_prompt(tmp_path, monkeypa
 
 
 def test_parts_pool_to_what_the_whole_would_be():
-    def row(rewards) -> dict:
-        return {"prompt_id": "a", "n": len(rewards), "n_positive": sum(r > 0.5 for r in rewards),
-                "pass_rate": 0.0, "mean_reward": np.mean(rewards), "std_reward": np.std(rewards)}  # fmt: skip
+    def row(rewards):
+        return Rewards.Row(
+            prompt_id="a",
+            n=len(rewards),
+            n_positive=sum(r > 0.5 for r in rewards),
+            pass_rate=0.0,
+            mean_reward=np.mean(rewards),
+            std_reward=np.std(rewards),
+        )
 
     one, other = [0.1, 0.9, 0.4], [0.7]
     whole = pooled(row(one), row(other))
-    assert whole["mean_reward"] == pytest.approx(np.mean(one + other))
-    assert whole["std_reward"] == pytest.approx(np.std(one + other)) and (whole["n"], whole["n_positive"]) == (4, 2)
-    assert pooled(row([1.0]), row([1.0]))["std_reward"] == 0
+    assert whole.mean_reward == pytest.approx(np.mean(one + other))
+    assert whole.std_reward == pytest.approx(np.std(one + other)) and (whole.n, whole.n_positive) == (4, 2)
+    assert pooled(row([1.0]), row([1.0])).std_reward == 0
 
 
 def test_a_resume_drops_what_comes_again(tmp_path):
