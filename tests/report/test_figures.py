@@ -25,6 +25,7 @@ from openrlhf_unlearn.report.figures.base import columns, records
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.probes import outdated, outliers, separation
 from openrlhf_unlearn.store.probes import Variants
+from openrlhf_unlearn.store.prompts import Learnability
 from openrlhf_unlearn.store.run_dir import read_json, read_table, write_table
 from tests.report.worlds import classify, prompts, start, train, whole_run
 from tests.tables import of_dicts
@@ -178,8 +179,6 @@ def test_outliers_are_the_unlearnable(material):
 
 def test_a_probe_of_older_labels_is_said_to_be(run):
     assert outdated(Material([run])) == {}
-    table = read_table(run.learnability)
-    groups = pa.array(["mixed" if g == "easy" else g for g in table.column("group").to_pylist()])
-    changed = Material([run])
-    changed.learnability = table.set_column(table.column_names.index("group"), "group", groups)
+    table, changed = Learnability.read(run), Material([run])
+    changed.learnability = table.replacing(group=["mixed" if group == "easy" else group for group in table.group])
     assert set(outdated(changed)) == {"initial", "midtrained", "final"}
