@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from openrlhf_unlearn.store.table import Column, Table
+from openrlhf_unlearn.store.columns import Column
+from openrlhf_unlearn.store.table import Table
 
 
 def of_dicts(kind: type[Table], rows: Iterable[dict], *optional: Column) -> Table:

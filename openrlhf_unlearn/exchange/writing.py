@@ -13,13 +13,14 @@ from openrlhf_unlearn.exchange.paper_csv import read_stats
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.exchange.rule import Rule
+from openrlhf_unlearn.store.columns import flags, integers, numbers, texts
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.graded import Graded
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import RunDir, write_json
 from openrlhf_unlearn.store.spool import Spool
-from openrlhf_unlearn.store.table import Table, flags, integers, numbers, texts
+from openrlhf_unlearn.store.table import Table
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 Kind = TypeVar("Kind", bound=Graded)

@@ -13,12 +13,13 @@ from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
 from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
+from openrlhf_unlearn.store.columns import Column
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.evaluations import Evaluations, Judgements
 from openrlhf_unlearn.store.prompts import Learnability, Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, read_object
 from openrlhf_unlearn.store.summary import Summary
-from openrlhf_unlearn.store.table import Column, StepTable, Table
+from openrlhf_unlearn.store.table import StepTable, Table
 from openrlhf_unlearn.store.training import Rewards
 
 Steps = TypeVar("Steps", bound=StepTable)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from openrlhf_unlearn.store.columns import flags, integers, lists, texts
 from openrlhf_unlearn.store.graded import Graded
 from openrlhf_unlearn.store.names import RunDir
-from openrlhf_unlearn.store.table import TagTable, flags, integers, lists, texts
+from openrlhf_unlearn.store.table import TagTable
 
 
 class Evaluations(Graded, TagTable):

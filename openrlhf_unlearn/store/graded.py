@@ -3,7 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.store.table import Table, integers, numbers, texts
+from openrlhf_unlearn.store.columns import integers, numbers, texts
+from openrlhf_unlearn.store.table import Table
 from openrlhf_unlearn.store.verdicts import POSITIVE_THRESHOLD
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from openrlhf_unlearn.store.columns import flags, integers, lists, numbers, texts
 from openrlhf_unlearn.store.names import RunDir
-from openrlhf_unlearn.store.table import TagTable, flags, integers, lists, numbers, texts
+from openrlhf_unlearn.store.table import TagTable
 
 
 class Similarity(TagTable):

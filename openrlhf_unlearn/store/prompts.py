@@ -5,8 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from openrlhf_unlearn.store.columns import flags, lists, numbers, texts
 from openrlhf_unlearn.store.names import RunDir
-from openrlhf_unlearn.store.table import RunTable, flags, lists, numbers, texts
+from openrlhf_unlearn.store.table import RunTable
 
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward", "mixed", "ungradable")
 CAUSES = (  # why a hard prompt was not learned; openrlhf_unlearn/causes says what each means

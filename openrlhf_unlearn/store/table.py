@@ -17,62 +17,20 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.columns import Column, integers, kind_of
 from openrlhf_unlearn.store.files import atomic_path
 from openrlhf_unlearn.store.names import RunDir
 from openrlhf_unlearn.store.parquet import column_names, read_table, scan_table, write_table, writer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Values = TypeVar("Values")
-
-
-class Column(Generic[Values]):
-    """core: no file is without it. optional: only files of a writer that gives it have it."""
-
-    def __init__(self, type: pa.DataType, core: bool = False, optional: bool = False):
-        self.type, self.core, self.optional, self.name = type, core, optional, ""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, table: None, owner: type) -> "Column[Values]": ...
-
-    @overload
-    def __get__(self, table: "Table", owner: type) -> Values: ...
-
-    def __get__(self, table, owner):
-        return self if table is None else table.values(self)
-
-
-def integers(core: bool = False, optional: bool = False) -> Column[np.ndarray]:
-    """Numbers with a null among them come as floats, nan for it."""
-    return Column(pa.int32(), core, optional)
-
-
-def numbers(core: bool = False, optional: bool = False) -> Column[np.ndarray]:
-    return Column(pa.float64(), core, optional)
-
-
-def flags(core: bool = False, optional: bool = False) -> Column[np.ndarray]:
-    """Of bool; with a null among them, of objects: True, False or None."""
-    return Column(pa.bool_(), core, optional)
-
-
-def texts(core: bool = False, optional: bool = False) -> Column[list[Any]]:
-    return Column(pa.string(), core, optional)
-
-
-def lists(of: pa.DataType, core: bool = False, optional: bool = False) -> Column[list[Any]]:
-    return Column(pa.list_(of), core, optional)
 
 
 class Table:
@@ -147,11 +105,9 @@ class Table:
                 raise UserError(f"{path} has no column {column.name!r}; it has {known}: another kind, or it was edited")
         for field in table.schema:
             column = cls.columns.get(field.name)
-            if column and _kind(column.type) != _kind(field.type) != "null":
-                raise UserError(
-                    f"{path}: its column {field.name!r} holds {field.type}, not {_kind(column.type)}; it is of another "
-                    "kind, or was edited"
-                )
+            if column and kind_of(column.type) != kind_of(field.type) != "null":
+                said = f"{path}: its column {field.name!r} holds {field.type}, not {kind_of(column.type)}"
+                raise UserError(f"{said}; it is of another kind, or was edited")
 
     def replacing(self, **columns) -> "Self":
         """With other values in those of these columns that the file has; nan is null."""
@@ -312,13 +268,3 @@ def _array(values, size: int, type: pa.DataType) -> pa.Array | pa.ChunkedArray:
 @cache
 def _row_type(name: str, columns: tuple[str, ...]) -> type:
     return namedtuple(f"{name}Row", columns)
-
-
-def _kind(type: pa.DataType) -> str:
-    if pa.types.is_dictionary(type):
-        type = type.value_type
-    if pa.types.is_string(type) or pa.types.is_large_string(type) or pa.types.is_string_view(type):
-        return "text"
-    if pa.types.is_integer(type) or pa.types.is_floating(type):
-        return "numbers"
-    return str(type).partition("<")[0]

@@ -2,8 +2,9 @@
 
 import pyarrow as pa
 
+from openrlhf_unlearn.store.columns import flags, integers, lists, numbers, texts
 from openrlhf_unlearn.store.graded import Graded
-from openrlhf_unlearn.store.table import StepTable, flags, integers, lists, numbers, texts
+from openrlhf_unlearn.store.table import StepTable
 
 
 class Rewards(StepTable, folder="rewards"):
