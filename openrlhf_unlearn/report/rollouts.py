@@ -139,7 +139,13 @@ def _rows(path: Path, tag: str, wanted: pa.Array, material) -> Iterator[tuple]:
     for part in kind.scan(path, *columns, wanted=wanted):
         if not part.has(Graded.response):
             return
-        places, positive = part.places(material.ids).tolist(), part.hits().tolist()
-        for place, correct, row in zip(places, positive, part.rows(), strict=True):
-            more = (None, row.reason or "", row.n_tokens) if tag else (row.step, "", None)
-            yield place, row.sample, row.response or "", row.reward, row.verdict or "", correct, *more
+        nothing = [None] * len(part)
+        if tag:
+            more = nothing, part.reason, part[Evaluations.n_tokens].to_pylist()
+        else:
+            more = part.step.tolist(), nothing, nothing
+        samples = part.places(material.ids).tolist(), part.sample.tolist(), part.response, part.reward.tolist()
+        for row, sample, response, reward, verdict, correct, step, reason, n_tokens in zip(
+            *samples, part.verdict, part.hits().tolist(), *more, strict=True
+        ):
+            yield row, sample, response or "", reward, verdict or "", correct, step, reason or "", n_tokens
