@@ -14,14 +14,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pyarrow as pa
-
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn.causes.audit import audit
 from openrlhf_unlearn.causes.reading import answer_in
 from openrlhf_unlearn.grading.answer_key import answer_of, key
-from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, prompt_id, read_json, read_table, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table, write_json
 
 
 def wrong_label(label: str, rng: random.Random) -> str | None:
@@ -48,9 +48,9 @@ def corrupted(run: RunDir, tags: list[str], folder: Path, share: float, seed: in
             wrong.add(row["prompt_id"])
         renamed[name] = row
     write_json(made.run_json, read_json(run.run_json))
-    write_table(made.prompts, pa.Table.from_pylist(rows, schema=SCHEMAS["prompts"]))
+    Prompts.of_rows(Prompts.Row(**row) for row in rows).write(made)
     for tag in tags:
-        graded = read_table(run.evaluation(tag)).select(SCHEMAS["evaluations"].names).to_pylist()
+        graded = read_table(run.evaluation(tag)).select(Evaluations.schema.names).to_pylist()
         for sample in graded:
             row = renamed[sample["prompt_id"]]
             if row["prompt_id"] in wrong:
@@ -58,7 +58,7 @@ def corrupted(run: RunDir, tags: list[str], folder: Path, share: float, seed: in
                 right = answer is not None and key(answer) == key(answer_in(row["label"]))
                 verdict = "correct" if right else "wrong" if answer else "no_answer"
                 sample |= {"prompt_id": row["prompt_id"], "reward": float(right), "verdict": verdict}
-        write_table(made.evaluation(tag), pa.Table.from_pylist(graded, schema=SCHEMAS["evaluations"]))
+        Evaluations.of_rows(Evaluations.Row(**row) for row in graded).write(made, tag)
     return made, wrong
 
 

@@ -18,7 +18,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.training import Rewards
 
 SIZES, SAMPLES, RUNS, STEPS, BATCH = (4_000, 40_000), 32, 3, 60, 1_024
 SECONDS_BAR, MEMORY_BAR, GROWTH_BAR = 60.0, 2.0, 13.0
@@ -35,7 +38,7 @@ def evaluation(ids: np.ndarray, rates: np.ndarray, rng: np.random.Generator) -> 
             "verdict": np.where(hit, "correct", "wrong"),
             "n_tokens": np.full(hit.size, 9, dtype=np.int32),
         },
-        schema=SCHEMAS["evaluations"],
+        schema=Evaluations.schema,
     )
 
 
@@ -52,7 +55,7 @@ def write_runs(folder: Path, size: int) -> list[Path]:
         after = np.choose(kind, [rng.beta(8, 0.7, size), rng.beta(3, 0.8, size), rng.beta(0.8, 20, size), before])
         run = RunDir(folder / f"run{seed}")
         write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "model": "m", "seed": seed, "args": {}})
-        write_table(run.prompts, prompts.cast(SCHEMAS["prompts"]))
+        write_table(run.prompts, prompts.cast(Prompts.schema))
         write_table(run.evaluation("initial"), initial)
         write_table(run.evaluation("final"), evaluation(ids, after, rng))
         for step in range(1, STEPS + 1):
@@ -77,7 +80,7 @@ def reward_rows(step: int, ids: np.ndarray, positive: np.ndarray) -> pa.Table:
         "accepted": np.ones(size, dtype=bool),
         "reason": ["accepted"] * size,
     }
-    return pa.table(columns, schema=SCHEMAS["rewards"])
+    return pa.table(columns, schema=Rewards.schema)
 
 
 def measured(command: list[str]) -> tuple[float, float]:

@@ -22,9 +22,10 @@ from transformers import AutoModelForCausalLM
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import (
     SCHEMA_VERSION,
-    SCHEMAS,
     RunDir,
     prompt_id,
     read_table,
@@ -118,7 +119,7 @@ def evaluate(run: RunDir, policy: Policy, problems: list[task.Problem], tag: str
         tokens = policy.sample([p.prompt for p in part], n)
         for i, text in enumerate(policy.texts(tokens, len(part[0].prompt))):
             rows.append(_row(part[i // n], i % n, text))
-    write_table(run.evaluation(tag), pa.Table.from_pylist(rows, schema=SCHEMAS["evaluations"]))
+    Evaluations.of_rows(Evaluations.Row(**row) for row in rows).write(run, tag)
     write_json(run.evaluation_json(tag), {"model": "microworld", "n": n, "temperature": 1.0, "adaptive": None})
 
 
@@ -127,7 +128,7 @@ def _row(problem: task.Problem, sample: int, text: str) -> dict:
     verdict = "correct" if right else "wrong" if text.endswith(f"}}{task.EOS}") else "no_answer"
     name = prompt_id(problem.prompt, problem.label)
     values = (name, sample, text, float(right), verdict, len(text))
-    return dict(zip(SCHEMAS["evaluations"].names, values, strict=True))
+    return dict(zip(Evaluations.schema.names, values, strict=True))
 
 
 def start(run: RunDir, problems: list[task.Problem]) -> None:
@@ -136,7 +137,7 @@ def start(run: RunDir, problems: list[task.Problem]) -> None:
         run.run_json, {"schema_version": SCHEMA_VERSION, "model": "microworld", "args": {"train": {"num_episodes": 15}}}
     )
     columns = [ids, [p.prompt for p in problems], [p.label for p in problems], ["microworld"] * len(ids)]
-    write_table(run.prompts, pa.table(columns, schema=SCHEMAS["prompts"]))
+    Prompts.of(**columns).write(run)
     truth = [{"prompt_id": i, "group": p.group, "cause": p.cause} for i, p in zip(ids, problems, strict=True)]
     write_table(run.path / "truth.parquet", pa.Table.from_pylist(truth))
 

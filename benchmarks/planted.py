@@ -73,7 +73,7 @@ def trained(folder: Path | None) -> Iterator[Planted]:
 
 def _truth(run: RunDir) -> tuple[Path | None, int | None]:
     """(the planted truth, the world's seed) of a run on a built-in world."""
-    beside = Path(str(run.config().get("model") or "")).parent
+    beside = Path(str(run.config().model or "")).parent
     for path in (run.path / "truth.parquet", beside / "truth.parquet"):
         about = next((p for p in (run.path / "world.json", beside / "world.json") if p.exists()), None)
         if path.exists():

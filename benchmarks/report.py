@@ -17,13 +17,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn.errors import UserError  # noqa: E402
 from openrlhf_unlearn.report.screenshots import browser  # noqa: E402
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table  # noqa: E402
+from openrlhf_unlearn.store.evaluations import Evaluations  # noqa: E402
+from openrlhf_unlearn.store.prompts import Prompts  # noqa: E402
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json  # noqa: E402
+from openrlhf_unlearn.store.training import Rewards  # noqa: E402
 
 SAMPLES, CHARACTERS = 8, 1400
 BARS = {
@@ -52,7 +54,7 @@ def make(run: RunDir, prompts: int, steps: int) -> None:
     write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "model": "benchmark", "data": "words", "args": {}})
     labels = list(map(str, range(prompts)))
     columns = [ids, texts, labels, ["words"] * prompts]
-    write_table(run.prompts, pa.table(columns, schema=SCHEMAS["prompts"]))
+    Prompts.of(**columns).write(run)
     before = rng.choice([0.0, 0.03, 0.4], prompts)
     after = np.where(rng.random(prompts) < 0.5, before, 0.9)
     write_steps(run, ids, before, after, steps, rng)
@@ -75,14 +77,7 @@ def write_steps(run: RunDir, ids: list[str], before, after, steps: int, rng, k: 
             "reason": np.where(accepted, "accepted", "constant_reward"),
         }  # fmt: skip
         columns["pass_rate"] = mean
-        write_table(run.step_file("rewards", step), table_of("rewards", columns))
-
-
-def table_of(name: str, columns: dict) -> pa.Table:
-    """A table of the run directory; columns that are not given are null."""
-    n = len(columns["prompt_id"])
-    given = {field.name: pa.array(columns.get(field.name, [None] * n), field.type) for field in SCHEMAS[name]}
-    return pa.table(given, schema=SCHEMAS[name])
+        Rewards.of(**columns).write(run, step)
 
 
 def write_evaluation(run: RunDir, tag: str, ids: list[str], rate: np.ndarray, words: Words) -> None:
@@ -94,7 +89,7 @@ def write_evaluation(run: RunDir, tag: str, ids: list[str], rate: np.ndarray, wo
         "reward": right.ravel().astype(float), "verdict": np.where(right.ravel(), "correct", "wrong"),
         "n_tokens": np.full(right.size, 300),
     }  # fmt: skip
-    write_table(run.evaluation(tag), table_of("evaluations", columns))
+    Evaluations.of(**columns).write(run, tag)
     write_json(run.evaluation_json(tag), {"model": "benchmark", "n": SAMPLES, "temperature": 1.0, "adaptive": None})
 
 

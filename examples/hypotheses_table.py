@@ -14,6 +14,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_table
+from openrlhf_unlearn.store.training import Clipping, Rewards
 from openrlhf_unlearn.worlds.agreement import read_groups
 
 GROUPS = ("learnable", "unlearnable")
@@ -32,7 +33,7 @@ def late_rewards(run: RunDir) -> dict[str, list[float]]:
     """prompt_id → mean rewards as sampled, in the last tenth of the steps."""
     after = max(run.steps()) * 0.9
     found = defaultdict(list)
-    for row in run.read_steps("rewards", ["step", "prompt_id", "processed", "mean_reward"]).to_pylist():
+    for row in Rewards.read(run).arrow.to_pylist():
         if row["step"] > after and not row["processed"]:
             found[row["prompt_id"]].append(row["mean_reward"])
     return found
@@ -41,14 +42,14 @@ def late_rewards(run: RunDir) -> dict[str, list[float]]:
 def clip_fraction(run: RunDir) -> float:
     """Mean over prompts and steps of the fraction of clipped tokens, both kinds of rollouts by their number."""
     fractions = []
-    for row in run.read_steps("clipping").to_pylist():
+    for row in Clipping.read(run).arrow.to_pylist():
         clipped = sum((row[f"{side}_clip_fraction"] or 0) * row[f"n_{side}"] for side in ("positive", "negative"))
         fractions.append(clipped / (row["n_positive"] + row["n_negative"]))
     return statistics.fmean(fractions)
 
 
 def rollouts_sampled(run: RunDir) -> int:
-    table = run.read_steps("rewards", ["n", "processed"])
+    table = Rewards.read(run).arrow
     return sum(n for n, processed in zip(*(c.to_pylist() for c in table.columns), strict=True) if not processed)
 
 

@@ -14,6 +14,7 @@ from progress import NUMBER, STEP
 
 from openrlhf_unlearn.stats.means import rate_interval
 from openrlhf_unlearn.store.run_dir import GROUPS, RunDir, read_json, read_object, read_table
+from openrlhf_unlearn.store.training import Rewards
 
 FIGURES = {"reward_by_group": "Reward", "similarity": "Similarity of gradients", "transfer": "What teaches what"}
 READ = 10  # prompts that are shown
@@ -91,7 +92,7 @@ def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     ]
     if not runs:
         return [*lines, f"Model: {model}. **No training has run to its end yet**: only the choice of tasks is shown."]
-    report, args = read_object(runs[0].summary)["report"], runs[0].config()["args"]
+    report, args = read_object(runs[0].summary)["report"], runs[0].config().args
     a_step = f"{args['rollout']['batch_size']} prompts x {args['rollout']['n_samples_per_prompt']} rollouts a step"
     steps = ", ".join(str(len(run.steps())) for run in runs)
     evaluated = [f"{tag} ({e['samples'] / e['prompts']:.0f} samples)" for tag, e in report["evaluations"].items()]
@@ -152,7 +153,7 @@ def families(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
 def curves(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     rows = []
     for number, run in enumerate(runs):
-        steps = run.read_steps("rewards", ["step", "processed", "mean_reward"]).to_pylist()
+        steps = Rewards.read(run).arrow.to_pylist()
         sampled = [row for row in steps if not row["processed"]]
         by_step = [
             np.mean([r["mean_reward"] for r in sampled if r["step"] == s]) for s in sorted({r["step"] for r in sampled})

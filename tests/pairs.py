@@ -83,7 +83,7 @@ def prepare() -> None:
 def make(folder: Path) -> None:
     """The run that every crowd or pair gets a copy of, with the files that the verbs read."""
     run = make_run(folder / "run", [4] * 14 + [0] * 30, [8] * 14 + [0, 5] * 15, [4] * SIZE, n=SAMPLES)
-    write_json(run.run_json, {**run.config(), "command": LAUNCH})
+    write_json(run.run_json, {**run.config().values, "command": LAUNCH})
     own(run.run_json)
     rows = [{"prompt": f"new {i % 5}", "response": "x", "reward": i % 2, "step": i % 3} for i in range(300)]
     (folder / "rollouts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

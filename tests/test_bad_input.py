@@ -45,7 +45,7 @@ class Place:
         write_json(self.run.run_json, {**read_json(self.run.run_json), **changes})
 
     def args(self, **sections) -> None:
-        self.config(args={**self.run.config()["args"], **sections})
+        self.config(args={**self.run.config().values["args"], **sections})
 
     def content(self) -> dict[str, bytes | None]:
         paths = (path for path in self.tmp.rglob("*") if "small" not in path.parts)

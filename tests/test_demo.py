@@ -7,7 +7,8 @@ import pytest
 
 from openrlhf_unlearn import cli, demo
 from openrlhf_unlearn.demo.recording import pack, unpack
-from openrlhf_unlearn.store.run_dir import STEP_TABLES, RunDir, read_json, read_table, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json
+from openrlhf_unlearn.store.training import STEP_KINDS
 from tests.report import worlds
 
 
@@ -33,8 +34,8 @@ def test_a_run_comes_back_from_its_recording(tmp_path):
     pack(run, tmp_path / "run.zip", "a test")
     first = (tmp_path / "run.zip").read_bytes()
     back = unpack(tmp_path / "run.zip", tmp_path / "back")
-    assert back.config() == {**run.config(), "data": "quickstart/data.jsonl", "recorded": "a test"}
-    assert all(back.read_steps(table).equals(run.read_steps(table)) for table in STEP_TABLES)
+    assert back.config().values == {**run.config().values, "data": "quickstart/data.jsonl", "recorded": "a test"}
+    assert all(kind.read(back).arrow.equals(kind.read(run).arrow) for kind in STEP_KINDS)
     assert [read_table(back.evaluation(tag)) for tag in back.evaluation_tags()] == [
         read_table(run.evaluation(tag)) for tag in run.evaluation_tags()
     ]

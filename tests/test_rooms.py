@@ -63,6 +63,20 @@ def test_only_the_host_room_imports_the_host():
     assert not wrong
 
 
+def test_only_the_store_reads_and_writes_tables():
+    """All others have `Rewards.read(run)` and its like, and so know neither a file's name nor how a column is spelt."""
+    wrong = [
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in MODULES
+        if room_of(path) not in ("store", *OLD_NAMES)
+        for name in imports(ast.parse(path.read_text(encoding="utf-8")))
+        if name in ("pyarrow.parquet", "pyarrow.dataset")
+        or name.startswith("openrlhf_unlearn.store.")
+        and name.endswith((".read_table", ".write_table", ".SCHEMAS"))
+    ]
+    assert not wrong
+
+
 def at_the_top(path: Path, name: str) -> bool:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     tops = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]

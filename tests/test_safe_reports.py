@@ -137,7 +137,7 @@ def test_a_received_checkpoint_is_not_loaded_unasked(run, tmp_path, monkeypatch)
     (tmp_path / "ckpt" / "_actor" / "latest").write_text("global_step1")
     (tmp_path / "ckpt" / "_actor" / "global_step1" / "mp_rank_00_model_states.pt").write_bytes(b"cos\nsystem\n")
     run.evaluation("final").unlink()
-    write_json(run.run_json, {**run.config(), "args": {"ckpt": {"output_dir": str(tmp_path / "ckpt")}}})
+    write_json(run.run_json, {**run.config().values, "args": {"ckpt": {"output_dir": str(tmp_path / "ckpt")}}})
     assert cli.main(["analyze", str(run), "--no-probe", "--figure-files"]) == 0
     (missing,) = (item for item in read_json(run.summary)["report"]["missing"] if "after training" in item["what"])
     assert "a received run names a checkpoint, which can hold code" in missing["why"]

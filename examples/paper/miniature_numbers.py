@@ -11,6 +11,7 @@ import numpy as np
 
 from openrlhf_unlearn.report.statistics import bootstrap, mean_interval
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
+from openrlhf_unlearn.store.training import Clipping, Rewards
 from openrlhf_unlearn.worlds.agreement import read_groups
 
 Values = dict[str, float]  # prompt id → number
@@ -99,7 +100,7 @@ def pass_rates(run: RunDir, tag: str = "final") -> Values:
 def rewards(run: RunDir, first: float = 0.0, last: float = 1.0) -> Values:
     """Mean training reward as sampled, over the steps from `first` to `last` of the whole."""
     end = max(run.steps())
-    table = run.read_steps("rewards", ["step", "prompt_id", "processed", "mean_reward"])
+    table = Rewards.read(run).arrow
     return by_prompt(table, "mean_reward", lambda row: not row["processed"] and first * end < row["step"] <= last * end)
 
 
@@ -140,7 +141,7 @@ def replay_slows(mini: Miniature) -> Number:
 
 
 def clip_ratio(mini: Miniature) -> Number:
-    table = mini.run("hypotheses", "baseline").read_steps("clipping")
+    table = Clipping.read(mini.run("hypotheses", "baseline")).arrow
     shares = by_prompt(table, "positive_clip_fraction")
     a, b = (np.array(list(mini.of(group, shares).values())) for group in ("unlearnable", "learnable"))
     if not len(a) or not len(b) or b.max() == 0:  # nothing to be a multiple of

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from openrlhf_unlearn.causes.diagnosis import Diagnosis, of_cases
 from openrlhf_unlearn.causes.reading import pass_rates, read_cases
-from openrlhf_unlearn.store.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir
 
 AGREED = 0.3  # pass rate of the ablest model from which a label is not doubted
 
 
 def audit(run: RunDir, tags: Sequence[str]) -> tuple[Diagnosis, dict]:
     """(what is found of the doubted rows, counts of all rows). tags: of the models' evaluations in `run`."""
-    table = read_table(run.prompts)
-    ids = table.column("prompt_id").combine_chunks()
+    ids = Prompts.ids(run)
     rates = {tag: pass_rates([run.evaluation(tag)], ids) for tag in tags}
     best = max(tags, key=lambda tag: float(rates[tag][rates[tag] == rates[tag]].mean()))
     doubted = {name: "doubted" for name, rate in zip(ids.to_pylist(), rates[best], strict=True) if rate < AGREED}

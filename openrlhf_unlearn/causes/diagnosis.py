@@ -15,14 +15,15 @@ from openrlhf_unlearn.causes.posterior import Posterior, fitted, posterior
 from openrlhf_unlearn.causes.reading import Cases, read_cases
 from openrlhf_unlearn.causes.remedies import Remedy, remedies
 from openrlhf_unlearn.causes.words import Words, decided
-from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, read_table, write_json, write_table
+from openrlhf_unlearn.store.prompts import Causes, Learnability
+from openrlhf_unlearn.store.run_dir import RunDir, write_json
 
 VERSION = 1  # of causes.json
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`table`: a row a prompt (SCHEMAS["causes"]), `summary`: what causes.json keeps, `remedies` among it."""
+    """`table`: a row a prompt, as in `Causes`, `summary`: what causes.json keeps, `remedies` among it."""
 
     table: pa.Table
     summary: dict
@@ -59,7 +60,8 @@ def save(result: Diagnosis, runs: Sequence[str | Path], made_from: dict | None =
 
     made_from: what the diagnosis depends on, by which the next `analyze` knows whether to make it anew.
     """
-    causes, ids = result.table["cause"].to_pylist(), result.table["prompt_id"].to_pylist()
+    table = Causes(result.table)
+    causes, ids = table.cause, table.prompt_id
     for run in map(RunDir, runs):
         for cause in (*CAUSES, UNDECIDED):
             mine = [name for name, found in zip(ids, causes, strict=True) if found == cause]
@@ -67,18 +69,17 @@ def save(result: Diagnosis, runs: Sequence[str | Path], made_from: dict | None =
                 write_json(run.cause_list(cause), mine)
             else:
                 run.cause_list(cause).unlink(missing_ok=True)  # an earlier diagnosis may have left one
-        write_table(run.causes, result.table)
+        table.write(run)
         write_json(run.causes_json, {**result.summary, "made_from": made_from})
 
 
 def groups_of(runs: list[RunDir], tau: float = 0.1, easy: float = 0.1) -> dict[str, str]:
     if runs[0].learnability.exists():
-        table = read_table(runs[0].learnability, ["prompt_id", "group"])
-    else:
-        from openrlhf_unlearn.labels.classify import classify
+        return Learnability.groups(runs[0])
+    from openrlhf_unlearn.labels.classify import classify
 
-        table = classify([run.path for run in runs], tau, easy).table
-    return dict(zip(table["prompt_id"].to_pylist(), table["group"].to_pylist(), strict=True))
+    table = Learnability(classify([run.path for run in runs], tau, easy).table)
+    return dict(zip(table.prompt_id, table.group, strict=True))
 
 
 def _table(cases: Cases, found: Posterior, causes: np.ndarray) -> pa.Table:
@@ -89,20 +90,20 @@ def _table(cases: Cases, found: Posterior, causes: np.ndarray) -> pa.Table:
         settle, command = say.settles(row, cause)
         proposes = top[row] in cases.texts and found.probability[row, wrong] >= 0.05
         rows.append(
-            {
-                "prompt_id": name,
-                "group": cases.groups[row],
-                "cause": cause,
-                "probability": float(found.probability[row].max()),
+            Causes.Row(
+                prompt_id=name,
+                group=cases.groups[row],
+                cause=cause,
+                probability=float(found.probability[row].max()),
                 **{f"p_{c}": float(p) for c, p in zip(CAUSES, found.probability[row], strict=True)},
-                "evidence": say.lines(row),
-                "settle": settle,
-                "command": command,
-                "proposed": cases.texts[top[row]] if proposes else None,
-                "proposed_share": final.answers[row][top[row]] / final.n[row] if proposes else None,
-            }
+                evidence=say.lines(row),
+                settle=settle,
+                command=command,
+                proposed=cases.texts[top[row]] if proposes else None,
+                proposed_share=final.answers[row][top[row]] / final.n[row] if proposes else None,
+            )
         )
-    return pa.Table.from_pylist(rows, schema=SCHEMAS["causes"])
+    return Causes.of_rows(rows).arrow
 
 
 def _summary(cases: Cases, found: Posterior, causes: np.ndarray, cures: list[Remedy]) -> dict:

@@ -14,20 +14,21 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from openrlhf_unlearn.causes.kin import kin_rate, nearest
 from openrlhf_unlearn.causes.observed import Observed, Samples, Visits
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.answer_key import answer_of, key, number_of
-from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts, read_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.probes import Interference
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import Rewards
 
 DIAGNOSED = ("unlearnable", "no_reward")
 FAILED = ("no_answer", "timeout", "error")
 GUESSES = 8  # samples of each prompt that say how common an answer is among other prompts
 _DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
-_TEXT_COLUMNS = ["prompt_id", "response", "reward", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,13 @@ def read_cases(
     wanted: Iterable[str] = DIAGNOSED,
 ) -> Cases:
     """Read `runs`, repetitions of one run. groups: prompt id → group; seconds: name and evaluation file of a model."""
-    prompts = read_table(runs[0].prompts)
-    ids = prompts.column("prompt_id").combine_chunks()
-    names, texts = ids.to_pylist(), [text or "" for text in prompts.column("prompt").to_pylist()]
+    prompts = Prompts.read(runs[0])
+    ids = prompts[Prompts.prompt_id].combine_chunks()
+    names, texts = prompts.prompt_id, [text or "" for text in prompts.prompt]
     wanted = set(wanted)
     rows = np.array([i for i, name in enumerate(names) if groups.get(name) in wanted], dtype=int)
     mine = ids.take(pa.array(rows))
-    labels = [answer_in(str(label)) for label in prompts.column("label").take(pa.array(rows)).to_pylist()]
+    labels = [answer_in(str(prompts.label[row])) for row in rows]
     finals = [run.evaluation(final) for run in runs if run.evaluation(final).exists()]
     if not finals:
         raise UserError(
@@ -164,7 +165,7 @@ def trained_third(runs: Sequence[RunDir], mine: pa.Array, last: bool) -> _Gather
         return found
     for run in runs:
         for step in _third(run.steps("rewards"), last):
-            _add_counted(found, read_table(run.step_file("rewards", step)), mine)
+            _add_counted(found, Rewards.read_step(run, step, *_COUNTED), mine)
     return found if found.any_text else None
 
 
@@ -183,37 +184,37 @@ def _merge(into: _Gathered, part: _Gathered) -> None:
         mine.update(other)
 
 
-def _add_counted(into: _Gathered, table: pa.Table, mine: pa.Array) -> None:
+_COUNTED = (
+    Rewards.prompt_id, Rewards.processed, Rewards.n, Rewards.n_positive, Rewards.n_no_answer, Rewards.wrong_answers,
+    Rewards.wrong_counts,
+)  # fmt: skip
+
+
+def _add_counted(into: _Gathered, table: Rewards, mine: pa.Array) -> None:
     """What the tracker counted in one step's `rewards`: keys of the commonest wrong answers of each visit."""
-    if "wrong_answers" not in table.column_names:
+    if not table.has(Rewards.wrong_answers):
         return
-    table = table.filter(pc.and_(pc.invert(table["processed"]), pc.is_in(table["prompt_id"], value_set=mine)))
-    rows = pc.index_in(table["prompt_id"], value_set=mine).to_pylist()
-    columns = ("n", "n_positive", "n_no_answer", "wrong_answers", "wrong_counts")
-    for row, n, positive, silent, names, counts in zip(rows, *(table[c].to_pylist() for c in columns), strict=True):
-        if names is None:
+    table = table.filter((table.places(mine) >= 0) & ~table.processed.astype(bool))
+    for row, visit in zip(table.places(mine).tolist(), table.rows(), strict=True):
+        if visit.wrong_answers is None:
             continue
         into.any_text = True
-        into.n[row] += n
-        into.positive[row] += positive
-        into.failed[row] += silent
-        into.answers[row].update(dict(zip(names, counts, strict=True)))
+        into.n[row] += visit.n
+        into.positive[row] += visit.n_positive
+        into.failed[row] += visit.n_no_answer
+        into.answers[row].update(dict(zip(visit.wrong_answers, visit.wrong_counts, strict=True)))
 
 
 def gathered(paths: Sequence[Path], mine: pa.Array) -> _Gathered:
     """Every sample of these prompts in evaluations or rollouts."""
     found = _Gathered.empty(len(mine))
+    columns = (
+        Evaluations.prompt_id, Evaluations.response, Evaluations.reward, Evaluations.verdict, Evaluations.positive,
+    )  # fmt: skip
     for path in paths:
-        read_table(path, [])  # says in one line what is wrong with the file
-        data = ds.dataset(path, format="parquet")
-        columns = [name for name in (*_TEXT_COLUMNS, "positive") if name in data.schema.names]
-        for batch in data.scanner(columns, filter=pc.field("prompt_id").isin(mine), batch_size=8192).to_batches():
-            if not len(batch):
-                continue
-            rows = pc.index_in(batch["prompt_id"], value_set=mine).to_pylist()
-            right = positive_rollouts(pa.Table.from_batches([batch])).tolist()
-            given = batch["response"].to_pylist() if "response" in columns else [None] * len(rows)
-            for item in zip(rows, given, right, batch["verdict"].to_pylist(), strict=True):
+        for part in Evaluations.scan(path, *columns, wanted=mine):
+            rows, right = part.places(mine).tolist(), part.hits().tolist()
+            for item in zip(rows, part.response, right, part.verdict, strict=True):
                 found.add(*item)
     return found
 
@@ -222,10 +223,8 @@ def pass_rates(paths: Sequence[Path], ids: pa.Array) -> np.ndarray:
     """Share of positives of every prompt of the run over these evaluations, (all prompts,), nan where not sampled."""
     n, positive = np.zeros(len(ids)), np.zeros(len(ids))
     for path in paths:
-        names = ds.dataset(path, format="parquet").schema.names
-        table = read_table(path, [c for c in ("prompt_id", "reward", "positive") if c in names])
-        rows = pc.fill_null(pc.index_in(table["prompt_id"], value_set=ids), -1).to_numpy()
-        hit = positive_rollouts(table)
+        table = Evaluations.open(path, Evaluations.prompt_id, Evaluations.reward, Evaluations.positive)
+        rows, hit = table.places(ids), table.hits()
         n += np.bincount(rows[rows >= 0], minlength=len(ids))
         positive += np.bincount(rows[(rows >= 0) & hit], minlength=len(ids))
     return np.divide(positive, n, out=np.full(len(ids), np.nan), where=n > 0)
@@ -235,14 +234,9 @@ def guess_rates(paths: Sequence[Path], ids: pa.Array, rows: np.ndarray, labels: 
     """How often each label is the answer to other prompts, (prompts,): what a guess would earn."""
     given, own = Counter(), [Counter() for _ in range(len(ids))]
     for path in paths[:1]:
-        if "response" not in ds.dataset(path, format="parquet").schema.names:
-            continue
-        data = ds.dataset(path, format="parquet").scanner(
-            ["prompt_id", "response"], filter=pc.field("sample") < GUESSES, batch_size=8192
-        )
-        for batch in data.to_batches():
-            places = pc.fill_null(pc.index_in(batch["prompt_id"], value_set=ids), -1).to_pylist()
-            for place, response in zip(places, batch["response"].to_pylist(), strict=True):
+        for part in Evaluations.scan(path, Evaluations.prompt_id, Evaluations.sample, Evaluations.response):
+            first = part.filter(part.sample < GUESSES)
+            for place, response in zip(first.places(ids).tolist(), first.response, strict=True):
                 answer = answer_of(response) if response and place >= 0 else None
                 if answer:
                     given[key(answer)] += 1
@@ -289,10 +283,11 @@ def read_visits(runs: Sequence[RunDir], mine: pa.Array) -> Visits:
     """Rows of rewards/ as sampled, of these prompts, all runs, in the order of steps."""
     parts = []
     for run in runs:
-        table = run.read_steps("rewards", ["prompt_id", "step", "processed", "n", "n_positive"])
-        rows = pc.fill_null(pc.index_in(table["prompt_id"], value_set=mine), -1).to_numpy()
-        kept = (rows >= 0) & ~table["processed"].to_numpy().astype(bool)
-        parts.append([rows[kept], *(table[name].to_numpy()[kept] for name in ("step", "n", "n_positive"))])
+        columns = Rewards.prompt_id, Rewards.step, Rewards.processed, Rewards.n, Rewards.n_positive
+        table = Rewards.read(run, *columns)
+        rows = table.places(mine)
+        kept = (rows >= 0) & ~table.processed.astype(bool)
+        parts.append([values[kept] for values in (rows, table.step, table.n, table.n_positive)])
     row, step, n, positive = (np.concatenate(column).astype(np.int64) for column in zip(*parts, strict=True))
     order = np.argsort(step, kind="stable")
     return Visits(row[order], step[order], n[order], positive[order])
@@ -301,11 +296,10 @@ def read_visits(runs: Sequence[RunDir], mine: pa.Array) -> Visits:
 def opposed(run: RunDir, mine: pa.Array) -> np.ndarray | None:
     """Cosine of each prompt's correct with its incorrect rollouts' gradient, of the last probe that has it."""
     for tag in reversed(run.probe_tags()):
-        path = run.probe_table("interference", tag)
-        if path.exists():
-            table = read_table(path, ["prompt_id", "within_corrected"])
-            rows = pc.fill_null(pc.index_in(table["prompt_id"], value_set=mine), -1).to_numpy()
+        if Interference.path(run, tag).exists():
+            table = Interference.read(run, tag, Interference.prompt_id, Interference.within_corrected)
+            rows = table.places(mine)
             found = np.full(len(mine), np.nan)
-            found[rows[rows >= 0]] = table["within_corrected"].to_numpy().astype(float)[rows >= 0]
+            found[rows[rows >= 0]] = table.within_corrected.astype(float)[rows >= 0]
             return found
     return None

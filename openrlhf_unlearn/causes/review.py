@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.nested import get
+from openrlhf_unlearn.store.prompts import Causes
 from openrlhf_unlearn.store.run_dir import atomic_path
 from openrlhf_unlearn.store.spreadsheet import write_rows
 
@@ -32,18 +33,18 @@ class Decided:
     label: str = ""
 
 
-def suspicious(table: pa.Table) -> list[dict]:
+def suspicious(table: pa.Table) -> list:
     """The rows of a `causes` table that are worth a review, the most suspicious first."""
-    rows = [row for row in table.to_pylist() if row["p_wrong_label"] >= SUSPICIOUS]
-    return sorted(rows, key=lambda row: -row["p_wrong_label"])
+    rows = [row for row in Causes(table).rows() if row.p_wrong_label >= SUSPICIOUS]
+    return sorted(rows, key=lambda row: -row.p_wrong_label)
 
 
 def write_review(path: Path, table: pa.Table, prompts: Mapping[str, str], labels: Mapping[str, str]) -> None:
     """The list for review, from the rows of a `causes` table."""
     lines = [
         (
-            row["prompt_id"], round(row["p_wrong_label"], 3), row["cause"], prompts[row["prompt_id"]],
-            labels[row["prompt_id"]], row["proposed"] or "", " ".join(row["evidence"]), "", row["proposed"] or "",
+            row.prompt_id, round(row.p_wrong_label, 3), row.cause, prompts[row.prompt_id],
+            labels[row.prompt_id], row.proposed or "", " ".join(row.evidence), "", row.proposed or "",
         )
         for row in suspicious(table)
     ]  # fmt: skip

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import pyarrow as pa
-
 from openrlhf_unlearn.collect.prompts import Prompt
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.run_dir import GROUPS, SCHEMAS, RunDir, read_json, read_table, write_table
+from openrlhf_unlearn.store.prompts import GROUPS, Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, read_json
 
 
 def read_ids(spec: str) -> set[str]:
@@ -15,8 +14,7 @@ def read_ids(spec: str) -> set[str]:
     if path.endswith(".parquet"):
         if group not in GROUPS:
             raise UserError(f"{spec}: {group!r} is no group; choose of {', '.join(GROUPS)}")
-        table = read_table(Path(path), ["prompt_id", "group"])
-        return {row["prompt_id"] for row in table.to_pylist() if row["group"] == group}
+        return {name for name, of in Learnability.groups_in(Path(path)).items() if of == group}
     if spec.endswith(".parquet"):
         raise UserError(f"{spec}: name the group too, as {spec}:unlearnable")
     ids = read_json(Path(spec))
@@ -44,13 +42,9 @@ def select_prompts(prompts: list[Prompt], own) -> list[Prompt]:
 
 
 def write_prompts(run: RunDir, prompts: list[Prompt]) -> None:
-    rows = [
-        {
-            "prompt_id": prompt.id,
-            "prompt": prompt.text,
-            "label": None if prompt.label is None else str(prompt.label),
-            "datasource": prompt.datasource,
-        }
-        for prompt in prompts
-    ]
-    write_table(run.prompts, pa.Table.from_pylist(rows, schema=SCHEMAS["prompts"]))
+    Prompts.of(
+        prompt_id=[prompt.id for prompt in prompts],
+        prompt=[prompt.text for prompt in prompts],
+        label=[None if prompt.label is None else str(prompt.label) for prompt in prompts],
+        datasource=[prompt.datasource for prompt in prompts],
+    ).write(run)

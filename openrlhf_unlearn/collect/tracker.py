@@ -14,6 +14,7 @@ from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.filters import Rollout
 from openrlhf_unlearn.filters.forgetting import Forgetting
 from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 logger = logging.getLogger(__name__)
 EASY_AT_FIRST_SIGHT = 0.1  # pass rate of the first visit from which a prompt's curve counts as easy
@@ -32,23 +33,23 @@ class Sampled:
     hinted: list[Judgement] = field(default_factory=list)  # of a wave with a hint, which no pass rate counts
 
 
-def reward_row(prompt_id: str, rewards: list[float], positive: list[bool], processed: bool, **columns) -> dict:
-    """One row of `rewards/` as training writes it."""
+def reward_row(prompt_id: str, rewards: list[float], positive: list[bool], processed: bool, **columns):
+    """One `Rewards.Row` as training writes it."""
     counted_here = {"n_replayed": 0, "n_no_answer": 0, "n_timeout": 0, "n_error": 0}
-    return {**rewards_of(prompt_id, rewards, sum(positive), processed), **counted_here, **columns}
+    return rewards_of(prompt_id, rewards, sum(positive), processed)._replace(**(counted_here | columns))
 
 
-def rewards_of(prompt_id: str, rewards: list[float], n_positive: int, processed: bool) -> dict:
-    """What a row of `rewards/` says of any framework's rollouts; the standard deviation is the population's."""
-    return {
-        "prompt_id": prompt_id,
-        "processed": processed,
-        "n": len(rewards),
-        "n_positive": n_positive,
-        "pass_rate": n_positive / len(rewards),
-        "mean_reward": statistics.fmean(rewards),
-        "std_reward": statistics.pstdev(rewards),
-    }
+def rewards_of(prompt_id: str, rewards: list[float], n_positive: int, processed: bool):
+    """What a `Rewards.Row` says of any framework's rollouts; the standard deviation is the population's."""
+    return Rewards.Row(
+        prompt_id=prompt_id,
+        processed=processed,
+        n=len(rewards),
+        n_positive=n_positive,
+        pass_rate=n_positive / len(rewards),
+        mean_reward=statistics.fmean(rewards),
+        std_reward=statistics.pstdev(rewards),
+    )
 
 
 def wrong_answers(sampled: Sampled) -> dict[str, list]:
@@ -84,9 +85,9 @@ class Tracker:
 
     def _start_step(self) -> None:
         self._signals: dict[float, bool] = {}  # what was judged, and whether it was positive
-        self._rewards: list[dict] = []
+        self._rewards: list = []  # of Rewards.Row
         self._curves: list[str] = []  # of each visit, by what was known before it
-        self._rollouts: list[dict] = []
+        self._rollouts: list = []  # of TrainingRollouts.Row
         self._reasons: Counter = Counter()
         self._turnover: Counter = Counter()
 
@@ -116,25 +117,25 @@ class Tracker:
         self.histories.setdefault(sampled.prompt_id, History()).visit(
             len(unbiased), sum(judgement.positive for judgement in unbiased)
         )
-        self._turnover[self.forgetting.visit(sampled.prompt_id, row["pass_rate"])] += 1
+        self._turnover[self.forgetting.visit(sampled.prompt_id, row.pass_rate)] += 1
         # Chosen by the outcome it then plots, a constant reward of 0.05 would seem to fall from 0.15.
         self._curves.append(self.curve_of.get(sampled.prompt_id, "first_visit"))
         seen = self.curve_of.setdefault(
-            sampled.prompt_id, "easy" if row["pass_rate"] >= EASY_AT_FIRST_SIGHT else "never_positive"
+            sampled.prompt_id, "easy" if row.pass_rate >= EASY_AT_FIRST_SIGHT else "never_positive"
         )
-        if seen == "never_positive" and row["n_positive"]:
+        if seen == "never_positive" and row.n_positive:
             self.curve_of[sampled.prompt_id] = "hard"
         rollouts = zip(sampled.responses, sampled.judgements, strict=False)
         for sample, (response, judgement) in enumerate(list(rollouts)[: self.save_rollouts]):
             self._rollouts.append(
-                {
-                    "prompt_id": sampled.prompt_id,
-                    "sample": sample,
-                    "response": response,
-                    "reward": judgement.reward,
-                    "verdict": judgement.verdict,
-                    "positive": judgement.positive,
-                }
+                TrainingRollouts.Row(
+                    prompt_id=sampled.prompt_id,
+                    sample=sample,
+                    response=response,
+                    reward=judgement.reward,
+                    verdict=judgement.verdict,
+                    positive=judgement.positive,
+                )
             )
 
     def trained(self, prompt_id: str, rollouts: tuple[Rollout, ...], rewards: list[float]) -> None:
@@ -150,31 +151,31 @@ class Tracker:
         """Write the step's files and start the next; returns the step's metrics for the host's loggers."""
         metrics = self._metrics()
         self._tell_scale()
-        self.run.write_step("rewards", step, self._rewards)
+        Rewards.of_rows(self._rewards).write(self.run, step)
         if self.save_rollouts:
-            self.run.write_step("rollouts", step, self._rollouts)
+            TrainingRollouts.of_rows(self._rollouts).write(self.run, step)
         self._start_step()
         return metrics
 
     def _metrics(self) -> dict[str, float]:
-        sampled = [row for row in self._rewards if not row["processed"]]
-        trained = [row for row in self._rewards if row["processed"]]
+        sampled = [row for row in self._rewards if not row.processed]
+        trained = [row for row in self._rewards if row.processed]
         metrics = {"unlearn/prompts_trained": float(len(trained))}
         if sampled:
-            metrics["unlearn/pass_rate"] = sum(row["accepted"] for row in sampled) / len(sampled)
-            metrics["unlearn/rollouts_sampled"] = float(sum(row["n"] + row["n_hinted"] for row in sampled))
+            metrics["unlearn/pass_rate"] = sum(row.accepted for row in sampled) / len(sampled)
+            metrics["unlearn/rollouts_sampled"] = float(sum(row.n + row.n_hinted for row in sampled))
             metrics["unlearn/newly_solved"] = float(self._turnover["gained"])
             metrics["unlearn/forgotten"] = float(self._turnover["lost"])
-        if any(row["n_hinted"] for row in self._rewards):
-            metrics["unlearn/hinted_sampled"] = float(sum(row["n_hinted"] for row in sampled))
-            metrics["unlearn/hinted_trained"] = float(sum(row["n_hinted"] for row in trained))
-        if any(row["n_replayed"] for row in trained):
-            metrics["unlearn/replayed"] = float(sum(row["n_replayed"] for row in trained))
+        if any(row.n_hinted for row in self._rewards):
+            metrics["unlearn/hinted_sampled"] = float(sum(row.n_hinted for row in sampled))
+            metrics["unlearn/hinted_trained"] = float(sum(row.n_hinted for row in trained))
+        if any(row.n_replayed for row in trained):
+            metrics["unlearn/replayed"] = float(sum(row.n_replayed for row in trained))
         for reason, count in self._reasons.items():
             if count:
                 metrics[f"unlearn/rejected_{reason}"] = float(count)
         for curve in ("first_visit", "easy", "hard", "never_positive"):
-            means = [row["mean_reward"] for row, at in zip(sampled, self._curves, strict=True) if at == curve]
+            means = [row.mean_reward for row, at in zip(sampled, self._curves, strict=True) if at == curve]
             if means:
                 metrics[f"unlearn/reward_{curve}"] = statistics.fmean(means)
                 metrics[f"unlearn/prompts_{curve}"] = float(len(means))
@@ -186,8 +187,8 @@ class Tracker:
             return
         self.told_scale = True
         low, high = min(self._signals), max(self._signals)
-        n = sum(row["n"] for row in self._rewards if not row["processed"])
-        positive = sum(row["n_positive"] for row in self._rewards if not row["processed"])
+        n = sum(row.n for row in self._rewards if not row.processed)
+        positive = sum(row.n_positive for row in self._rewards if not row.processed)
         logger.info(
             f"Rewards (scores, where there are any) run from {low:g} to {high:g}; {positive} of {n} rollouts are above "
             "--unlearn.positive_above and count as correct. Pass rates are the shares of these, not mean rewards."

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.options import option
-from openrlhf_unlearn.store.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir
 
 RECORDING = Path(__file__).with_name("run.zip")
 DEFAULT = "openrlhf-unlearn-demo"
@@ -43,10 +44,10 @@ def run(options: DemoOptions) -> None:
         if recorded.path.exists() and (not recorded.path.is_dir() or any(recorded.path.iterdir())):
             raise UserError(f"{recorded} is there and no demo; choose another folder: openrlhf-unlearn demo FOLDER")
         unpack(RECORDING, recorded.path)
-    elif not recorded.config().get("recorded"):
+    elif not recorded.config().recorded:
         raise UserError(f"{recorded} is a run of your own; choose another folder: openrlhf-unlearn demo FOLDER")
-    prompts, steps = read_table(recorded.prompts).num_rows, len(recorded.steps())
-    print(f"{recorded}: {recorded.config()['recorded']}; {prompts} prompts, {steps} steps", flush=True)
+    prompts, steps = len(Prompts.ids(recorded)), len(recorded.steps())
+    print(f"{recorded}: {recorded.config().recorded}; {prompts} prompts, {steps} steps", flush=True)
     print(f"\n$ openrlhf-unlearn classify {options.folder}", flush=True)
     classify.run(classify.ClassifyOptions((options.folder,)))
     print(f"\n$ openrlhf-unlearn analyze {options.folder} --offline --figure-files", flush=True)

@@ -6,7 +6,6 @@ What can be computed again is left out: labels, summary, report, and the gradien
 steps of a table are one member, because a Parquet file has more than it holds.
 """
 
-import io
 import json
 import os
 import shutil
@@ -15,12 +14,11 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from openrlhf_unlearn.demo import RECORDING
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.run_dir import STEP_TABLES, RunDir, atomic_path, read_json, read_table, write_json
+from openrlhf_unlearn.store.parquet import packed, packed_file, read_packed
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_json, write_json
+from openrlhf_unlearn.store.training import STEP_KINDS
 
 _THEN = (2026, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 _FOLDERS = ("evaluations", "probes")
@@ -29,30 +27,22 @@ _FOLDERS = ("evaluations", "probes")
 def pack(run: RunDir, path: Path, origin: str) -> None:
     """Write the recording of a finished run; the demo says its `origin`."""
     members = {
-        "run.json": _without_places(run, run.config() | {"recorded": origin}),
-        "prompts.parquet": _packed(read_table(run.prompts)),
+        "run.json": _without_places(run, run.config().changed(recorded=origin).values),
+        "prompts.parquet": packed_file(run.prompts),
     }
-    for table in STEP_TABLES:
-        if run.steps(table):
-            members[f"{table}.parquet"] = _packed(run.read_steps(table))
+    for kind in STEP_KINDS:
+        if run.steps(kind.folder):
+            members[f"{kind.folder}.parquet"] = packed(kind.read(run).arrow)
     for folder in _FOLDERS:
         for file in sorted((run.path / folder).rglob("*.*")):
             name = file.relative_to(run.path).as_posix()
             if file.suffix == ".parquet":
-                members[name] = _packed(read_table(file))
+                members[name] = packed_file(file)
             elif file.suffix == ".json":
                 members[name] = _without_places(run, read_json(file))
     with atomic_path(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name, _THEN), data, zipfile.ZIP_DEFLATED)
-
-
-def _packed(table: pa.Table) -> bytes:
-    """As small as Parquet gets: texts that hardly repeat are smaller without a dictionary."""
-    sink = io.BytesIO()
-    repeated = [name for name in table.column_names if name != "response"]
-    pq.write_table(table, sink, compression="zstd", compression_level=19, use_dictionary=repeated)
-    return sink.getvalue()
 
 
 def _without_places(run: RunDir, document: dict) -> bytes:
@@ -88,11 +78,11 @@ def _write(path: Path, run: RunDir) -> None:
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             data = archive.read(name)
-            table = name.removesuffix(".parquet")
-            if table in STEP_TABLES:
-                rows = pq.read_table(io.BytesIO(data)).to_pylist()
-                for step in dict.fromkeys(row["step"] for row in rows):
-                    run.write_step(table, step, [row for row in rows if row["step"] == step])
+            kind = next((kind for kind in STEP_KINDS if name == f"{kind.folder}.parquet"), None)
+            if kind:
+                table = kind(read_packed(data))
+                for step in dict.fromkeys(table.step.tolist()):
+                    table.filter(table.step == step).write(run, step)
             elif name == "run.json":
                 write_json(run.run_json, json.loads(data))
             else:
@@ -108,6 +98,6 @@ def _umask() -> int:
 
 if __name__ == "__main__":
     recorded = RunDir.open(sys.argv[1])
-    host = recorded.config()["versions"]["openrlhf"]
+    host = recorded.config().versions["openrlhf"]
     pack(recorded, RECORDING, f"examples/quickstart.sh, recorded with OpenRLHF {host}")
     print(f"{RECORDING}: {RECORDING.stat().st_size / 1e6:.2f} MB")

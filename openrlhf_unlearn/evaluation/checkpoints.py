@@ -28,11 +28,7 @@ def resolve_model(model: str, run: RunDir) -> str:
     step = _step_folder(folder)
     if step is None:
         raise UserError(f"--model {model} is no Hugging Face folder (no config.json) and no DeepSpeed checkpoint")
-    base = (
-        ((run.config().get("args") or {}).get("actor") or {}).get("model_name_or_path")
-        if run.run_json.exists()
-        else None
-    )
+    base = run.config(required=False).flag("actor.model_name_or_path")
     if not base:
         raise UserError(
             f"--model {model} is a DeepSpeed checkpoint, and {run} does not say of which model; give the run that made "

@@ -19,8 +19,9 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.evaluation.settings import Settings, check_same, now, resolve, start_run, versions
 from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, read_table, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, write_json
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
@@ -101,7 +102,7 @@ def run(options: EvaluateOptions) -> None:
         f"{found.path}: {prompts} prompts, {samples} samples ({samples / prompts:.1f} a prompt), mean pass@1 "
         f"{found.about['mean_pass_rate']:.3f}; {found.drawn} samples in {found.about['seconds']:.0f} s"
     )
-    rewards = read_table(found.path, ["reward"]).column("reward").unique().to_pylist()
+    rewards = Evaluations.open(found.path, Evaluations.reward)[Evaluations.reward].unique().to_pylist()
     if not set(rewards) <= {0.0, 1.0}:
         print(
             f"note: rewards (scores, where there are any) run from {min(rewards):g} to {max(rewards):g}; those above "

@@ -7,29 +7,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.settings import Settings, check_same
-from openrlhf_unlearn.store.run_dir import (
-    SCHEMAS,
-    RunDir,
-    atomic_path,
-    read_object,
-    read_samples,
-    read_table,
-    write_json,
-)
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_object, write_json
 
-# The tokens exactly as sampled, the end-of-text token included where there was one; the probe needs them.
-SCHEMA = (
-    SCHEMAS["evaluations"]
-    .append(pa.field("response_tokens", pa.list_(pa.int32())))
-    .append(pa.field("reason", pa.string()))  # the grader's rule that gave the verdict
-    .append(pa.field("positive", pa.bool_()))  # reward above the evaluation's `positive_above`
-)
+_KEPT = Evaluations.response_tokens, Evaluations.reason, Evaluations.positive
 
 # The engines' seed moves with the number of the next part, so what grows starts at a number that no resume had.
 _GROWN = 10_000
@@ -66,8 +50,8 @@ class Parts:
         files = self._files()
         self.number = int(files[-1].stem.removeprefix("part-")) + 1 if files else 0
         for path in files:
-            table, positive = read_samples(path, ["prompt_id", "reward"])
-            self._count(table.column("prompt_id").to_pylist(), positive.tolist())
+            part = Evaluations.open(path, Evaluations.prompt_id, Evaluations.reward, Evaluations.positive)
+            self._count(part.prompt_id, part.hits().tolist())
 
     def _files(self) -> list:
         return sorted(self.folder.glob("part-*.parquet"))
@@ -86,24 +70,20 @@ class Parts:
             seen[name] += 1
         keep = self.settings.save_responses
         positive = [reward > self.settings.positive_above for reward in rewards]
-        table = pa.table(
-            {
-                "prompt_id": names,
-                "sample": samples,
-                "response": texts if keep else [None] * len(rows),
-                "reward": rewards,
-                "verdict": verdicts,
-                "n_tokens": [len(ids) for ids in tokens],
-                "response_tokens": tokens if keep else [None] * len(rows),
-                "reason": reasons,
-                "positive": positive,
-            },
-            schema=SCHEMA,
+        table = Evaluations.of(
+            prompt_id=names,
+            sample=samples,
+            response=texts if keep else None,
+            reward=rewards,
+            verdict=verdicts,
+            n_tokens=[len(ids) for ids in tokens],
+            response_tokens=tokens if keep else None,
+            reason=reasons,
+            positive=positive,
         )
         if self.number == 0:
             write_json(self.folder / "settings.json", asdict(self.settings))
-        with atomic_path(self.folder / f"part-{self.number:05d}.parquet") as aside:
-            pq.write_table(table, aside, compression="zstd")
+        table.save(self.folder / f"part-{self.number:05d}.parquet")
         self.number += 1
         self.drawn += len(rows)
         self._count(names, positive)
@@ -115,39 +95,26 @@ class Parts:
         files were changed by others, and the table stays as it was.
         """
         verdicts: Counter = Counter()
-        with (
-            atomic_path(self.run.evaluation(self.tag)) as aside,
-            pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer,
-        ):
-            for path in self._files():
-                table = _whole(read_table(path))
-                writer.write_table(table)
-                for row in pc.value_counts(table.column("verdict")).to_pylist():
-                    verdicts[row["values"]] += row["counts"]
-            writer.close()
+        with atomic_path(self.run.evaluation(self.tag)) as aside:
+            with Evaluations.writing(aside, *_KEPT) as write:
+                for path in self._files():
+                    part = Evaluations.open(path)
+                    write(part)
+                    verdicts.update(part.verdict)
             self._check(aside)
         return verdicts
 
     def _check(self, merged: Path) -> None:
         """Every sample that was counted is in the merged table, once, and no less than a finished one holds."""
-        table = read_table(merged, ["prompt_id", "sample"])
-        names, per_prompt = np.unique(table.column("prompt_id").to_numpy(), return_counts=True)
+        table = Evaluations.open(merged, Evaluations.prompt_id, Evaluations.sample)
+        names, per_prompt = np.unique(table[Evaluations.prompt_id].to_numpy(), return_counts=True)
         wanted = {name: n for name, (n, _) in self.counts.items() if n}
-        distinct = table.group_by(["prompt_id", "sample"]).aggregate([]).num_rows
+        distinct = len(set(zip(table.prompt_id, table.sample.tolist(), strict=True)))
         target = self.run.evaluation(self.tag)
-        finished = len(read_table(target, ["prompt_id"])) if target.exists() else 0
-        if dict(zip(names, per_prompt, strict=True)) != wanted or not distinct == table.num_rows >= max(1, finished):
+        finished = len(Evaluations.open(target, Evaluations.prompt_id)) if target.exists() else 0
+        if dict(zip(names, per_prompt, strict=True)) != wanted or not distinct == len(table) >= max(1, finished):
             raise UserError(
-                f"{self.folder} holds {distinct} different samples in {table.num_rows} rows, {sum(wanted.values())} "
+                f"{self.folder} holds {distinct} different samples in {len(table)} rows, {sum(wanted.values())} "
                 f"were counted, {finished} are finished: something else changed its files; {target} stays as it was. "
                 "Delete that folder and evaluate again"
             )
-
-
-def _whole(table: pa.Table) -> pa.Table:
-    """A part of an earlier version with the columns that it lacks, empty."""
-    columns = [
-        table.column(field.name) if field.name in table.column_names else pa.nulls(len(table), field.type)
-        for field in SCHEMA
-    ]
-    return pa.table(columns, schema=SCHEMA)

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from openrlhf_unlearn.collect.images import image_digests
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.nested import get, has
-from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, prompt_id, read_table, write_table
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
 from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
 
 
@@ -106,13 +105,10 @@ def settle_prompts(run: RunDir, prompts: list[Prompt]) -> list[Prompt]:
     """Those of `prompts` that are the run's; writes prompts.parquet where there is none yet."""
     with hold(run.prompts, "evaluate", wait_s=SHORT_S):
         if not run.prompts.exists():
-            rows = [
-                {"prompt_id": p.id, "prompt": p.text, "label": str(p.label), "datasource": p.datasource}
-                for p in prompts
-            ]
-            write_table(run.prompts, pa.Table.from_pylist(rows, schema=SCHEMAS["prompts"]))
+            rows = [Prompts.Row(p.id, p.text, str(p.label), p.datasource) for p in prompts]
+            Prompts.of_rows(rows).write(run)
             return prompts
-    known = set(read_table(run.prompts, ["prompt_id"]).column("prompt_id").to_pylist())
+    known = set(Prompts.ids(run).to_pylist())
     shared = [prompt for prompt in prompts if prompt.id in known]
     if not shared:
         raise UserError(
@@ -131,8 +127,8 @@ def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
     """
     from openrlhf.datasets.prompts_dataset import preprocess_data
 
-    known = run.config().get("args") or {}
-    own = known.get("data") or {}
+    known = run.config()
+    own = known.flag("data", {})
     source = data or own.get("prompt_dataset")
     if not source or "input_key" not in own:
         raise UserError(f"{run.run_json} does not say how its prompts were made; export without --id-column and --data")
@@ -147,7 +143,7 @@ def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
     )
     template = None
     if config.apply_chat_template:
-        template = load_tokenizer(known["actor"]["model_name_or_path"]).apply_chat_template
+        template = load_tokenizer(known.initial_model).apply_chat_template
     rows = []
     for row in _rows(config):
         text, label = preprocess_data(row, config.input_template, config.input_key, config.label_key, template)

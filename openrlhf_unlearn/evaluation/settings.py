@@ -11,8 +11,9 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.rewards import check_reward
 from openrlhf_unlearn.grading.data_check import uses_our_grader
 from openrlhf_unlearn.masking import masked
+from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, SCHEMA_VERSION, RunDir, holds_files, write_json
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, holds_files
 from openrlhf_unlearn.store.trust import check_run, own
 
 # flag of evaluate: (where run.json keeps it, the host's own default)
@@ -64,11 +65,11 @@ class Settings:
 
 def resolve(args, model: str, run: RunDir) -> Settings:
     """The settings of this command line. Raises UserError where neither a flag nor the run says what is needed."""
-    known = run.config().get("args", {}) if run.run_json.exists() else {}
+    known = run.config(required=False)
     values = {}
     for name, (flag, default) in FROM_RUN.items():
         given = getattr(args, name)
-        values[name] = given if given is not None else _at(known, flag, default)
+        values[name] = given if given is not None else known.flag(flag, default)
     if not values["data"]:
         raise UserError("--data is missing, and RUN/run.json names none: give a file or a Hugging Face data set")
     if values["label_key"] is None:
@@ -93,8 +94,8 @@ def resolve(args, model: str, run: RunDir) -> Settings:
 
 def _positive_above(given: float | None, reward: str | None, run: RunDir) -> float:
     """The flag's, else the run's own. Raises UserError for one by which all verdicts of our grader would be alike."""
-    known = (run.config().get("positive") or {}) if run.run_json.exists() else {}
-    threshold = known.get("threshold", POSITIVE_THRESHOLD) if given is None else given
+    known = run.config(required=False).threshold
+    threshold = given if given is not None else POSITIVE_THRESHOLD if known is None else known
     if (not reward or uses_our_grader(reward)) and not 0 <= threshold < 1:
         source = "--positive-above" if given is not None else f"{run} counts as positive what is above"
         raise UserError(
@@ -110,14 +111,6 @@ def check_code(args, values: dict, run: RunDir) -> None:
         check_run(run.run_json, values["reward"], args.trust_run, "--reward FILE.py or ")
     if not args.answer_format and ours and ":" in values["answer_format"]:
         check_run(run.run_json, values["answer_format"], args.trust_run, "--answer-format FORMAT or ")
-
-
-def _at(config: dict, flag: str, default):
-    for part in flag.split("."):
-        if not isinstance(config, dict) or config.get(part) is None:
-            return default
-        config = config[part]
-    return config
 
 
 def fingerprint(model: str) -> str:
@@ -153,20 +146,16 @@ def _write_run_json(run: RunDir, settings: Settings) -> None:
     for name, (flag, _) in FROM_RUN.items():
         section, key = flag.split(".")
         args.setdefault(section, {})[key] = getattr(settings, name)
-    write_json(
-        run.run_json,
-        {
-            "schema_version": SCHEMA_VERSION,
-            "created_by": "evaluate",
-            "created": now(),
-            "model": settings.model,
-            "data": settings.data,
-            "seed": settings.seed,
-            "positive": {"by": "scores", "else_by": "reward", "threshold": settings.positive_above},
-            "versions": versions(),
-            "args": args,
-        },
-    )
+    RunConfig.new(
+        created_by="evaluate",
+        created=now(),
+        model=settings.model,
+        data=settings.data,
+        seed=settings.seed,
+        positive={"by": "scores", "else_by": "reward", "threshold": settings.positive_above},
+        versions=versions(),
+        args=args,
+    ).write(run.run_json)
     own(run.run_json)
 
 

@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.options import option, takes
-from openrlhf_unlearn.store.run_dir import GROUPS, RunDir, atomic_path, check_name, read_table, write_json
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import GROUPS, Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, check_name, write_json
+from openrlhf_unlearn.store.training import Rewards
 
 PAPER_GROUPS = ("unlearnable", "learnable", "no_reward", "easy")
 
@@ -60,7 +61,7 @@ def export(options: ExportOptions) -> Path:
     if not run_dir.learnability.exists():
         raise UserError(f"{run_dir.learnability} is missing; make it: openrlhf-unlearn classify {run_dir}")
     writers = {"json": write_groups, "skip": write_skip_list, "dataset": write_dataset, "verl-csv": write_paper_files}
-    writers[options.format](run_dir, read_table(run_dir.learnability), options)
+    writers[options.format](run_dir, Learnability.read(run_dir), options)
     return options.output
 
 
@@ -71,7 +72,7 @@ def _names(run_dir: RunDir, options: ExportOptions) -> dict[str, list]:
         for name, row in _rows_of_data(run_dir, options):
             names.setdefault(name, []).append(row[options.id_column])
         return names
-    return {name: [name] for name in read_table(run_dir.prompts, ["prompt_id"]).column(0).to_pylist()}
+    return {name: [name] for name in Prompts.ids(run_dir).to_pylist()}
 
 
 def _rows_of_data(run_dir: RunDir, options: ExportOptions) -> list[tuple[str, dict]]:
@@ -81,14 +82,14 @@ def _rows_of_data(run_dir: RunDir, options: ExportOptions) -> list[tuple[str, di
     rows = identified_rows(run_dir, options.data)
     if rows and options.id_column and options.id_column not in rows[0][1]:
         raise UserError(f"the data set has no column {options.id_column!r}; it has {', '.join(rows[0][1])}")
-    known = set(read_table(run_dir.prompts, ["prompt_id"]).column(0).to_pylist())
+    known = set(Prompts.ids(run_dir).to_pylist())
     if not any(name in known for name, _ in rows):
         raise UserError(f"no row of the data set is a prompt of {run_dir}: other data, keys or template? (--data)")
     return rows
 
 
-def _groups(table: pa.Table) -> dict[str, list[str]]:
-    names, groups = table.column("prompt_id").to_pylist(), np.array(table.column("group").to_pylist())
+def _groups(table: Learnability) -> dict[str, list[str]]:
+    names, groups = table.prompt_id, np.array(table.group)
     return {group: [names[i] for i in np.flatnonzero(groups == group)] for group in GROUPS}
 
 
@@ -96,12 +97,12 @@ def _called(ids: list[str], names: dict[str, list]) -> list:
     return [called for name in ids for called in names.get(name, ())]
 
 
-def write_groups(run_dir: RunDir, table: pa.Table, options: ExportOptions) -> None:
+def write_groups(run_dir: RunDir, table: Learnability, options: ExportOptions) -> None:
     names = _names(run_dir, options)
     write_json(options.output, {group: _called(ids, names) for group, ids in _groups(table).items()})
 
 
-def write_skip_list(run_dir: RunDir, table: pa.Table, options: ExportOptions) -> None:
+def write_skip_list(run_dir: RunDir, table: Learnability, options: ExportOptions) -> None:
     """A plain list of prompt ids, as --unlearn.skip_prompts and --unlearn.only_prompts read it."""
     chosen = options.groups.split(",")
     for group in chosen:
@@ -111,23 +112,23 @@ def write_skip_list(run_dir: RunDir, table: pa.Table, options: ExportOptions) ->
     write_json(options.output, [called for group in chosen for called in _called(groups[group], names)])
 
 
-def write_dataset(run_dir: RunDir, table: pa.Table, options: ExportOptions) -> None:
+def write_dataset(run_dir: RunDir, table: Learnability, options: ExportOptions) -> None:
     """A data set on disk (datasets.load_from_disk): the prompts, or the user's own rows, with the labels."""
     try:
         from datasets import Dataset
     except ImportError:
         raise UserError("--format dataset needs the package `datasets`: pip install datasets") from None
     if options.id_column or options.data:
-        labels = {row["prompt_id"]: row for row in table.to_pylist()}
-        nothing = dict.fromkeys(table.column_names)
+        labels = dict(zip(table.prompt_id, table.arrow.to_pylist(), strict=True))
+        nothing = dict.fromkeys(table.arrow.column_names)
         rows = [
             {**row, **{f"unlearn_{key}": value for key, value in labels.get(name, nothing).items()}}
             for name, row in _rows_of_data(run_dir, options)
         ]
         data = Dataset.from_list(rows)
     else:
-        prompts = read_table(run_dir.prompts)
-        data = Dataset(prompts.join(table, "prompt_id", join_type="inner").combine_chunks())
+        prompts = Prompts.read(run_dir).arrow
+        data = Dataset(prompts.join(table.arrow, Prompts.prompt_id.name, join_type="inner").combine_chunks())
     _replace_folder(options.output, lambda aside: data.save_to_disk(str(aside)))
 
 
@@ -149,26 +150,19 @@ def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def write_paper_files(run_dir: RunDir, table: pa.Table, options: ExportOptions) -> None:
+def write_paper_files(run_dir: RunDir, table: Learnability, options: ExportOptions) -> None:
     check_name(options.prefix, "--prefix")
     numbers = _numbers(run_dir, options)
 
     def write(folder: Path) -> None:
         _write_csv(run_dir, numbers, folder / "prompt_reward_stats.csv")
         for group in PAPER_GROUPS:
-            ids = sorted(numbers[name] for name in _paper_set(table, group) if name in numbers)
+            ids = sorted(numbers[name] for name in table.by_paper_code(group) if name in numbers)
             (folder / f"{options.prefix}_{group}.json").write_text(json.dumps(ids), encoding="utf-8")
         for tag in run_dir.evaluation_tags():
             _write_results(run_dir, tag, numbers, folder / f"result_{tag}.json")
 
     _replace_folder(options.output, write)
-
-
-def _paper_set(table: pa.Table, group: str) -> list[str]:
-    """The members by the paper's code, whose sets overlap, where `classify --rule paper-code` made them."""
-    column = f"paper_code_{group}"
-    chosen = table.column(column) if column in table.column_names else pc.equal(table.column("group"), group)
-    return table.filter(chosen).column("prompt_id").to_pylist()
 
 
 def _numbers(run_dir: RunDir, options: ExportOptions) -> dict[str, int]:
@@ -177,9 +171,9 @@ def _numbers(run_dir: RunDir, options: ExportOptions) -> dict[str, int]:
         found = {name: called[0] for name, called in _names(run_dir, options).items()}
         what = f"--id-column {options.id_column}"
     else:
-        rows = read_table(run_dir.prompts).to_pylist()
-        imported = all(row.get("source_id") is not None for row in rows)
-        found = {row["prompt_id"]: row["source_id"] if imported else i for i, row in enumerate(rows)}
+        rows = Prompts.read(run_dir, Prompts.prompt_id, Prompts.source_id).rows()
+        imported = all(row.source_id is not None for row in rows)
+        found = {row.prompt_id: row.source_id if imported else i for i, row in enumerate(rows)}
         what = "the imported prompts' ids"
     try:
         return {name: int(value) for name, value in found.items()}
@@ -188,31 +182,31 @@ def _numbers(run_dir: RunDir, options: ExportOptions) -> dict[str, int]:
 
 
 def _write_csv(run_dir: RunDir, numbers: dict[str, int], path: Path) -> None:
-    columns = ["step", "prompt_id", "mean_reward", "std_reward", "n", "processed"]
-    table = run_dir.read_steps("rewards", columns)
+    columns = (
+        Rewards.step, Rewards.prompt_id, Rewards.mean_reward, Rewards.std_reward, Rewards.n, Rewards.processed,
+    )  # fmt: skip
     with path.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
-        writer.writerow(columns)
-        for row in table.to_pylist():
-            if row["prompt_id"] in numbers:
-                writer.writerow([numbers[row["prompt_id"]] if key == "prompt_id" else row[key] for key in columns])
+        writer.writerow([column.name for column in columns])
+        for row in Rewards.read(run_dir, *columns).rows():
+            if row.prompt_id in numbers:
+                writer.writerow(row._replace(prompt_id=numbers[row.prompt_id]))
 
 
 def _write_results(run_dir: RunDir, tag: str, numbers: dict[str, int], path: Path) -> None:
     """A JSON list of {question_id, question, response, verification: {score, extracted_answer, is_correct}}."""
-    prompts = read_table(run_dir.prompts, ["prompt_id", "prompt"]).to_pylist()
-    question = {row["prompt_id"]: row["prompt"] for row in prompts}
-    table = read_table(run_dir.evaluation(tag), ["prompt_id", "response", "verdict"])
+    question = Prompts.texts(run_dir)
+    table = Evaluations.read(run_dir, tag, Evaluations.prompt_id, Evaluations.response, Evaluations.verdict)
     results = []
-    for row in table.to_pylist():
-        if row["prompt_id"] not in numbers:
+    for row in table.rows():
+        if row.prompt_id not in numbers:
             continue
-        correct = row["verdict"] == "correct"
+        correct = row.verdict == "correct"
         results.append(
             {
-                "question_id": numbers[row["prompt_id"]],
-                "question": question[row["prompt_id"]],
-                "response": row["response"],
+                "question_id": numbers[row.prompt_id],
+                "question": question[row.prompt_id],
+                "response": row.response,
                 "verification": {"score": float(correct), "extracted_answer": None, "is_correct": correct},
             }
         )

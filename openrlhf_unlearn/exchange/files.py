@@ -19,10 +19,9 @@ from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.table_size import check_size
+from openrlhf_unlearn.store.parquet import read_rows
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -168,16 +167,7 @@ def _csv(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    try:
-        check_size(path)
-        with pq.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(_BATCH):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"row {number}", row
-    except (pa.ArrowException, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({str(error).splitlines()[0]}); it was cut off") from None
+    return ((f"row {number}", row) for number, row in enumerate(read_rows(path, _BATCH), 1))
 
 
 def _torch(path: Path) -> Iterator[Row]:

@@ -102,7 +102,7 @@ def _open(run_dir: RunDir, options: ImportOptions) -> RunDir:
         run_dir = RunDir.open(run_dir.path)
         if not options.tag and run_dir.steps():
             raise UserError(f"{run_dir} already holds training steps; import these into another --run")
-        known = run_dir.config().get("model")
+        known = run_dir.config().model
         if options.model and known and options.model != known:
             raise UserError(f"{run_dir} is a run of model {known!r}, not {options.model!r}; choose another --run")
     elif holds_files(run_dir.path):

@@ -18,8 +18,8 @@ class Rule:
         """`binary`: pairs of rewards, besides our own, of which the larger one says that the answer is right."""
         self.given = given
         self._binary = (*BINARY, *binary)
-        known = (run.config().get("positive") or {}) if run.run_json.exists() else {}
-        self._known = known.get("threshold") if known.get("given", True) else None
+        known = run.config(required=False)
+        self._known = known.threshold if known.threshold_given else None
         self._values: set[float] = set()  # the first few
         self._silent = 0  # rollouts without the framework's own word
         self._n = 0

@@ -2,9 +2,7 @@
 
 from collections import defaultdict
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TypeVar
 
 from openrlhf_unlearn.collect.tracker import rewards_of
 from openrlhf_unlearn.errors import UserError
@@ -15,28 +13,34 @@ from openrlhf_unlearn.exchange.paper_csv import read_stats
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.exchange.rule import Rule
-from openrlhf_unlearn.exchange.spool import Spool
+from openrlhf_unlearn.store.columns import flags, integers, numbers, texts
+from openrlhf_unlearn.store.config import RunConfig
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.graded import Graded
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, atomic_path, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, write_json
+from openrlhf_unlearn.store.spool import Spool
+from openrlhf_unlearn.store.table import Table
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
-# As it was sampled; whether it is positive is known once all is read.
-SAMPLED = pa.schema(
-    [
-        ("prompt_id", pa.string()),
-        ("sample", pa.int32()),
-        ("response", pa.string()),
-        ("reward", pa.float64()),
-        ("said", pa.bool_()),
-    ]
-)
-EVALUATION = SCHEMAS["evaluations"].append(pa.field("positive", pa.bool_()))
+Kind = TypeVar("Kind", bound=Graded)
+
+
+class Sampled(Table):
+    """As it was sampled; whether it is positive is known once all is read."""
+
+    prompt_id = texts()
+    sample = integers()
+    response = texts()
+    reward = numbers()
+    said = flags()  # whether it is positive, by the framework
 
 
 def import_training(run_dir: RunDir, options: ImportOptions, rollouts, reader: Reader, prompts: Prompts) -> str:
     """Rewards (and some rollouts) of every step, from training rollouts; says what was written."""
     groups: dict[tuple[int, str, bool], list[tuple[float, bool | None]]] = defaultdict(list)
     rule = Rule(run_dir, options.threshold, FORMATS[options.format].binary)
-    with Spool(run_dir.path.absolute(), SAMPLED) as kept:
+    with Spool(run_dir.path.absolute(), Sampled.schema) as kept:
         for path, rollout in rollouts:
             if rollout.step is None:
                 raise UserError(f"{path} does not say its step; name the column: --columns step=COLUMN, or give --tag")
@@ -49,7 +53,7 @@ def import_training(run_dir: RunDir, options: ImportOptions, rollouts, reader: R
         if not groups:
             raise UserError(f"{options.source} has no rollouts{_why_none(reader)}")
         rule.settle(options.source)
-        steps: dict[int, list[dict]] = defaultdict(list)
+        steps: dict[int, list] = defaultdict(list)
         for (step, name, processed), group in groups.items():
             rewards = [reward for reward, _ in group]
             n_positive = sum(rule.positive(*one) for one in group)
@@ -57,10 +61,10 @@ def import_training(run_dir: RunDir, options: ImportOptions, rollouts, reader: R
         sampled = sum(len(group) for (_, _, processed), group in groups.items() if not processed)
         _finish(run_dir, options, prompts, rule)
         for step, rows in sorted(steps.items()):
-            run_dir.write_step("rewards", step, rows)
+            Rewards.of_rows(rows).write(run_dir, step)
             if options.save_rollouts:
-                tables = (_judged(table, rule, SCHEMAS["rollouts"], step=step) for table in kept.tables(step))
-                _write(run_dir.step_file("rollouts", step), tables, SCHEMAS["rollouts"])
+                parts = (_judged(Sampled(part), rule, TrainingRollouts, step) for part in kept.tables(step))
+                TrainingRollouts.save_all(run_dir.step_file("rollouts", step), parts)
     if not sampled:
         print("note: the files hold what trained, not all that was sampled: `no_reward` cannot be told by them")
     return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts, positive by {rule}"
@@ -71,23 +75,18 @@ def _keep(spool: Spool, key, name: str, sample: int, rollout: Rollout) -> None:
     spool.add(key, (name, sample, rollout.response, rollout.reward, rollout.positive), size)
 
 
-def _judged(table: pa.Table, rule: Rule, schema: pa.Schema, step: int | None = None) -> pa.Table:
-    """The table as the run directory has it: with verdicts, and whether each rollout is positive."""
-    positive = list(map(rule.positive, table.column("reward").to_pylist(), table.column("said").to_pylist()))
-    known = {
-        "step": pa.repeat(pa.scalar(step, pa.int32()), len(positive)),
-        "verdict": pa.array(["correct" if right else "wrong" for right in positive]),
-        "positive": pa.array(positive, pa.bool_()),
-        "n_tokens": pa.nulls(len(positive), pa.int32()),
-    }
-    columns = {name: known[name] if name in known else table.column(name) for name in schema.names}
-    return pa.table(columns, schema=schema)
-
-
-def _write(path: Path, tables, schema: pa.Schema) -> None:
-    with atomic_path(path) as aside, pq.ParquetWriter(aside, schema, compression="zstd") as writer:
-        for table in tables:
-            writer.write_table(table)
+def _judged(part: Sampled, rule: Rule, kind: type[Kind], step: int | None = None) -> Kind:
+    """The samples as the run directory has them: with verdicts, and whether each is positive."""
+    positive = list(map(rule.positive, part.reward.tolist(), part.said.tolist()))
+    return kind.of(
+        prompt_id=part[Sampled.prompt_id],
+        sample=part[Sampled.sample],
+        response=part[Sampled.response],
+        reward=part[Sampled.reward],
+        verdict=["correct" if right else "wrong" for right in positive],
+        positive=positive,
+        **({} if step is None else {"step": [step] * len(part)}),
+    )
 
 
 def import_evaluation(run_dir: RunDir, options: ImportOptions, rollouts, reader: Reader, prompts: Prompts) -> str:
@@ -96,7 +95,7 @@ def import_evaluation(run_dir: RunDir, options: ImportOptions, rollouts, reader:
         raise UserError(f"{run_dir.evaluation(options.tag)} is there already; choose another --tag, or delete it")
     drawn: dict[str, int] = defaultdict(int)
     rule, steps = Rule(run_dir, options.threshold, FORMATS[options.format].binary), set()
-    with Spool(run_dir.path.absolute(), SAMPLED) as kept:
+    with Spool(run_dir.path.absolute(), Sampled.schema) as kept:
         for _, rollout in rollouts:
             if rollout.processed or (options.step is not None and rollout.step != options.step):
                 continue
@@ -113,8 +112,8 @@ def import_evaluation(run_dir: RunDir, options: ImportOptions, rollouts, reader:
             )
         rule.settle(options.source)
         _finish(run_dir, options, prompts, rule)
-        tables = (_judged(table, rule, EVALUATION) for table in kept.tables(options.tag))
-        _write(run_dir.evaluation(options.tag), tables, EVALUATION)
+        parts = (_judged(Sampled(part), rule, Evaluations) for part in kept.tables(options.tag))
+        Evaluations.save_all(run_dir.evaluation(options.tag), parts, Evaluations.positive)
     about = {
         "model": options.model if options.tag == "initial" else None,
         "data": str(options.source),
@@ -144,32 +143,31 @@ def _why_none(reader: Reader) -> str:
 
 def import_csv(run_dir: RunDir, path: Path, prompts: Prompts) -> str:
     """The paper's prompt_reward_stats.csv as rewards/."""
-    steps: dict[int, list[dict]] = defaultdict(list)
+    steps: dict[int, list] = defaultdict(list)
     rows = read_stats(path)
     for row in rows:
-        name = prompts.add(Rollout(None, None, row["mean_reward"], id=row["prompt_id"]), "paper")
-        steps[row["step"]].append({**row, "prompt_id": name})
+        name = prompts.add(Rollout(None, None, row.mean_reward, id=row.prompt_id), "paper")
+        steps[row.step].append(row._replace(prompt_id=name))
     _finish(run_dir, ImportOptions("paper", str(path), str(run_dir)), prompts, Rule(run_dir, None))
     for step, of_step in sorted(steps.items()):
-        run_dir.write_step("rewards", step, of_step)
+        Rewards.of_rows(of_step).write(run_dir, step)
     return f"{len(steps)} steps, {len(rows)} rows"
 
 
 def _finish(run_dir: RunDir, options: ImportOptions, prompts: Prompts, rule: Rule) -> None:
     """Write run.json, where there is none, and the prompts."""
-    about = {
-        "schema_version": SCHEMA_VERSION,
-        "created_by": f"import {options.format}",
-        "created": now(),
-        "model": options.model,
-        "data": str(options.source),
-        "seed": None,
-        "positive": rule.as_json(),
-        "args": {},
-    }
+    about = RunConfig.new(
+        created_by=f"import {options.format}",
+        created=now(),
+        model=options.model,
+        data=str(options.source),
+        seed=None,
+        positive=rule.as_json(),
+        args={},
+    )
     with hold(run_dir.run_json, "import", wait_s=SHORT_S):
         if not run_dir.run_json.exists():
-            write_json(run_dir.run_json, about)
-        elif rule.given is not None and "positive" not in (known := run_dir.config()):
-            write_json(run_dir.run_json, {**known, "positive": rule.as_json()})
+            about.write(run_dir.run_json)
+        elif rule.given is not None and not (known := run_dir.config()).says_positive:
+            known.changed(positive=rule.as_json()).write(run_dir.run_json)
     prompts.save()

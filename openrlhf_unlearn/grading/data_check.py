@@ -13,7 +13,7 @@ from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.nested import get, has
-from openrlhf_unlearn.store.run_dir import read_table
+from openrlhf_unlearn.store.parquet import read_rows
 
 LOCAL_FILES = (".json", ".jsonl", ".csv", ".parquet")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
@@ -46,7 +46,7 @@ def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
 def _rows_of(path: Path) -> Iterator[tuple[str, dict]]:
     suffix = path.suffix
     if suffix == ".parquet":
-        for number, row in enumerate(read_table(path).to_pylist(), 1):
+        for number, row in enumerate(read_rows(path), 1):
             yield f"row {number}", row
     elif suffix == ".csv":
         with path.open(newline="", encoding="utf-8") as lines:

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.run_dir import RunDir
 
 # A resume that changes one of these would continue another experiment. The number of episodes may grow.
@@ -113,16 +114,16 @@ def reward_function(args: SimpleNamespace) -> str | None:
     return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
 
 
-def check_same(run: RunDir, known: dict, config: dict, reward: str | None, trained: bool) -> None:
+def check_same(run: RunDir, known: RunConfig, config: dict, reward: str | None, trained: bool) -> None:
     """Raises UserError that names the first flag of `config` that is not as it was in `known`, the run.json."""
     for flag in IDENTITY if trained else BEFORE_TRAINING:
-        before, after = at(known.get("args") or {}, flag), at(config, flag)
+        before, after = at(known.args, flag), at(config, flag)
         if before is not MISSING and after not in (before, whole_path(before)):
             raise UserError(
                 f"{run} belongs to another configuration: --{flag} was {before!r}, is {after!r}; choose another "
                 "--unlearn.run_dir"
             )
-    if trained and known.get("reward_function") and known["reward_function"] != reward:
+    if trained and known.reward_function and known.reward_function != reward:
         raise UserError(
             f"{run} belongs to another configuration: the file of the reward function has changed since; put it back, "
             "or choose another --unlearn.run_dir"

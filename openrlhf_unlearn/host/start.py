@@ -12,9 +12,10 @@ from types import SimpleNamespace
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.settings import versions
-from openrlhf_unlearn.host.identity import at, check_same, reward_function
+from openrlhf_unlearn.host.identity import check_same, reward_function
 from openrlhf_unlearn.masking import masked
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, STEP_TABLES, RunDir, write_json
+from openrlhf_unlearn.store.config import RunConfig
+from openrlhf_unlearn.store.run_dir import STEP_TABLES, RunDir
 from openrlhf_unlearn.store.trust import own
 
 
@@ -53,39 +54,35 @@ def start_run(args: SimpleNamespace, command: list[str], run: RunDir) -> None:
     checkpoint is not there. Nothing is deleted here.
     """
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    known = run.config() if run.run_json.exists() else {}
+    known = run.config(required=False)
     config, reward = masked(plain(args)), reward_function(args)
     trained = any(map(run.steps, STEP_TABLES))
     if known and not (trained or run.evaluation_tags() or run.probe_tags()):
-        if known.get("args"):
+        if known.args:
             print(f"{run}: an earlier launch wrote no step, and its run.json is replaced", flush=True)
-        known = {}
+        known = RunConfig()
     if known:
         check_same(run, known, config, reward, trained)
         _check_resume(run, known, args)
-    args.unlearn.run_id = known.get("run_id") or uuid.uuid4().hex
-    write_json(
-        run.run_json,
-        {
-            "schema_version": SCHEMA_VERSION,
-            "run_id": args.unlearn.run_id,
-            "created": known.get("created", now),
-            "started": now,
-            "command": shlex.join(command),
-            "seed": args.train.seed,
-            "model": args.actor.model_name_or_path,
-            "data": args.data.prompt_dataset,
-            # By its score where the reward function gives one, else by its reward, as given, a rollout is positive.
-            "positive": {"by": "scores", "else_by": "reward", "threshold": args.unlearn.positive_above},
-            "reward_function": reward,
-            "versions": versions(),
-            "args": masked(plain(args)),
-        },
-    )
+    args.unlearn.run_id = known.run_id or uuid.uuid4().hex
+    RunConfig.new(
+        run_id=args.unlearn.run_id,
+        created=known.created or now,
+        started=now,
+        command=shlex.join(command),
+        seed=args.train.seed,
+        model=args.actor.model_name_or_path,
+        data=args.data.prompt_dataset,
+        # By its score where the reward function gives one, else by its reward, as given, a rollout is positive.
+        positive={"by": "scores", "else_by": "reward", "threshold": args.unlearn.positive_above},
+        reward_function=reward,
+        versions=versions(),
+        args=masked(plain(args)),
+    ).write(run.run_json)
     own(run.run_json)
 
 
-def _check_resume(run: RunDir, known: dict, args: SimpleNamespace) -> None:
+def _check_resume(run: RunDir, known: RunConfig, args: SimpleNamespace) -> None:
     if not run.steps():
         return
     done = f"{run} already holds steps 1 to {run.steps()[-1]}"
@@ -94,8 +91,8 @@ def _check_resume(run: RunDir, known: dict, args: SimpleNamespace) -> None:
     folder = Path(args.ckpt.path) / "_actor"
     if (folder / "latest").exists():
         return
-    trained, due = max(run.steps("clipping"), default=0), at(known.get("args") or {}, "ckpt.save_steps")
-    if at(known["args"], "ckpt.path") == args.ckpt.path and isinstance(due, int) and trained <= due:
+    trained, due = max(run.steps("clipping"), default=0), known.flag("ckpt.save_steps")
+    if known.flag("ckpt.path") == args.ckpt.path and isinstance(due, int) and trained <= due:
         print(f"{run}: it ended before its first checkpoint, of step {due}, and begins again", flush=True)
         return
     raise UserError(

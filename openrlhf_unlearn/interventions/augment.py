@@ -161,7 +161,7 @@ def _needs(requests: list, options: AugmentOptions) -> tuple[int, int]:
 
 def run_format(run_dir: RunDir, trusted: bool) -> str:
     """The run's answer format. Raises UserError where it is code of a received run."""
-    found = ((run_dir.config().get("args") or {}).get("unlearn") or {}).get("answer_format") or "auto"
+    found = run_dir.config().flag("unlearn.answer_format") or "auto"
     if ":" in found:
         check_run(run_dir.run_json, found, trusted, "--answer-format FORMAT or ")
     return found

@@ -12,11 +12,13 @@ RUN/judgements/TAG.parquet holds every score, TAG.json the means by group with t
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
 from openrlhf_unlearn.options import nested, option, takes
+from openrlhf_unlearn.store.evaluations import Judgements
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import GROUPS, RunDir
 
@@ -114,30 +116,30 @@ def _judge(run_dir: RunDir, rollouts: list, options: JudgeOptions) -> dict[str, 
 
 async def _ask(
     asked: list, endpoint: Endpoint, journal, limits: Limits
-) -> tuple[list[tuple[str, dict]], UserError | None]:
-    """(tag, row of the table) for every judgement that came, and why the others did not."""
+) -> tuple[list[tuple[str, Any]], UserError | None]:
+    """(tag, `Judgements.Row`) for every judgement that came, and why the others did not."""
     from openrlhf_unlearn.interventions.client import Client, gather
 
     async with Client(endpoint, journal, limits) as client:
 
-        async def one(rollout, number: int, request) -> tuple[str, dict] | None:
+        async def one(rollout, number: int, request) -> tuple[str, Any] | None:
             answer = await client.ask(request)
             if answer.status != "ok":
                 return None
-            return rollout.tag, {
-                "prompt_id": rollout.prompt_id,
-                "sample": rollout.sample,
-                "rater": endpoint.model,
-                "judgement": number,
-                "score": answer.value.score,
-                "reason": answer.value.findings,
-            }
+            return rollout.tag, Judgements.Row(
+                prompt_id=rollout.prompt_id,
+                sample=rollout.sample,
+                rater=endpoint.model,
+                judgement=number,
+                score=answer.value.score,
+                reason=answer.value.findings,
+            )
 
         rows, stopped = await gather((one(*item) for item in asked), len(asked), "judgements")
     return [row for row in rows if row], stopped
 
 
-def _save(run_dir: RunDir, rows: dict[str, list[dict]]) -> dict[str, dict]:
+def _save(run_dir: RunDir, rows: dict[str, list]) -> dict[str, dict]:
     """Merge the rows of each tag into its table; print and return what each says now."""
     from openrlhf_unlearn.interventions.judged import merge, summarize
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.interventions.agreement import krippendorff_alpha, mean_interval
-from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, atomic_path, read_table, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations, Judgements
+from openrlhf_unlearn.store.prompts import Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, write_json
 from openrlhf_unlearn.store.spreadsheet import write_rows
 
 HUMAN = "human:"
@@ -43,20 +44,20 @@ def select(run: RunDir, tag: str, groups: list[str], per_group: int, per_prompt:
 
     The seed fixes the order in which prompts are drawn, so that checkpoints are judged on the same ones where they can.
     """
-    group_of = {row["prompt_id"]: row["group"] for row in read_table(run.learnability).to_pylist()}
-    prompts = {row["prompt_id"]: row["prompt"] for row in read_table(run.prompts).to_pylist()}
+    group_of, prompts = Learnability.groups(run), Prompts.texts(run)
     correct = defaultdict(list)
-    for row in read_table(run.evaluation(tag), ["prompt_id", "sample", "response", "verdict"]).to_pylist():
-        if row["verdict"] == "correct" and row["response"] and group_of.get(row["prompt_id"]) in groups:
-            correct[row["prompt_id"]].append(row)
+    columns = Evaluations.prompt_id, Evaluations.sample, Evaluations.response, Evaluations.verdict
+    for row in Evaluations.read(run, tag, *columns).rows():
+        if row.verdict == "correct" and row.response and group_of.get(row.prompt_id) in groups:
+            correct[row.prompt_id].append(row)
     taken: dict[str, int] = defaultdict(int)
     chosen = []
     for name in sorted(correct, key=lambda name: _digest(seed, name)):
         group = group_of[name]
         taken[group] += 1
         if taken[group] <= per_group:
-            rows = sorted(correct[name], key=lambda row: _digest(seed, name, row["sample"]))[:per_prompt]
-            chosen += [Rollout(tag, name, r["sample"], group, prompts[name], r["response"]) for r in rows]
+            rows = sorted(correct[name], key=lambda row: _digest(seed, name, row.sample))[:per_prompt]
+            chosen += [Rollout(tag, name, r.sample, group, prompts[name], r.response) for r in rows]
     if not chosen:
         raise UserError(
             f"{run.evaluation(tag)} holds no correct response of {', '.join(groups)}, or was saved without text"
@@ -64,25 +65,24 @@ def select(run: RunDir, tag: str, groups: list[str], per_group: int, per_prompt:
     return chosen
 
 
-def merge(run: RunDir, tag: str, rows: list[dict]) -> None:
-    """Put a rater's scores into the table of `tag`; those that the rater gave the same rollouts before are replaced."""
-    path = run.judgements(tag)
-    given = {(row["prompt_id"], row["sample"], row["rater"]) for row in rows}
-    old = read_table(path).to_pylist() if path.exists() else []
-    old = [row for row in old if (row["prompt_id"], row["sample"], row["rater"]) not in given]
-    key = ("rater", "prompt_id", "sample", "judgement")
-    table = sorted(old + rows, key=lambda row: tuple(row[name] for name in key))
-    write_table(path, pa.Table.from_pylist(table, SCHEMAS["judgements"]))
+def merge(run: RunDir, tag: str, rows: list) -> None:
+    """Put a rater's scores (`Judgements.Row`) into the table of `tag`; those that the rater gave the same rollouts
+    before are replaced."""
+    given = {(row.prompt_id, row.sample, row.rater) for row in rows}
+    old = Judgements.read(run, tag).rows() if run.judgements(tag).exists() else []
+    old = [row for row in old if (row.prompt_id, row.sample, row.rater) not in given]
+    table = sorted(old + rows, key=lambda row: (row.rater, row.prompt_id, row.sample, row.judgement))
+    Judgements.of_rows(table).write(run, tag)
 
 
 def summarize(run: RunDir, tag: str) -> dict:
     """What the table of `tag` says, by rater: scores by group, agreement with itself and with the other raters."""
-    rows = read_table(run.judgements(tag)).to_pylist()
-    group_of = {row["prompt_id"]: row["group"] for row in read_table(run.learnability).to_pylist()}
-    raters = sorted({row["rater"] for row in rows})
+    rows = Judgements.read(run, tag).rows()
+    group_of = Learnability.groups(run)
+    raters = sorted({row.rater for row in rows})
     scores: dict[str, dict[tuple, list[int]]] = {rater: defaultdict(list) for rater in raters}
     for row in rows:
-        scores[row["rater"]][row["prompt_id"], row["sample"]].append(row["score"])
+        scores[row.rater][row.prompt_id, row.sample].append(row.score)
     summary = {
         "raters": {rater: _of_rater(scores[rater], group_of) for rater in raters},
         "between": [_between(a, b, scores[a], scores[b]) for i, a in enumerate(raters) for b in raters[i + 1 :]],
@@ -130,7 +130,7 @@ def write_csv(path: Path, rollouts: list[Rollout]) -> None:
         write_rows(lines, ([rollout.name, rollout.problem, rollout.response, "", ""] for rollout in ordered))
 
 
-def read_csv(path: Path, rater: str, rollouts: dict[str, Rollout]) -> dict[str, list[dict]]:
+def read_csv(path: Path, rater: str, rollouts: dict[str, Rollout]) -> dict[str, list]:
     """Evaluation tag → rows for `merge`, of a sheet that was filled in; empty scores are left out.
 
     rollouts: by `name`. Raises UserError at a score that is none, or an item of another run.
@@ -153,14 +153,14 @@ def read_csv(path: Path, rater: str, rollouts: dict[str, Rollout]) -> dict[str, 
             raise UserError(f"{path}: line {number}: score {score!r} is not a whole number from 0 to 5")
         rollout = rollouts[row["item"]]
         found[rollout.tag].append(
-            {
-                "prompt_id": rollout.prompt_id,
-                "sample": rollout.sample,
-                "rater": HUMAN + rater,
-                "judgement": 0,
-                "score": int(score),
-                "reason": row.get("remark") or "",
-            }
+            Judgements.Row(
+                prompt_id=rollout.prompt_id,
+                sample=rollout.sample,
+                rater=HUMAN + rater,
+                judgement=0,
+                score=int(score),
+                reason=row.get("remark") or "",
+            )
         )
     if not found:
         raise UserError(f"{path} holds no score; fill in the column score")

@@ -7,7 +7,8 @@ what comes of them must fit the user's data, so that the same flags train on it.
 from dataclasses import dataclass
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.prompts import Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def load_questions(run: RunDir, data: str | None = None, question_key: str | Non
     """
     groups = {}
     if run.learnability.exists():
-        groups = {row["prompt_id"]: row["group"] for row in read_table(run.learnability).to_pylist()}
+        groups = Learnability.groups(run)
     rows, input_key, label_key = _rows(run, data)
     found = {}
     for name, row in rows:
@@ -56,13 +57,12 @@ def load_questions(run: RunDir, data: str | None = None, question_key: str | Non
 def _rows(run: RunDir, data: str | None) -> tuple[list[tuple[str, dict]], str, str]:
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
-    keys = (run.config().get("args") or {}).get("data") or {}
+    keys = run.config().flag("data", {})
     if "input_key" not in keys and data is None:
-        rows = read_table(run.prompts).to_pylist()
-        return [(row["prompt_id"], row) for row in rows], "prompt", "label"
+        return [(row.prompt_id, row._asdict()) for row in Prompts.read(run).rows()], "prompt", "label"
     if not keys.get("label_key"):
         raise UserError(f"{run.run_json}: the run has no label key; without answers there is nothing to check against")
-    known = set(read_table(run.prompts, ["prompt_id"]).column("prompt_id").to_pylist())
+    known = set(Prompts.ids(run).to_pylist())
     rows = [(name, row) for name, row in identified_rows(run, data) if name in known]
     if not rows:
         raise UserError(f"no row of {data or keys['prompt_dataset']} is a prompt of {run}; give --data of the run")

@@ -21,8 +21,9 @@ from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
 from openrlhf_unlearn.options import nested, option, takes
+from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 SOLVE = r"Solve the problem. Reason step by step and put the final answer alone in \boxed{}."
@@ -146,11 +147,11 @@ def _right_of_run(run_dir: RunDir, other: RunDir, tag: str) -> dict[str, str]:
     A chat template ends the turn itself; without one the response keeps its own end, before which the host would put a
     space that RL never saw.
     """
-    chat = ((run_dir.config().get("args") or {}).get("data") or {}).get("apply_chat_template")
+    chat = run_dir.config().flag("data.apply_chat_template")
     right: dict[str, str] = {}
-    for row in read_table(other.evaluation(tag), ["prompt_id", "response", "verdict"]).to_pylist():
-        if row["verdict"] == "correct" and row["response"]:
-            right.setdefault(row["prompt_id"], _END.sub("", row["response"]) if chat else row["response"])
+    for row in Evaluations.read(other, tag, Evaluations.prompt_id, Evaluations.response, Evaluations.verdict).rows():
+        if row.verdict == "correct" and row.response:
+            right.setdefault(row.prompt_id, _END.sub("", row.response) if chat else row.response)
     return right
 
 
@@ -216,15 +217,14 @@ async def _fill(client, grader, pools, options: SftSetOptions) -> tuple[dict[str
 
 def train_command(run_dir: RunDir, output: Path, question) -> str:
     """The host's SFT launch that sees the run's prompts as its RL did."""
-    known = run_dir.config().get("args") or {}
-    data, actor = known.get("data") or {}, known.get("actor") or {}
+    known = run_dir.config()
     words = ["deepspeed", "--module", "openrlhf.cli.train_sft", "--data.dataset", str(output)]
-    words += ["--model.model_name_or_path", actor.get("model_name_or_path") or str(run_dir.config().get("model"))]
+    words += ["--model.model_name_or_path", str(known.initial_model)]
     words += ["--data.input_key", question.input_key, "--data.output_key", "response"]
-    if data.get("apply_chat_template"):
+    if known.flag("data.apply_chat_template"):
         words.append("--data.apply_chat_template")
     # RL has no template by default, train_sft has one: a bare {} is none.
-    words += ["--data.input_template", data.get("input_template") or "{}"]
-    if data.get("max_len"):
-        words += ["--data.max_len", str(data["max_len"])]
+    words += ["--data.input_template", known.flag("data.input_template") or "{}"]
+    if length := known.flag("data.max_len"):
+        words += ["--data.max_len", str(length)]
     return shlex.join([*words, "--ckpt.output_dir", str(output.with_suffix("")) + "-model"])

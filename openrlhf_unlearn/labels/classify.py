@@ -41,7 +41,9 @@ from openrlhf_unlearn.labels.sensitivity import agreement, group_shares, labels_
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.stats.means import wilson
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import GROUPS, SCHEMAS, RunDir, read_summary, update_summary, write_table
+from openrlhf_unlearn.store.prompts import GROUPS, Learnability
+from openrlhf_unlearn.store.run_dir import RunDir, update_summary
+from openrlhf_unlearn.store.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def run(options: ClassifyOptions) -> None:
 
 @dataclass(frozen=True)
 class Classification:
-    """`table`: one row a prompt, the columns of SCHEMAS["learnability"] first; `summary`: what summary.json keeps."""
+    """`table`: one row a prompt, the columns of `Learnability` first; `summary`: what summary.json keeps."""
 
     table: pa.Table
     summary: dict
@@ -115,8 +117,8 @@ def classify(options: ClassifyOptions) -> Classification:
         "runs_visited": visited(counts).sum(axis=0),
         "runs_rewarded": (visited(counts) & ~never).sum(axis=0),
         "p_below_tau": posterior.final_below(tau),
-        "p_improved": posterior.improved(),
-        "label_confidence": _confidence(group, chances),
+        "p_improved": (improved := posterior.improved()),
+        "label_confidence": (confidence := _confidence(group, chances)),
         **{f"p_{name}": values for name, values in chances.items()},
         **dict(zip(("initial_low", "initial_high"), posterior.initial_interval(), strict=True)),
         **dict(zip(("final_low", "final_high"), posterior.final_interval(), strict=True)),
@@ -125,7 +127,8 @@ def classify(options: ClassifyOptions) -> Classification:
         **_columns_of_runs(counts, at),
         **{f"paper_code_{name}": values for name, values in sets.items()},
     }
-    table = _table(columns).filter(pa.array(kept))
+    known = {name: columns.pop(name) for name in Learnability.schema.names}
+    table = Learnability.of(**known).adding(**columns).filter(kept).arrow
     hard = kept & ~np.isin(group, (CODE["easy"], CODE["ungradable"]))
     by_chance = posterior.learned_by_chance(tau, [evaluation.size for evaluation in counts.final])
     summary = {
@@ -143,11 +146,11 @@ def classify(options: ClassifyOptions) -> Classification:
         ),
         "learnable_means": f"final pass@1 of at least {tau:g} in every run, by the samples",
         "improved_by": DELTA,
-        "expected_improved": float(columns["p_improved"][hard].sum()),
+        "expected_improved": float(improved[hard].sum()),
         "learnable_by_chance": float(by_chance[hard].sum()),
         "unlearnable_not_visited": int((kept & (group == CODE["unlearnable"]) & ~visited(counts).any(axis=0)).sum()),
         "learned_without_reward": _learned_without_reward(counts, group, kept),
-        "expected_label_errors": float(np.nansum(1 - columns["label_confidence"][kept])),
+        "expected_label_errors": float(np.nansum(1 - confidence[kept])),
         "sensitivity": sensitivity(counts, at),
         "agreement": agreement(counts, at),
     }
@@ -182,18 +185,6 @@ def _columns_of_runs(counts: Counts, at: Thresholds) -> dict:
         columns[f"final_pass_rate_run{r}"] = evaluation.rate
         columns[f"group_run{r}"] = pa.array(np.array(GROUPS)[labels[r]])
     return columns
-
-
-def _table(columns: dict) -> pa.Table:
-    """The schema's columns first, nan as null."""
-    first = SCHEMAS["learnability"]
-    types = {field.name: field.type for field in first}
-    arrays = {
-        name: column if isinstance(column, pa.Array) else pa.array(column, types.get(name), from_pandas=True)
-        for name, column in columns.items()
-    }
-    rest = [name for name in arrays if name not in types]
-    return pa.table({name: arrays[name] for name in (*first.names, *rest)})
 
 
 def _learned_without_reward(counts: Counts, group: np.ndarray, kept: np.ndarray) -> dict[str, int]:
@@ -235,9 +226,9 @@ def save(result: Classification, runs: Sequence[str | Path]) -> None:
         for run in sorted(map(RunDir, runs), key=str):
             locks.enter_context(hold(run.learnability, "classify", wait_s=SHORT_S))
         for path in runs:  # a summary that cannot be read must stop this before any run is changed
-            read_summary(RunDir(path))
+            Summary.read(RunDir(path))
         for path in runs:
-            write_table(RunDir(path).learnability, result.table)
+            Learnability(result.table).write(RunDir(path))
             update_summary(RunDir(path), "classify", result.summary)
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, positive_rollouts, read_object, read_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_object
+from openrlhf_unlearn.store.training import Rewards
 
 
 @dataclass
@@ -140,7 +142,7 @@ def _same_prompts(runs: Sequence[RunDir]) -> pa.Array:
 
 
 def _ids(run: RunDir) -> pa.Array:
-    ids = read_table(run.prompts, ["prompt_id"]).column("prompt_id").combine_chunks()
+    ids = Prompts.ids(run)
     if len(ids) == 0:
         raise UserError(f"{run.prompts} has no prompts")
     if pc.count_distinct(ids).as_py() != len(ids):
@@ -149,7 +151,7 @@ def _ids(run: RunDir) -> pa.Array:
 
 
 def _same_models(runs: Sequence[RunDir]) -> None:
-    models = {run: run.config().get("model") for run in runs}
+    models = {run: run.config().model for run in runs}
     known = {run: model for run, model in models.items() if model}
     for run, model in known.items():
         first, first_model = next(iter(known.items()))
@@ -200,22 +202,19 @@ def _initials(runs: Sequence[RunDir], tag: str, ids: pa.Array, threshold: float 
 
 def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -> Evaluation:
     """Count one evaluations/TAG.parquet. `threshold`: the reward above which a sample is positive."""
-    for column in ("prompt_id", "sample", "reward", "verdict"):
-        if path.exists() and column not in _columns(path):
-            raise UserError(f"{path} has no column {column!r}; it has {', '.join(_columns(path))}")
-    said = ["positive"] if threshold is None and "positive" in _columns(path) else []  # by the rule of the run
-    table = read_table(path, ["prompt_id", "sample", "reward", "verdict", *said])
-    if table.num_rows == 0:
+    columns = Evaluations.prompt_id, Evaluations.sample, Evaluations.reward, Evaluations.verdict, Evaluations.positive
+    table = Evaluations.open(path, *columns)
+    if len(table) == 0:
         raise UserError(f"{path} has no samples; delete it and evaluate again")
-    row = _rows(table.column("prompt_id"), ids)
+    row = table.places(ids)
     known = row >= 0
     if not known.any():
         raise UserError(f"no prompt of {path} is in prompts.parquet; was it made with other data or another template?")
-    reward = table.column("reward").to_numpy()
-    hit = positive_rollouts(table) if said else positives(reward, threshold, path)
-    bad = pc.equal(table.column("verdict"), "bad_label").to_numpy(zero_copy_only=False)
+    said = threshold is None and table.has(Evaluations.positive)  # by the rule of the run
+    hit = table.hits() if said else positives(table.reward, threshold, path)
+    bad = pc.equal(table[Evaluations.verdict], "bad_label").to_numpy(zero_copy_only=False)
     bad = np.asarray(bad, dtype=object) == True  # noqa: E712  (null verdicts are no bad label)
-    sample = table.column("sample").to_numpy()
+    sample = table.sample
     row, hit, bad, sample = row[known], hit[known], bad[known], sample[known]
     size = len(ids)
     return Evaluation(
@@ -228,16 +227,6 @@ def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -
         hit,
         _plan(path),
     )
-
-
-def _columns(path: Path) -> list[str]:
-    read_table(path, [])  # says in one line what is wrong with the file
-    return pq.read_schema(path).names
-
-
-def _rows(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
-    """The place of each prompt id in `ids`, -1 where it is none of them."""
-    return pc.fill_null(pc.index_in(column, value_set=ids), -1).to_numpy()
 
 
 def positives(reward: np.ndarray, threshold: float | None, path: Path) -> np.ndarray:
@@ -280,13 +269,12 @@ def _plan(path: Path) -> Plan | None:
 
 def _training(run: RunDir, ids: pa.Array) -> Training:
     size = len(ids)
-    table = run.read_steps("rewards", ["prompt_id", "processed", "n_positive", "mean_reward"])
-    row = _rows(table.column("prompt_id"), ids)
-    if table.num_rows and not (row >= 0).any():
+    table = Rewards.read(run, Rewards.prompt_id, Rewards.processed, Rewards.n_positive, Rewards.mean_reward)
+    row = table.places(ids)
+    if len(table) and not (row >= 0).any():
         raise UserError(f"no prompt of {run}/rewards is in {run.prompts}; the run directory mixes two runs")
-    as_sampled = (row >= 0) & ~table.column("processed").to_numpy().astype(bool)
-    positive = table.column("n_positive").to_numpy()
-    mean = table.column("mean_reward").to_numpy()
+    as_sampled = (row >= 0) & ~table.processed.astype(bool)
+    positive, mean = table.n_positive, table.mean_reward
     if not np.isfinite(mean).all():
         raise UserError(
             f"{run}/rewards has {np.count_nonzero(~np.isfinite(mean))} mean rewards that are no finite numbers"

@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
-from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_samples, read_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.probes import Similarity
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, read_object
 
 HARD_ENOUGH = 0.3  # initial pass rate up to which answers are read; labels of hard prompts have a lower one
-_PROBE = ("mean_cosine", "n_correct")
+_PROBE = Similarity.mean_cosine, Similarity.n_correct
 
 
 def feature_names(answers: bool) -> list[str]:
@@ -47,22 +49,25 @@ def read_features(run: RunDir, tag: str) -> Features:
     path = run.evaluation(tag)
     if not path.exists():
         raise UserError(f"{path} is missing; make it: openrlhf-unlearn evaluate --run {run} --tag {tag} --model MODEL")
-    table, positive = read_samples(path, ["prompt_id", "reward", "verdict", "n_tokens"])
-    table = table.append_column("hit", pa.array(positive.astype(float)))
-    table = table.append_column("silent", pc.equal(table.column("verdict"), "no_answer").cast(pa.float64()))
-    by_prompt = table.group_by("prompt_id", use_threads=False).aggregate(
-        [("hit", "sum"), ("hit", "count"), ("silent", "mean"), ("n_tokens", "mean"), ("n_tokens", "stddev")]
+    columns = Evaluations.prompt_id, Evaluations.reward, Evaluations.verdict, Evaluations.n_tokens, Evaluations.positive
+    samples = Evaluations.open(path, *columns)
+    silent = pc.equal(samples[Evaluations.verdict], "no_answer").cast(pa.float64())
+    table = pa.table(
+        {"name": samples[Evaluations.prompt_id], "hit": samples.hits().astype(float), "silent": silent}
+        | {"length": samples[Evaluations.n_tokens]}
     )
-    by_prompt = by_prompt.sort_by("prompt_id")
-    names = by_prompt.column("prompt_id").to_pylist()
+    by_prompt = table.group_by("name", use_threads=False).aggregate(
+        [("hit", "sum"), ("hit", "count"), ("silent", "mean"), ("length", "mean"), ("length", "stddev")]
+    )
+    by_prompt = by_prompt.sort_by("name")
+    names = by_prompt.column("name").to_pylist()
     hits, n, silent, length, spread = (
         by_prompt.column(name).to_numpy()
-        for name in ("hit_sum", "hit_count", "silent_mean", "n_tokens_mean", "n_tokens_stddev")
+        for name in ("hit_sum", "hit_count", "silent_mean", "length_mean", "length_stddev")
     )
     about = run.evaluation_json(tag)
     rate = ((plan_of(read_object(about)) if about.exists() else None) or Plan(0)).rates(n, hits)
-    prompts = read_table(run.prompts, ["prompt_id", "prompt"]).to_pylist()
-    size = {row["prompt_id"]: len(row["prompt"] or "") for row in prompts}
+    size = {name: len(text or "") for name, text in Prompts.texts(run).items()}
     sizes = np.array([size.get(name, np.nan) for name in names], dtype=float)
     known = np.column_stack([rate, np.log((hits + 0.5) / (n - hits + 0.5)), silent, length, spread, sizes])
     answers = answer_entropy(path, {name for name, p in zip(names, rate, strict=True) if p < HARD_ENOUGH})
@@ -79,8 +84,8 @@ def answer_entropy(path: Path, wanted: set[str]) -> dict[str, float]:
     from openrlhf_unlearn.grading.extract import find_answer
 
     given: dict[str, Counter] = defaultdict(Counter)
-    for batch in pq.ParquetFile(path).iter_batches(1024, columns=["prompt_id", "response"]):
-        for name, text in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
+    for part in Evaluations.scan(path, Evaluations.prompt_id, Evaluations.response):
+        for name, text in zip(part.prompt_id, part.response, strict=True):
             if text is not None and name in wanted:
                 given[name][(find_answer(text) or "").strip()] += 1
     shares = {name: np.array(list(counts.values())) / counts.total() for name, counts in given.items()}
@@ -95,6 +100,7 @@ def _gradients(run: RunDir, tag: str, names: list[str]) -> tuple[np.ndarray, str
     settings = read_object(run.probe_json(tag)).get("settings") or {} if run.probe_json(tag).exists() else {}
     if settings.get("per_group", 1):  # None: drawn whatever the labels; 0: all prompts
         return nothing, "the initial probe's prompts were chosen by their labels (--per-group)"
-    rows = read_table(run.probe_table("similarity", tag), ["prompt_id", *_PROBE]).to_pylist()
-    probed = {row["prompt_id"]: [row[name] for name in _PROBE] for row in rows}
+    probed = {
+        name: row[1:] for name, row in Similarity.read(run, tag, Similarity.prompt_id, *_PROBE).by_prompt().items()
+    }
     return np.array([probed.get(name, [np.nan] * len(_PROBE)) for name in names], dtype=float), ""

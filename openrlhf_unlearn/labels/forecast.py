@@ -19,13 +19,13 @@ verdict on gradients is one on prompts with a correct rollout. A probe that drew
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.labels.features import feature_names, read_features
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.stats.auc import area, area_difference, placements
-from openrlhf_unlearn.store.run_dir import RunDir, read_table, update_summary, write_table
+from openrlhf_unlearn.store.prompts import Learnability, Risks
+from openrlhf_unlearn.store.run_dir import RunDir, update_summary
 
 AT_RISK = ("unlearnable", "no_reward")
 LABELS = (*AT_RISK, "learnable")  # `mixed` is neither: it does not teach the model and is not forecast from
@@ -74,7 +74,7 @@ def forecast(options: ForecastOptions) -> Forecast:
     target = RunDir.open(options.to) if options.to else None
     if not source.learnability.exists():
         raise UserError(f"{source.learnability} is missing; make it: openrlhf-unlearn classify {source}")
-    given, group = read_features(source, options.initial), _groups(source)
+    given, group = read_features(source, options.initial), Learnability.groups(source)
     known = np.array([group.get(name) in LABELS for name in given.names])
     labels = np.array([group.get(name) in AT_RISK for name in given.names])[known]
     _check_enough(source, labels)
@@ -107,15 +107,8 @@ def save(found: Forecast) -> None:
 
 
 def _write(run: RunDir, names: np.ndarray, risk: np.ndarray, with_gradients: np.ndarray) -> None:
-    path = run.path / "forecast.parquet"
-    both = pa.array(with_gradients, pa.float64(), from_pandas=True)
-    write_table(path, pa.table({"prompt_id": names, "risk": risk, "risk_with_gradients": both}))
-    print(f"written: {path}")
-
-
-def _groups(run: RunDir) -> dict[str, str]:
-    table = read_table(run.learnability, ["prompt_id", "group"])
-    return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+    Risks.of(prompt_id=names, risk=risk, risk_with_gradients=with_gradients).write(run)
+    print(f"written: {run.forecast}")
 
 
 def _check_enough(run: RunDir, labels: np.ndarray) -> None:

@@ -21,6 +21,7 @@ from openrlhf_unlearn.options import takes
 from openrlhf_unlearn.pipeline.complete import complete, diagnosed
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.store.locks import hold
+from openrlhf_unlearn.store.prompts import Learnability
 from openrlhf_unlearn.store.run_dir import RunDir, as_json, atomic_path, read_object, update_summary, write_json
 from openrlhf_unlearn.store.trust import allow_remote_code
 
@@ -86,8 +87,8 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
     compared = runs if options.compare else ()
     material = Material(pooled, options.tau, options.easy, compared=compared, threshold=options.threshold)
     if options.output and labels:
-        material.learnability = labels.table
-        material.summary = {**material.summary, "classify": labels.summary}
+        material.learnability = Learnability(labels.table)
+        material.summary = material.summary.changed(classify=labels.summary)
         material.causes = diagnosed(pooled, material)
     report = build(material, options, missing, options.figure_files, page(options).parent)
     write_page(page(options), report, material, live)

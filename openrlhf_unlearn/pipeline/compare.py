@@ -26,6 +26,7 @@ from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import show
 from openrlhf_unlearn.report.remedy import as_numbers, cosine_rows, solved_rows, verdicts
 from openrlhf_unlearn.store.run_dir import RunDir, as_json
+from openrlhf_unlearn.store.training import Rewards
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,9 @@ def hinted_cosines(material: Material, after: RunDir, hints: Path) -> dict[str, 
 
 def spent(run: RunDir) -> dict:
     """Rollouts that training sampled, those of hinted prompts included, and hours where the step files tell them."""
-    table = run.read_steps("rewards")
-    sampled = ~table.column("processed").to_numpy()
-    rollouts = table.column("n").to_numpy()
-    if "n_hinted" in table.column_names:  # not in runs of earlier versions
-        rollouts = rollouts + table.column("n_hinted").fill_null(0).to_numpy()
+    table = Rewards.read(run, Rewards.processed, Rewards.n, Rewards.n_hinted)
+    sampled = ~table.processed
+    rollouts = table.n + np.nan_to_num(table.n_hinted)
     return {
         "run": str(run),
         "steps": len(run.steps()),

@@ -17,6 +17,7 @@ from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.report.probes import outdated
+from openrlhf_unlearn.store.prompts import Causes as CauseTable
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import is_own
 
@@ -34,11 +35,8 @@ def complete(runs: Sequence[RunDir], options: AnalyzeOptions):
 
 
 def _evaluations(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
-    config = run.config().get("args") or {}
-    models = {
-        "initial": (config.get("actor") or {}).get("model_name_or_path") or run.config().get("model"),
-        "final": (config.get("ckpt") or {}).get("output_dir"),
-    }
+    config = run.config()
+    models = {"initial": config.initial_model, "final": config.flag("ckpt.output_dir")}
     missing = (_evaluation(run, tag, model, options) for tag, model in models.items())
     return [item for item in missing if item]
 
@@ -102,8 +100,7 @@ def _labels(runs: Sequence[RunDir], options: AnalyzeOptions):
 
 
 def _probe(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
-    config = run.config().get("args") or {}
-    model = (config.get("actor") or {}).get("model_name_or_path") or run.config().get("model") or "MODEL"
+    model = run.config().initial_model or "MODEL"
     command = shlex.join(["openrlhf-unlearn", "probe", "--model", model, "--run", str(run), "--tag", "initial"])
     if run.probe_tags():
         return _outdated(run, options)
@@ -156,7 +153,7 @@ def diagnosed(runs: Sequence[RunDir], material: Material) -> Causes | None:
         found = diagnose([run.path for run in runs], known_models(runs[0]))
     except UserError:
         return None
-    return Causes.of(found.table, found.summary, material)
+    return Causes.of(CauseTable(found.table), found.summary, material)
 
 
 def _outdated(run: RunDir, options: AnalyzeOptions) -> list[Missing]:

@@ -23,7 +23,8 @@ from openrlhf_unlearn.host.flags import check_launch, join_flags, shown, split_f
 from openrlhf_unlearn.masking import MASK, masked
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, read_table, write_json
+from openrlhf_unlearn.store.prompts import Learnability
+from openrlhf_unlearn.store.run_dir import RunDir, write_json
 from openrlhf_unlearn.store.trust import TRUST_RUN, check_run
 
 OWN = ("--plugin", "--unlearn.skip_prompts", "--unlearn.only_prompts", "--ckpt.load_enable")  # set anew for each stage
@@ -111,7 +112,7 @@ def plan(run_dir: RunDir, options: CurriculumOptions) -> tuple[Stage, Stage]:
 def launch_words(run_dir: RunDir) -> list[str]:
     """The flags of the launch that made the run. Raises UserError for a run that no launch of ours made."""
     try:
-        words = shlex.split(run_dir.config().get("command") or "")
+        words = shlex.split(run_dir.config().command)
     except ValueError as error:
         raise UserError(f"{run_dir.run_json}: its command cannot be read ({error}); it was edited") from None
     if not any(word.startswith("--actor.") for word in words):
@@ -142,8 +143,7 @@ def stage_prompts(run_dir: RunDir, spec: str | None, others: int | None, seed: i
     from openrlhf_unlearn.collect.selection import read_ids
 
     hard = read_ids(spec or f"{run_dir.learnability}:unlearnable")
-    table = read_table(run_dir.learnability, ["prompt_id", "group"]).to_pylist()
-    names = [row["prompt_id"] for row in table if row["group"] != "ungradable"]
+    names = [name for name, group in Learnability.groups(run_dir).items() if group != "ungradable"]
     rest = [name for name in names if name not in hard]
     hard = [name for name in names if name in hard]
     if not hard or not rest:

@@ -26,7 +26,9 @@ from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, read_summary, read_table, write_jsonl
+from openrlhf_unlearn.store.prompts import Causes, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, write_jsonl
+from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 
@@ -161,9 +163,9 @@ def known_models(run: RunDir) -> list[tuple[str, Path]]:
 
 def compared_models(run: RunDir) -> list[tuple[str, Path]]:
     """Models that `openrlhf-unlearn models` has sampled on this run, but for the one that it started from."""
-    names = [name for name in read_summary(run).get("models") or [] if run.evaluation(name).exists()]
+    names = [name for name in Summary.read(run).models if run.evaluation(name).exists()]
     about = {name: read_json(run.evaluation_json(name)) for name in names if run.evaluation_json(name).exists()}
-    start = run.config().get("model")
+    start = run.config().model
     return [(name, run.evaluation(name)) for name in names if about.get(name, {}).get("model") != start]
 
 
@@ -206,9 +208,9 @@ def audit_labels(options: DiagnoseOptions) -> Audit:
 def _write_review(path: Path, result: Diagnosis, run: RunDir) -> None:
     from openrlhf_unlearn.causes.review import write_review
 
-    prompts = read_table(run.prompts, ["prompt_id", "prompt", "label"])
-    names, texts, labels = (prompts.column(i).to_pylist() for i in range(3))
-    write_review(path, result.table, dict(zip(names, texts, strict=True)), dict(zip(names, labels, strict=True)))
+    prompts = Prompts.read(run, Prompts.prompt_id, Prompts.prompt, Prompts.label)
+    texts, labels = (dict(zip(prompts.prompt_id, of, strict=True)) for of in (prompts.prompt, prompts.label))
+    write_review(path, result.table, texts, labels)
 
 
 def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
@@ -233,7 +235,7 @@ def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
         raise UserError(
             f"--decisions {options.decisions}: none of its {len(decided)} prompts is in the data set of {run}"
         )
-    kept, done = mended(rows, decided, run.config()["args"]["data"]["label_key"])
+    kept, done = mended(rows, decided, run.config().flag("data.label_key"))
     write_jsonl(options.output, kept)
     return done
 
@@ -254,7 +256,7 @@ def report(result, show: int) -> str:
     from openrlhf_unlearn.causes.words import NAMES
     from openrlhf_unlearn.report.numbers import Say
 
-    summary, rows = result.summary, result.table.to_pylist()
+    summary, rows = result.summary, Causes(result.table).rows()
     lines = [f"{summary['prompts']} hard prompts were not learned" + ("; why:" if rows else "")]
     if rows and not summary["texts"]:
         lines.append("no answers were kept (evaluate saves them by default): little can be told without")
@@ -269,11 +271,11 @@ def report(result, show: int) -> str:
         say = Say(cure.template, cure.numbers, f"remedies.{i}")
         lines += [f"{cure.title}: {say.text}", f"    {filled(cure.command, summary['runs'][0], cure.cause)}"]
     for cause in summary["causes"]:
-        chosen = sorted((r for r in rows if r["cause"] == cause), key=lambda r: -r["probability"])[:show]
+        chosen = sorted((r for r in rows if r.cause == cause), key=lambda r: -r.probability)[:show]
         for row in chosen:
-            lines.append(f"{row['prompt_id']}  {NAMES[cause]} ({row['probability']:.2f})")
-            lines += [f"    {line}" for line in row["evidence"]]
-            lines.append(f"    to settle it: {row['settle']}" if cause != "undecided" else f"    {row['settle']}")
+            lines.append(f"{row.prompt_id}  {NAMES[cause]} ({row.probability:.2f})")
+            lines += [f"    {line}" for line in row.evidence]
+            lines.append(f"    to settle it: {row.settle}" if cause != "undecided" else f"    {row.settle}")
     return "\n".join(lines)
 
 
@@ -283,10 +285,10 @@ def filled(command: str, run: str, cause: str) -> str:
 
 
 def audit_report(result, counts: dict, show: int) -> str:
-    rows = sorted(result.table.to_pylist(), key=lambda row: -row["p_wrong_label"])
-    wrong = [row for row in rows if row["cause"] == "wrong_label"]
-    unread = [row for row in rows if row["cause"] == "verifier"]
-    expected = sum(row["p_wrong_label"] for row in rows)
+    rows = sorted(Causes(result.table).rows(), key=lambda row: -row.p_wrong_label)
+    wrong = [row for row in rows if row.cause == "wrong_label"]
+    unread = [row for row in rows if row.cause == "verifier"]
+    expected = sum(row.p_wrong_label for row in rows)
     lines = [
         f"{counts['rows']} rows; {counts['rows'] - counts['doubted']} labels are what {counts['ablest']} often says, "
         f"{counts['doubted']} are not:",
@@ -295,6 +297,6 @@ def audit_report(result, counts: dict, show: int) -> str:
         f"  {len(rows) - len(wrong) - len(unread):>6} that these models cannot tell: too hard for them, or of no rule",
     ]
     for row in wrong[:show]:
-        lines.append(f"{row['prompt_id']}  {row['p_wrong_label']:.2f}  proposed: {row['proposed']}")
-        lines += [f"    {line}" for line in row["evidence"]]
+        lines.append(f"{row.prompt_id}  {row.p_wrong_label:.2f}  proposed: {row.proposed}")
+        lines += [f"    {line}" for line in row.evidence]
     return "\n".join(lines)

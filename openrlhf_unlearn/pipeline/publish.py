@@ -24,7 +24,8 @@ from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.pipeline.anonymous import anonymous_runs
 from openrlhf_unlearn.report.markdown import as_markdown
 from openrlhf_unlearn.report.sealing import sealed
-from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, holds_files, read_summary
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, holds_files
+from openrlhf_unlearn.store.summary import Summary
 
 HOME = "https://github.com/openrlhf-unlearn/openrlhf-unlearn"
 SPACE = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
@@ -108,7 +109,7 @@ def _anonymised(runs: list[RunDir], compare: bool, scratch: Path) -> Path:
 
 def _numbers(report: Path, run: RunDir) -> dict:
     own = RunDir(report) if (report / "summary.json").exists() else run
-    numbers = read_summary(own).get("report")
+    numbers = Summary.read(own).report
     if not numbers or not (report / "report.html").exists():
         raise UserError(f"{run} has no report; make it: openrlhf-unlearn analyze {run}")
     return numbers

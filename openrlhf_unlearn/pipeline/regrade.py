@@ -17,14 +17,20 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-import pyarrow as pa
+import numpy as np
 from tqdm import tqdm
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.grading.grade import Grade
 from openrlhf_unlearn.grading.pool import load_grader
 from openrlhf_unlearn.options import option, takes
-from openrlhf_unlearn.store.run_dir import RunDir, read_table, update_summary, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.graded import Graded
+from openrlhf_unlearn.store.prompts import Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, update_summary
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 CHUNK = 512
 
@@ -97,25 +103,29 @@ def _appear(made: Path, out: Path) -> None:
 
 def regrade_into(shadow: RunDir, run_dir: RunDir, options: RegradeOptions) -> dict:
     """Write `shadow`, the run with new verdicts, and return what changes (the summary's "regrade")."""
-    prompts = read_table(run_dir.prompts, ["prompt_id", "label"])  # once: another command may add to it meanwhile
-    labels = dict(zip(prompts.column(0).to_pylist(), prompts.column(1).to_pylist(), strict=True))
+    prompts = Prompts.read(run_dir, Prompts.prompt_id, Prompts.label)  # once: another command may add to it meanwhile
+    labels = dict(zip(prompts.prompt_id, prompts.label, strict=True))
     _copy_rest(run_dir, shadow)
     how = {"workers": options.workers, "timeout_s": options.timeout_s}
     with load_grader(options.answer_format, **how) as grader, load_grader("lenient", **how) as lenient:
-        tables = {f"evaluations/{tag}": run_dir.evaluation(tag) for tag in run_dir.evaluation_tags()}
-        tables |= {f"rollouts/{step}": run_dir.step_file("rollouts", step) for step in run_dir.steps("rollouts")}
-        seen: list[dict] = []
-        for name, path in tables.items():
-            rows = _graded(name, read_table(path).to_pylist(), labels, grader, lenient)
-            seen += rows
-            _write(name, path, rows, run_dir, shadow)
+        seen: list[Regraded] = []
+        for tag in run_dir.evaluation_tags():
+            table = Evaluations.read(run_dir, tag)
+            seen += (rows := _graded(f"evaluations/{tag}", table, labels, grader, lenient))
+            _with_grades(table, rows).write(shadow, tag)
+        for step in run_dir.steps("rollouts"):
+            table = TrainingRollouts.read_step(run_dir, step)
+            seen += (rows := _graded(f"rollouts/{step}", table, labels, grader, lenient))
+            _with_grades(table, rows).write(shadow, step)
+            if step in run_dir.steps("rewards"):
+                _correct_rewards(shadow, step, rows)
     groups = {"before": _groups(run_dir, options), "after": _groups(shadow, options)}
     return _summary(seen, groups, options.answer_format, labels)
 
 
 def _copy_rest(run_dir: RunDir, shadow: RunDir) -> None:
     shadow.path.mkdir(parents=True)
-    write_json(shadow.run_json, {**run_dir.config(), "regraded_from": str(run_dir)})
+    run_dir.config().changed(regraded_from=str(run_dir)).write(shadow.run_json)
     for name in ("prompts.parquet", "rewards", "clipping"):
         source = run_dir.path / name
         if source.is_dir():
@@ -128,55 +138,57 @@ def _copy_rest(run_dir: RunDir, shadow: RunDir) -> None:
             shutil.copy(run_dir.evaluation_json(tag), shadow.evaluation_json(tag))
 
 
-def _graded(name: str, rows: list[dict], labels: dict, grader, lenient) -> list[dict]:
-    """The rows with `new` (a Grade) and `look_alike`: called wrong by both, or before, and right to a lenient eye."""
+Kind = TypeVar("Kind", bound=Graded)
+
+
+@dataclass
+class Regraded:
+    """look_alike: called wrong by both graders, or before, and right to a lenient eye."""
+
+    prompt_id: str
+    response: str | None
+    verdict: str
+    new: Grade | None = None
+    look_alike: bool = False
+
+
+def _graded(name: str, table: Graded, labels: dict, grader, lenient) -> list[Regraded]:
+    rows = list(map(Regraded, table.prompt_id, table.response, table.verdict))
     for start in tqdm(range(0, len(rows), CHUNK), name, leave=False, disable=None):
         chunk = rows[start : start + CHUNK]
-        responses, gold = [row["response"] or "" for row in chunk], [labels.get(row["prompt_id"]) for row in chunk]
+        responses, gold = [row.response or "" for row in chunk], [labels.get(row.prompt_id) for row in chunk]
         doubtful = []
         for row, grade in zip(chunk, grader.grade(responses, gold), strict=True):
-            row["new"] = grade
-            row["look_alike"] = row["verdict"] != "correct" and grade.verdict == "correct"
-            if row["verdict"] != "correct" and grade.verdict != "correct":
+            row.new = grade
+            row.look_alike = row.verdict != "correct" and grade.verdict == "correct"
+            if row.verdict != "correct" and grade.verdict != "correct":
                 doubtful.append(row)
         seconds = lenient.grade(
-            [row["response"] or "" for row in doubtful], [labels.get(row["prompt_id"]) for row in doubtful]
+            [row.response or "" for row in doubtful], [labels.get(row.prompt_id) for row in doubtful]
         )
         for row, grade in zip(doubtful, seconds, strict=True):
-            row["look_alike"] = grade.verdict == "correct"
+            row.look_alike = grade.verdict == "correct"
     return rows
 
 
-def _write(name: str, path: Path, rows: list[dict], run_dir: RunDir, shadow: RunDir) -> None:
-    table = read_table(path)
-    grades = [row["new"] for row in rows]
-    columns = {"reward": [g.reward for g in grades], "verdict": [g.verdict for g in grades]}
-    columns["positive"] = [verdict == "correct" for verdict in columns["verdict"]]
-    for column in columns.keys() & set(table.column_names):
-        index = table.schema.get_field_index(column)
-        table = table.set_column(index, column, pa.array(columns[column], table.schema.field(index).type))
-    write_table(shadow.path / path.relative_to(run_dir.path), table)
-    kind, _, step = name.partition("/")
-    if kind == "rollouts" and int(step) in run_dir.steps("rewards"):
-        _correct_rewards(shadow.step_file("rewards", int(step)), rows)
+def _with_grades(table: Kind, rows: list[Regraded]) -> Kind:
+    verdicts = [row.new.verdict for row in rows]
+    positive = [verdict == "correct" for verdict in verdicts]
+    return table.replacing(reward=[row.new.reward for row in rows], verdict=verdicts, positive=positive)
 
 
-def _correct_rewards(path: Path, rows: list[dict]) -> None:
+def _correct_rewards(shadow: RunDir, step: int, rows: list[Regraded]) -> None:
     """Add what the saved rollouts gained or lost to the counts of the step as sampled."""
     gained: Counter = Counter()
     for row in rows:
-        gained[row["prompt_id"]] += (row["new"].verdict == "correct") - (row["verdict"] == "correct")
-    table = read_table(path)
-    fixed = []
-    for reward in table.to_pylist():
-        change = gained[reward["prompt_id"]] if not reward["processed"] else 0
-        if change:
-            reward["n_positive"] = min(max(reward["n_positive"] + change, 0), reward["n"])
-            reward["mean_reward"] += change / reward["n"]
-            if reward.get("pass_rate") is not None:
-                reward["pass_rate"] += change / reward["n"]
-        fixed.append(reward)
-    write_table(path, pa.Table.from_pylist(fixed, schema=table.schema))
+        gained[row.prompt_id] += (row.new.verdict == "correct") - (row.verdict == "correct")
+    table = Rewards.read_step(shadow, step)
+    change = np.where(table.processed.astype(bool), 0, [gained[name] for name in table.prompt_id])
+    table.replacing(
+        n_positive=np.where(change == 0, table.n_positive, np.clip(table.n_positive + change, 0, table.n)),
+        mean_reward=table.mean_reward + change / np.maximum(table.n, 1),
+        pass_rate=table.pass_rate + change / np.maximum(table.n, 1),
+    ).write(shadow, step)
 
 
 def _groups(run_dir: RunDir, options: RegradeOptions) -> dict[str, str] | None:
@@ -185,27 +197,28 @@ def _groups(run_dir: RunDir, options: RegradeOptions) -> dict[str, str] | None:
 
     if not {"initial", "final"} <= set(run_dir.evaluation_tags()):
         return None
-    table = classify([run_dir.path], options.tau, options.easy, threshold=options.threshold, allow_uneven=True).table
-    return dict(zip(table["prompt_id"].to_pylist(), table["group"].to_pylist(), strict=True))
+    found = classify([run_dir.path], options.tau, options.easy, threshold=options.threshold, allow_uneven=True)
+    table = Learnability(found.table)
+    return dict(zip(table.prompt_id, table.group, strict=True))
 
 
-def _summary(rows: list[dict], groups: dict, answer_format: str, labels: dict) -> dict:
-    changes = Counter(f"{row['verdict']} -> {row['new'].verdict}" for row in rows)
+def _summary(rows: list[Regraded], groups: dict, answer_format: str, labels: dict) -> dict:
+    changes = Counter(f"{row.verdict} -> {row.new.verdict}" for row in rows)
     before, after = groups["before"] or {}, groups["after"] or {}
     moved = [
         {"prompt_id": prompt, "before": group, "after": after.get(prompt, "ungradable")}
         for prompt, group in before.items()
         if after.get(prompt) != group
     ]
-    disputed = _disputed([row for row in rows if row["look_alike"]], before, labels)
+    disputed = _disputed([row for row in rows if row.look_alike], before, labels)
     unlearnable = [prompt for prompt, group in before.items() if group == "unlearnable"]
     hit = {item["prompt_id"] for item in disputed}
-    wrong = sum(row["verdict"] != "correct" for row in rows)
+    wrong = sum(row.verdict != "correct" for row in rows)
     return {
         "answer_format": answer_format,
         "responses": len(rows),
         "graded_not_correct": wrong,
-        "look_right": sum(row["look_alike"] for row in rows),
+        "look_right": sum(row.look_alike for row in rows),
         "verdicts": dict(changes.most_common()),
         "groups_before": dict(Counter(before.values())) if groups["before"] else None,
         "groups_after": dict(Counter(after.values())) if groups["after"] else None,
@@ -215,10 +228,10 @@ def _summary(rows: list[dict], groups: dict, answer_format: str, labels: dict) -
     }
 
 
-def _disputed(rows: list[dict], groups: dict, labels: dict) -> list[dict]:
+def _disputed(rows: list[Regraded], groups: dict, labels: dict) -> list[dict]:
     """One item a prompt, most disputed answers first, with one answer as an example."""
-    count = Counter(row["prompt_id"] for row in rows)
-    example = {row["prompt_id"]: row["new"].answer or (row["response"] or "")[-60:] for row in rows}
+    count = Counter(row.prompt_id for row in rows)
+    example = {row.prompt_id: row.new.answer or (row.response or "")[-60:] for row in rows}
     return [
         {"prompt_id": p, "group": groups.get(p), "answers": n, "label": labels.get(p), "example": example[p]}
         for p, n in count.most_common()

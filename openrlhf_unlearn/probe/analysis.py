@@ -1,7 +1,6 @@
 """From gradients to what the report reads: similarity.parquet, interference.parquet and the numbers of probe.json."""
 
 import numpy as np
-import pyarrow as pa
 
 from openrlhf_unlearn.probe.measures.cosines import Similarity, similarity
 from openrlhf_unlearn.probe.measures.interference import interference
@@ -12,7 +11,9 @@ from openrlhf_unlearn.probe.measures.separation import separation
 from openrlhf_unlearn.probe.measures.spectrum import captured, spectra
 from openrlhf_unlearn.probe.rollouts import HARD
 from openrlhf_unlearn.probe.summary import Gradients
-from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, write_table
+from openrlhf_unlearn.store.probes import Interference
+from openrlhf_unlearn.store.probes import Similarity as SimilarityTable
+from openrlhf_unlearn.store.run_dir import RunDir
 
 ORDER = ("easy", "learnable", "unlearnable")
 
@@ -33,10 +34,10 @@ def analyse(
     found = similarity(correct, names)
     hard = np.array([rate[name] < HARD for name in correct.ids])
     odd = outliers(correct, hard)
-    write_table(run.probe_table("similarity", tag), similarity_table(correct, found, names, odd))
+    similarity_table(correct, found, names, odd).write(run, tag)
     aligned = interference(by_class, rate, weight, k)
-    rows = [{**row, "group": groups.get(row["prompt_id"], "")} for row in aligned]
-    write_table(run.probe_table("interference", tag), pa.Table.from_pylist(rows, schema=SCHEMAS["interference"]))
+    rows = [row._replace(group=groups.get(row.prompt_id, "")) for row in aligned]
+    Interference.of_rows(rows).write(run, tag)
     pooled = Pooled(correct, names)
     return {
         "prompts": len(correct.ids),
@@ -53,30 +54,28 @@ def analyse(
     }
 
 
-def similarity_table(gradients: Gradients, found: Similarity, groups: list[str], odd: Outliers) -> pa.Table:
-    """One row a prompt, as in SCHEMAS["similarity"], and a column of plain and corrected mean cosine for each group."""
+def similarity_table(gradients: Gradients, found: Similarity, groups: list[str], odd: Outliers) -> SimilarityTable:
+    """One row a prompt, and a column of plain and corrected mean cosine for each group."""
     ids, (nearest, farthest) = found.ids, neighbours(gradients)
-    columns = {
-        "prompt_id": ids,
-        "group": groups,
-        "n_correct": found.n.tolist(),
-        "mean_cosine": _nullable(found.plain[:, 0]),
-        "mean_cosine_corrected": _nullable(found.corrected[:, 0]),
-        "low": _nullable(found.low[:, 0]),
-        "high": _nullable(found.high[:, 0]),
-        "word": found.words.tolist(),
-        "outlier_p": _nullable(odd.p),
-        "outlier": [bool(called) if np.isfinite(p) else None for called, p in zip(odd.called, odd.p, strict=True)],
-        "nearest": [[ids[i] for i, _ in row] for row in nearest],
-        "nearest_cosine": [[cosine for _, cosine in row] for row in nearest],
-        "farthest": [[ids[i] for i, _ in row] for row in farthest],
-        "farthest_cosine": [[cosine for _, cosine in row] for row in farthest],
-    }
-    table = pa.table(columns, schema=SCHEMAS["similarity"])
+    table = SimilarityTable.of(
+        prompt_id=ids,
+        group=groups,
+        n_correct=found.n.tolist(),
+        mean_cosine=_nullable(found.plain[:, 0]),
+        mean_cosine_corrected=_nullable(found.corrected[:, 0]),
+        low=_nullable(found.low[:, 0]),
+        high=_nullable(found.high[:, 0]),
+        word=found.words.tolist(),
+        outlier_p=_nullable(odd.p),
+        outlier=[bool(called) if np.isfinite(p) else None for called, p in zip(odd.called, odd.p, strict=True)],
+        nearest=[[ids[i] for i, _ in row] for row in nearest],
+        nearest_cosine=[[cosine for _, cosine in row] for row in nearest],
+        farthest=[[ids[i] for i, _ in row] for row in farthest],
+        farthest_cosine=[[cosine for _, cosine in row] for row in farthest],
+    )
     for column, name in enumerate(found.groups, 1):
-        table = table.append_column(f"mean_cosine_{name}", pa.array(_nullable(found.plain[:, column]), pa.float64()))
-        corrected = pa.array(_nullable(found.corrected[:, column]), pa.float64())
-        table = table.append_column(f"mean_cosine_corrected_{name}", corrected)
+        plain, corrected = (_nullable(values[:, column]) for values in (found.plain, found.corrected))
+        table = table.with_group(name, plain, corrected)
     return table
 
 
@@ -125,13 +124,13 @@ def order(to_all: dict[str, dict]) -> str:
     return f"{shown}: does not hold"
 
 
-def _interference(rows: list[dict]) -> dict[str, dict]:
+def _interference(rows: list) -> dict[str, dict]:
     """By group: mean within-prompt cosine, plain and corrected, and against the batch."""
     result = {}
-    for name in sorted({row["group"] for row in rows}):
-        mine = [row for row in rows if row["group"] == name]
+    for name in sorted({row.group for row in rows}):
+        mine = [row for row in rows if row.group == name]
         result[name or "all"] = {"prompts": len(mine)} | {
-            key: _finite_mean(np.array([row[key] for row in mine], float))
+            key: _finite_mean(np.array([getattr(row, key) for row in mine], float))
             for key in ("within", "within_corrected", "correct_batch", "incorrect_batch")
         }
     return result

@@ -16,8 +16,10 @@ from dataclasses import dataclass, replace
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.probe.words import against, say, trajectory
+from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_json, read_table, write_json
+from openrlhf_unlearn.store.probes import Variants
+from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_json, write_json
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, allow_remote_code, remote_code, why_not_loaded
 
 
@@ -107,7 +109,7 @@ def run(options: ProbeOptions) -> None:
             print(say(run_dir, f"{name}-full", read_json(run_dir.probe_json(f"{name}-full"))))
             print(against(result["against_full"]))
         if options.variants:
-            pairs = len(read_table(run_dir.probe_table("variants", name), ["prompt_id"]))
+            pairs = len(Variants.read(run_dir, name, Variants.prompt_id))
             print(f"{run_dir.probe_table('variants', name)}: {pairs} pairs of original and variant")
     if len(results) > 1:
         print(trajectory(results))
@@ -150,10 +152,10 @@ def _probe_one(run_dir: RunDir, model: str, tag: str, name: str, options: ProbeO
 
     transformers.utils.logging.disable_progress_bar()
     model = resolve_model(model, run_dir)
-    config = _config(run_dir)
+    config = run_dir.config()
     table = source(run_dir, tag, options.training_rollouts)
     vocabulary = _vocabulary(model)
-    longest = (config.get("rollout") or {}).get("max_new_tokens")
+    longest = config.flag("rollout.max_new_tokens")
     tokenizer = load_tokenizer(model)
     amounts = options.prompts, options.per_group, options.max_rollouts
     sample = choose(run_dir, table, tokenizer, vocabulary, *amounts, options.seed, longest)
@@ -176,14 +178,14 @@ def _against_full(run_dir: RunDir, model: str, tag: str, name: str, options: Pro
     return result
 
 
-def _work(options: ProbeOptions, model: str, config: dict):
+def _work(options: ProbeOptions, model: str, config: RunConfig):
     import torch
 
     from openrlhf_unlearn.probe.engine.gradients import default_tokens
     from openrlhf_unlearn.probe.work import Work
 
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    temperature = options.temperature or (config.get("rollout") or {}).get("temperature") or 1.0
+    temperature = options.temperature or config.flag("rollout.temperature") or 1.0
     return Work(
         model=model,
         dtype=options.dtype or ("bfloat16" if device.startswith("cuda") else "float32"),
@@ -227,10 +229,6 @@ def _finish(run_dir: RunDir, name: str, sample, gradients, facts: dict) -> dict:
     }
     write_json(run_dir.probe_json(name), result)
     return result
-
-
-def _config(run_dir: RunDir) -> dict:
-    return run_dir.config().get("args") or {}
 
 
 def _vocabulary(model: str) -> int:

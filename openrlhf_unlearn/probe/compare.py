@@ -4,14 +4,15 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from scipy import stats
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.measures.interference import align, within
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.probe.words import note
-from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, read_table, write_table
+from openrlhf_unlearn.store.parquet import read_rows
+from openrlhf_unlearn.store.probes import Similarity, Variants
+from openrlhf_unlearn.store.run_dir import RunDir
 
 SMALLEST = 10  # prompts of a group that a correlation within it needs
 
@@ -22,16 +23,14 @@ def correlation(run: RunDir, name: str, full: str) -> dict:
     Groups that lie apart correlate whatever happens inside them, so `within` has both correlations of the differences
     to the mean of the prompt's own group, over all groups and for each of at least SMALLEST prompts.
     """
-    tables = [read_table(run.probe_table("similarity", probe)) for probe in (name, full)]
-    values = [
-        dict(zip(t.column("prompt_id").to_pylist(), t.column("mean_cosine").to_pylist(), strict=True)) for t in tables
-    ]
+    columns = Similarity.prompt_id, Similarity.mean_cosine, Similarity.group
+    tables = [Similarity.read(run, probe, *columns).by_prompt() for probe in (name, full)]
+    values = [{key: row.mean_cosine for key, row in table.items()} for table in tables]
     shared = [key for key in values[0] if None not in (values[0][key], values[1].get(key))]
     if len(shared) < 3:
         raise UserError(f"{name} and {full} share {len(shared)} prompts, too few for a correlation")
     x, y = (np.array([one[key] for key in shared]) for one in values)
-    group_of = dict(zip(tables[0].column("prompt_id").to_pylist(), tables[0].column("group").to_pylist(), strict=True))
-    groups = np.array([group_of[key] or "" for key in shared])
+    groups = np.array([tables[0][key].group or "" for key in shared])
     names = [name for name in np.unique(groups).tolist() if (groups == name).sum() >= SMALLEST]
     inside = np.isin(groups, names)
     result = {"probe": full, **_correlations(x, y)}
@@ -72,22 +71,18 @@ def compare_variants(run: RunDir, name: str, file: str, other: str | None) -> in
     variants = align(theirs["correct"], [b for _, b in known])
     cosine = np.einsum("pd,pd->p", _unit(originals.mean), _unit(variants.mean))
     corrected, low, high = within(originals, variants)
-    table = {row["prompt_id"]: row for row in read_table(run.probe_table("similarity", name)).to_pylist()}
-    rows = [
-        {
-            "prompt_id": a,
-            "variant_id": b,
-            "group": table[a]["group"],
-            "cosine": float(cosine[i]),
-            "cosine_corrected": float(corrected[i]) if np.isfinite(corrected[i]) else None,
-            "low": float(low[i]) if np.isfinite(low[i]) else None,
-            "high": float(high[i]) if np.isfinite(high[i]) else None,
-            "mean_cosine": table[a]["mean_cosine"],
-        }
-        for i, (a, b) in enumerate(known)
-    ]
-    write_table(run.probe_table("variants", name), pa.Table.from_pylist(rows, schema=SCHEMAS["variants"]))
-    return len(rows)
+    probed = Similarity.read(run, name, Similarity.prompt_id, Similarity.group, Similarity.mean_cosine).by_prompt()
+    Variants.of(
+        prompt_id=[a for a, _ in known],
+        variant_id=[b for _, b in known],
+        group=[probed[a].group for a, _ in known],
+        cosine=cosine.astype(float),
+        cosine_corrected=_finite(corrected),
+        low=_finite(low),
+        high=_finite(high),
+        mean_cosine=[probed[a].mean_cosine for a, _ in known],
+    ).write(run, name)
+    return len(known)
 
 
 def _pairs(file: Path, run: RunDir) -> list[tuple[str, str]]:
@@ -95,7 +90,7 @@ def _pairs(file: Path, run: RunDir) -> list[tuple[str, str]]:
     prompts of `run`, have there."""
     try:
         if file.suffix == ".parquet":
-            rows = read_table(file).to_pylist()
+            rows = list(read_rows(file))
         else:
             rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
         if rows and "origin" in rows[0]:
@@ -108,6 +103,11 @@ def _pairs(file: Path, run: RunDir) -> list[tuple[str, str]]:
         raise UserError(f"--variants {file}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"--variants {file}: every row needs prompt_id and variant_id, or origin ({error})") from None
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Nan, which a table has as null, for what is not finite."""
+    return np.where(np.isfinite(values), values, np.nan).astype(float)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

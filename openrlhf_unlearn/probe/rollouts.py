@@ -10,12 +10,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.engine.packing import Rollouts
 from openrlhf_unlearn.probe.words import note
-from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts, read_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.graded import Graded
+from openrlhf_unlearn.store.prompts import Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import TrainingRollouts
 
 CLASSES = ("correct", "incorrect")
 _UNGRADED = ("bad_label", "error")
@@ -38,12 +41,12 @@ class Sample:
 
 
 def rollouts_that_train(run: RunDir) -> int:
-    return ((run.config().get("args") or {}).get("rollout") or {}).get("n_samples_per_prompt") or K
+    return run.config().flag("rollout.n_samples_per_prompt") or K
 
 
 def choose(
     run: RunDir,
-    table: pa.Table,
+    table: Graded,
     tokenizer,
     vocabulary: int,
     prompts: int,
@@ -84,7 +87,7 @@ def choose(
         for kind in CLASSES
     }
     tokens = _response_tokens(table, sorted({i for chosen in rows.values() for i in chosen}), tokenizer, longest)
-    texts = _prompt_texts(run)
+    texts = Prompts.texts(run)
     sample = []
     for name in wanted:
         prompt = tokenizer(text=texts[name], add_special_tokens=False)["input_ids"]
@@ -92,21 +95,22 @@ def choose(
         sample.append(Rollouts(name, prompt, responses))
     _check_vocabulary(sample, vocabulary)
     labels = {name: groups.get(name, "") for name in classes}
-    return Sample(sample, labels, rate, digest(_columns(table)), weight)
+    origin = digest([table.prompt_id, table[Graded.reward].to_pylist(), table.response])
+    return Sample(sample, labels, rate, origin, weight)
 
 
-def source(run: RunDir, tag: str, training: bool) -> pa.Table:
+def source(run: RunDir, tag: str, training: bool) -> Graded:
     """The evaluation's table, or the rollouts that training saved. Raises UserError if there is none."""
     if training:
-        table = run.read_steps("rollouts")
-        if not table.num_rows:
+        table = TrainingRollouts.read(run)
+        if not len(table):
             raise UserError(f"{run} holds no rollouts of training; train with --unlearn.save_rollouts N")
         return table
     if not run.evaluation(tag).exists():
         known = ", ".join(run.evaluation_tags()) or "none"
         raise UserError(f"--tag {tag}: {run} has no such evaluation (it has {known}); run openrlhf-unlearn evaluate")
-    table = read_table(run.evaluation(tag))
-    if table.column("response").null_count == table.num_rows:
+    table = Evaluations.read(run, tag)
+    if table[Evaluations.response].null_count == len(table):
         raise UserError(f"{run.evaluation(tag)} keeps no responses; evaluate again without --no-save-responses")
     return table
 
@@ -116,15 +120,10 @@ def digest(value) -> str:
     return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
 
 
-def _columns(table: pa.Table) -> list:
-    return [table.column(name).to_pylist() for name in ("prompt_id", "reward", "response")]
-
-
-def _classes(table: pa.Table) -> dict[str, dict[str, list[int]]]:
+def _classes(table: Graded) -> dict[str, dict[str, list[int]]]:
     """Rows of the table by prompt id and class; what could not be graded is in neither."""
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: {kind: [] for kind in CLASSES})
-    names, rewards, verdicts = (table.column(name).to_pylist() for name in ("prompt_id", "reward", "verdict"))
-    columns = zip(names, rewards, verdicts, positive_rollouts(table).tolist(), strict=True)
+    columns = zip(table.prompt_id, table[Graded.reward].to_pylist(), table.verdict, table.hits().tolist(), strict=True)
     for i, (name, reward, verdict, positive) in enumerate(columns):
         if reward is not None and verdict not in _UNGRADED:
             found[name][CLASSES[0] if positive else CLASSES[1]].append(i)
@@ -135,8 +134,7 @@ def _groups(run: RunDir) -> dict[str, str]:
     if not run.learnability.exists():
         note(f"{run.learnability} is not there (classify); prompts are probed without groups")
         return {}
-    table = read_table(run.learnability, ["prompt_id", "group"])
-    return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+    return Learnability.groups(run)
 
 
 def _draw(rate: dict[str, float], most: int, rng) -> dict[str, float]:
@@ -165,11 +163,11 @@ def _of_each_group(classes: dict, groups: dict[str, str], per_group: int, rng) -
     return weight
 
 
-def _response_tokens(table: pa.Table, rows: list[int], tokenizer, longest: int | None) -> dict[int, list[int]]:
+def _response_tokens(table: Graded, rows: list[int], tokenizer, longest: int | None) -> dict[int, list[int]]:
     """Token ids of these rows: as sampled where the table has them, else of the text, with its end of text."""
     part = table.take(rows)
-    texts = part.column("response").to_pylist()
-    stored = part.column("response_tokens").to_pylist() if "response_tokens" in part.column_names else [None]
+    texts = part.response
+    stored = part.response_tokens if isinstance(part, Evaluations) else [None]
     if None not in stored:
         for tokens, text in zip(stored[:20], texts[:20], strict=True):
             if text is not None and tokenizer.decode(tokens, skip_special_tokens=False) != text:
@@ -185,11 +183,6 @@ def _response_tokens(table: pa.Table, rows: list[int], tokenizer, longest: int |
         note("no saved response has its end of text; it is added to those that were not cut off")
         tokens = [[*ids, end] if longest is None or len(ids) < longest else ids for ids in tokens]
     return dict(zip(rows, tokens, strict=True))
-
-
-def _prompt_texts(run: RunDir) -> dict[str, str]:
-    table = read_table(run.prompts, ["prompt_id", "prompt"])
-    return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
 
 
 def _check_vocabulary(sample: list[Rollouts], vocabulary: int) -> None:

@@ -15,6 +15,7 @@ from openrlhf_unlearn.report.causes import advice as cause_advice
 from openrlhf_unlearn.report.failures import CONSENSUS
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.reasoning import reasoning
+from openrlhf_unlearn.store.prompts import Learnability
 from openrlhf_unlearn.store.run_dir import RunDir, write_json
 
 BROKEN = 0.2  # share of a prompt's training rollouts without a verdict from which its verifier is suspect
@@ -47,8 +48,7 @@ def _item(name: str, title: str, text: str, numbers: dict, rows, flag: str) -> d
 
 def _left_out(material, outliers, answers):
     """What --unlearn.only_prompts or --unlearn.skip_prompts saved, had each prompt been sampled like the others."""
-    own = (material.config.get("args") or {}).get("unlearn") or {}
-    chosen = own.get("skip_prompts") or own.get("only_prompts")
+    chosen = material.config.flag("unlearn.skip_prompts") or material.config.flag("unlearn.only_prompts")
     sampled = material.per_prompt(material.visits.n)
     if not chosen or not sampled.any():
         return None
@@ -72,7 +72,7 @@ def _drop(material, outliers, answers):
     not_learned = np.isin(material.groups, ("unlearnable", "no_reward"))
     if material.causes:
         not_learned &= ~np.isin(material.causes.cause, MENDABLE)
-    unsure = not_learned & (material.label_column("label_confidence") < SURE)
+    unsure = not_learned & (material.label_column(Learnability.label_confidence) < SURE)
     rows = np.flatnonzero(not_learned & ~unsure)
     sampled = material.per_prompt(material.visits.n)
     saved, total = int(sampled[rows].sum()), int(sampled.sum())
@@ -147,7 +147,7 @@ def _consensus(material, outliers, answers):
 
 
 def _evaluate(material, outliers, answers):
-    confidence = material.label_column("label_confidence")
+    confidence = material.label_column(Learnability.label_confidence)
     rows = np.flatnonzero(confidence < SURE)
     wrong = float(np.nansum(1 - confidence[rows])) if len(rows) else 0.0
     return _item(
@@ -198,7 +198,7 @@ def _outliers(material, outliers, answers):
 
 def _forecast(material, outliers, answers):
     """Only where the forecast is better than a coin, for sure."""
-    quality = material.summary.get("forecast", {})
+    quality = material.summary.forecast
     skipping, interval = quality.get("skipping", []), quality.get("auc_interval") or [0.0, 1.0]
     if not skipping or interval[0] <= 0.5:
         return None
@@ -230,7 +230,7 @@ def sampling_hours(material) -> float | None:
     for run in material.runs:
         steps = run.steps("rewards")
         times = [run.step_file("rewards", step).stat().st_mtime for step in steps]
-        started = _timestamp(run.config().get("started"))
+        started = _timestamp(run.config().started)
         rising = all(a < b for a, b in zip(times, times[1:], strict=False))
         if len(times) < 3 or not rising or started is None or not 0 <= times[0] - started <= times[-1] - times[0]:
             return None
@@ -256,7 +256,7 @@ def save_lists(items: list[dict], material, folder: Path, runs: list[RunDir], be
     before: the summary's "report" of an earlier analysis; of the lists that it wrote, those that apply no more go.
     """
     names, kept = material.ids, []
-    trained = (((material.config.get("args") or {}).get("ckpt") or {}).get("output_dir")) or "MODEL"
+    trained = material.config.flag("ckpt.output_dir") or "MODEL"
     for i, item in enumerate(items):
         path = folder / f"{item['name']}.json"
         if len(item["rows"]):

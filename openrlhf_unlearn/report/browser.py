@@ -17,11 +17,15 @@ from openrlhf_unlearn.report.failures import Failures
 from openrlhf_unlearn.report.reasoning import reasoning
 from openrlhf_unlearn.report.rollouts import Rollout
 from openrlhf_unlearn.report.turns import readable, turns_of
-from openrlhf_unlearn.store.run_dir import GROUPS
+from openrlhf_unlearn.store.prompts import GROUPS, Learnability
 
 BLOCK = 64
 TEXT_BUDGET = 12_000_000  # characters of prompts in the table; with many prompts each is cut shorter
 LONGEST_TEXT, SHORTEST_TEXT, LONGEST_LABEL = 4000, 240, 200
+_INTERVALS = {
+    "initial": (Learnability.initial_low, Learnability.initial_high),
+    "final": (Learnability.final_low, Learnability.final_high),
+}
 
 
 def pack(value) -> str:
@@ -41,13 +45,13 @@ def number_columns(material, changes: Sequence[Changes] = ()) -> dict[str, np.nd
     for when in ("initial", "final"):
         tally = material.tally(getattr(material, when))
         columns[when] = tally.rate if tally else np.full(material.size, np.nan)
-        columns[f"{when}_low"] = material.label_column(f"{when}_low")
-        columns[f"{when}_high"] = material.label_column(f"{when}_high")
+        low, high = _INTERVALS[when]
+        columns |= {f"{when}_low": material.label_column(low), f"{when}_high": material.label_column(high)}
         columns[f"{when}_n"] = tally.n.astype(float) if tally else np.full(material.size, np.nan)
     if material.causes:
         columns["cause_probability"] = material.causes.probability
-    columns["confidence"] = material.label_column("label_confidence")
-    columns["p_below_tau"] = material.label_column("p_below_tau")
+    columns["confidence"] = material.label_column(Learnability.label_confidence)
+    columns["p_below_tau"] = material.label_column(Learnability.p_below_tau)
     columns["visits"] = np.bincount(visits.row, minlength=material.size).astype(float)
     columns["rollouts"] = sampled
     columns["positives"] = material.per_prompt(visits.n_positive)
@@ -80,14 +84,14 @@ def table(
 ) -> dict:
     """The browser's table, by columns; advice and failures are one bit each, in the order of their lists."""
     longest = int(np.clip(TEXT_BUDGET // max(1, material.size), SHORTEST_TEXT, LONGEST_TEXT))
-    texts = [readable(text or "") for text in material.prompts.column("prompt").to_pylist()]
+    texts = [readable(text or "") for text in material.prompts.prompt]
     code = {group: i for i, group in enumerate(GROUPS)}
     kinds = failures.kinds if failures else []
     return {
         "id": material.ids.to_pylist(),
         "text": [text[:longest] for text in texts],
         "cut": [len(text) - longest if len(text) > longest else 0 for text in texts],
-        "label": [(label or "")[:LONGEST_LABEL] for label in material.prompts.column("label").to_pylist()],
+        "label": [(label or "")[:LONGEST_LABEL] for label in material.prompts.label],
         "group": [code.get(group, -1) for group in material.groups],
         "advice": _bits(material.size, [item["rows"] for item in advice]),
         "failures": _bits(material.size, [kind.rows for kind in kinds]),
@@ -109,14 +113,14 @@ def _bits(size: int, members: Sequence[np.ndarray]) -> list[int]:
 def details(material, shown: dict[int, list[Rollout]]) -> list[dict]:
     """What each prompt opens to: its curve, neighbours by gradient, rollouts, and its whole text."""
     curves = _curves(material)
-    texts = material.prompts.column("prompt")
+    texts = material.prompts.prompt
     neighbours = material.probe.neighbours if material.probe else {}
     found = []
     for row in range(material.size):
         entry: dict = {"curve": curves.get(row, [])}
         if row in shown:
             entry["rollouts"] = [rollout.shown() for rollout in shown[row]]
-            text = texts[row].as_py() or ""
+            text = texts[row] or ""
             entry["text"] = turns_of(text) or text
         if material.causes:
             entry |= material.causes.opened(row)

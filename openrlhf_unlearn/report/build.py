@@ -25,6 +25,7 @@ from openrlhf_unlearn.report.outlook import outlook
 from openrlhf_unlearn.report.probes import outliers, separation
 from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Rollout, Sample, shown_rollouts, token_limit
 from openrlhf_unlearn.store.run_dir import read_object
+from openrlhf_unlearn.store.summary import Summary
 
 MOVED = (KINDS.index("fixed"), KINDS.index("broken"))
 
@@ -51,7 +52,7 @@ def build(material: Material, args, missing: list[Missing], formats, folder: Pat
     answers = [(find_answer(sample.response) or "").strip() for sample in samples]
     outlying = outliers(material)
     advice = [] if material.provisional else advise(material, outlying, consensus(samples, answers))
-    labels = [label or "" for label in material.prompts.column("label").to_pylist()]
+    labels = [label or "" for label in material.prompts.label]
     failed = failures(samples, answers, labels, token_limit(material))
     drawn = draw_all(material, folder, formats)
     columns = number_columns(material, changes)
@@ -101,15 +102,15 @@ LABELS = (
 def _before(material: Material, args) -> dict:
     """What an earlier analysis into the same folder wrote into its summary."""
     own = args.output / "summary.json" if args.output else None
-    summary = material.summary if own is None else read_object(own) if own.exists() else {}
-    return summary.get("report") or {}
+    summary = material.summary if own is None else Summary(read_object(own) if own.exists() else {})
+    return summary.report
 
 
 def _numbers(material: Material, args, missing: list[Missing]) -> dict:
     table = group_table(material)
     visits = material.visits
     steps = np.unique(visits.step)
-    classified = material.summary.get("classify", {})
+    classified = material.summary.classify
     return {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join(["openrlhf-unlearn", "analyze", *map(str, args.runs), *_flags(args)]),
@@ -130,8 +131,8 @@ def _numbers(material: Material, args, missing: list[Missing]) -> dict:
         "outlook": outlook(material),
         "evaluations": {tag: _evaluation(material, tag) for tag in material.tags},
         "labels": {} if material.provisional else {name: classified.get(name) for name in LABELS},
-        "expected_label_errors": material.summary.get("classify", {}).get("expected_label_errors"),
-        "agreement": material.summary.get("classify", {}).get("agreement", {}).get("fleiss_kappa"),
+        "expected_label_errors": material.summary.classify.get("expected_label_errors"),
+        "agreement": material.summary.classify.get("agreement", {}).get("fleiss_kappa"),
         "missing": [vars(item) for item in missing],
     }
 

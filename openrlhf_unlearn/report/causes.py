@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 
 from openrlhf_unlearn.causes import UNDECIDED
-from openrlhf_unlearn.store.run_dir import CAUSES, RunDir, read_object, read_table
+from openrlhf_unlearn.store.prompts import CAUSES
+from openrlhf_unlearn.store.prompts import Causes as CauseTable
+from openrlhf_unlearn.store.run_dir import RunDir, read_object
 
 NOT_LEARNED = ("unlearnable", "no_reward")
 MENDABLE = ("verifier", "wrong_label", "rising", "forgotten")  # to leave these out would lose what can be had
@@ -30,7 +31,7 @@ WHAT = {
 class Causes:
     """A diagnosis on a report's prompts. place: row of the report → row of the table, of what is still not learned."""
 
-    table: list[dict]
+    table: list  # of rows of causes.parquet
     place: dict[int, int]
     summary: dict
     size: int
@@ -39,21 +40,21 @@ class Causes:
     def read(cls, run: RunDir, material) -> "Causes | None":
         if not (run.causes.exists() and run.causes_json.exists()):
             return None
-        return cls.of(read_table(run.causes), read_object(run.causes_json), material)
+        return cls.of(CauseTable.read(run), read_object(run.causes_json), material)
 
     @classmethod
-    def of(cls, table: pa.Table, summary: dict, material) -> "Causes | None":
+    def of(cls, table: CauseTable, summary: dict, material) -> "Causes | None":
         """None where every prompt of the diagnosis was learned since."""
-        rows = material.rows_of(table.column("prompt_id")).tolist()
+        rows = table.places(material.ids).tolist()
         place = {row: i for i, row in enumerate(rows) if row >= 0 and material.groups[row] in NOT_LEARNED}
-        return cls(table.to_pylist(), place, summary, material.size) if place else None
+        return cls(table.rows(), place, summary, material.size) if place else None
 
     @cached_property
     def cause(self) -> np.ndarray:
         """(prompts,) of str, "" where there is no diagnosis."""
         found = np.full(self.size, "", dtype=object)
         for row, i in self.place.items():
-            found[row] = self.table[i]["cause"]
+            found[row] = self.table[i].cause
         return found
 
     @cached_property
@@ -61,7 +62,7 @@ class Causes:
         """Of the likeliest cause, (prompts,), nan where there is no diagnosis."""
         found = np.full(self.size, np.nan)
         for row, i in self.place.items():
-            found[row] = self.table[i]["probability"]
+            found[row] = self.table[i].probability
         return found
 
     def opened(self, row: int) -> dict:
@@ -69,11 +70,11 @@ class Causes:
         if row not in self.place:
             return {}
         mine = self.table[self.place[row]]
-        settle = mine["settle"] if mine["cause"] == UNDECIDED else f"To confirm it: {mine['settle']}"
+        settle = mine.settle if mine.cause == UNDECIDED else f"To confirm it: {mine.settle}"
         return {
-            "cause": mine["cause"],
-            "cause_probability": round(mine["probability"], 4),
-            "evidence": [*mine["evidence"], settle],
+            "cause": mine.cause,
+            "cause_probability": round(mine.probability, 4),
+            "evidence": [*mine.evidence, settle],
         }
 
 

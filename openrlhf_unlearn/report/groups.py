@@ -3,7 +3,7 @@
 import numpy as np
 
 from openrlhf_unlearn.stats.means import rate_interval, wilson
-from openrlhf_unlearn.store.run_dir import GROUPS
+from openrlhf_unlearn.store.prompts import GROUPS, Learnability
 
 HARD = ("learnable", "unlearnable", "no_reward", "mixed")
 
@@ -12,9 +12,9 @@ def group_table(material) -> dict[str, dict]:
     """group → its numbers, for the groups that have prompts."""
     counts = {group: int((material.groups == group).sum()) for group in GROUPS}
     hard = sum(counts[group] for group in HARD)
-    expected = material.summary.get("classify", {}).get("hard", {}) if not material.provisional else {}
+    expected = material.summary.classify.get("hard", {}) if not material.provisional else {}
     rates = {"initial": _rates(material, "initial"), "final": _rates(material, "final")}
-    confidence = material.label_column("label_confidence")
+    confidence = material.label_column(Learnability.label_confidence)
     table = {}
     for group in (group for group in GROUPS if counts[group]):
         mine = material.groups == group

@@ -3,17 +3,31 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
 from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
-from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_samples, read_summary, read_table
+from openrlhf_unlearn.store.columns import Column
+from openrlhf_unlearn.store.config import RunConfig
+from openrlhf_unlearn.store.evaluations import Evaluations, Judgements
+from openrlhf_unlearn.store.prompts import Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, read_object
+from openrlhf_unlearn.store.summary import Summary
+from openrlhf_unlearn.store.table import StepTable, Table
+from openrlhf_unlearn.store.training import Rewards
+
+Steps = TypeVar("Steps", bound=StepTable)
+_VISIT = (
+    Rewards.step, Rewards.prompt_id, Rewards.processed, Rewards.n, Rewards.n_positive, Rewards.pass_rate,
+    Rewards.mean_reward, Rewards.accepted, Rewards.reason, Rewards.n_no_answer, Rewards.n_timeout, Rewards.n_error,
+)  # fmt: skip
+_SAMPLE = Evaluations.prompt_id, Evaluations.reward, Evaluations.verdict, Evaluations.positive
 
 
 @dataclass(frozen=True)
@@ -72,44 +86,38 @@ class Material:
         return self.runs[0]
 
     @cached_property
-    def config(self) -> dict:
+    def config(self) -> RunConfig:
         return self.first.config()
 
     @cached_property
-    def summary(self) -> dict:
+    def summary(self) -> Summary:
         """What other commands wrote into summary.json."""
-        return read_summary(self.first)
+        return Summary.read(self.first)
 
     # Prompts ---------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def prompts(self) -> pa.Table:
+    def prompts(self) -> Prompts:
         """prompts.parquet; without it, the ids that rewards name, so that a run cut off early has a page too."""
         if self.first.prompts.exists():
-            return read_table(self.first.prompts)
-        ids = self.first.read_steps("rewards", ["prompt_id"]).column("prompt_id").unique()
-        blank = pa.array([""] * len(ids), pa.string())
-        return pa.table({"prompt_id": ids, "prompt": blank, "label": blank, "datasource": blank})
+            return Prompts.read(self.first)
+        ids = Rewards.read(self.first, Rewards.prompt_id)[Rewards.prompt_id].unique()
+        blank = [""] * len(ids)
+        return Prompts.of(prompt_id=ids, prompt=blank, label=blank, datasource=blank)
 
     @cached_property
     def ids(self) -> pa.Array:
-        column = self.prompts.column("prompt_id")
-        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        return self.prompts[Prompts.prompt_id].combine_chunks()
 
     @property
     def size(self) -> int:
         return len(self.ids)
 
-    def rows_of(self, names: pa.ChunkedArray | pa.Array) -> np.ndarray:
-        """The prompt's row for each id, -1 where it is none of this report's."""
-        found = pc.index_in(names, value_set=self.ids).fill_null(-1)
-        return found.to_numpy(zero_copy_only=False) if isinstance(found, pa.Array) else found.to_numpy()
-
-    def aligned(self, table: pa.Table, column: str) -> np.ndarray:
+    def aligned(self, table: Table, column: Column) -> np.ndarray:
         """A column of a table with one row a prompt, (prompts,) float, nan where the table has nothing."""
         values = np.full(self.size, np.nan)
-        rows = self.rows_of(table.column("prompt_id"))
-        values[rows[rows >= 0]] = table.column(column).to_numpy().astype(float)[rows >= 0]
+        rows = table.places(self.ids)
+        values[rows[rows >= 0]] = table.values(column).astype(float)[rows >= 0]
         return values
 
     @cached_property
@@ -124,8 +132,8 @@ class Material:
     # Groups ----------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def learnability(self) -> pa.Table | None:
-        return read_table(self.first.learnability) if self.first.learnability.exists() else None
+    def learnability(self) -> Learnability | None:
+        return Learnability.read(self.first) if self.first.learnability.exists() else None
 
     @property
     def provisional(self) -> bool:
@@ -138,8 +146,8 @@ class Material:
         if self.provisional:
             return provisional_groups(self)
         found = np.full(self.size, "", dtype=object)
-        rows = self.rows_of(self.learnability.column("prompt_id"))
-        found[rows[rows >= 0]] = np.array(self.learnability.column("group").to_pylist(), dtype=object)[rows >= 0]
+        rows = self.learnability.places(self.ids)
+        found[rows[rows >= 0]] = np.array(self.learnability.group, dtype=object)[rows >= 0]
         return found
 
     @cached_property
@@ -156,12 +164,9 @@ class Material:
             return np.full(self.size, "all", dtype=object)
         return np.where(np.isnan(initial.rate), "", np.where(initial.rate >= self.easy, "easy", "hard")).astype(object)
 
-    def label_column(self, name: str) -> np.ndarray:
-        """A numeric column of learnability.parquet, (prompts,), all nan where it is missing."""
-        table = self.learnability
-        if table is None or name not in table.column_names:
-            return np.full(self.size, np.nan)
-        return self.aligned(table, name)
+    def label_column(self, column: Column) -> np.ndarray:
+        """A numeric column of `Learnability`, (prompts,), all nan where it is missing."""
+        return np.full(self.size, np.nan) if self.provisional else self.aligned(self.learnability, column)
 
     @cached_property
     def causes(self) -> Causes | None:
@@ -172,48 +177,41 @@ class Material:
 
     @cached_property
     def visits(self) -> Visits:
-        tables = [run.read_steps("rewards") for run in self.runs]
+        tables = [Rewards.read(run, *_VISIT) for run in self.runs]
         number = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
-        table = pa.concat_tables(tables, promote_options="default")
-        rows = self.rows_of(table.column("prompt_id"))
-        kept = ~table.column("processed").to_numpy() & (rows >= 0)
-        columns = {name: table.column(name).to_numpy()[kept] for name in table.column_names if name != "prompt_id"}
-        mean_reward = np.where(np.isfinite(columns["mean_reward"]), columns["mean_reward"], np.nan)
+        table = Rewards.joined(tables)
+        rows = table.places(self.ids)
+        kept = ~table.processed & (rows >= 0)
+        table = table.filter(kept)
+        mean_reward = np.where(np.isfinite(table.mean_reward), table.mean_reward, np.nan)
         known = mean_reward[np.isfinite(mean_reward)]
         binary = bool(((known >= 0) & (known <= 1)).all())
-        earlier = mean_reward if binary else columns["n_positive"] / np.maximum(1, columns["n"])
-        pass_rate = columns.get("pass_rate", earlier)
+        earlier = mean_reward if binary else table.n_positive / np.maximum(1, table.n)
         return Visits(
             run=number[kept],
-            step=columns["step"],
+            step=table.step,
             row=rows[kept],
-            n=columns["n"],
-            n_positive=columns["n_positive"],
+            n=table.n,
+            n_positive=table.n_positive,
             mean_reward=mean_reward,
-            pass_rate=np.where(np.isfinite(pass_rate), pass_rate, earlier),
-            accepted=columns["accepted"],
-            reason=columns["reason"],
-            failed={name: columns[f"n_{name}"] for name in ("no_answer", "timeout", "error")},
+            pass_rate=np.where(np.isfinite(table.pass_rate), table.pass_rate, earlier),
+            accepted=table.accepted,
+            reason=np.array(table.reason, dtype=object),
+            failed={"no_answer": table.n_no_answer, "timeout": table.n_timeout, "error": table.n_error},
         )
 
     def per_prompt(self, values: np.ndarray) -> np.ndarray:
         """Sum over the visits of each prompt; values: (visits,)."""
         return np.bincount(self.visits.row, weights=values, minlength=self.size)
 
-    def steps_of(self, name: str) -> pa.Table:
-        """All rows of one of the tables with a file a step, of all runs; `row` is the prompt's, unknown ones left out.
+    def steps_of(self, kind: type[Steps]) -> tuple[Steps, np.ndarray]:
+        """All rows of one of the tables with a file a step, of all runs, and each one's prompt, (rows,).
 
-        Files are read one by one, in order of runs and steps.
+        Unknown prompts are left out. Files are read one by one, in order of runs and steps.
         """
-        if name not in self._steps:
-            table = pa.concat_tables([run.read_steps(name) for run in self.runs], promote_options="default")
-            rows = self.rows_of(table.column("prompt_id"))
-            self._steps[name] = table.append_column("row", pa.array(rows)).filter(pa.array(rows >= 0))
-        return self._steps[name]
-
-    @cached_property
-    def _steps(self) -> dict[str, pa.Table]:
-        return {}
+        table = kind.joined(kind.read(run) for run in self.runs)
+        rows = table.places(self.ids)
+        return table.filter(rows >= 0), rows[rows >= 0]
 
     # Probes and judgements -------------------------------------------------------------------------------------------
 
@@ -228,10 +226,10 @@ class Material:
         return next((probe for probe in probes if probe.tag == self.initial), probes[0] if probes else None)
 
     @cached_property
-    def judgements(self) -> dict[str, pa.Table]:
+    def judgements(self) -> dict[str, Judgements]:
         """Evaluation tag → every score of its rollouts' reasoning, in the order of the tags."""
-        paths = {tag: self.first.judgements(tag) for tag in self.tags}
-        return {tag: read_table(path) for tag, path in paths.items() if path.exists()}
+        judged = (tag for tag in self.tags if self.first.judgements(tag).exists())
+        return {tag: Judgements.read(self.first, tag) for tag in judged}
 
     # Evaluations -----------------------------------------------------------------------------------------------------
 
@@ -256,17 +254,17 @@ class Material:
             return None
         n, positive, verdicts, rates, adaptive = np.zeros(self.size, int), np.zeros(self.size, int), {}, [], False
         for path in paths:
-            table, positives = read_samples(path, ["prompt_id", "reward", "verdict"], self.threshold)
-            rows = self.rows_of(table.column("prompt_id"))
+            table = Evaluations.open(path, *_SAMPLE)
+            rows = table.places(self.ids)
             known = rows >= 0
-            hit = known & positives
+            hit = known & table.hits(self.threshold)
             mine = np.bincount(rows[known], minlength=self.size), np.bincount(rows[hit], minlength=self.size)
             n, positive = n + mine[0], positive + mine[1]
             about = path.with_suffix(".json")
             plan = plan_of(read_object(about)) if about.exists() else None
             rates.append((plan or Plan(0)).rates(*mine))
             adaptive |= plan is not None
-            verdict = np.array(table.column("verdict").fill_null("wrong").to_pylist(), dtype=object)
+            verdict = np.array(table[Evaluations.verdict].fill_null("wrong").to_pylist(), dtype=object)
             for name in set(verdict):
                 counted = np.bincount(rows[known & (verdict == name)], minlength=self.size)
                 verdicts[name] = verdicts.get(name, 0) + counted
@@ -286,9 +284,9 @@ def check_same_prompts(runs: Sequence[RunDir], compared: bool = False) -> None:
     """Raises UserError unless all runs hold the prompts of the first; compared ones, some of them."""
     if len(runs) < 2:
         return
-    first = set(read_table(runs[0].prompts, ["prompt_id"]).column(0).to_pylist())
+    first = set(Prompts.ids(runs[0]).to_pylist())
     for run in runs[1:]:
-        other = set(read_table(run.prompts, ["prompt_id"]).column(0).to_pylist())
+        other = set(Prompts.ids(run).to_pylist())
         if not (first & other if compared else first == other):
             raise UserError(
                 f"{runs[0]} and {run} are runs of different data ({len(first & other)} prompts are in both, "

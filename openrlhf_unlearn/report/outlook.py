@@ -13,7 +13,7 @@ def outlook(material) -> dict | None:
 
     None once there is a final evaluation, before LEAST visits a prompt, or where the run does not say how long it is.
     """
-    visits, episodes = material.visits, ((material.config.get("args") or {}).get("train") or {}).get("num_episodes")
+    visits, episodes = material.visits, material.config.flag("train.num_episodes")
     if material.tally(material.final) is not None or not isinstance(episodes, int) or episodes < 1:
         return None
     of_first = visits.run == 0

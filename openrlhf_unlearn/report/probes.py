@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 
 from openrlhf_unlearn.stats.auc import auc_with_interval
-from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_table
+from openrlhf_unlearn.store.probes import Similarity
+from openrlhf_unlearn.store.run_dir import RunDir, read_object
 
 ENOUGH = 0.5  # share of a group's probed prompts with a corrected cosine, from which these stand for the group
 FEWEST = 5  # prompts of a group
@@ -28,7 +28,7 @@ class Probe:
     n_correct: np.ndarray
     labels: np.ndarray  # group of each prompt when it was probed, "" where it was not
     numbers: dict = field(repr=False)  # probe.json
-    table: pa.Table = field(repr=False)  # similarity.parquet
+    table: Similarity = field(repr=False)
     row_of: dict[str, int] = field(repr=False)
 
     @property
@@ -51,26 +51,21 @@ class Probe:
     @cached_property
     def neighbours(self) -> dict[int, tuple[list, list]]:
         """row → nearest and farthest prompts by gradient, [row, cosine] each."""
-        if "nearest" not in self.table.column_names:
+        if not self.table.has(Similarity.nearest):
             return {}
-        columns = {name: self.table.column(name).to_pylist() for name in ("prompt_id", *SIDES, *map(cosine_of, SIDES))}
-        found = {}
-        for i, name in enumerate(columns["prompt_id"]):
-            if name in self.row_of:
-                found[self.row_of[name]] = tuple(self._known(columns, side, i) for side in SIDES)
-        return found
+        return {
+            self.row_of[row.prompt_id]: (
+                self._known(row.nearest, row.nearest_cosine),
+                self._known(row.farthest, row.farthest_cosine),
+            )
+            for row in self.table.rows()
+            if row.prompt_id in self.row_of
+        }
 
-    def _known(self, columns: dict, side: str, i: int) -> list:
-        pairs = zip(columns[side][i] or (), columns[cosine_of(side)][i] or (), strict=True)
+    def _known(self, names: list[str] | None, cosines: list[float] | None) -> list:
+        pairs = zip(names or (), cosines or (), strict=True)
         known = ((name, value) for name, value in pairs if name in self.row_of and value is not None)
         return [[self.row_of[name], round(value, 4)] for name, value in known if np.isfinite(value)]
-
-
-SIDES = ("nearest", "farthest")
-
-
-def cosine_of(side: str) -> str:
-    return f"{side}_cosine"
 
 
 def load_probes(material) -> dict[str, Probe]:
@@ -85,25 +80,18 @@ def load_probes(material) -> dict[str, Probe]:
 
 
 def _load(run: RunDir, name: str, material, row_of: dict[str, int]) -> Probe:
-    table = read_table(run.probe_table("similarity", name))
-
-    def aligned(column: str) -> np.ndarray:
-        if column not in table.column_names:
-            return np.full(material.size, np.nan)
-        return material.aligned(table, column)
-
+    table = Similarity.read(run, name)
     labels = np.full(material.size, "", dtype=object)
-    if "group" in table.column_names:
-        rows = material.rows_of(table.column("prompt_id"))
-        given = np.array(table.column("group").fill_null("").to_pylist(), dtype=object)
-        labels[rows[rows >= 0]] = given[rows >= 0]
+    rows = table.places(material.ids)
+    given = np.array([group or "" for group in table.group], dtype=object)
+    labels[rows[rows >= 0]] = given[rows >= 0]
     return Probe(
         name=name,
-        plain=aligned("mean_cosine"),
-        corrected=aligned("mean_cosine_corrected"),
-        low=aligned("low"),
-        high=aligned("high"),
-        n_correct=aligned("n_correct"),
+        plain=material.aligned(table, Similarity.mean_cosine),
+        corrected=material.aligned(table, Similarity.mean_cosine_corrected),
+        low=material.aligned(table, Similarity.low),
+        high=material.aligned(table, Similarity.high),
+        n_correct=material.aligned(table, Similarity.n_correct),
         labels=labels,
         numbers=read_object(run.probe_json(name)),
         table=table,
@@ -155,9 +143,9 @@ def _at_equal_numbers(probe: Probe) -> dict | None:
 
 def outliers(material) -> np.ndarray | None:
     """Hard prompts that the probe calls gradient outliers, (prompts,) bool; None where it tested none."""
-    if material.probe is None or "outlier" not in material.probe.table.column_names:
+    if material.probe is None:
         return None
-    found = material.aligned(material.probe.table, "outlier")
+    found = material.aligned(material.probe.table, Similarity.outlier)
     return found == 1 if np.isfinite(found).any() else None
 
 

@@ -9,9 +9,9 @@ def rollout_scores(material, tag: str) -> tuple[np.ndarray, np.ndarray]:
     A rollout counts once, however often it was judged and by whom.
     """
     table = material.judgements[tag]
-    rows, given = material.rows_of(table.column("prompt_id")), table.column("score").to_numpy().astype(float)
+    rows, given = table.places(material.ids), table.score.astype(float)
     known = (rows >= 0) & np.isfinite(given)
-    pairs = np.stack([rows[known], table.column("sample").to_numpy()[known]], 1)
+    pairs = np.stack([rows[known], table.sample[known]], 1)
     rollouts, place = np.unique(pairs, axis=0, return_inverse=True)
     return rollouts[:, 0], mean_of(place.ravel(), given[known], len(rollouts))
 

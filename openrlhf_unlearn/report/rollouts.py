@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from openrlhf_unlearn.report.turns import Turns, shorten, turns_of
-from openrlhf_unlearn.store.run_dir import positive_rollouts, read_object
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.graded import Graded
+from openrlhf_unlearn.store.run_dir import read_object
+from openrlhf_unlearn.store.training import TrainingRollouts
 
 PROMPTS, EACH, HEAD, TAIL = 2000, 8, 650, 350  # prompts with rollouts, rollouts a prompt, characters of start and end
 
@@ -97,7 +98,8 @@ def read_rollouts(
     final = []
     wanted = material.ids.take(pa.array(rows))
     for source, path, relative in _sources(material):
-        for row, sample, response, reward, verdict, correct, step, reason, n_tokens in _rows(path, wanted, material):
+        found_rows = _rows(path, source, wanted, material)
+        for row, sample, response, reward, verdict, correct, step, reason, n_tokens in found_rows:
             if source == material.final:
                 final.append(Sample(row, response, verdict, correct, n_tokens))
             name = source or f"step {step}"
@@ -126,25 +128,24 @@ def _sources(material) -> Iterator[tuple[str, Path, str]]:
             yield tag, path, str(path.relative_to(run.path))
 
 
-def _rows(path: Path, wanted: pa.Array, material) -> Iterator[tuple]:
+_SHOWN = Graded.prompt_id, Graded.sample, Graded.response, Graded.reward, Graded.verdict
+_OF_EVALUATION = *_SHOWN, Evaluations.positive, Evaluations.reason, Evaluations.n_tokens
+_OF_TRAINING = *_SHOWN, TrainingRollouts.positive, TrainingRollouts.step
+
+
+def _rows(path: Path, tag: str, wanted: pa.Array, material) -> Iterator[tuple]:
     """(row, sample, response, reward, verdict, positive, step, reason, tokens) of the wanted prompts in one file."""
-    data = ds.dataset(path, format="parquet")
-    if "response" not in data.schema.names:
-        return
-    columns = ["prompt_id", "sample", "response", "reward", "verdict"]
-    columns += [name for name in ("step", "positive", "reason", "n_tokens") if name in data.schema.names]
-    scanner = data.scanner(columns, filter=pc.field("prompt_id").isin(wanted), batch_size=8192)
-    for batch in scanner.to_batches():
-        if not len(batch):
-            continue
-        rows = material.rows_of(batch.column("prompt_id")).tolist()
-        values = [batch.column(name).to_pylist() for name in columns[1:5]]
-        known = {name: batch.column(name).to_pylist() for name in ("step", "reason", "n_tokens") if name in columns}
-        extra = [known.get(name, [None] * len(rows)) for name in ("step", "reason", "n_tokens")]
-        positive = positive_rollouts(pa.Table.from_batches([batch])).tolist()
-        yield from (
-            (row, sample, response or "", reward, verdict or "", correct, step, reason or "", n_tokens)
-            for row, sample, response, reward, verdict, correct, step, reason, n_tokens in zip(
-                rows, *values, positive, *extra, strict=True
-            )
-        )
+    kind, columns = (Evaluations, _OF_EVALUATION) if tag else (TrainingRollouts, _OF_TRAINING)
+    for part in kind.scan(path, *columns, wanted=wanted):
+        if not part.has(Graded.response):
+            return
+        nothing = [None] * len(part)
+        if tag:
+            more = nothing, part.reason, part[Evaluations.n_tokens].to_pylist()
+        else:
+            more = part.step.tolist(), nothing, nothing
+        samples = part.places(material.ids).tolist(), part.sample.tolist(), part.response, part.reward.tolist()
+        for row, sample, response, reward, verdict, correct, step, reason, n_tokens in zip(
+            *samples, part.verdict, part.hits().tolist(), *more, strict=True
+        ):
+            yield row, sample, response or "", reward, verdict or "", correct, step, reason or "", n_tokens

@@ -1,5 +1,6 @@
 """What a Parquet file unpacks to, before it is read: a file of 30 kB can hold a long text a million times."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -13,10 +14,10 @@ SHARE = 0.5  # of the free memory that one table may take
 SMALL = 2**24  # bytes: a larger file is taken to hold what it unpacks to, repeated texts apart
 
 
-def check_size(path: Path, columns: list[str] | None = None) -> None:
-    """Raise UserError where the columns (None: all) would not fit into SHARE of the memory that is free."""
+def check_size(path: Path, columns: Sequence[str] | None, metadata: pq.FileMetaData) -> None:
+    """Raise UserError where the columns (None: all) of the file would not fit into SHARE of the free memory."""
     free = psutil.virtual_memory().available
-    size = unpacked(path, columns, free * SHARE)
+    size = unpacked(path, columns, free * SHARE, metadata)
     if size > free * SHARE:
         raise UserError(
             f"{path} unpacks to {size / 1e9:.1f} GB or more, too much for the {free / 1e9:.1f} GB of memory that are "
@@ -24,15 +25,13 @@ def check_size(path: Path, columns: list[str] | None = None) -> None:
         )
 
 
-def unpacked(path: Path, columns: list[str] | None, most: float) -> float:
+def unpacked(path: Path, columns: Sequence[str] | None, most: float, metadata: pq.FileMetaData) -> float:
     """Bytes that the columns take in memory; no more is counted once they are over `most`."""
-    with pq.ParquetFile(path) as file:
-        metadata = file.metadata
-        chunks = [
-            (i, metadata.row_group(i).column(j))
-            for i in range(metadata.num_row_groups)
-            for j in range(metadata.num_columns)
-        ]
+    chunks = [
+        (i, metadata.row_group(i).column(j))
+        for i in range(metadata.num_row_groups)
+        for j in range(metadata.num_columns)
+    ]
     chunks = [(i, c) for i, c in chunks if columns is None or c.path_in_schema.split(".")[0] in columns]
     size = sum(chunk.total_uncompressed_size + 8 * chunk.num_values for _, chunk in chunks)
     if size > most or path.stat().st_size > SMALL:

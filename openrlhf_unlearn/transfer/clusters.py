@@ -6,7 +6,8 @@ import numpy as np
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.summary import Gradients
-from openrlhf_unlearn.store.run_dir import RunDir, read_object, read_table
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, read_object
 from openrlhf_unlearn.transfer.predict import LEAST
 from openrlhf_unlearn.transfer.vectors import halves
 
@@ -17,8 +18,8 @@ SEPARATED = 0.05  # silhouette, below which gradients fall into no clusters
 
 def by_datasource(run: RunDir) -> dict[str, str]:
     """Prompt id → datasource."""
-    table = read_table(run.prompts, ["prompt_id", "datasource"])
-    return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+    prompts = Prompts.read(run, Prompts.prompt_id, Prompts.datasource)
+    return dict(zip(prompts.prompt_id, prompts.datasource, strict=True))
 
 
 def by_file(path: Path) -> dict[str, str]:

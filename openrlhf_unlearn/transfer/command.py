@@ -21,7 +21,8 @@ from openrlhf_unlearn.options import takes
 from openrlhf_unlearn.probe.rollouts import HARD, rollouts_that_train, source
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import allow_remote_code
 from openrlhf_unlearn.transfer.dataset import Chosen, choose
 from openrlhf_unlearn.transfer.in_the_run import in_the_run, predicted_change
@@ -116,8 +117,7 @@ def short_trainings(
     sample = choose_rollouts(run, table, load_tokenizer(name), model.config.get_text_config().vocab_size, *every)
     probed = set(found.ids)
     rollouts = [rollout for rollout in sample.rollouts if rollout.id in probed]
-    prompts = read_table(run.prompts, ["prompt_id", "prompt"])
-    texts = dict(zip(prompts.column(0).to_pylist(), prompts.column(1).to_pylist(), strict=True))
+    texts = Prompts.texts(run)
     how = options.steps, options.batch, options.lr, options.optimiser, options.rollouts
     recipe = Recipe(*how, settings["temperature"])
     parts = run.transfer_parts(probe)

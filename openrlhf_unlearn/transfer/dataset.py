@@ -5,7 +5,8 @@ from pathlib import Path
 
 from openrlhf_unlearn.collect.selection import read_ids
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.run_dir import RunDir, read_table, write_jsonl
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, write_jsonl
 from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.vectors import Vectors
 
@@ -29,7 +30,7 @@ def choose(run: RunDir, found: Vectors, facts: dict, options: TransferOptions) -
     targets = [name for name in found.ids if name in wanted]
     if not targets:
         raise UserError(f"--for {options.targets}: none of its {len(wanted)} prompts has a gradient in the probe")
-    prompts = {row["prompt_id"]: row for row in read_table(run.prompts).to_pylist()}
+    prompts = Prompts.read(run).by_prompt()
     if options.pool:
         from openrlhf_unlearn.transfer.pool import gradients_of_pool, read_pool
 
@@ -40,10 +41,11 @@ def choose(run: RunDir, found: Vectors, facts: dict, options: TransferOptions) -
         others = [name for name in found.ids if name not in wanted]
         if not others:
             raise UserError("every probed prompt is a target: name a pool with --from, or probe more prompts")
-        rows = [{key: prompts[name][key] for key in ("prompt", "label", "datasource")} for name in others]
-        pool, texts = found.train[[place[name] for name in others]], [prompts[name]["prompt"] for name in others]
+        kept = (prompts[name] for name in others)
+        rows = [{"prompt": row.prompt, "label": row.label, "datasource": row.datasource} for row in kept]
+        pool, texts = found.train[[place[name] for name in others]], [prompts[name].prompt for name in others]
     feel = found.feel[[place[name] for name in targets]]
-    made = choose_rows(pool, feel, texts, [prompts[name]["prompt"] for name in targets], options.budget, options.seed)
+    made = choose_rows(pool, feel, texts, [prompts[name].prompt for name in targets], options.budget, options.seed)
     output.mkdir(parents=True, exist_ok=True)
     for kind in ("chosen", "random", "nearest"):
         write_jsonl(output / f"{kind}.jsonl", ({**rows[i], "score": made.score[i]} for i in getattr(made, kind)))

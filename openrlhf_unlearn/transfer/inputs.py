@@ -6,7 +6,8 @@ import numpy as np
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.probe.rollouts import source
-from openrlhf_unlearn.store.run_dir import RunDir, positive_rollouts
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.transfer.clusters import by_datasource, by_file, by_gradients
 from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.vectors import Vectors
@@ -26,9 +27,9 @@ def of_rollouts(run: RunDir, settings: dict) -> tuple[dict[str, float], dict[str
     """By prompt id: the share of correct rollouts of the probe's evaluation, and the correct ones' mean length in
     tokens (1 where the table does not have it: pass rates are then per token, too)."""
     table = source(run, settings["tag"], settings["training_rollouts"])
-    right, ids = positive_rollouts(table), np.array(table.column("prompt_id").to_pylist())
-    length = table.column("n_tokens").to_pylist() if "n_tokens" in table.column_names else [1] * len(ids)
-    length = np.array([n or 1 for n in length], float)
+    right, ids = table.hits(), np.array(table.prompt_id)
+    length = table.n_tokens.astype(float) if isinstance(table, Evaluations) else np.ones(len(ids))
+    length = np.where(np.nan_to_num(length) == 0, 1.0, length)
     order = {name: np.flatnonzero(ids == name) for name in np.unique(ids).tolist()}
     rates = {name: float(right[rows].mean()) for name, rows in order.items()}
     lengths = {

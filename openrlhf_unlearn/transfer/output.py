@@ -3,9 +3,9 @@
 from dataclasses import asdict
 
 import numpy as np
-import pyarrow as pa
 
-from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, write_json, write_table
+from openrlhf_unlearn.store.probes import Transfer
+from openrlhf_unlearn.store.run_dir import RunDir, write_json
 from openrlhf_unlearn.transfer.in_the_run import sentences
 from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.predict import Map
@@ -21,7 +21,7 @@ def write(
 ) -> dict:
     """Write the table and PROBE.json; returns what that holds, in words what came out among it."""
     rows = rows_of(likelihood, pass_rate, checked)
-    write_table(run.transfer_table(probe), pa.Table.from_pylist(rows, schema=SCHEMAS["transfer"]))
+    Transfer.of_rows(rows).write(run, probe)
     said, result = map_sentences(likelihood), {}
     if checked:
         result = checked.summary()
@@ -37,8 +37,8 @@ def write(
     return about
 
 
-def rows_of(likelihood: Map, pass_rate: Map, checked=None) -> list[dict]:
-    """A row for each pair of clusters, as in SCHEMAS["transfer"]."""
+def rows_of(likelihood: Map, pass_rate: Map, checked=None) -> list:
+    """A `Transfer.Row` for each pair of clusters."""
     rows, told = [], likelihood.told
     for i, trained in enumerate(likelihood.names):
         for j, changed in enumerate(likelihood.names):
@@ -52,7 +52,7 @@ def rows_of(likelihood: Map, pass_rate: Map, checked=None) -> list[dict]:
                 row |= {"predicted": _number(checked.predicted[GRADIENT][a, b])}
                 ends = {"measured": "measured", "measured_low": "low", "measured_high": "high"}
                 row |= {column: _number(getattr(checked, name)[a, b]) for column, name in ends.items()}
-            rows.append(row)
+            rows.append(Transfer.Row(**row))
     return rows
 
 

@@ -60,10 +60,10 @@ def check_sentences(agreed: dict, advantages: dict[str, dict], trained: int) -> 
     return said
 
 
-def sign_sentence(rows: list[dict]) -> list[str]:
-    """How many of the entries told from 0 were measured with the predicted sign, of the table's rows; none without."""
-    told = [row for row in rows if row["told"] and row.get("measured") is not None]
+def sign_sentence(rows: list) -> list[str]:
+    """Of the table's `Transfer.Row`s: how many told from 0 were measured with the predicted sign; none without."""
+    told = [row for row in rows if row.told and row.measured is not None]
     if not told:
         return []
-    right = sum(row["value"] * row["measured"] > 0 for row in told)
+    right = sum(row.value * row.measured > 0 for row in told)
     return [f"Of {len(told)} entries told from 0, {right} were measured with the predicted sign."]

@@ -4,9 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openrlhf_unlearn.store.run_dir import GROUPS, read_table
+from openrlhf_unlearn.store.prompts import GROUPS, Learnability
 from openrlhf_unlearn.worlds.task import CAUSES
 from openrlhf_unlearn.worlds.task import GROUPS as PLANTED
+from openrlhf_unlearn.worlds.truth import Truth
 
 NOT_SEEN = "not seen"
 JUDGED = ("learnable", "unlearnable")
@@ -66,12 +67,12 @@ class Agreement:
 
 def read_groups(path: Path) -> dict[str, str]:
     """prompt_id → group, of `truth.parquet` or `learnability.parquet`."""
-    table = read_table(path, columns=["prompt_id", "group"])
-    return dict(zip(table["prompt_id"].to_pylist(), table["group"].to_pylist(), strict=True))
+    return Learnability.groups_in(path)
 
 
 def agreement(truth: Path, learnability: Path) -> Agreement:
     found = read_groups(learnability)
-    planted = [(found.get(row["prompt_id"], NOT_SEEN), row) for row in read_table(truth).to_pylist()]
-    causes = Counter((row["cause"], name) for name, row in planted if "cause" in row)
-    return Agreement(Counter((row["group"], name) for name, row in planted), causes)
+    table = Truth.open(truth)
+    planted = [(found.get(row.prompt_id, NOT_SEEN), row) for row in table.rows()]
+    causes = Counter((row.cause, name) for name, row in planted if table.has(Truth.cause))
+    return Agreement(Counter((row.group, name) for name, row in planted), causes)

@@ -5,7 +5,6 @@ import os
 import tempfile
 from pathlib import Path
 
-import pyarrow as pa
 import torch
 from safetensors import SafetensorError
 
@@ -14,6 +13,7 @@ from openrlhf_unlearn.store import run_dir
 from openrlhf_unlearn.worlds import model as models
 from openrlhf_unlearn.worlds.task import CAUSE_OF, CAUSES, GROUPS, SETTINGS, Problem, draw_prompts
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
+from openrlhf_unlearn.worlds.truth import Truth
 
 MEASURE_SAMPLES = 32
 DATASOURCE = "microworld"
@@ -75,8 +75,8 @@ def _fill(folder: Path, settings: dict) -> dict:
     tokenizer.save_pretrained(folder / "model")
     _write_jsonl(folder / "train.jsonl", train)
     _write_jsonl(folder / "heldout.jsonl", heldout)
-    run_dir.write_table(folder / "truth.parquet", _truth(train))
-    run_dir.write_table(folder / "heldout_truth.parquet", _truth(heldout))
+    _truth(train).save(folder / "truth.parquet")
+    _truth(heldout).save(folder / "heldout_truth.parquet")
     world = {
         **settings,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -89,11 +89,8 @@ def _fill(folder: Path, settings: dict) -> dict:
     return world
 
 
-def _truth(problems: list[Problem]) -> pa.Table:
-    rows = [{"prompt_id": run_dir.prompt_id(p.prompt, p.label), "group": p.group, "cause": p.cause} for p in problems]
-    return pa.Table.from_pylist(
-        rows, schema=pa.schema([(name, pa.string()) for name in ("prompt_id", "group", "cause")])
-    )
+def _truth(problems: list[Problem]) -> Truth:
+    return Truth.of_rows([Truth.Row(run_dir.prompt_id(p.prompt, p.label), p.group, p.cause) for p in problems])
 
 
 def _write_jsonl(path: Path, problems: list[Problem]) -> None:

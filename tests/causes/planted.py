@@ -8,7 +8,11 @@ import pyarrow as pa
 
 from openrlhf_unlearn.grading.answer_key import key
 from openrlhf_unlearn.labels.classify import classify, save
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.training import Rewards
+from tests.tables import of_dicts
 
 EACH, MISLABELLED, N, STEPS, K = 14, 3, 32, 12, 8
 WORDINGS = {  # kind → its wording; `mislabelled` shares that of `learned`
@@ -53,11 +57,11 @@ def write_run(folder: Path, text: bool = True, counted: bool = False) -> RunDir:
     args = {"data": keys, "train": {"num_episodes": STEPS}}
     write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "model": "m", "data": "d", "seed": 0, "args": args})
     columns = [[row[name] for row in made] for name in ("id", "prompt", "label")] + [["sums"] * len(made)]
-    write_table(run.prompts, pa.table(columns, schema=SCHEMAS["prompts"]))
+    write_table(run.prompts, pa.table(columns, schema=Prompts.schema))
     evaluate(run, made, "initial", 0, rng, text)
     evaluate(run, made, "final", 1, rng, text)
     for step in range(1, STEPS + 1):
-        run.write_step("rewards", step, [_visit(row, (step - 1) / (STEPS - 1), counted, rng) for row in made])
+        of_dicts(Rewards, [_visit(row, (step - 1) / (STEPS - 1), counted, rng) for row in made]).write(run, step)
     save(classify([run.path]), [run.path])
     return run
 
@@ -69,8 +73,8 @@ def evaluate(run: RunDir, made: list[dict], tag: str, when: int, rng, text: bool
             right = answer == row["label"]
             response = rf"It is \boxed{{{answer}}}" if text else None
             values = (row["id"], sample, response, float(right), "correct" if right else "wrong", 4)
-            rows.append(dict(zip(SCHEMAS["evaluations"].names, values, strict=True)))
-    write_table(run.evaluation(tag), pa.Table.from_pylist(rows, schema=SCHEMAS["evaluations"]))
+            rows.append(dict(zip(Evaluations.schema.names, values, strict=True)))
+    of_dicts(Evaluations, rows).write(run, tag)
     write_json(run.evaluation_json(tag), {"model": "m", "n": N, "temperature": 1.0, "adaptive": None})
 
 

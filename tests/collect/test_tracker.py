@@ -9,6 +9,7 @@ from openrlhf_unlearn.collect import tracker as tracker_module
 from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.collect.tracker import Sampled, Tracker
 from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 visits = st.lists(
     st.tuples(
@@ -36,7 +37,7 @@ def test_rows_say_what_was_sampled_and_metrics_what_was_earned(tmp_path_factory,
     tracker = Tracker(run)
     observe_all(tracker, visits)
     metrics = tracker.finish_step(1)
-    rows = run.read_steps("rewards").to_pylist()
+    rows = Rewards.read(run).arrow.to_pylist()
     assert [(r["prompt_id"], r["n"], r["n_positive"], r["accepted"]) for r in rows] == [
         (name, len(rewards), sum(rewards), accepted) for name, rewards, accepted in visits
     ]
@@ -77,9 +78,9 @@ def test_state_round_trip_and_only_the_first_wave_in_the_mean(tmp_path):
     tracker = Tracker(RunDir(tmp_path), save_rollouts=1, first_wave=2)
     tracker.observe(Sampled("a", judged([0.0, 0.0, 1.0, 1.0]), ["x", "y"]), True, "accepted")
     tracker.finish_step(1)
-    row = tracker.run.read_steps("rewards").to_pylist()[0]
+    row = Rewards.read(tracker.run).arrow.to_pylist()[0]
     assert (row["n"], row["n_positive"], row["mean_reward"], row["pass_rate"]) == (4, 2, 0.0, 0.0)
-    assert [r["response"] for r in tracker.run.read_steps("rollouts").to_pylist()] == ["x"]
+    assert [r["response"] for r in TrainingRollouts.read(tracker.run).arrow.to_pylist()] == ["x"]
     again = Tracker(RunDir(tmp_path))
     again.load_state_dict(tracker.state_dict())
     assert again.curve_of == tracker.curve_of == {"a": "hard"}
@@ -94,7 +95,7 @@ def test_curves_and_turnover_count_positives_not_rewards(tmp_path):
     tracker.observe(Sampled("none", judged([-1.0, -1.0])), False, "zero_variance")
     assert tracker.curve_of == {"half": "easy", "shaped": "easy", "none": "never_positive"}
     assert tracker.finish_step(1)["unlearn/newly_solved"] == 2
-    rows = tracker.run.read_steps("rewards").to_pylist()
+    rows = Rewards.read(tracker.run).arrow.to_pylist()
     assert [(row["pass_rate"], row["mean_reward"]) for row in rows] == [(0.5, 0.0), (0.5, 0.65), (0.0, -1.0)]
 
 
@@ -124,7 +125,7 @@ def test_a_resume_drops_later_steps_and_rewrites_repeat_nothing(tmp_path):
     tracker.finish_step(2)
     observe_all(tracker, [("c", [1.0], True)])
     tracker.finish_step(2)
-    assert run.read_steps("rewards").column("prompt_id").to_pylist() == ["a", "c"]
+    assert Rewards.read(run).arrow.column("prompt_id").to_pylist() == ["a", "c"]
 
 
 def test_the_commonest_wrong_answers_of_a_visit_are_counted_and_no_right_one(tmp_path):
@@ -134,7 +135,7 @@ def test_the_commonest_wrong_answers_of_a_visit_are_counted_and_no_right_one(tmp
     tracker.observe(Sampled("p", judged(rewards), answers=given), True, "accepted")
     tracker.observe(Sampled("unread", judged([0.0])), True, "accepted")
     tracker.finish_step(1)
-    read, unread = tracker.run.read_steps("rewards").to_pylist()
+    read, unread = Rewards.read(tracker.run).arrow.to_pylist()
     assert (read["wrong_answers"][:2], read["wrong_counts"]) == (["e", "a"], [3, 2, 1, 1])
     assert unread["wrong_answers"] is None
 

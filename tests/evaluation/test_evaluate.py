@@ -34,7 +34,8 @@ from openrlhf_unlearn.evaluation.rewards import Graded, reward_grader
 from openrlhf_unlearn.evaluation.settings import resolve, start_run
 from openrlhf_unlearn.grading.data_check import check_data_file
 from openrlhf_unlearn.labels.counts import read_evaluation
-from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_samples, read_table, write_json
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table, write_json
 from openrlhf_unlearn.store.trust import own
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 from tests.evaluation.coins import Coins
@@ -229,7 +230,7 @@ def test_rewards_of_another_scale_are_counted_by_the_threshold(tmp_path, data):
     parts.write([("a", "1", [1], *found[0]), ("a", "1}", [1], *found[1])])
     assert parts.counts["a"] == Parts(run, "initial", settings).counts["a"] == (2, 1)
     parts.merge()
-    assert read_samples(run.evaluation("initial"), ["reward"])[1].tolist() == [True, False]
+    assert Evaluations.read(run, "initial").hits().tolist() == [True, False]
     assert read_evaluation(run.evaluation("initial"), pa.array(["a"])).hit.tolist() == [True, False]
     with pytest.raises(UserError, match="made with --positive-above 2.5, not 0.5"):
         Parts(run, "initial", settings_of(run, data, "--reward", reward))

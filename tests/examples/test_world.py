@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.store.training import Rewards
 from tests.integration.stack import example
 
 pytestmark = [
@@ -46,7 +47,7 @@ def test_the_unlearnable_alone(hypotheses, world, tmp_path):
     baseline = hypotheses[0] / "baseline"
     short("unlearnable_only_k64", world, "world", tmp_path, BASELINE=str(baseline))
     table = read_table(baseline / "run" / "learnability.parquet").to_pylist()
-    trained = set(RunDir(tmp_path / "run").read_steps("rewards")["prompt_id"].to_pylist())
+    trained = set(Rewards.read(RunDir(tmp_path / "run")).arrow["prompt_id"].to_pylist())
     assert trained == {row["prompt_id"] for row in table if row["group"] == "unlearnable"}
 
 

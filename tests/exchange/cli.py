@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.store.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.training import Rewards
 
 
 def imported(form: str, source, run: Path, *words) -> int:
@@ -17,7 +18,7 @@ def imported(form: str, source, run: Path, *words) -> int:
 def counts(run: Path, processed: bool = False) -> dict[int, tuple[int, int, int]]:
     """(prompts, rollouts, positive ones) of every step."""
     found: dict[int, tuple] = {}
-    for row in RunDir(run).read_steps("rewards").to_pylist():
+    for row in Rewards.read(RunDir(run)).arrow.to_pylist():
         if row["processed"] == processed:
             prompts, n, positive = found.get(row["step"], (0, 0, 0))
             found[row["step"]] = (prompts + 1, n + row["n"], positive + row["n_positive"])

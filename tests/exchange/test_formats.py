@@ -9,6 +9,7 @@ import pytest
 
 from openrlhf_unlearn.exchange.formats import FORMATS, guess
 from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import TrainingRollouts
 from tests.exchange.cli import counts, evaluated, imported, prompts, write_lines
 
 HITS = {0: [1, 0, 0, 1], 1: [0, 0, 0, 0], 2: [1, 1, 1, 0]}  # question: rewards of a step; 5 of 12 are positive
@@ -145,7 +146,7 @@ def test_training_rollouts(tmp_path, name, how, capsys):
     words = ("--save-rollouts", 2)
     assert imported(name if how == "named" else "auto", tmp_path / "in", tmp_path / "run", *words) == 0
     assert counts(tmp_path / "run") == {1: EXPECTED}
-    kept = RunDir(tmp_path / "run").read_steps("rollouts").to_pylist()
+    kept = TrainingRollouts.read(RunDir(tmp_path / "run")).arrow.to_pylist()
     assert len(kept) == 6 and sum(row["positive"] for row in kept) == sum(sum(r[:2]) for r in HITS.values())
     assert how == "named" or f"taken for {name}" in capsys.readouterr().out
 
@@ -283,7 +284,7 @@ def test_only_effective_is_not_all_that_was_sampled(tmp_path, capsys):
 def test_conversations_keep_their_turns(tmp_path):
     write_lines(tmp_path / "step_1" / "train" / "all" / "traces.jsonl", [trace(0, 1.0)])
     assert imported("prime-rl", tmp_path, tmp_path / "run", "--save-rollouts", 1) == 0
-    (row,) = RunDir(tmp_path / "run").read_steps("rollouts").to_pylist()
+    (row,) = TrainingRollouts.read(RunDir(tmp_path / "run")).arrow.to_pylist()
     assert [turn["content"] for turn in json.loads(row["response"])] == ["call", "4", "so 4"]
     assert prompts(tmp_path / "run")[0]["prompt"] == "question 0"
 

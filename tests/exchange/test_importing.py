@@ -10,6 +10,7 @@ import pytest
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.labels.classify import classify
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 RATES = {"easy": (0.6, 1.0), "learnable": (0.03, 0.9), "unlearnable": (0.03, 0.0), "no_reward": (0.0, 0.0)}
 
@@ -69,8 +70,8 @@ def test_verl(tmp_path):
     assert groups(run) == EXPECTED
     imported = RunDir(run)
     assert imported.steps() == [1, 2, 10]
-    assert imported.read_steps("rollouts").num_rows == 3 * 4 * 2
-    row = imported.read_steps("rewards").to_pylist()[0]
+    assert TrainingRollouts.read(imported).arrow.num_rows == 3 * 4 * 2
+    row = Rewards.read(imported).arrow.to_pylist()[0]
     assert (row["prompt_id"], row["n"], row["n_positive"]) == (prompt_id("question 0", "0"), 8, 1)
     assert command("import", "verl", tmp_path / "rollouts", "--run", run) == 1  # never twice into one run
 
@@ -281,7 +282,7 @@ def test_real_verl_writer(tmp_path):
         5,
     )
     assert command("import", "verl", tmp_path / "dump", "--run", tmp_path / "run") == 0
-    rewards = RunDir(tmp_path / "run").read_steps("rewards").to_pylist()
+    rewards = Rewards.read(RunDir(tmp_path / "run")).arrow.to_pylist()
     assert [(row["step"], row["n"], row["n_positive"]) for row in rewards] == [(5, 8, 1)] * 3 + [(5, 8, 0)]
 
 
@@ -311,7 +312,7 @@ def test_real_trl_trainer(tmp_path, world):
     trainer = trl.GRPOTrainer(str(world / "model"), boxed, args=config, train_dataset=Dataset.from_list(prompts))
     trainer.train()
     assert command("import", "trl", tmp_path / "out", "--run", tmp_path / "run") == 0
-    rewards = RunDir(tmp_path / "run").read_steps("rewards").to_pylist()
+    rewards = Rewards.read(RunDir(tmp_path / "run")).arrow.to_pylist()
     assert {row["n"] for row in rewards} == {8} and len(rewards) == 2 * 4
     known = {row["prompt"] for row in read_table(RunDir(tmp_path / "run").prompts).to_pylist()}
     assert known <= {row["prompt"] for row in prompts}

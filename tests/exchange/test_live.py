@@ -14,6 +14,7 @@ from openrlhf_unlearn.exchange.live.follow import look
 from openrlhf_unlearn.exchange.live.writer import pooled
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 from tests.exchange.cli import counts, imported
 
 
@@ -31,9 +32,9 @@ def test_a_step_is_written_when_the_next_one_begins(tmp_path):
     writer.close()
     run = RunDir.open(tmp_path / "run")
     assert counts(run.path) == {1: (2, 4, 2), 2: (1, 1, 1)}
-    assert [row["response"] for row in run.read_steps("rollouts").to_pylist()] == ["a 0", "b 0", "a 0"]
-    assert run.config()["positive"] == {"by": "reward", "threshold": 0.5, "given": False}
-    assert prompt_id("a", "1") in run.read_steps("rewards").column("prompt_id").to_pylist()
+    assert [row["response"] for row in TrainingRollouts.read(run).arrow.to_pylist()] == ["a 0", "b 0", "a 0"]
+    assert run.config().values["positive"] == {"by": "reward", "threshold": 0.5, "given": False}
+    assert prompt_id("a", "1") in Rewards.read(run).arrow.column("prompt_id").to_pylist()
 
 
 def test_ranks_that_see_parts_of_a_step_make_one_row_a_prompt(tmp_path, monkeypatch):
@@ -45,24 +46,30 @@ def test_ranks_that_see_parts_of_a_step_make_one_row_a_prompt(tmp_path, monkeypa
     second.add(1, group("only here", [0.0]))
     first.close()
     second.close()
-    rows = {row["prompt_id"]: row for row in RunDir(tmp_path / "run").read_steps("rewards").to_pylist()}
+    rows = {row["prompt_id"]: row for row in Rewards.read(RunDir(tmp_path / "run")).arrow.to_pylist()}
     assert rows[prompt_id("a", "1")]["std_reward"] == pytest.approx(np.std([1, 0, 1, 1]))
     assert counts(tmp_path / "run") == {1: (2, 5, 3)}
-    samples = RunDir(tmp_path / "run").read_steps("rollouts").to_pylist()
+    samples = TrainingRollouts.read(RunDir(tmp_path / "run")).arrow.to_pylist()
     assert sorted((row["response"], row["sample"]) for row in samples)[:3] == [("a 0", 0), ("a 0", 2), ("a 1", 1)]
-    assert len(RunDir(tmp_path / "run").read_steps("rewards")) == 2
+    assert len(Rewards.read(RunDir(tmp_path / "run")).arrow) == 2
 
 
 def test_parts_pool_to_what_the_whole_would_be():
-    def row(rewards) -> dict:
-        return {"prompt_id": "a", "n": len(rewards), "n_positive": sum(r > 0.5 for r in rewards),
-                "pass_rate": 0.0, "mean_reward": np.mean(rewards), "std_reward": np.std(rewards)}  # fmt: skip
+    def row(rewards):
+        return Rewards.Row(
+            prompt_id="a",
+            n=len(rewards),
+            n_positive=sum(r > 0.5 for r in rewards),
+            pass_rate=0.0,
+            mean_reward=np.mean(rewards),
+            std_reward=np.std(rewards),
+        )
 
     one, other = [0.1, 0.9, 0.4], [0.7]
     whole = pooled(row(one), row(other))
-    assert whole["mean_reward"] == pytest.approx(np.mean(one + other))
-    assert whole["std_reward"] == pytest.approx(np.std(one + other)) and (whole["n"], whole["n_positive"]) == (4, 2)
-    assert pooled(row([1.0]), row([1.0]))["std_reward"] == 0
+    assert whole.mean_reward == pytest.approx(np.mean(one + other))
+    assert whole.std_reward == pytest.approx(np.std(one + other)) and (whole.n, whole.n_positive) == (4, 2)
+    assert pooled(row([1.0]), row([1.0])).std_reward == 0
 
 
 def test_a_resume_drops_what_comes_again(tmp_path):

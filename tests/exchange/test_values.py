@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.exchange import spool
 from openrlhf_unlearn.exchange.values import as_label, as_number, as_step, as_text
+from openrlhf_unlearn.store import spool
 from openrlhf_unlearn.store.run_dir import RunDir, read_json
+from openrlhf_unlearn.store.training import TrainingRollouts
 from tests.exchange.cli import counts, evaluated, imported, prompts, write_lines
 
 
@@ -76,7 +77,7 @@ def test_a_row_a_prompt_with_lists(tmp_path, rewards):
     if rewards == "rewards":
         assert imported("jsonl", path, tmp_path / "run", "--columns", columns, "--save-rollouts", 9) == 0
         assert counts(tmp_path / "run") == {1: (1, 2, 1)}
-        kept = RunDir(tmp_path / "run").read_steps("rollouts").to_pylist()
+        kept = TrainingRollouts.read(RunDir(tmp_path / "run")).arrow.to_pylist()
         assert [(row["response"], row["reward"]) for row in kept] == [("a", 1.0), ("b", 0.0)]
     else:
         assert imported("jsonl", path, tmp_path / "run", "--columns", columns) == 0
@@ -240,7 +241,7 @@ def test_what_waits_on_disk_comes_back_in_order(tmp_path, monkeypatch, flush):
     ]
     path = write_lines(tmp_path / "a.jsonl", data)
     assert imported("jsonl", path, tmp_path / "run", "--save-rollouts", 4) == 0
-    kept = RunDir(tmp_path / "run").read_steps("rollouts").to_pylist()
+    kept = TrainingRollouts.read(RunDir(tmp_path / "run")).arrow.to_pylist()
     expected = [(row["step"], row["response"]) for row in data]
     expected = [row for step in (1, 2) for row in expected if row[0] == step and int(row[1][1:]) < 24]
     assert [(row["step"], row["response"]) for row in kept] == expected

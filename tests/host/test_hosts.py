@@ -99,4 +99,4 @@ def test_it_trains(version, tmp_path, world, monkeypatch):
     training.flags["data.prompt_dataset"] = data
     training(unlearn__filter="none")
     check_run(training)
-    assert training.run.config()["versions"]["openrlhf"] == version
+    assert training.run.config().values["versions"]["openrlhf"] == version

@@ -10,6 +10,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.identity import BEFORE_TRAINING, IDENTITY, whole_path
 from openrlhf_unlearn.host.start import choose_run_dir, start_run
 from openrlhf_unlearn.store.locks import hold
+from openrlhf_unlearn.store.training import Clipping, Rewards
 from tests.host.training.host import namespace
 
 
@@ -55,8 +56,8 @@ def trained(folder, steps, **changes):
     """A run that ended after so many steps."""
     run, args = launch(folder, **changes)
     for step in range(1, steps + 1):
-        for table in ("rewards", "clipping"):
-            run.write_step(table, step, [])
+        for kind in (Rewards, Clipping):
+            kind.of_rows([]).write(run, step)
     return run, args
 
 
@@ -67,19 +68,19 @@ def checkpoint(folder, name="checkpoints"):
 
 def test_a_run_says_who_it_is_and_what_positive_means(folder):
     run, args = launch(folder)
-    known = run.config()
+    known = run.config().values
     assert known["run_id"] == args.unlearn.run_id == known["args"]["unlearn"]["run_id"]
     assert known["positive"] == {"by": "scores", "else_by": "reward", "threshold": 0.5}
     other, _ = launch(folder, unlearn__run_dir=str(folder / "other"))
-    assert other.config()["run_id"] != known["run_id"]
+    assert other.config().values["run_id"] != known["run_id"]
 
 
 def test_a_resume_keeps_the_id_and_the_date(folder):
     run, _ = trained(folder, 25)
-    before = run.config()
+    before = run.config().values
     checkpoint(folder)
     launch(folder, ckpt__load_enable=True, train__num_episodes=3)
-    assert {**run.config(), "started": 0, "args": 0} == {**before, "started": 0, "args": 0}
+    assert {**run.config().values, "started": 0, "args": 0} == {**before, "started": 0, "args": 0}
 
 
 @pytest.mark.parametrize("flag", IDENTITY)
@@ -111,7 +112,7 @@ def test_a_launch_that_wrote_no_step_does_not_block_the_corrected_one(folder, ca
     run, first = launch(folder, train__seed=1)
     _, second = launch(folder, train__seed=2)
     assert "wrote no step, and its run.json is replaced" in capsys.readouterr().out
-    assert run.config()["seed"] == 2 and first.unlearn.run_id != second.unlearn.run_id
+    assert run.config().values["seed"] == 2 and first.unlearn.run_id != second.unlearn.run_id
 
 
 @pytest.mark.parametrize("flag", BEFORE_TRAINING)
@@ -122,7 +123,7 @@ def test_evaluations_before_training_are_of_one_model_and_its_prompts(folder, fl
     with pytest.raises(UserError, match=f"belongs to another configuration: --{flag} was"):
         launch(folder, **{flag.replace(".", "__"): 7})
     _, args = launch(folder, train__seed=2, data__max_len=9)  # how it trains may still change
-    assert run.config()["run_id"] == args.unlearn.run_id and run.config()["seed"] == 2
+    assert run.config().values["run_id"] == args.unlearn.run_id and run.config().values["seed"] == 2
 
 
 def test_a_resume_without_its_checkpoint_is_refused_and_deletes_nothing(folder):
@@ -155,14 +156,14 @@ def test_steps_that_no_resume_was_asked_for_are_refused(folder):
 def test_a_run_of_an_older_version_goes_on(folder):
     """Its run.json has no id, and knows no flag that came later."""
     run, _ = trained(folder, 25)
-    old = run.config()
+    old = run.config().values
     for name in ("run_id", "positive", "reward_function"):
         del old[name]
     del old["args"]["unlearn"]["positive_above"], old["args"]["unlearn"]["run_id"]
     run.run_json.write_text(json.dumps(old))
     checkpoint(folder)
     _, args = launch(folder, ckpt__load_enable=True)
-    assert run.config()["run_id"] == args.unlearn.run_id
+    assert run.config().values["run_id"] == args.unlearn.run_id
 
 
 def test_a_folder_of_something_else_is_left_alone(folder):

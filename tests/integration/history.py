@@ -6,6 +6,7 @@ from openrlhf_unlearn.collect.prompts import Prompt
 from openrlhf_unlearn.filters import FilterConfig, Group, Rollout, load_filter
 from openrlhf_unlearn.host.training.packing import unpack
 from openrlhf_unlearn.host.training.state import read_state
+from openrlhf_unlearn.store.training import TrainingRollouts
 
 
 def saved_state(training, step):
@@ -33,7 +34,7 @@ def never_killed(training, last_step, config: FilterConfig, name="oversample_rep
     """
     filter = load_filter(name, config)
     texts = {}
-    for row in training.run.read_steps("rollouts").to_pylist():
+    for row in TrainingRollouts.read(training.run).arrow.to_pylist():
         texts.setdefault((row["step"], row["prompt_id"]), []).append(Rollout(row["reward"], row["response"]))
     accepted = []
     for row in training.rows(processed=False):

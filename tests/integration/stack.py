@@ -14,6 +14,7 @@ import psutil
 
 from openrlhf_unlearn.evaluation.engines import has_gpu
 from openrlhf_unlearn.store.run_dir import RunDir, read_table
+from openrlhf_unlearn.store.training import Rewards
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,7 +151,7 @@ class Training:
 
     def rows(self, processed: bool) -> list[dict]:
         """The rows of `rewards/`, in the order in which they were written."""
-        return [row for row in self.run.read_steps("rewards").to_pylist() if row["processed"] == processed]
+        return [row for row in Rewards.read(self.run).arrow.to_pylist() if row["processed"] == processed]
 
     def kill(self, process: subprocess.Popen) -> None:
         """kill -9 of the driver and of everything that its Ray started."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from openrlhf_unlearn.store.run_dir import read_table
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 from tests.integration.stack import NO_REFERENCE, ROOT, Training
 from tests.integration.tiny import byte_level_model
 
@@ -54,12 +55,12 @@ def test_a_few_steps_on_real_mathematics(tmp_path):
         **NO_REFERENCE,
     )
     assert model.exists()
-    table = training.run.read_steps("rewards")
+    table = Rewards.read(training.run).arrow
     sampled = table.filter(~table["processed"].to_numpy())
     known = read_table(training.run.prompts)
     assert set(sampled["prompt_id"].to_pylist()) == set(known["prompt_id"].to_pylist())
     assert all(prompt.startswith("<user>") for prompt in known["prompt"].to_pylist())
-    verdicts = training.run.read_steps("rollouts")["verdict"].to_pylist()
+    verdicts = TrainingRollouts.read(training.run).arrow["verdict"].to_pylist()
     assert len(verdicts) == len(known) and not {"error", "bad_label"} & set(verdicts)
     assert verdicts.count("correct") <= len(verdicts) * 0.05  # random bytes solve next to nothing
     assert "had a correct rollout so far; next to none" in text

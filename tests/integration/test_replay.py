@@ -7,6 +7,7 @@ from transformers import AutoTokenizer
 
 from benchmarks.step_scale import write_inputs
 from openrlhf_unlearn.filters import FilterConfig
+from openrlhf_unlearn.store.training import Likelihood
 from tests.integration.history import never_killed, resumed_state, saved_state, stored, text_of
 from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run
 
@@ -65,7 +66,7 @@ def test_a_killed_replaying_run_has_the_buffer_and_the_draws_of_one_never_killed
 
     # The host recomputes old log-probs: a replayed rollout's are the current policy's, so they are further from those
     # that it was sampled with than a fresh one's, which differ by the engine's arithmetic alone.
-    likelihood = training.run.read_steps("likelihood").to_pylist()
+    likelihood = Likelihood.read(training.run).arrow.to_pylist()
     fresh, old = (
         statistics.median(row[name] for row in likelihood if row[name] is not None)
         for name in ("train_inference_gap", "replay_gap")

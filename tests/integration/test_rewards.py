@@ -6,6 +6,7 @@ import re
 import pytest
 
 from openrlhf_unlearn.store.run_dir import read_table
+from openrlhf_unlearn.store.training import Clipping, Likelihood
 from tests.integration.stack import NO_REFERENCE, ROOT, Training, error_line
 
 pytestmark = pytest.mark.slow
@@ -51,9 +52,9 @@ def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor
     assert {row["n_positive"] for row in rows} <= set(range(1, 7)) and max(row["mean_reward"] for row in rows) < 0.5
     # What the loss saw of a prompt is what the tracker had said of it, whatever the penalty made of its reward.
     told = {(row["step"], row["prompt_id"]): row["n_positive"] for row in rows}
-    for table in ("clipping", "likelihood"):
-        seen = training.run.read_steps(table).to_pylist()
-        assert {(row["step"], row["prompt_id"]): row["n_positive"] for row in seen} == told, table
+    for kind in (Clipping, Likelihood):
+        seen = kind.read(training.run).rows()
+        assert {(row.step, row.prompt_id): row.n_positive for row in seen} == told, kind
     rates = [float(rate) for rate in re.findall(r"'actor_lr': ([0-9.e-]+)", text)]
     assert len(rates) == len(training.run.steps("clipping"))
     # The last batch may end a few prompts before the data do. By optimiser steps it would be above half of the peak.

@@ -5,6 +5,7 @@ import shlex
 import pytest
 
 from openrlhf_unlearn.store.run_dir import read_json
+from openrlhf_unlearn.store.training import TrainingRollouts
 from tests.gpu import GPUS
 from tests.integration.stack import ROOT, Training, check_run, error_line, example, short_launches
 
@@ -56,7 +57,7 @@ def test_an_example_from_prompts_to_report_on_two_ranks_and_two_engines_with_a_r
     reasons = {row["reason"] for row in training.rows(processed=False)}
     assert reasons == {"accepted", "zero_variance"}
     assert all(0 < row["n_positive"] < 8 for row in training.rows(processed=True)), "dynamic trained a constant group"
-    saved = training.run.read_steps("rollouts")
+    saved = TrainingRollouts.read(training.run).arrow
     assert saved.num_rows == len(training.rows(processed=False)) and all(saved["response"].to_pylist())
     assert list((tmp_path / "tensorboard").rglob("events*"))
     trained, accepted = (sum(row["accepted"] for row in training.rows(processed=side)) for side in (True, False))

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-import pyarrow as pa
-
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json
+from tests.tables import of_dicts
 
 GROUPS = ("unlearnable", "learnable", "easy", "no_reward")
 FRAME = "Question: {} Answer in a box."
@@ -30,14 +31,14 @@ def make_run(folder: Path, n: int = 12) -> RunDir:
         {"prompt_id": name, "prompt": row["prompt"], "label": row["label"], "datasource": "d"}
         for name, row in zip(ids, rows, strict=True)
     ]
-    write_table(run.prompts, pa.Table.from_pylist(prompts, SCHEMAS["prompts"]))
+    of_dicts(Prompts, prompts).write(run)
     labels = [
         {"prompt_id": name, "group": GROUPS[i % len(GROUPS)], "initial_pass_rate": 0.1, "final_pass_rate": 0.1}
         for i, name in enumerate(ids)
     ]
-    write_table(run.learnability, pa.Table.from_pylist(labels, SCHEMAS["learnability"]))
+    of_dicts(Learnability, labels).write(run)
     for tag, word in (("initial", "Adding"), ("final", "Summing")):
-        write_table(run.evaluation(tag), pa.Table.from_pylist(_samples(ids, rows, word), SCHEMAS["evaluations"]))
+        of_dicts(Evaluations, _samples(ids, rows, word)).write(run, tag)
         write_json(run.evaluation_json(tag), {"model": "m"})
     return run
 

@@ -3,7 +3,11 @@
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.training import Rewards
+from tests.tables import of_dicts
 
 
 def ids(n: int) -> list[str]:
@@ -26,7 +30,7 @@ def evaluation_table(outcomes: np.ndarray, verdicts: dict[int, str] | None = Non
             "verdict": list(verdict),
             "n_tokens": np.full(outcomes.size, 3, dtype=np.int32),
         },
-        schema=SCHEMAS["evaluations"],
+        schema=Evaluations.schema,
     )
 
 
@@ -46,7 +50,7 @@ def make_run(path, initial, final, ever=None, n: int = 32, seed: int = 0, verdic
         {"prompt_id": name, "prompt": f"question {i}", "label": str(i), "datasource": "test"}
         for i, name in enumerate(ids(size))
     ]
-    write_table(run.prompts, pa.Table.from_pylist(rows, schema=SCHEMAS["prompts"]))
+    of_dicts(Prompts, rows).write(run)
     write_table(run.evaluation("initial"), evaluation_table(outcomes(initial, n, 1000), verdicts))
     write_table(run.evaluation("final"), evaluation_table(outcomes(final, n, seed), verdicts))
     visited = [(i, count) for i, count in enumerate(ever if ever is not None else [1] * size) if count is not None]
@@ -66,5 +70,5 @@ def make_run(path, initial, final, ever=None, n: int = 32, seed: int = 0, verdic
             for i, count in visited
             for processed in (False, True)
         ]
-        run.write_step("rewards", step, rewards)
+        of_dicts(Rewards, rewards).write(run, step)
     return run

@@ -12,9 +12,9 @@ from openrlhf_unlearn.labels.classify import classify, save
 from openrlhf_unlearn.labels.groups import Thresholds, paper_groups
 from openrlhf_unlearn.stats.agreement import fleiss_kappa
 from openrlhf_unlearn.stats.means import wilson
+from openrlhf_unlearn.store.prompts import Learnability
 from openrlhf_unlearn.store.run_dir import (
     GROUPS,
-    SCHEMAS,
     read_json,
     read_table,
     update_summary,
@@ -44,8 +44,8 @@ def groups_of(result) -> list[str]:
 def test_every_group(runs):
     result = classify([run.path for run in runs])
     assert groups_of(result) == EXPECTED
-    assert result.table.schema.names[: len(SCHEMAS["learnability"])] == SCHEMAS["learnability"].names
-    assert result.table.select(SCHEMAS["learnability"].names).schema == SCHEMAS["learnability"]
+    assert result.table.schema.names[: len(Learnability.schema)] == Learnability.schema.names
+    assert result.table.select(Learnability.schema.names).schema == Learnability.schema
     rows = result.table.to_pylist()
     assert rows[4]["final_pass_rate"] == pytest.approx(31 / 64)
     assert [row["ever_positive"] for row in rows] == [True, True, True, False, True, False, None, True]

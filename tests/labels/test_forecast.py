@@ -7,8 +7,10 @@ import pytest
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.labels.features import answer_entropy
 from openrlhf_unlearn.labels.forecast import _beside, compare_gradients, cross_validated, skipping
-from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.run_dir import read_json, read_table, write_json, write_table
 from tests.labels.runs import ids, make_run
+from tests.tables import of_dicts
 
 
 @pytest.fixture
@@ -150,7 +152,7 @@ def test_entropy_of_answers(tmp_path):
     rows = read_table(run.evaluation("initial")).to_pylist()
     for row, text in zip(rows, [r"\boxed{1}"] * 4 + [r"\boxed{1}", r"\boxed{2}"] * 2, strict=True):
         row["response"] = text
-    write_table(run.evaluation("initial"), pa.Table.from_pylist(rows, schema=SCHEMAS["evaluations"]))
+    of_dicts(Evaluations, rows).write(run, "initial")
     found = answer_entropy(run.evaluation("initial"), set(ids(2)))
     assert found == {ids(2)[0]: 0.0, ids(2)[1]: pytest.approx(np.log(2))}
 

@@ -26,7 +26,7 @@ LAUNCH = (
 @pytest.fixture
 def run(tmp_path):
     run = make_run(tmp_path, 40)
-    write_json(run.run_json, {**run.config(), "command": LAUNCH})
+    write_json(run.run_json, {**run.config().values, "command": LAUNCH})
     own(run.run_json)
     return run
 
@@ -96,13 +96,13 @@ sys.exit(7 if first and "stage2" in flags else 0)
 def test_a_run_without_a_launch_or_with_a_wrong_flag_is_refused(run, tmp_path, capsys):
     assert main(["curriculum", str(run), "--output", str(tmp_path / "c"), "--flags", "--train.sed", "7"]) == 2
     assert "unrecognized arguments: --train.sed 7" in capsys.readouterr().err
-    write_json(run.run_json, {**run.config(), "command": ""})
+    write_json(run.run_json, {**run.config().values, "command": ""})
     assert main(["curriculum", str(run), "--output", str(tmp_path / "c")]) == 1
     assert "imported runs have none to repeat" in capsys.readouterr().err
 
 
 def test_the_launch_of_a_received_run_is_not_repeated_unasked(run, tmp_path, monkeypatch, capsys):
-    write_json(run.run_json, {**run.config(), "seed": 5})  # not as this user's own training wrote it
+    write_json(run.run_json, {**run.config().values, "seed": 5})  # not as this user's own training wrote it
     launched = []
     monkeypatch.setattr(curriculum, "launch", lambda *given: launched.append(given))
     words = ["curriculum", str(run), "--output", str(tmp_path / "c")]
@@ -117,7 +117,7 @@ def test_the_launch_of_a_received_run_is_not_repeated_unasked(run, tmp_path, mon
 @pytest.mark.parametrize("key", ["my-own-wandb-key", None])
 def test_a_key_that_no_run_keeps_is_the_environments_or_left_out(run, tmp_path, monkeypatch, capsys, key):
     secret = "the-key-of-that-time"
-    write_json(run.run_json, {**run.config(), "command": f"{LAUNCH} --logger.wandb.key {secret}"})
+    write_json(run.run_json, {**run.config().values, "command": f"{LAUNCH} --logger.wandb.key {secret}"})
     own(run.run_json)
     if key:
         monkeypatch.setenv("WANDB_API_KEY", key)

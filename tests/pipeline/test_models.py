@@ -1,6 +1,5 @@
 """Base models side by side on one run's prompts: names, probes on their own rollouts, the report's figure."""
 
-import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn.cli import main
@@ -8,9 +7,12 @@ from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.pipeline.models import named
 from openrlhf_unlearn.report.figures import similarity_over_probes
 from openrlhf_unlearn.report.material import Material
-from openrlhf_unlearn.store.run_dir import SCHEMAS, prompt_id, read_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import Learnability
+from openrlhf_unlearn.store.run_dir import prompt_id, read_json
 from openrlhf_unlearn.worlds.task import SETTINGS, draw_prompts, full_answer
 from tests.report import worlds
+from tests.tables import of_dicts
 
 
 @pytest.mark.parametrize("words", ["base=a", "base=a base=b", "a b=c", "initial=a b=c", "x/y=a b=c"])
@@ -27,7 +29,7 @@ def test_two_models_are_probed_on_their_own_rollouts_and_drawn_side_by_side(worl
     made = [worlds.Prompt(p.prompt, p.label, p.group) for p in chosen]
     run = worlds.start(tmp_path / "run", made)
     labels = [{"prompt_id": p.id, "group": p.kind} for p in made]
-    write_table(run.learnability, pa.Table.from_pylist(labels, SCHEMAS["learnability"]))
+    of_dicts(Learnability, labels).write(run)
     for tag in ("base", "mid"):
         rows = []
         for p in chosen:
@@ -35,8 +37,8 @@ def test_two_models_are_probed_on_their_own_rollouts_and_drawn_side_by_side(worl
                 right = sample < (2 if tag == "base" else 3)
                 text = full_answer(p, None if right else "1111")
                 values = (prompt_id(p.prompt, p.label), sample, text, float(right), "correct" if right else "wrong", 9)
-                rows.append(dict(zip(SCHEMAS["evaluations"].names, values, strict=True)))
-        write_table(run.evaluation(tag), pa.Table.from_pylist(rows, SCHEMAS["evaluations"]))
+                rows.append(dict(zip(Evaluations.schema.names, values, strict=True)))
+        of_dicts(Evaluations, rows).write(run, tag)
 
     model = str(world / "model")
     assert main(["models", str(run), f"base={model}", f"mid={model}", "--per-group", "6"]) == 0, capsys.readouterr()

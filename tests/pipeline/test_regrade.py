@@ -1,11 +1,13 @@
-import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.labels.classify import classify
 from openrlhf_unlearn.pipeline import regrade
-from openrlhf_unlearn.store.run_dir import SCHEMAS, RunDir, read_json, read_table, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.store.training import TrainingRollouts
 from tests.labels.runs import make_run
+from tests.tables import of_dicts
 from tests.words import parsed
 
 OLD_LIES = 1  # the row of the prompt whose right answers were graded wrong
@@ -25,9 +27,9 @@ def run(tmp_path) -> RunDir:
         for row in rows:
             lied = row["prompt_id"] == prompts[OLD_LIES]["prompt_id"] and tag == "final"
             row["response"] = r"\boxed{1.0}" if lied else r"\boxed{\frac{5}{3}}"
-        write_table(run.evaluation(tag), pa.Table.from_pylist(rows, schema=SCHEMAS["evaluations"]))
+        of_dicts(Evaluations, rows).write(run, tag)
     rollout = {"prompt_id": prompts[OLD_LIES]["prompt_id"], "sample": 0, "response": r"\boxed{1.0}"}
-    run.write_step("rollouts", 1, [{**rollout, "reward": 0.0, "verdict": "wrong"}])
+    of_dicts(TrainingRollouts, [{**rollout, "reward": 0.0, "verdict": "wrong"}]).write(run, 1)
     return run
 
 

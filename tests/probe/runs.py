@@ -3,12 +3,13 @@
 import random
 from pathlib import Path
 
-import pyarrow as pa
 import torch
 
-from openrlhf_unlearn.evaluation.parts import SCHEMA
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
+from tests.tables import of_dicts
 
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward")
 CORRECT = {"easy": 8, "learnable": 4, "unlearnable": 3, "no_reward": 0}  # of 10 rollouts
@@ -64,7 +65,8 @@ def make_run(path: Path, per_group: int = 6, tokens: bool = True, seed: int = 0)
             )
     args = {"rollout": {"temperature": 1.0, "max_new_tokens": 24}}
     write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "args": args})
-    write_table(run.prompts, pa.Table.from_pylist(prompts, schema=SCHEMAS["prompts"]))
-    write_table(run.learnability, pa.Table.from_pylist(labels, schema=SCHEMAS["learnability"]))
-    write_table(run.evaluation("initial"), pa.Table.from_pylist(rows, schema=SCHEMA))
+    of_dicts(Prompts, prompts).write(run)
+    of_dicts(Learnability, labels).write(run)
+    kept = Evaluations.response_tokens, Evaluations.reason, Evaluations.positive
+    of_dicts(Evaluations, rows, *kept).write(run, "initial")
     return run

@@ -8,6 +8,8 @@ import pytest
 from openrlhf_unlearn.report.advice import advise
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Say
+from openrlhf_unlearn.store.config import RunConfig
+from openrlhf_unlearn.store.summary import Summary
 from tests.report.worlds import prompts, start, train
 
 
@@ -40,9 +42,9 @@ def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None):
     none = np.zeros(size)
     failed = {"timeout": np.full(size, failed), "error": none, "no_answer": none}
     return SimpleNamespace(
-        groups=np.array(groups, dtype=object), size=size, config={}, runs=[], judgements={}, causes=None,
+        groups=np.array(groups, dtype=object), size=size, config=RunConfig(), runs=[], judgements={}, causes=None,
         visits=SimpleNamespace(n=np.full(size, n), n_positive=none, failed=failed), per_prompt=lambda values: values,
-        summary={"forecast": forecast} if forecast else {},
+        summary=Summary({"forecast": forecast}),
         label_column=lambda name: np.broadcast_to(np.asarray(confidence, float), size),
     )  # fmt: skip
 

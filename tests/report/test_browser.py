@@ -11,8 +11,10 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.pipeline import analyze
 from openrlhf_unlearn.report.decisions import read_decisions
 from openrlhf_unlearn.report.screenshots import browser
-from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.run_dir import read_json, read_table, write_table
 from tests.report.worlds import NASTY, full_run, prompt_id, prompts, start, train, whole_run
+from tests.tables import of_dicts
 from tests.words import parsed
 
 pytestmark = pytest.mark.slow
@@ -284,7 +286,7 @@ def compared(tmp_path_factory) -> tuple[str, list[str]]:
     for row in table:
         if row["prompt_id"] in broken:
             row.update(reward=0.0, verdict="wrong", response=r"Divide by zero, so \boxed{77}")
-    write_table(two[1].evaluation("final"), pa.Table.from_pylist(table, schema=SCHEMAS["evaluations"]))
+    of_dicts(Evaluations, table).write(two[1], "final")
     return make_page(*two, flags=["--compare"]), broken
 
 

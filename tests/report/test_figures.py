@@ -24,8 +24,11 @@ from openrlhf_unlearn.report.figures import (
 from openrlhf_unlearn.report.figures.base import columns, records
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.probes import outdated, outliers, separation
-from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_table
+from openrlhf_unlearn.store.probes import Variants
+from openrlhf_unlearn.store.prompts import Learnability
+from openrlhf_unlearn.store.run_dir import read_json, read_table, write_table
 from tests.report.worlds import classify, prompts, start, train, whole_run
+from tests.tables import of_dicts
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +133,7 @@ def test_variants_count_an_original_once(run):
         {"prompt_id": name, "variant_id": str(i), "group": "", "cosine": cosine, "mean_cosine": 0.1}
         for i, (name, cosine) in enumerate(values)
     ]
-    write_table(run.probe_table("variants", "initial"), pa.Table.from_pylist(rows, schema=SCHEMAS["variants"]))
+    of_dicts(Variants, rows).write(run, "initial")
     found = {row["measure"]: row for row in records(variants.data(Material([run])))}
     assert found["cosine"]["prompts"] == 2 and found["cosine"]["mean"] == pytest.approx((0.3 + 0.5) / 2)
     assert "cosine_corrected" not in found, "none had enough rollouts"
@@ -176,8 +179,6 @@ def test_outliers_are_the_unlearnable(material):
 
 def test_a_probe_of_older_labels_is_said_to_be(run):
     assert outdated(Material([run])) == {}
-    table = read_table(run.learnability)
-    groups = pa.array(["mixed" if g == "easy" else g for g in table.column("group").to_pylist()])
-    changed = Material([run])
-    changed.learnability = table.set_column(table.column_names.index("group"), "group", groups)
+    table, changed = Learnability.read(run), Material([run])
+    changed.learnability = table.replacing(group=["mixed" if group == "easy" else group for group in table.group])
     assert set(outdated(changed)) == {"initial", "midtrained", "final"}

@@ -8,8 +8,10 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.store.run_dir import SCHEMAS, read_json, read_table, write_table
+from openrlhf_unlearn.store.run_dir import read_json, read_table, write_table
+from openrlhf_unlearn.store.training import Rewards
 from tests.report.worlds import Prompt, classify, full_run, probe, prompts, start, train
+from tests.tables import of_dicts
 
 NOT_FINITE = (float("nan"), float("inf"), float("-inf"))
 
@@ -91,7 +93,7 @@ def test_many_steps_make_curves_of_few_points(tmp_path):
     row = read_table(run.step_file("rewards", 1)).to_pylist()[0]
     for step in range(2, 301):
         rows = [{**row, "prompt_id": made[step % len(made)].id, "step": step}]
-        write_table(run.step_file("rewards", step), pa.Table.from_pylist(rows, schema=SCHEMAS["rewards"]))
+        of_dicts(Rewards, rows).write(run, step)
     report = report_of(run)
     assert report["training"]["steps"] == 300
     assert len(report["figures"]["reward_by_group"]["data"]["step"]) <= 40 * len(report["groups"])

@@ -10,9 +10,11 @@ from openrlhf_unlearn.report.figures.curves import reward_curves
 from openrlhf_unlearn.report.figures.pass_rates import FIGURE as PASS_RATES
 from openrlhf_unlearn.report.groups import group_table
 from openrlhf_unlearn.report.material import Material, Tally
-from openrlhf_unlearn.store.run_dir import SCHEMAS, read_table, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.run_dir import read_table, write_json, write_table
 from tests.evaluation.test_adaptive import stopped
 from tests.report.worlds import classify, evaluate, prompts, start, train
+from tests.tables import of_dicts
 
 
 def adaptive_evaluation(run, made, tag: str, rates: np.ndarray) -> None:
@@ -22,7 +24,7 @@ def adaptive_evaluation(run, made, tag: str, rates: np.ndarray) -> None:
         for p, k, c in zip(made, n, positive, strict=True)
         for i in range(k)
     ]
-    write_table(run.evaluation(tag), pa.Table.from_pylist(rows, schema=SCHEMAS["evaluations"]))
+    of_dicts(Evaluations, rows).write(run, tag)
     write_json(run.evaluation_json(tag), {"n": 32, "adaptive": 0.04, "settings": {"settle": 0.1}})
 
 

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, SCHEMAS, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.evaluations import Evaluations, Judgements
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.training import Clipping, Likelihood, Rewards, TrainingRollouts
+from tests.tables import of_dicts
 
 RATES = {"easy": (0.6, 0.95), "learnable": (0.03, 0.9), "unlearnable": (0.03, 0.03), "no_reward": (0.0, 0.0)}
 NASTY = (
@@ -40,7 +44,7 @@ def start(path, made: list[Prompt], **config) -> RunDir:
     config = {"schema_version": SCHEMA_VERSION, "model": "m", "data": "d", "seed": 0, "args": {}, **config}
     write_json(run.run_json, config)
     rows = [{"prompt_id": p.id, "prompt": p.text, "label": p.label, "datasource": "test"} for p in made]
-    write_table(run.prompts, pa.Table.from_pylist(rows, schema=SCHEMAS["prompts"]))
+    of_dicts(Prompts, rows).write(run)
     return run
 
 
@@ -109,19 +113,19 @@ def train(
                 }
                 for i, text in enumerate(rollouts)
             ]
-        run.write_step("rewards", step, rewards)
+        of_dicts(Rewards, rewards).write(run, step)
         if clip:
-            run.write_step("clipping", step, clipping)
+            of_dicts(Clipping, clipping).write(run, step)
         if likelihood:
-            run.write_step("likelihood", step, likely)
+            of_dicts(Likelihood, likely).write(run, step)
         if saved:
-            run.write_step("rollouts", step, saved)
+            of_dicts(TrainingRollouts, saved).write(run, step)
 
 
 def evaluate(run: RunDir, made: list[Prompt], tag: str, n: int = 32, seed: int = 0, response=None) -> None:
     """Outcomes drawn by each kind's first or last rate; `response(prompt, sample, right)` is the text."""
     rng = np.random.default_rng(seed)
-    columns: dict[str, list] = {name: [] for name in SCHEMAS["evaluations"].names}
+    columns: dict[str, list] = {name: [] for name in Evaluations.schema.names}
     response = response or (lambda prompt, sample, right: rf"\boxed{{{prompt.label if right else sample}}}")
     for prompt in made:
         rate = RATES[prompt.kind][tag != "initial"]
@@ -132,7 +136,7 @@ def evaluate(run: RunDir, made: list[Prompt], tag: str, n: int = 32, seed: int =
             values = (prompt.id, sample, response(prompt, sample, hit), float(hit), verdict, 4)
             for column, value in zip(columns.values(), values, strict=True):
                 column.append(value)
-    write_table(run.evaluation(tag), pa.table(columns, schema=SCHEMAS["evaluations"]))
+    write_table(run.evaluation(tag), pa.table(columns, schema=Evaluations.schema))
     write_json(run.evaluation_json(tag), {"model": "m", "n": n, "temperature": 1.0, "adaptive": None})
 
 
@@ -174,7 +178,7 @@ def judge(run: RunDir, made: list[Prompt], tag: str) -> None:
          "score": (1 if p.kind == "unlearnable" else 4) + i % 2}
         for p in made if p.kind != "no_reward" for i in range(3)
     ]  # fmt: skip
-    write_table(run.judgements(tag), pa.Table.from_pylist(rows, schema=SCHEMAS["judgements"]))
+    of_dicts(Judgements, rows).write(run, tag)
 
 
 def whole_run(path, each: int = 12, hostile: bool = False, **config) -> RunDir:

@@ -6,16 +6,20 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.config import RunConfig
+from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import (
     SCHEMA_VERSION,
     RunDir,
     atomic_path,
-    positive_rollouts,
     prompt_id,
     read_table,
     write_json,
     write_table,
 )
+from openrlhf_unlearn.store.summary import Summary, update_summary
+from openrlhf_unlearn.store.training import Clipping, Rewards, TrainingRollouts
+from tests.tables import of_dicts
 
 
 def test_a_prompt_id_is_stable_and_tells_prompt_from_label():
@@ -57,9 +61,9 @@ def test_a_full_disk_is_one_line_and_leaves_whole_files_only(small_disk):
     written = 0
     with pytest.raises(UserError, match=r"cannot write .*step-\d+\.parquet: .*No space left on device; free space"):
         for written in range(1, 100):
-            run.write_step("rollouts", written, [row | {"response": os.urandom(2000).hex()}])
+            of_dicts(TrainingRollouts, [row | {"response": os.urandom(2000).hex()}]).write(run, written)
     assert run.steps("rollouts") == list(range(1, written))
-    assert run.read_steps("rollouts").num_rows == written - 1
+    assert TrainingRollouts.read(run).arrow.num_rows == written - 1
     assert [path.name for path in (run.path / "rollouts").glob(".*")] == []
 
 
@@ -89,10 +93,10 @@ def test_steps_are_files_and_late_ones_go(tmp_path):
     run = RunDir(tmp_path)
     row = {"prompt_id": "a", "positive_clip_fraction": None, "negative_clip_fraction": 0.5}
     for step in (1, 2, 10):
-        run.write_step("clipping", step, [{**row, "n_positive": 0, "n_negative": 8}])
+        of_dicts(Clipping, [{**row, "n_positive": 0, "n_negative": 8}]).write(run, step)
     assert run.steps("clipping") == [1, 2, 10]
-    assert run.read_steps("clipping", ["step"]).column("step").to_pylist() == [1, 2, 10]
-    assert run.read_steps("rewards").num_rows == 0
+    assert Clipping.read(run).arrow.column("step").to_pylist() == [1, 2, 10]
+    assert Rewards.read(run).arrow.num_rows == 0
     assert run.drop_after(2) == 1
     assert run.steps("clipping") == [1, 2]
 
@@ -101,10 +105,10 @@ def test_a_rollout_is_positive_as_its_run_said_and_by_its_reward_where_it_said_n
     rewards = pa.array([0.4, 0.9, 0.9, None, float("nan")])
     by_reward = pa.table({"reward": rewards})
     said = by_reward.append_column("positive", pa.array([True, False, None, True, None]))
-    assert positive_rollouts(by_reward).tolist() == [False, True, True, False, False]
-    assert positive_rollouts(said).tolist() == [True, False, True, True, False]
+    assert TrainingRollouts(by_reward).hits().tolist() == [False, True, True, False, False]
+    assert TrainingRollouts(said).hits().tolist() == [True, False, True, True, False]
     silent = by_reward.append_column("positive", pa.nulls(5))
-    assert positive_rollouts(silent).tolist() == positive_rollouts(by_reward).tolist()
+    assert TrainingRollouts(silent).hits().tolist() == TrainingRollouts(by_reward).hits().tolist()
 
 
 def test_a_data_set_of_the_users_may_call_its_columns_as_ours_are_called(tmp_path):
@@ -114,4 +118,40 @@ def test_a_data_set_of_the_users_may_call_its_columns_as_ours_are_called(tmp_pat
         assert read_table(tmp_path / name).equals(table)
     write_json(tmp_path / "run.json", {})
     with pytest.raises(UserError, match="has no column 'prompt_id'"):
-        read_table(tmp_path / "prompts.parquet")
+        Prompts.read(RunDir(tmp_path))
+
+
+def test_a_run_says_what_it_knows_and_nothing_else(tmp_path):
+    run = RunDir(tmp_path)
+    assert not run.config(required=False) and run.config(required=False).flag("actor.adam.lr", 1) == 1
+    RunConfig.new(model="m", args={"actor": {"adam": {"lr": 2.0}, "x": None}}, positive={"threshold": 0.7}).write(
+        run.run_json
+    )
+    config = run.config()
+    assert (config.model, config.initial_model, config.seed, config.command, config.threshold) == (
+        "m",
+        "m",
+        None,
+        "",
+        0.7,
+    )
+    assert config.flag("actor.adam.lr") == 2.0 and config.flag("actor.x", 3) == 3 and config.flag("model.a.b") is None
+    config.changed(command="train").write(run.run_json)
+    assert run.config().command == "train" and run.config().model == "m"
+
+
+def test_a_run_of_an_earlier_schema_is_brought_to_this_one(tmp_path, monkeypatch):
+    write_json(tmp_path / "run.json", {"schema_version": SCHEMA_VERSION - 1, "base": "m"})
+    with pytest.raises(UserError, match="schema version"):
+        RunDir.open(tmp_path)
+    now = {SCHEMA_VERSION - 1: lambda old: {"schema_version": SCHEMA_VERSION, "model": old["base"]}}
+    monkeypatch.setattr("openrlhf_unlearn.store.config._MIGRATIONS", now)
+    assert RunDir.open(tmp_path).config().model == "m"
+
+
+def test_what_one_command_finds_leaves_what_others_found(tmp_path):
+    run = RunDir(tmp_path)
+    assert Summary.read(run).classify == {} and Summary.read(run).models == []
+    update_summary(run, "models", ["a"])
+    update_summary(run, "classify", {"tau": 0.1})
+    assert Summary.read(run).models == ["a"] and Summary.read(run).classify == {"tau": 0.1}

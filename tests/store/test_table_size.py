@@ -45,7 +45,7 @@ def test_the_size_of_texts_is_at_least_what_they_are(tmp_path_factory, texts, di
     table = pa.table({"a": texts, "b": [[text, None] for text in texts], "c": range(len(texts))})
     pq.write_table(table, path, use_dictionary=dictionary, row_group_size=group)
     everything = sum(map(len, texts))
-    assert unpacked(path, ["a"], everything / 2) > everything / 2  # told as soon as it matters
-    assert unpacked(path, None, everything) > everything
-    check_size(path)
+    assert unpacked(path, ["a"], everything / 2, pq.read_metadata(path)) > everything / 2  # told as soon as it matters
+    assert unpacked(path, None, everything, pq.read_metadata(path)) > everything
+    check_size(path, None, pq.read_metadata(path))
     assert read_table(path).num_rows == len(texts)

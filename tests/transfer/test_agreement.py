@@ -1,5 +1,6 @@
 import numpy as np
 
+from openrlhf_unlearn.store.probes import Transfer
 from openrlhf_unlearn.transfer.agreement import advantage, agreement
 from openrlhf_unlearn.transfer.words import check_sentences, sign_sentence
 
@@ -48,7 +49,7 @@ def test_few_clusters_or_equal_entries_tell_nothing():
 
 
 def test_signs_are_counted_where_something_is_told_and_measured():
-    row = {"told": True, "value": 1.0, "measured": -0.5}
-    rows = [row, {**row, "measured": 2.0}, {**row, "told": False}, {**row, "measured": None}]
+    row = Transfer.Row(told=True, value=1.0, measured=-0.5)
+    rows = [row, row._replace(measured=2.0), row._replace(told=False), row._replace(measured=None)]
     assert sign_sentence(rows) == ["Of 2 entries told from 0, 1 were measured with the predicted sign."]
     assert sign_sentence(rows[2:]) == []

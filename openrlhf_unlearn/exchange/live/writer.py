@@ -20,8 +20,11 @@ from openrlhf_unlearn.exchange.formats.base import Rollout
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.exchange.rule import Rule
 from openrlhf_unlearn.exchange.values import as_label, as_number, as_text
+from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, holds_files, read_table, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, holds_files
+from openrlhf_unlearn.store.table import StepTable
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 
 def read_rollout(prompt, response, reward, label=None, positive: bool | None = None) -> Rollout:
@@ -110,9 +113,15 @@ class LiveWriter:
         """Of several processes the first rank drops what an earlier try wrote, before any of them writes a step."""
         with hold(self.run.run_json, self.framework, wait_s=SHORT_S):
             if not self.run.run_json.exists():
-                about = {"schema_version": SCHEMA_VERSION, "created_by": f"live {self.framework}", "created": now()}
-                about |= {"model": self.model, "data": self.framework, "seed": None, "args": {}}
-                write_json(self.run.run_json, {**about, "positive": self.rule.as_json()})
+                RunConfig.new(
+                    created_by=f"live {self.framework}",
+                    created=now(),
+                    model=self.model,
+                    data=self.framework,
+                    seed=None,
+                    args={},
+                    positive=self.rule.as_json(),
+                ).write(self.run.run_json)
         if os.environ.get("RANK", "0") == "0":
             self.run.drop_after(step - 1)
 
@@ -124,46 +133,46 @@ class LiveWriter:
         if len(self.prompts.rows) > known or not self.run.prompts.exists():
             self._save_prompts()
         rows = {name: self._row(name, group) for name, group in groups.items()}
-        for row in self._written("rewards", step):
-            name = row["prompt_id"]
+        for row in self._written(Rewards, step):
+            name = row.prompt_id
             rows[name] = pooled(row, rows[name]) if name in rows else row
-        self.run.write_step("rewards", step, list(rows.values()))
+        Rewards.of_rows(rows.values()).write(self.run, step)
         if self.save_rollouts:
             self._write_texts(step, groups)
 
     def _save_prompts(self) -> None:
         """With what other processes have added meanwhile."""
-        for row in Prompts(self.run).rows.values():
-            self.prompts.rows.setdefault(row["prompt_id"], row)
+        for name, row in Prompts(self.run).rows.items():
+            self.prompts.rows.setdefault(name, row)
         self.prompts.save()
 
-    def _written(self, table: str, step: int) -> list[dict]:
-        path = self.run.step_file(table, step)
-        return read_table(path).drop(["step"]).to_pylist() if path.exists() else []
+    def _written(self, kind: type[StepTable], step: int) -> list:
+        there = self.run.step_file(kind.folder, step).exists()
+        return kind.read_step(self.run, step).rows() if there else []
 
-    def _row(self, name: str, group: list[Rollout]) -> dict:
+    def _row(self, name: str, group: list[Rollout]):
         return rewards_of(name, [rollout.reward for rollout in group], sum(map(self._positive, group)), False)
 
     def _write_texts(self, step: int, groups: dict[str, list[Rollout]]) -> None:
-        rows = self._written("rollouts", step)
+        rows = self._written(TrainingRollouts, step)
         have: dict[str, int] = {}
         for row in rows:
-            have[row["prompt_id"]] = have.get(row["prompt_id"], 0) + 1
+            have[row.prompt_id] = have.get(row.prompt_id, 0) + 1
         for name, group in groups.items():
             first = have.get(name, 0)
             for sample, rollout in enumerate(group[: max(0, self.save_rollouts - first)], first):
                 positive = self._positive(rollout)
                 said = {"response": rollout.response, "reward": rollout.reward}
                 judged = {"verdict": VERDICTS[positive], "positive": positive}
-                rows.append({"prompt_id": name, "sample": sample, **said, **judged})
-        self.run.write_step("rollouts", step, rows)
+                rows.append(TrainingRollouts.Row(prompt_id=name, sample=sample, **said, **judged))
+        TrainingRollouts.of_rows(rows).write(self.run, step)
 
 
-def pooled(one: dict, other: dict) -> dict:
+def pooled(one, other):
     """One row of rewards for two parts of a group, as if all its rollouts had been counted together."""
-    n = one["n"] + other["n"]
-    mean = (one["n"] * one["mean_reward"] + other["n"] * other["mean_reward"]) / n
-    square = sum(part["n"] * (part["std_reward"] ** 2 + part["mean_reward"] ** 2) for part in (one, other)) / n
-    n_positive = one["n_positive"] + other["n_positive"]
+    n = one.n + other.n
+    mean = (one.n * one.mean_reward + other.n * other.mean_reward) / n
+    square = sum(part.n * (part.std_reward**2 + part.mean_reward**2) for part in (one, other)) / n
+    n_positive = one.n_positive + other.n_positive
     counts = {"n": n, "n_positive": n_positive, "pass_rate": n_positive / n}
-    return {**one, **counts, "mean_reward": mean, "std_reward": max(0.0, square - mean**2) ** 0.5}
+    return one._replace(**counts, mean_reward=mean, std_reward=max(0.0, square - mean**2) ** 0.5)

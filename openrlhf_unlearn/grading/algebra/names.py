@@ -24,7 +24,7 @@ def is_name(nodes: Nodes) -> bool:
     if writing_of(nodes) in _NAMED_SQUARES:
         return True
     code = "".join(map(_code, nodes))
-    if _CALL.fullmatch(code) and (nodes[0].text in _FUNCTIONS or nodes[0].kind == "sym"):
+    if nodes and _CALL.fullmatch(code) and (nodes[0].text in _FUNCTIONS or nodes[0].kind == "sym"):
         return True
     return bool(_NAME.fullmatch(code))
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 import torch
 
 from openrlhf_unlearn.host.training.marks import marked_ids, marked_positive
+from openrlhf_unlearn.store.training import Clipping
 
 # prompt_id → [clipped, all tokens, rollouts] of its positive rollouts, then the same of its negative ones
 Counts = dict[str, list[int]]
@@ -57,8 +58,8 @@ class ClipCounter:
         return counts
 
 
-def clipping_rows(ranks: list[Counts]) -> list[dict]:
-    """The rows of `clipping/` from the counts of all data-parallel ranks; a prompt may be split over several.
+def clipping_rows(ranks: list[Counts]) -> list:
+    """The `Clipping.Row`s from the counts of all data-parallel ranks; a prompt may be split over several.
 
     Rollouts are counted once for each epoch over the batch (`--train.max_epochs`).
     """
@@ -67,12 +68,12 @@ def clipping_rows(ranks: list[Counts]) -> list[dict]:
         for name, values in counts.items():
             total[name] = [a + b for a, b in zip(total[name], values, strict=True)]
     return [
-        {
-            "prompt_id": name,
-            "positive_clip_fraction": positive / positive_tokens if positive_tokens else None,
-            "negative_clip_fraction": negative / negative_tokens if negative_tokens else None,
-            "n_positive": n_positive,
-            "n_negative": n_negative,
-        }
+        Clipping.Row(
+            prompt_id=name,
+            positive_clip_fraction=positive / positive_tokens if positive_tokens else None,
+            negative_clip_fraction=negative / negative_tokens if negative_tokens else None,
+            n_positive=n_positive,
+            n_negative=n_negative,
+        )
         for name, (positive, positive_tokens, n_positive, negative, negative_tokens, n_negative) in total.items()
     ]

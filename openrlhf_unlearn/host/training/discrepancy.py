@@ -19,6 +19,7 @@ import torch
 from openrlhf_unlearn.host.training.likelihood import token_mean
 from openrlhf_unlearn.host.training.marks import marked_ids
 from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import Likelihood
 
 
 class Multipliers:
@@ -32,12 +33,12 @@ class Multipliers:
         """Take up what the steps that were written say."""
         self.of.clear()
         if self.tolerance is not None:
-            self.update(run.read_steps("likelihood", ["prompt_id", "train_inference_gap"]).to_pylist())
+            self.update(Likelihood.read(run, Likelihood.prompt_id, Likelihood.train_inference_gap).rows())
 
-    def update(self, rows: Iterable[dict]) -> None:
-        """`rows`: of one step's `likelihood/` or of several in order; a gap of None says nothing."""
+    def update(self, rows: Iterable) -> None:
+        """`rows`: `Likelihood.Row`s of one step or of several in order; a gap of None says nothing."""
         for row in rows if self.tolerance is not None else ():
-            name, gap = row["prompt_id"], row["train_inference_gap"]
+            name, gap = row.prompt_id, row.train_inference_gap
             if gap is not None:
                 value = self.of.get(name, 0.0) + self.rate * (gap - self.tolerance)
                 self.of[name] = min(max(value, 0.0), 1.0)

@@ -11,6 +11,7 @@ from collections import defaultdict
 import torch
 
 from openrlhf_unlearn.host.training.marks import REPLAYED, marked_ids, marked_positive, marked_replayed
+from openrlhf_unlearn.store.training import Likelihood
 
 
 def token_mean(values: torch.Tensor, mask: torch.Tensor) -> list[float]:
@@ -31,8 +32,8 @@ def reference_means(experience, policy: list[float], has_reference: bool) -> lis
     return [p - d for p, d in zip(policy, experience.info["logprobs_diff"].flatten().tolist(), strict=True)]
 
 
-def likelihood_rows(experiences: list, has_reference: bool) -> list[dict]:
-    """The rows of `likelihood/` from one step's experiences, as the host's experience maker returns them."""
+def likelihood_rows(experiences: list, has_reference: bool) -> list:
+    """The `Likelihood.Row`s from one step's experiences, as the host's experience maker returns them."""
     found = defaultdict(lambda: {"reference": [], "policy": [], "fresh": [], "replayed": []})
     for experience in experiences:
         mask = experience.action_mask
@@ -51,14 +52,14 @@ def likelihood_rows(experiences: list, has_reference: bool) -> list[dict]:
             if gap is not None:
                 values["replayed" if replayed else "fresh"].append(gap[i])
     return [
-        {
-            "prompt_id": name,
-            "n_positive": len(values["policy"]),
-            "reference_log_likelihood": _mean(values["reference"]),
-            "policy_log_likelihood": _mean(values["policy"]),
-            "train_inference_gap": _mean(values["fresh"]),
-            "replay_gap": _mean(values["replayed"]),
-        }
+        Likelihood.Row(
+            prompt_id=name,
+            n_positive=len(values["policy"]),
+            reference_log_likelihood=_mean(values["reference"]),
+            policy_log_likelihood=_mean(values["policy"]),
+            train_inference_gap=_mean(values["fresh"]),
+            replay_gap=_mean(values["replayed"]),
+        )
         for name, values in found.items()
     ]
 

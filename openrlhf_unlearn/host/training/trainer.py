@@ -14,6 +14,7 @@ from openrlhf_unlearn.host.training.discrepancy import Multipliers
 from openrlhf_unlearn.host.training.generator import UnlearnSamplesGenerator
 from openrlhf_unlearn.host.training.likelihood import likelihood_rows, start_from_stored
 from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import Clipping, Likelihood
 
 
 class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
@@ -64,8 +65,8 @@ class _TrainStep:
         duplicates = self.args.ds.ring_attn_size * self.args.ds.tensor_parallel_size
         counts = ray.get(self.actor_model_group.async_run_method(method_name="take_clip_counts")[::duplicates])
         run = RunDir(self.args.unlearn.run_dir)
-        run.write_step("clipping", global_steps + 1, clipping_rows(counts))
-        run.write_step("likelihood", global_steps + 1, self.experience_maker.likelihood_rows)
+        Clipping.of_rows(clipping_rows(counts)).write(run, global_steps + 1)
+        Likelihood.of_rows(self.experience_maker.likelihood_rows).write(run, global_steps + 1)
         return status
 
 

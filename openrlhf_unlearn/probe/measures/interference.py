@@ -12,6 +12,7 @@ from scipy import stats
 from openrlhf_unlearn.probe.measures.cosines import blocks, leave_out
 from openrlhf_unlearn.probe.measures.noise import jackknife_variance, noise, unseen_half_width
 from openrlhf_unlearn.probe.summary import ARRAYS, Gradients, pick
+from openrlhf_unlearn.store.probes import Interference
 
 
 def align(gradients: Gradients, ids: list[str]) -> Gradients:
@@ -43,8 +44,8 @@ def grpo_weight(rate: np.ndarray, k: int) -> np.ndarray:
 
 def interference(
     by_class: dict[str, Gradients], pass_rate: dict[str, float], stands_for: dict[str, float] | None = None, k: int = 8
-) -> list[dict]:
-    """A row for each prompt with rollouts of both classes, as in SCHEMAS["interference"] but for its group.
+) -> list:
+    """An `Interference.Row` for each prompt with rollouts of both classes, without its group.
 
     stands_for: how many prompts each was drawn for, so that the batch is the data set's; k: rollouts that train one.
     """
@@ -68,18 +69,18 @@ def interference(
         for i, name in enumerate(ids):
             known = bool(np.isfinite(values[i]))
             rows.append(
-                {
-                    "prompt_id": name,
-                    "n_correct": int(correct.n[i]),
-                    "n_incorrect": int(incorrect.n[i]),
-                    "within": float(plain[i]),
-                    "within_corrected": float(values[i]) if known else None,
-                    "low": float(low[i]) if known else None,
-                    "high": float(high[i]) if known else None,
-                    "correct_batch": float(to_batch[0][i]),
-                    "incorrect_batch": float(to_batch[1][i]),
-                    "word": ("identical rollouts" if identical[i] else "ok") if known else "too few rollouts",
-                }
+                Interference.Row(
+                    prompt_id=name,
+                    n_correct=int(correct.n[i]),
+                    n_incorrect=int(incorrect.n[i]),
+                    within=float(plain[i]),
+                    within_corrected=float(values[i]) if known else None,
+                    low=float(low[i]) if known else None,
+                    high=float(high[i]) if known else None,
+                    correct_batch=float(to_batch[0][i]),
+                    incorrect_batch=float(to_batch[1][i]),
+                    word=("identical rollouts" if identical[i] else "ok") if known else "too few rollouts",
+                )
             )
     return rows
 

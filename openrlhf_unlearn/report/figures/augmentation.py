@@ -13,7 +13,7 @@ COLOURS = {"original": "#D55E00", "similar": "#0072B2", "subproblems": "#009E73"
 def data(material) -> Data | None:
     """Runs whose data is one of augment's mixtures: its `datasource` names the kind of each prompt."""
     visits = material.visits
-    kind = np.array(material.prompts.column("datasource").to_pylist(), dtype=object)[visits.row]
+    kind = np.array(material.prompts.datasource, dtype=object)[visits.row]
     if not np.isin(kind, ("similar", "subproblems")).any():
         return None
     window, rows = windows(visits.step), []

@@ -6,19 +6,20 @@ from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.curves import plot_band, windows
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
 from openrlhf_unlearn.stats.means import rate_interval
-from openrlhf_unlearn.store.run_dir import GROUPS
+from openrlhf_unlearn.store.prompts import GROUPS
+from openrlhf_unlearn.store.training import Clipping
 
 NONE = 0.001  # share of tokens below which clipping cannot matter
 
 
 def data(material) -> Data | None:
-    table = material.steps_of("clipping")
-    rows_of, steps = table.column("row").to_numpy(), table.column("step").to_numpy()
+    table, places = material.steps_of(Clipping)
+    steps = table.step
     if not len(steps):
         return None
-    window, found, rows = windows(steps), material.groups[rows_of], []
-    for sign in ("positive", "negative"):
-        fraction = table.column(f"{sign}_clip_fraction").to_numpy().astype(float)
+    window, found, rows = windows(steps), material.groups[places], []
+    fractions = {"positive": table.positive_clip_fraction, "negative": table.negative_clip_fraction}
+    for sign, fraction in fractions.items():
         for group in GROUPS:
             mine = (found == group) & np.isfinite(fraction)
             for number in np.unique(window[mine]):

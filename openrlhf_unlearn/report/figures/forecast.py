@@ -5,11 +5,11 @@ from openrlhf_unlearn.report.palette import SOFT
 
 
 def data(material) -> Data | None:
-    return columns(material.summary.get("forecast", {}).get("calibration", []))
+    return columns(material.summary.forecast.get("calibration", []))
 
 
 def caption(material, data: Data):
-    quality = material.summary["forecast"]
+    quality = material.summary.forecast
     low, high = quality["auc_interval"]
     return (
         "Risk of not being learned as forecast before training, against what happened, by fifths of the risk. "

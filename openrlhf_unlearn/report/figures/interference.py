@@ -2,7 +2,8 @@
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.marks import forest, group_mean
-from openrlhf_unlearn.store.run_dir import GROUPS, read_table
+from openrlhf_unlearn.store.probes import Interference
+from openrlhf_unlearn.store.prompts import GROUPS
 
 MEASURES = {
     "within": "correct with incorrect,\nplain",
@@ -14,12 +15,11 @@ MEASURES = {
 
 def data(material) -> Data | None:
     probe, rows = material.probe, []
-    path = material.first.probe_table("interference", probe.name) if probe else None
-    if path is None or not path.exists():
+    if probe is None or not Interference.path(material.first, probe.name).exists():
         return None
-    table = read_table(path)
-    for measure in (name for name in MEASURES if name in table.column_names):
-        values = material.aligned(table, measure)
+    table = Interference.read(material.first, probe.name)
+    for measure in MEASURES:
+        values = material.aligned(table, Interference.columns[measure])
         for group in GROUPS:
             if found := group_mean(values[material.groups == group]):
                 rows.append({"measure": measure, "group": group, **found})

@@ -6,17 +6,17 @@ from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.curves import plot_band, windows
 from openrlhf_unlearn.report.figures.marks import group_mean
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
-from openrlhf_unlearn.store.run_dir import GROUPS
+from openrlhf_unlearn.store.prompts import GROUPS
+from openrlhf_unlearn.store.training import Likelihood
 
 TITLES = {"reference": "under the reference model", "policy": "under the policy"}
 
 
 def data(material) -> Data | None:
-    table = material.steps_of("likelihood")
-    steps, groups = table.column("step").to_numpy(), material.groups[table.column("row").to_numpy()]
+    table, places = material.steps_of(Likelihood)
+    steps, groups = table.step, material.groups[places]
     window, rows = windows(steps), []
-    for model in TITLES:
-        values = table.column(f"{model}_log_likelihood").to_numpy().astype(float)
+    for model, values in zip(TITLES, (table.reference_log_likelihood, table.policy_log_likelihood), strict=True):
         for group in GROUPS:
             mine = (groups == group) & np.isfinite(values)
             for number in np.unique(window[mine]):

@@ -12,7 +12,7 @@ GROUPS = ("learnable", "unlearnable", "no_reward", "mixed")
 
 
 def data(material) -> Data | None:
-    rows = material.summary.get("classify", {}).get("sensitivity", [])
+    rows = material.summary.classify.get("sensitivity", [])
     return columns([{"varied": r["varied"], "value": r["value"], "hard": r["hard"], **{g: r[g] for g in GROUPS}}
                     for r in rows if r["hard"]])  # fmt: skip
 

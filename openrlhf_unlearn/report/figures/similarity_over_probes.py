@@ -9,7 +9,7 @@ from openrlhf_unlearn.store.run_dir import GROUPS
 
 def over_training(material) -> Data | None:
     """One probe for each evaluation tag, other base models' apart."""
-    others = material.summary.get("models") or ()
+    others = material.summary.models
     by_tag = {probe.tag: probe for probe in reversed(list(material.probes.values())) if probe.name not in others}
     return _data(material, {tag: by_tag[tag] for tag in reversed(by_tag)})
 
@@ -17,7 +17,7 @@ def over_training(material) -> Data | None:
 def over_models(material) -> Data | None:
     """The probes of `openrlhf-unlearn models`, each model on its own rollouts of the same prompts; else of different
     models on the same rollouts, of the evaluation that most models were probed on."""
-    names = [name for name in material.summary.get("models") or () if name in material.probes]
+    names = [name for name in material.summary.models if name in material.probes]
     if len(names) > 1:
         return _data(material, {name: material.probes[name] for name in names})
     probes = list(material.probes.values())

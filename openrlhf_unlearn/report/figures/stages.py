@@ -21,8 +21,7 @@ def chain(material) -> list:
 
 def _models(single) -> tuple[str, str]:
     """(model that training started from, model that it wrote), "" where run.json does not say."""
-    args = single.config.get("args") or {}
-    names = (args.get("actor") or {}).get("model_name_or_path"), (args.get("ckpt") or {}).get("output_dir")
+    names = single.config.flag("actor.model_name_or_path"), single.config.flag("ckpt.output_dir")
     return tuple(str(Path(name)) if name else "" for name in names)
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.store.probes import Transfer
+from openrlhf_unlearn.store.run_dir import RunDir, read_json
 
 MOST = 14  # clusters, beyond which a map cannot be read
 
@@ -24,9 +25,12 @@ def data(material) -> Data | None:
     name = newest(material.first)
     if name is None or not material.first.transfer_table(name).exists():
         return None
-    wanted = ("trained", "changed", "value", "low", "high", "told", "measured")
-    table = read_table(material.first.transfer_table(name)).select(wanted).to_pylist()
-    return columns(table) if 1 < len({row["trained"] for row in table}) <= MOST else None
+    wanted = (
+        Transfer.trained, Transfer.changed, Transfer.value, Transfer.low, Transfer.high, Transfer.told,
+        Transfer.measured,
+    )  # fmt: skip
+    rows = Transfer.read(material.first, name, *wanted).rows()
+    return columns([row._asdict() for row in rows]) if 1 < len({row.trained for row in rows}) <= MOST else None
 
 
 def caption(material, data: Data):

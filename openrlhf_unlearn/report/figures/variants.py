@@ -4,7 +4,8 @@ import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.marks import forest, group_mean
-from openrlhf_unlearn.store.run_dir import GROUPS, read_table
+from openrlhf_unlearn.store.probes import Variants
+from openrlhf_unlearn.store.prompts import GROUPS
 
 MEASURES = {
     "cosine": "with its own variants,\nplain",
@@ -16,13 +17,12 @@ MEASURES = {
 def data(material) -> Data | None:
     """Each original counts once, with the mean over its variants."""
     probe, rows = material.probe, []
-    path = material.first.probe_table("variants", probe.name) if probe else None
-    if path is None or not path.exists():
+    if probe is None or not Variants.path(material.first, probe.name).exists():
         return None
-    table = read_table(path)
-    place = material.rows_of(table.column("prompt_id"))
+    table = Variants.read(material.first, probe.name)
+    place = table.places(material.ids)
     for measure in MEASURES:
-        values = table.column(measure).to_numpy(zero_copy_only=False).astype(float)
+        values = table.values(Variants.columns[measure]).astype(float)
         known = (place >= 0) & np.isfinite(values)
         originals, at = np.unique(place[known], return_inverse=True)
         means = np.bincount(at, weights=values[known]) / np.maximum(1, np.bincount(at))

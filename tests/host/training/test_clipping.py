@@ -143,7 +143,7 @@ def test_counts_add_up_over_micro_batches_and_ranks(seed, at):
 
 def test_rows_against_a_slow_oracle():
     new, old, advantages, mask, info = batch(11)
-    rows = {row["prompt_id"]: row for row in clipping_rows([count([(new, old, advantages, mask, info)])])}
+    rows = {row.prompt_id: row for row in clipping_rows([count([(new, old, advantages, mask, info)])])}
     for p in (0, 1):
         clipped = {True: 0, False: 0}
         tokens = {True: 0, False: 0}
@@ -156,7 +156,7 @@ def test_rows_against_a_slow_oracle():
                     clipped[positive] += bool((ratio > 1.2 and advantage > 0) or (ratio < 0.8 and advantage < 0))
         row = rows[prompt_id(f"p{p}", "x")]
         for positive, name in ((True, "positive_clip_fraction"), (False, "negative_clip_fraction")):
-            assert row[name] == (clipped[positive] / tokens[positive] if tokens[positive] else None)
+            assert getattr(row, name) == (clipped[positive] / tokens[positive] if tokens[positive] else None)
 
 
 def test_the_side_of_a_rollout_is_that_before_the_hosts_length_penalty():
@@ -173,8 +173,8 @@ def test_the_side_of_a_rollout_is_that_before_the_hosts_length_penalty():
     reward = namespace({"overlong_buffer_len": None, "stop_properly_penalty_coef": -0.5})
     apply_length_penalties([penalised], namespace({"reward": reward}))
     assert penalised.info["reward"].tolist() == [-0.5, -0.5]
-    rows = {row["prompt_id"]: row for row in clipping_rows([count([(new, old, advantages, mask, penalised.info)])])}
-    assert [(rows[prompt_id(p, "x")]["n_positive"]) for p in ("p0", "p1")] == [1, 0]
+    rows = {row.prompt_id: row for row in clipping_rows([count([(new, old, advantages, mask, penalised.info)])])}
+    assert [(rows[prompt_id(p, "x")].n_positive) for p in ("p0", "p1")] == [1, 0]
 
 
 def test_taking_empties_the_counter():

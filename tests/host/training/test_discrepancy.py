@@ -9,6 +9,7 @@ from openrlhf_unlearn.host.training.discrepancy import Multipliers
 from openrlhf_unlearn.host.training.likelihood import likelihood_rows
 from openrlhf_unlearn.host.training.marks import ID, POSITIVE, id_number
 from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import Likelihood
 
 NAMES = ["00000000000000aa", "00000000000000bb"]
 TOLERANCE, RATE = 0.05, 0.5
@@ -39,7 +40,7 @@ def batch(policy, engine):
 
 
 def gap(experience):
-    return {row["prompt_id"]: row["train_inference_gap"] for row in likelihood_rows([experience], False)}
+    return {row.prompt_id: row.train_inference_gap for row in likelihood_rows([experience], False)}
 
 
 def train(policy, experience, rate=3.0):
@@ -84,7 +85,7 @@ def test_a_sync_that_was_left_out_is_pulled_back_for_the_prompt_that_it_concerns
     assert gaps[0][NAMES[0]] > 4 * TOLERANCE and gaps[-1][NAMES[0]] < 2 * TOLERANCE
     assert multipliers.of[NAMES[1]] == 0 and largest > 0
     before = multipliers.of[NAMES[0]]
-    multipliers.update([{"prompt_id": NAMES[0], "train_inference_gap": 0.0}])
+    multipliers.update([Likelihood.Row(prompt_id=NAMES[0], train_inference_gap=0.0)])
     assert multipliers.of[NAMES[0]] < before, "inside the tolerance it shrinks"
 
 
@@ -93,14 +94,16 @@ def test_a_resume_finds_the_multipliers_in_the_run_directory(tmp_path, at):
     run, steps = RunDir(tmp_path), [[0.2, 0.01], [None, 0.3], [0.06, 0.0], [0.04, 0.5], [0.0, 0.1]]
     whole = Multipliers(TOLERANCE, RATE)
     for step, gaps in enumerate(steps, start=1):
-        rows = [{"prompt_id": name, "train_inference_gap": g} for name, g in zip(NAMES, gaps, strict=True)]
+        rows = [Likelihood.Row(prompt_id=name, train_inference_gap=g) for name, g in zip(NAMES, gaps, strict=True)]
         if step <= at:
-            run.write_step("likelihood", step, rows)
+            Likelihood.of_rows(rows).write(run, step)
         whole.update(rows)
     resumed = Multipliers(TOLERANCE, RATE)
     resumed.read(run)
     for gaps in steps[at:]:
-        resumed.update({"prompt_id": name, "train_inference_gap": g} for name, g in zip(NAMES, gaps, strict=True))
+        resumed.update(
+            Likelihood.Row(prompt_id=name, train_inference_gap=g) for name, g in zip(NAMES, gaps, strict=True)
+        )
     assert resumed.of == whole.of
 
 

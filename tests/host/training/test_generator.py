@@ -16,6 +16,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.training.marks import marked_ids, marked_positive
 from openrlhf_unlearn.host.training.prompts import prompt_rows
 from openrlhf_unlearn.store.run_dir import prompt_id, read_table
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 from tests.host.training.host import GENERATE, build_tokenizer, flags, generator, prompt_dataset
 
 REWARD = """
@@ -54,7 +55,7 @@ def collect(made):
 
 
 def table(made, processed=False):
-    return [row for row in made.run.read_steps("rewards").to_pylist() if row["processed"] == processed]
+    return [row for row in Rewards.read(made.run).arrow.to_pylist() if row["processed"] == processed]
 
 
 SHAPES = [
@@ -152,7 +153,7 @@ def test_with_scores_an_all_wrong_group_is_rejected_whatever_its_shaped_rewards(
         assert row["std_reward"] > 0  # by rewards alone all would have been accepted
     assert {row["n_positive"] for row in table(made)} >= {0, 4}
     assert all(row["mean_reward"] != row["pass_rate"] for row in table(made)), "the reward stays what trains"
-    saved = made.run.read_steps("rollouts").to_pylist()
+    saved = TrainingRollouts.read(made.run).arrow.to_pylist()
     assert all(row["positive"] == (row["verdict"] == "correct") for row in saved)
 
 

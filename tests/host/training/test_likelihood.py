@@ -8,7 +8,7 @@ from openrlhf.trainer.ppo_utils.experience import Experience
 
 from openrlhf_unlearn.host.training.likelihood import likelihood_rows
 from openrlhf_unlearn.host.training.marks import ID, POSITIVE, REPLAYED, id_number
-from openrlhf_unlearn.store.run_dir import SCHEMAS, prompt_id
+from openrlhf_unlearn.store.run_dir import prompt_id
 
 
 def experience(seed, rollouts=5, tokens=7):
@@ -57,9 +57,8 @@ def gap(e, i, t):
 def test_rows_are_the_means_by_hand_over_micro_batches(seed):
     experiences = [experience(seed), experience(seed + 1)]
     rows = likelihood_rows(experiences, has_reference=True)
-    assert {row["prompt_id"] for row in rows} == {prompt_id("p0", "x"), prompt_id("p1", "x")}
+    assert {row.prompt_id for row in rows} == {prompt_id("p0", "x"), prompt_id("p1", "x")}
     for row, prompt in zip(rows, ("p0", "p1"), strict=True):
-        assert set(row) | {"step"} == set(SCHEMAS["likelihood"].names)
         expected = {
             "reference_log_likelihood": by_hand(
                 experiences, prompt, positive, lambda e, i, t: float(e.base_action_log_probs[i, t])
@@ -71,7 +70,7 @@ def test_rows_are_the_means_by_hand_over_micro_batches(seed):
             "replay_gap": by_hand(experiences, prompt, lambda e, i: bool(e.info[REPLAYED][i]), gap),
         }
         for name, value in expected.items():
-            assert row[name] == (None if value is None else pytest.approx(value, rel=1e-6)), name
+            assert getattr(row, name) == (None if value is None else pytest.approx(value, rel=1e-6)), name
 
 
 def test_with_kl_in_the_reward_the_reference_is_found_from_the_difference_that_the_host_keeps():
@@ -81,11 +80,11 @@ def test_with_kl_in_the_reward_the_reference_is_found_from_the_difference_that_t
     cut.info["logprobs_diff"] = difference.sum(-1) / cut.action_mask.sum(-1)
     cut.base_action_log_probs = None
     for a, b in zip(likelihood_rows([whole], True), likelihood_rows([cut], True), strict=True):
-        assert a["reference_log_likelihood"] == pytest.approx(b["reference_log_likelihood"], abs=1e-6)
+        assert a.reference_log_likelihood == pytest.approx(b.reference_log_likelihood, abs=1e-6)
 
 
 def test_without_reference_and_engine_log_probs_they_are_unknown():
     bare = experience(3)
     bare.base_action_log_probs = bare.rollout_log_probs = None
     for row in likelihood_rows([bare], has_reference=False):
-        assert row["reference_log_likelihood"] is row["train_inference_gap"] is row["replay_gap"] is None
+        assert row.reference_log_likelihood is row.train_inference_gap is row.replay_gap is None

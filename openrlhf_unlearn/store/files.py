@@ -1,0 +1,83 @@
+"""Files that appear whole or not at all: they are written aside in the same folder, then renamed; and JSON."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.masking import masked
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it becomes `path` if the block succeeds and is removed if not."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        if _is_device(path) or (path.exists() and not path.is_file()):  # it would be replaced, and not written to
+            raise UserError(f"cannot write {path}: it is no file; give the name of a file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(aside, os.O_CREAT | os.O_EXCL, 0o666))  # readable to whom the user's umask lets read it
+        yield aside
+        os.replace(aside, path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+
+
+def _is_device(path: Path) -> bool:
+    """/dev/stdout is one too, though it may lead to a file."""
+    return path.absolute().parts[1:2] in (("dev",), ("proc",)) and path.absolute().parts[2:3] != ("shm",)
+
+
+def write_json(path: Path, value) -> None:
+    """Write `value` without the secrets that it may hold."""
+    with atomic_path(path) as aside:
+        aside.write_text(as_json(masked(value)) + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def write_jsonl(path: Path, rows: Iterable[dict]) -> None:
+    with atomic_path(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as lines:
+        lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def as_json(value, margin: str = "\n") -> str:
+    """JSON that people can read: indented, but a list without dicts in it is one line, so that columns stay short."""
+    inner = f"{margin}  "
+    if isinstance(value, dict) and value:
+        items = [f"{json.dumps(str(name), ensure_ascii=False)}: {as_json(item, inner)}" for name, item in value.items()]
+        return f"{{{inner}{f',{inner}'.join(items)}{margin}}}"
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return f"[{inner}{f',{inner}'.join(as_json(item, inner) for item in value)}{margin}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def read_json(path: Path):
+    """The file's value, without secrets that an older version may have written into it."""
+    try:
+        return masked(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid JSON ({error}); it was cut off or edited: write it again") from None
+
+
+def read_object(path: Path) -> dict:
+    """The JSON object in a file."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds no JSON object but {type(value).__name__}; it is of another kind")
+    return value
+
+
+def holds_files(folder: Path) -> bool:
+    """Whether anything is in there that a user would see; locks and unfinished files of ours are hidden."""
+    return folder.is_dir() and any(path.is_file() and path.name[0] != "." for path in folder.rglob("*"))

@@ -1,0 +1,45 @@
+"""summary.json: what each command found, under the command's name."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from openrlhf_unlearn.store.files import read_object, write_json
+from openrlhf_unlearn.store.locks import SHORT_S, hold
+from openrlhf_unlearn.store.names import RunDir
+
+
+@dataclass(frozen=True)
+class Summary:
+    """`values`: as the file has them. Empty is what a command that did not run yet would have written."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, run: RunDir) -> "Summary":
+        return cls(read_object(run.summary) if run.summary.exists() else {})
+
+    def changed(self, **values) -> "Summary":
+        return Summary({**self.values, **values})
+
+    @property
+    def classify(self) -> dict[str, Any]:
+        return self.values.get("classify") or {}
+
+    @property
+    def forecast(self) -> dict[str, Any]:
+        return self.values.get("forecast") or {}
+
+    @property
+    def models(self) -> list[str]:
+        """Other models that answered the run's prompts, by the tags of their evaluations."""
+        return self.values.get("models") or []
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return self.values.get("report") or {}
+
+
+def update_summary(run: RunDir, key: str, value) -> None:
+    """Set one key of summary.json; what other commands write there, at the same time too, stays."""
+    with hold(run.summary, key, wait_s=SHORT_S):
+        write_json(run.summary, Summary.read(run).changed(**{key: value}).values)
