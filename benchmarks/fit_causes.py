@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.planted import FIT_WORLDS, Planted, simulated, trained
 from openrlhf_unlearn.causes import CAUSES
-from openrlhf_unlearn.causes.evidence import EVIDENCE, ever_right, values
-from openrlhf_unlearn.causes.nulls import possible
+from openrlhf_unlearn.causes.evidence import EVIDENCE, values
+from openrlhf_unlearn.causes.evidence import counted as samples_of
+from openrlhf_unlearn.causes.nulls import impossible
 from openrlhf_unlearn.causes.posterior import FILE, Likelihoods, with_own_shares
 from openrlhf_unlearn.store.run_dir import write_json
 
@@ -59,7 +60,7 @@ def exponents(runs: list[Planted], table: dict[str, np.ndarray], prior: np.ndarr
     whole = Likelihoods(prior, table, dict.fromkeys(EVIDENCE, 1.0))
     logs = [whole.log_factors(bins_of(run)) for run in runs]
     stacked = [np.stack([log[name] for name in EVIDENCE]) for log in logs]
-    may = [np.where(possible(values(run.observed), ever_right(run.observed)), 0.0, -np.inf) for run in runs]
+    may = [np.where(impossible(*samples_of(run.observed)), -np.inf, 0.0) for run in runs]
     truth = [numbers_of(run) for run in runs]
 
     def cost(exponent: np.ndarray) -> float:

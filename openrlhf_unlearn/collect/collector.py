@@ -111,7 +111,7 @@ class Collector(ABC):
         self.last_reason = ""
         self.filter_name = type(filter).__name__  # in messages
         self._episode_over = False
-        self._resumed_at_episode_end = False
+        self._end_untold = False
 
     # What the adapter says ------------------------------------------------------------------------------------------
 
@@ -130,13 +130,12 @@ class Collector(ABC):
     # Batches --------------------------------------------------------------------------------------------------------
 
     def next_groups(self) -> tuple[list[AcceptedGroup], int]:
-        """(a batch's groups, the prompts consumed): none at the end of an episode that cannot fill it.
+        """(a batch's groups, the prompts consumed): none at the end of an episode, which `episode_over` then says.
 
-        `episode_over` then says so, once for every episode.
+        Never with groups: OpenRLHF 0.10.4 does not train what comes with the end of an episode.
         """
-        if self._resumed_at_episode_end:
-            # The checkpoint's episode had just ended; the trainer opens it again and must be told so.
-            self._resumed_at_episode_end = False
+        if self._end_untold:
+            self._end_untold = False
             return [], 0
         if self._episode_over:
             if self.stream.last_episode:  # it ended early, and the trainer opens those that were planned
@@ -150,13 +149,14 @@ class Collector(ABC):
         taken = self.sizes.trainable(len(self.buffer), over)
         groups, self.buffer = self.buffer[:taken], self.buffer[taken:]
         self._episode_over = self.stream.exhausted and not self.sizes.trainable(len(self.buffer), over)
+        self._end_untold = self._episode_over and bool(groups)
         if self._episode_over:
             self._tell_end(over, bool(groups))
         return groups, consumed
 
     @property
     def episode_over(self) -> bool:
-        return self._episode_over
+        return self._episode_over and not self._end_untold
 
     def _tell_end(self, over: bool, trains: bool) -> None:
         logger.info(f"Episode {self.stream.episode + 1} is over: {self.tracker.describe()}")

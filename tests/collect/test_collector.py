@@ -50,6 +50,7 @@ class Local(Collector):
         for _ in range(self.stream.episodes):
             while True:
                 groups, consumed = self.next_groups()
+                assert not (groups and self.episode_over), "OpenRLHF 0.10.4 would not train these"
                 if groups:
                     self.step += 1
                     self.tracker.finish_step(self.step)

@@ -128,7 +128,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
 
     @torch.no_grad()
     def generate_samples(self, **generate_kwargs):
-        """One batch of k rollouts a group, or an empty one at the end of an episode that cannot fill it.
+        """One batch of k rollouts a group, or an empty one at the end of an episode.
 
         Returns, as the host's: (experiences, pass rate (None: it is among our metrics), prompts consumed, exhausted).
         """
@@ -264,7 +264,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         self.rejected_in_a_row = state["rejected_in_a_row"]
         self.solved_in_a_row = state.get("solved_in_a_row", 0)
         self._episode_over = state["episode_over"]
-        self._resumed_at_episode_end = state["episode_over"]
+        self._end_untold = state["episode_over"]  # the trainer opens the checkpoint's episode again
 
 
 class ResumableLoader:
