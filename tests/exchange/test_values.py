@@ -114,8 +114,8 @@ def test_a_conversation_in_one_column_is_its_prompt_and_what_came_of_it(tmp_path
     path = write_lines(tmp_path / "a.jsonl", lines)
     assert imported("jsonl", path, tmp_path / "run", "--columns", "prompt=messages", "--save-rollouts", 9) == 0
     assert [row["prompt"] for row in prompts(tmp_path / "run")] == ["q"]
-    kept = RunDir(tmp_path / "run").read_steps("rollouts").to_pylist()
-    assert [json.loads(row["response"]) for row in kept] == answers
+    kept = TrainingRollouts.read(RunDir(tmp_path / "run"))
+    assert [json.loads(response) for response in kept.response] == answers
 
 
 def test_rollouts_without_a_reward_are_left_out_and_counted(tmp_path, capsys):

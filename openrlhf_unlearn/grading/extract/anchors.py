@@ -23,6 +23,11 @@ _OTHER = re.compile(
     r"\s{0,3},?\s{0,3}(?:/|\b(?:or|and|perhaps|maybe|possibly|but|unless|if|is not|is wrong)\b)",
     re.IGNORECASE,
 )
+# "So the answer is correct." after an answer says nothing new.
+_CHECKED = re.compile(
+    r"\s{0,3}(?:indeed |also |therefore |thus )?(?:correct|right|verified|confirmed|consistent)\s{0,3}(?:[.!\n]|\Z)",
+    re.IGNORECASE,
+)
 # What says, before an anchor and in its own clause, that the answer is not claimed.
 _DOUBT = re.compile(
     r"(?:(?:\bnot|n't)\s+(?:sure|certain|think|believe|know|say|claim)|\b(?:unsure|uncertain|unclear|doubt|whether|if|suppose"
@@ -49,6 +54,8 @@ _CHOSEN = re.compile(
 def anchored_answer(text: str) -> str | None:
     """What follows the last "answer is", "answer:" or ####, on its line or, if that is empty, the next."""
     anchors = list(_ANCHOR.finditer(text))
+    while len(anchors) > 1 and _CHECKED.match(text, anchors[-1].end()):
+        anchors.pop()
     last = anchors[-1] if anchors else None
     heading = _last_heading(text)
     hashes = text.rfind("####")
