@@ -25,6 +25,14 @@ from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
 from openrlhf_unlearn.interventions.mixtures import write_mixtures, write_originals
+from openrlhf_unlearn.interventions.questions import (
+    ANSWER_FORMAT,
+    DATA,
+    GRADING_WORKERS,
+    QUESTION_KEY,
+    choose,
+    load_questions,
+)
 from openrlhf_unlearn.options import nested, option, takes
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, write_json, write_jsonl
@@ -43,13 +51,11 @@ class AugmentOptions:
     prompts: str | None = option(
         "JSON list of ids, or learnability.parquet:GROUP; default: the unlearnable", None, metavar="SPEC"
     )
-    data: str | None = option("default: the run's", None)
-    question_key: str | None = option(
-        "column of the data with the question alone, where the prompt holds a template too", None
-    )
+    data: str | None = DATA
+    question_key: str | None = QUESTION_KEY
     n: int = option("new problems a prompt", 5, flag="-n")
-    answer_format: str | None = option("how our grader finds answers; default: the run's, else auto", None)
-    grading_workers: int = option("processes that grade", 2)
+    answer_format: str | None = ANSWER_FORMAT
+    grading_workers: int = GRADING_WORKERS
     writer: Endpoint = nested("the endpoint that writes the problems", Endpoint())
     checker: Endpoint = nested("the endpoint that solves them, to check the answers", Endpoint(), prefix="check_")
     limits: Limits = LIMITS
@@ -107,7 +113,6 @@ def augment(options: AugmentOptions) -> Augmented | None:
 
 def _augment(options: AugmentOptions) -> Augmented | None:
     from openrlhf_unlearn.interventions.problems import write_request
-    from openrlhf_unlearn.interventions.questions import choose, load_questions
 
     output, kind, writer, checker = options.output, options.kind, options.writer, options.checker
     run_dir = RunDir.open(options.run)

@@ -26,6 +26,14 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
+from openrlhf_unlearn.interventions.questions import (
+    ANSWER_FORMAT,
+    DATA,
+    GRADING_WORKERS,
+    QUESTION_KEY,
+    choose,
+    load_questions,
+)
 from openrlhf_unlearn.options import nested, option, takes
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, write_json, write_jsonl
@@ -59,12 +67,10 @@ class HintsOptions:
         None,
         metavar="SPEC",
     )
-    data: str | None = option("default: the run's", None)
-    question_key: str | None = option(
-        "column of the data with the question alone, where the prompt holds a template too", None
-    )
-    answer_format: str | None = option("how our grader finds answers; default: the run's, else auto", None)
-    grading_workers: int = option("processes that grade", 2)
+    data: str | None = DATA
+    question_key: str | None = QUESTION_KEY
+    answer_format: str | None = ANSWER_FORMAT
+    grading_workers: int = GRADING_WORKERS
     endpoint: Endpoint = nested("the endpoint that solves, or states the idea", Endpoint())
     limits: Limits = LIMITS
     trust_run: bool = TRUST_RUN
@@ -112,8 +118,6 @@ def hints(options: HintsOptions) -> Hinted | None:
 
 
 def _make(options: HintsOptions) -> Hinted | None:
-    from openrlhf_unlearn.interventions.questions import choose, load_questions
-
     output, kind = options.output, options.kind
     run_dir = RunDir.open(options.run)
     questions = load_questions(run_dir, options.data, options.question_key)

@@ -20,6 +20,7 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
+from openrlhf_unlearn.interventions.questions import ANSWER_FORMAT, DATA, GRADING_WORKERS, QUESTION_KEY, load_questions
 from openrlhf_unlearn.options import nested, option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold
@@ -41,16 +42,14 @@ class SftSetOptions:
     learnable: int = option("prompts of that group", 200)
     easy: int = option("prompts of that group", 400)
     attempts: int = option("responses asked of the stronger model, until one is right", 4)
-    data: str | None = option("default: the run's", None)
-    question_key: str | None = option(
-        "column of the data with the question alone, where the prompt holds a template too", None
-    )
+    data: str | None = DATA
+    question_key: str | None = QUESTION_KEY
     from_run: str | None = option(
         "take responses from this run's evaluation instead of an endpoint", None, metavar="RUN"
     )
     from_tag: str = option("--from-run: which evaluation", "initial")
-    answer_format: str | None = option("how our grader finds answers; default: the run's, else auto", None)
-    grading_workers: int = option("processes that grade", 2)
+    answer_format: str | None = ANSWER_FORMAT
+    grading_workers: int = GRADING_WORKERS
     seed: int = option("of the choice of prompts", 0)
     endpoint: Endpoint = nested("the stronger model", Endpoint())
     limits: Limits = LIMITS
@@ -100,7 +99,6 @@ def sft_set(options: SftSetOptions) -> SftSet | None:
 
 
 def _make(options: SftSetOptions) -> SftSet | None:
-    from openrlhf_unlearn.interventions.questions import load_questions
     from openrlhf_unlearn.store.run_dir import write_jsonl
 
     output, wanted = options.output, options.wanted
