@@ -15,7 +15,8 @@ from openrlhf_unlearn.evaluation.settings import versions
 from openrlhf_unlearn.host.identity import check_same, reward_function
 from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.store.config import RunConfig
-from openrlhf_unlearn.store.run_dir import STEP_TABLES, RunDir
+from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import has_steps
 from openrlhf_unlearn.store.trust import own
 
 
@@ -56,7 +57,7 @@ def start_run(args: SimpleNamespace, command: list[str], run: RunDir) -> None:
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     known = run.config(required=False)
     config, reward = masked(plain(args)), reward_function(args)
-    trained = any(map(run.steps, STEP_TABLES))
+    trained = has_steps(run)
     if known and not (trained or run.evaluation_tags() or run.probe_tags()):
         if known.args:
             print(f"{run}: an earlier launch wrote no step, and its run.json is replaced", flush=True)

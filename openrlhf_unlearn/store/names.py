@@ -12,7 +12,6 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.store.config import SCHEMA_VERSION, RunConfig
 
-STEP_TABLES = ("rewards", "clipping", "likelihood", "rollouts")
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 
@@ -159,13 +158,6 @@ class RunDir:
     def steps(self, table: str = "rewards") -> list[int]:
         names = (_STEP_FILE.fullmatch(path.name) for path in (self.path / table).glob("step-*.parquet"))
         return sorted(int(match[1]) for match in names if match)
-
-    def drop_after(self, step: int) -> int:
-        """Delete the rows of all steps later than `step`, as a resume from it must; returns how many files went."""
-        late = [self.step_file(table, s) for table in STEP_TABLES for s in self.steps(table) if s > step]
-        for path in late:
-            path.unlink()
-        return len(late)
 
     def remove_parts(self, tag: str) -> None:
         shutil.rmtree(self.evaluation_parts(tag), ignore_errors=True)

@@ -8,7 +8,6 @@ from openrlhf_unlearn.store.files import read_json as read_json
 from openrlhf_unlearn.store.files import read_object as read_object
 from openrlhf_unlearn.store.files import write_json as write_json
 from openrlhf_unlearn.store.files import write_jsonl as write_jsonl
-from openrlhf_unlearn.store.names import STEP_TABLES as STEP_TABLES
 from openrlhf_unlearn.store.names import RunDir as RunDir
 from openrlhf_unlearn.store.names import check_name as check_name
 from openrlhf_unlearn.store.names import prompt_id as prompt_id

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn.store.columns import flags, integers, lists, numbers, texts
 from openrlhf_unlearn.store.graded import Graded
+from openrlhf_unlearn.store.names import RunDir
 from openrlhf_unlearn.store.table import StepTable
 
 
@@ -53,3 +54,15 @@ class TrainingRollouts(Graded, StepTable, folder="rollouts"):
 
 
 STEP_KINDS = (Rewards, Clipping, Likelihood, TrainingRollouts)
+
+
+def has_steps(run: RunDir) -> bool:
+    return any(run.steps(kind.folder) for kind in STEP_KINDS)
+
+
+def drop_after(run: RunDir, step: int) -> int:
+    """Delete the rows of all steps later than `step`, as a resume from it must; returns how many files went."""
+    late = [run.step_file(kind.folder, s) for kind in STEP_KINDS for s in run.steps(kind.folder) if s > step]
+    for path in late:
+        path.unlink()
+    return len(late)

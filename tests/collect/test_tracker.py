@@ -9,7 +9,7 @@ from openrlhf_unlearn.collect import tracker as tracker_module
 from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.collect.tracker import Sampled, Tracker
 from openrlhf_unlearn.store.run_dir import RunDir
-from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts, drop_after
 
 visits = st.lists(
     st.tuples(
@@ -119,7 +119,7 @@ def test_a_resume_drops_later_steps_and_rewrites_repeat_nothing(tmp_path):
     for step in (1, 2, 3):
         observe_all(tracker, [("a", [1.0], True)])
         tracker.finish_step(step)
-    assert run.drop_after(1) == 2
+    assert drop_after(run, 1) == 2
     assert run.steps() == [1]
     observe_all(tracker, [("b", [1.0], True)])
     tracker.finish_step(2)

@@ -18,7 +18,7 @@ from openrlhf_unlearn.store.run_dir import (
     write_table,
 )
 from openrlhf_unlearn.store.summary import Summary, update_summary
-from openrlhf_unlearn.store.training import Clipping, Rewards, TrainingRollouts
+from openrlhf_unlearn.store.training import Clipping, Rewards, TrainingRollouts, drop_after
 from tests.tables import of_dicts
 
 
@@ -97,7 +97,7 @@ def test_steps_are_files_and_late_ones_go(tmp_path):
     assert run.steps("clipping") == [1, 2, 10]
     assert Clipping.read(run).arrow.column("step").to_pylist() == [1, 2, 10]
     assert Rewards.read(run).arrow.num_rows == 0
-    assert run.drop_after(2) == 1
+    assert drop_after(run, 2) == 1
     assert run.steps("clipping") == [1, 2]
 
 

@@ -24,7 +24,7 @@ from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import RunDir, holds_files
 from openrlhf_unlearn.store.table import StepTable
-from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts, drop_after
 
 
 def read_rollout(prompt, response, reward, label=None, positive: bool | None = None) -> Rollout:
@@ -123,7 +123,7 @@ class LiveWriter:
                     positive=self.rule.as_json(),
                 ).write(self.run.run_json)
         if os.environ.get("RANK", "0") == "0":
-            self.run.drop_after(step - 1)
+            drop_after(self.run, step - 1)
 
     def _write(self, step: int, rollouts: list[Rollout]) -> None:
         known = len(self.prompts.rows)

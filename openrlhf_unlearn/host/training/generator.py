@@ -34,6 +34,7 @@ from openrlhf_unlearn.host.training.prompts import prompt_rows
 from openrlhf_unlearn.host.training.state import StateTypeError, check_state
 from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
 from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import drop_after
 
 ANSWER_TOKENS = 200  # at the end of a response, in which its answer is looked for
 
@@ -133,7 +134,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         Returns, as the host's: (experiences, pass rate (None: it is among our metrics), prompts consumed, exhausted).
         """
         if not self._started:
-            self.run.drop_after(self.step)
+            drop_after(self.run, self.step)
             self._started = True
             self._progress = self.stream.progress
         self._generate_kwargs = generate_kwargs
