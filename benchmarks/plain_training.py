@@ -136,8 +136,8 @@ def start(run: RunDir, problems: list[task.Problem]) -> None:
     write_json(
         run.run_json, {"schema_version": SCHEMA_VERSION, "model": "microworld", "args": {"train": {"num_episodes": 15}}}
     )
-    columns = [ids, [p.prompt for p in problems], [p.label for p in problems], ["microworld"] * len(ids)]
-    Prompts.of(**columns).write(run)
+    prompts, labels = [p.prompt for p in problems], [p.label for p in problems]
+    Prompts.of(prompt_id=ids, prompt=prompts, label=labels, datasource=["microworld"] * len(ids)).write(run)
     truth = [{"prompt_id": i, "group": p.group, "cause": p.cause} for i, p in zip(ids, problems, strict=True)]
     write_table(run.path / "truth.parquet", pa.Table.from_pylist(truth))
 

@@ -53,8 +53,7 @@ def make(run: RunDir, prompts: int, steps: int) -> None:
     ids = [prompt_id(text, str(i)) for i, text in enumerate(texts)]
     write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "model": "benchmark", "data": "words", "args": {}})
     labels = list(map(str, range(prompts)))
-    columns = [ids, texts, labels, ["words"] * prompts]
-    Prompts.of(**columns).write(run)
+    Prompts.of(prompt_id=ids, prompt=texts, label=labels, datasource=["words"] * prompts).write(run)
     before = rng.choice([0.0, 0.03, 0.4], prompts)
     after = np.where(rng.random(prompts) < 0.5, before, 0.9)
     write_steps(run, ids, before, after, steps, rng)

@@ -9,6 +9,7 @@ import re
 import numpy as np
 
 NEIGHBOURS, FEWEST, NEAR = 16, 4, 0.3  # how many; how many must be there; cosine from which a prompt is near
+POOL = 4000  # so many prompts are searched, by lot where there are more: else the work grows with their square
 BLOCK = 256
 _DIGITS = re.compile(r"\d+")
 
@@ -18,18 +19,25 @@ def nearest(texts: list[str], rows: np.ndarray) -> list[np.ndarray]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     masked = [_DIGITS.sub("0", text) or " " for text in texts]
-    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=30_000)
-    matrix = vectors.fit_transform(masked).astype(np.float32)
-    mixed = np.random.default_rng(0).permutation(len(texts))  # many texts of one template are equally near
-    shuffled, found = matrix[mixed].T.tocsc(), []
+    mixed = np.random.default_rng(0).permutation(len(texts))[:POOL]  # texts of one template are equally near
+    vectors = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=30_000, dtype=np.float32
+    )
+    pool, found = vectors.fit_transform([masked[i] for i in mixed]).T.tocsr(), []
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
-        near = (matrix[block] @ shuffled).toarray()
+        near = (vectors.transform([masked[i] for i in block]) @ pool).toarray()
         for row, cosines in zip(block, near, strict=True):
-            order = np.argsort(-cosines, kind="stable")[: NEIGHBOURS + 1]
-            order = order[(cosines[order] >= NEAR) & (mixed[order] != row)][:NEIGHBOURS]
+            order = np.flatnonzero((cosines >= _least(cosines)) & (mixed != row))
+            order = order[np.argsort(-cosines[order], kind="stable")][:NEIGHBOURS]
             found.append(mixed[order])
     return found
+
+
+def _least(cosines: np.ndarray) -> float:
+    """The cosine that the nearest have at least; one more than NEIGHBOURS, for the prompt itself is among them."""
+    most = len(cosines) - NEIGHBOURS - 1
+    return max(NEAR, np.partition(cosines, most)[most]) if most > 0 else NEAR
 
 
 def kin_rate(near: list[np.ndarray], rate: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from openrlhf_unlearn.store.training import Rewards
 
 DIAGNOSED = ("unlearnable", "no_reward")
 FAILED = ("no_answer", "timeout", "error")
-GUESSES = 8  # samples of each prompt that say how common an answer is among other prompts
+GUESSES, GUESSED = 8, 8000  # samples of each prompt, and prompts, that say how common an answer is among others
 _DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
 
 
@@ -233,8 +233,10 @@ def pass_rates(paths: Sequence[Path], ids: pa.Array) -> np.ndarray:
 def guess_rates(paths: Sequence[Path], ids: pa.Array, rows: np.ndarray, labels: list[str]) -> np.ndarray:
     """How often each label is the answer to other prompts, (prompts,): what a guess would earn."""
     given, own = Counter(), [Counter() for _ in range(len(ids))]
+    asked = ids.take(pa.array(np.random.default_rng(0).permutation(len(ids))[:GUESSED]))
     for path in paths[:1]:
-        for part in Evaluations.scan(path, Evaluations.prompt_id, Evaluations.sample, Evaluations.response):
+        columns = Evaluations.prompt_id, Evaluations.sample, Evaluations.response
+        for part in Evaluations.scan(path, *columns, wanted=asked):
             first = part.filter(part.sample < GUESSES)
             for place, response in zip(first.places(ids).tolist(), first.response, strict=True):
                 answer = answer_of(response) if response and place >= 0 else None
