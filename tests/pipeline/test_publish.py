@@ -116,7 +116,7 @@ def test_second_models_have_other_names_in_a_copy(tmp_path, monkeypatch):
     write_json(run.causes_json, {"remedies": [], "seconds": [], "made_from": {"seconds": seconds, "files": {}}})
     (copy,) = anonymous_runs([run], tmp_path / "copies")
     monkeypatch.chdir(tmp_path / "copies")
-    assert [name for name, _ in known_models(RunDir(copy))] == ["model-1", "model 2"]
+    assert [name for name, _ in known_models(RunDir(copy))] == ["model-1", "model 3"]
     files = [path for path in (tmp_path / "copies").rglob("*") if path.is_file()]
     assert "secret" not in "".join(str(path.relative_to(tmp_path)) for path in files)
     assert "secret" not in "".join(path.read_text() for path in files if path.suffix == ".json")
