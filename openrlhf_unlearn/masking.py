@@ -24,7 +24,8 @@ _AFTER_FLAG = re.compile(rf"(--?[\w.-]{{1,100}}(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}
 _NAMED = re.compile(rf"([\w.-]{{1,100}}=|['\"][\w.-]{{1,100}}['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
 _USER = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
 _HEADER = re.compile(r"\b(Bearer|Basic)\s+(?=\S*[\d=])[\w.~+/=-]{6,}", re.IGNORECASE)  # no word: it has a digit
-_SHAPES = re.compile(r"\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,})")
+# In JSON and in prints of text an escape may stand before: the n of \n is no letter of a word.
+_SHAPES = re.compile(r"(?:\b|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,})")
 _HINT = re.compile(r"://|[=:]|--|sk-|hf_|bearer|basic", re.IGNORECASE)  # what none of these is in needs no closer look
 _PLAIN = {int, float, bool, type(None)}
 _remembered: set[str] = set()

@@ -1,7 +1,8 @@
 """Copies of runs without names: what a report is made of, and nothing that says whose it is.
 
 Tables are links to the originals. Of JSON, numbers stay; every path, and every name of a model or data set, becomes a
-placeholder, the same one for the same name. The training's command, its host and versions of packages are left out.
+placeholder, the same one for the same name; so do the evaluations of second models, which are called after them. The
+training's command, its host and versions of packages are left out.
 """
 
 import json
@@ -13,6 +14,7 @@ from openrlhf_unlearn.store.run_dir import RunDir, read_json, write_json
 EMPTIED = {"versions", "host", "created_by", "data_files"}  # fields that say how and where
 NAMED = {"model": "model", "data": "data", "run": "run", "path": "path", "checkpoint": "checkpoint"}
 SKIPPED = {"report", "checkpoints", "logs"}
+TAGGED = {"evaluations", "judgements"}  # folders with files of one evaluation each
 
 
 class Names:
@@ -47,7 +49,7 @@ def anonymous_runs(runs: list[RunDir], folder: Path) -> list[str]:
     """Copies named run-1, run-2, … in `folder`; returns their names."""
     names = Names()
     for number, run in enumerate(runs, 1):
-        copy = folder / f"run-{number}"
+        copy, tags = folder / f"run-{number}", _tags(run, names)
         for path in sorted(run.path.rglob("*")):
             relative = path.relative_to(run.path)
             if (
@@ -56,12 +58,48 @@ def anonymous_runs(runs: list[RunDir], folder: Path) -> list[str]:
                 or any(part.startswith(".") for part in relative.parts)
             ):
                 continue
+            if relative.parts[0] in TAGGED and path.stem in tags:
+                relative = relative.with_name(tags[path.stem] + path.suffix)
             if path.suffix == ".json":
                 write_json(copy / relative, _about(path, names))
             elif path.suffix in (".parquet", ".safetensors"):
-                (copy / relative).parent.mkdir(parents=True, exist_ok=True)
-                (copy / relative).symlink_to(path.resolve())
+                _link(copy / relative, path)
+        if run.causes_json.exists():
+            _seconds(run, copy, tags, names)
     return [f"run-{number}" for number in range(1, len(runs) + 1)]
+
+
+def _tags(run: RunDir, names: Names) -> dict[str, str]:
+    """Tag → another one, of the evaluations that are called after their models, as `diagnose --second MODEL` does."""
+    from openrlhf_unlearn.causes.audit import evaluation_tag
+
+    about = [(tag, run.evaluation_json(tag)) for tag in run.evaluation_tags()]
+    models = {tag: read_json(path).get("model") for tag, path in about if path.exists()}
+    return {
+        tag: names.of("model", model).replace(" ", "-")
+        for tag, model in models.items()
+        if model and tag == evaluation_tag(model)
+    }
+
+
+def _seconds(run: RunDir, copy: Path, tags: dict[str, str], names: Names) -> None:
+    """The second models of the diagnosis: without them the causes would be others."""
+    about, kept = read_json(copy / "causes.json"), []
+    for name, path in read_json(run.causes_json)["made_from"]["seconds"]:
+        if run.evaluation(name).exists() and Path(path).resolve() == run.evaluation(name).resolve():
+            name = tags.get(name, name)
+            kept.append([name, f"{copy.name}/evaluations/{name}.parquet"])
+        elif Path(path).exists():  # of another run
+            name = names.of("model", f"{name} of {path}")
+            _link(copy / "seconds" / f"{name}.parquet", Path(path))
+            kept.append([name, f"{copy.name}/seconds/{name}.parquet"])
+    about |= {"seconds": [name for name, _ in kept], "made_from": {"seconds": kept}}
+    write_json(copy / "causes.json", about)
+
+
+def _link(place: Path, path: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(path.resolve())
 
 
 def _about(path: Path, names: Names) -> dict:

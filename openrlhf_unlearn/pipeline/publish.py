@@ -12,6 +12,7 @@ like a secret is masked in texts of prompts and models too. Those texts themselv
 """
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from openrlhf_unlearn.store.summary import Summary
 
 HOME = "https://github.com/openrlhf-unlearn/openrlhf-unlearn"
 SPACE = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+RULES = ("--tau=", "--easy=", "--threshold=", "--allow-uneven")  # flags of `analyze` that its numbers depend on
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class PublishOptions:
     )
     anonymise: bool = option("leave out paths and the names of models, data sets and commands", False)
     compare: bool = option("with --anonymise: the runs are interventions, side by side", False)
-    private: bool = option("hf: make the Space private", False)
+    private: bool = option("hf: make the Space private, one that is there too", False)
     markdown: str | None = option("write the summary as Markdown too; - prints it", None, metavar="FILE")
 
     def __post_init__(self) -> None:
@@ -98,6 +100,8 @@ def _anonymised(runs: list[RunDir], compare: bool, scratch: Path) -> Path:
     """The report of the runs, made again in `scratch` from copies without names; returns its folder."""
     names = anonymous_runs(runs, scratch / "runs")
     command = [sys.executable, "-m", "openrlhf_unlearn.cli", "analyze", *names, "--offline", "--figure-files"]
+    said = shlex.split(Summary.read(runs[0]).report.get("command", ""))
+    command += [word for word in said if word.startswith(RULES)]
     made = subprocess.run(
         [*command, "--output", "report", *(["--compare"] if compare else [])],
         cwd=scratch / "runs", capture_output=True, text=True,
@@ -119,6 +123,8 @@ def write_site(report: Path, numbers: dict, site: Path) -> None:
     """index.html, prompts.csv, lists/ and a README.md that makes the folder a static Space."""
     (site / "lists").mkdir(parents=True)
     page = (report / "report.html").read_text(encoding="utf-8")
+    if 'id="pause"' in page:
+        raise UserError("the report follows training; make one that stays: openrlhf-unlearn analyze RUN --offline")
     (site / "index.html").write_text(sealed(page), encoding="utf-8")
     for path in [report / "prompts.csv", *sorted((report / "lists").glob("*.json"))]:
         if path.is_file():
@@ -145,8 +151,18 @@ def _upload(site: Path, name: str, private: bool) -> str:
         raise UserError("--to hf: needs the package huggingface_hub: pip install huggingface_hub") from None
     api = HfApi()
     try:
-        api.create_repo(name, repo_type="space", space_sdk="static", private=private, exist_ok=True)
-        api.upload_folder(repo_id=name, repo_type="space", folder_path=site, commit_message="Learnability report")
+        # None, not False: an organization may have its Spaces private unless asked otherwise
+        api.create_repo(name, repo_type="space", space_sdk="static", private=private or None, exist_ok=True)
+        if private:  # one that was there already may be public
+            api.update_repo_settings(name, repo_type="space", private=True)
+        api.upload_folder(
+            repo_id=name,
+            repo_type="space",
+            folder_path=site,
+            delete_patterns="lists/*.json",  # of an earlier report
+            commit_message="Learnability report",
+        )
     except Exception as error:  # of many kinds: no network, no login, no right to write there
-        raise UserError(f"{name} was not published: {one_line(error)}; is `hf auth login` done?") from None
+        why = one_line(UserError(str(error) or type(error).__name__))
+        raise UserError(f"{name} was not published: {why}; is there a network, and `hf auth login` done?") from None
     return f"{api.endpoint}/spaces/{name}"

@@ -91,7 +91,7 @@ def table(
         "id": material.ids.to_pylist(),
         "text": [text[:longest] for text in texts],
         "cut": [len(text) - longest if len(text) > longest else 0 for text in texts],
-        "label": [(label or "")[:LONGEST_LABEL] for label in material.prompts.label],
+        "label": [_cut(label or "", LONGEST_LABEL) for label in material.prompts.label],
         "group": [code.get(group, -1) for group in material.groups],
         "advice": _bits(material.size, [item["rows"] for item in advice]),
         "failures": _bits(material.size, [kind.rows for kind in kinds]),
@@ -100,6 +100,10 @@ def table(
         **{f"change_{number}": change.kind.tolist() for number, change in enumerate(changes, 1)},
         **{name: plain(values) for name, values in numbers.items()},
     }
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _bits(size: int, members: Sequence[np.ndarray]) -> list[int]:

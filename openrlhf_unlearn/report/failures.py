@@ -101,8 +101,11 @@ def _kind(sample: Sample, answer: str, agreed: dict[int, str], labels: Sequence[
         return "right"
     if limit and sample.n_tokens is not None and sample.n_tokens >= limit:
         return "cut_off"
-    if sample.verdict == "no_answer":
-        return "refused" if _REFUSAL.search(sample.response) else "no_answer"
+    silent = sample.verdict == "no_answer"
+    if (silent or not answer) and _REFUSAL.search(sample.response):  # others' rollouts have a reward and no verdict
+        return "refused"
+    if silent:
+        return "no_answer"
     if sample.verdict in ("timeout", "error", "bad_label"):
         return "grader"
     if answer and other_unit(answer, labels[sample.row]):

@@ -20,7 +20,9 @@ def as_markdown(numbers: dict) -> str:
         lines += [_compared(row) for row in numbers["compare"]["rows"]]
     lines += [_changed(change) for change in numbers.get("changes") or () if change["told"]]
     if (failures := numbers.get("failures")) and failures["kinds"]:
-        lines += ["", "How the final samples of hard prompts fail:", ""]
+        prompts, hard = (show(number, "count") for number in (failures["prompts"], numbers["hard"]))
+        some = "hard" if prompts == hard else f"{prompts} of {hard} hard"
+        lines += ["", f"How the final samples of {some} prompts fail:", ""]
         lines += [_kind(kind) for kind in failures["kinds"]]
     if numbers["advice"]:
         lines += ["", *(f"- **{item['title']}.** {item['text']} `{item['flag']}`" for item in numbers["advice"])]
@@ -39,7 +41,8 @@ def _row(group: str, row: dict) -> str:
 def _compared(row: dict) -> str:
     rate = with_interval(row["pass_rate"], row["interval"], "rate")
     difference = with_interval(row["difference"], row["difference_interval"], "signed")
-    return f"| {GROUP_NAMES[row['group']]} | {row['run']} | {rate} | {difference} |"
+    run = row["run"].replace("|", r"\|")
+    return f"| {GROUP_NAMES[row['group']]} | {run} | {rate} | {difference} |"
 
 
 def _changed(change: dict) -> str:

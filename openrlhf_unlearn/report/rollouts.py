@@ -101,10 +101,10 @@ def read_rollouts(
         found_rows = _rows(path, source, wanted, material)
         for row, sample, response, reward, verdict, correct, step, reason, n_tokens in found_rows:
             if source == material.final:
-                final.append(Sample(row, response, verdict, correct, n_tokens))
+                final.append(Sample(row, response or "", verdict, correct, n_tokens))
             name = source or f"step {step}"
             kept = found.setdefault(row, ([], []))[correct]
-            if len(kept) < each and response:
+            if len(kept) < each and response is not None:
                 kept.append(Rollout(name, relative, sample, reward, verdict, response, correct, reason, run))
     return {row: _balanced(*both, each) for row, both in found.items()}, final
 
@@ -146,6 +146,6 @@ def _rows(path: Path, tag: str, wanted: pa.Array, material) -> Iterator[tuple]:
             more = part.step.tolist(), nothing, nothing
         samples = part.places(material.ids).tolist(), part.sample.tolist(), part.response, part.reward.tolist()
         for row, sample, response, reward, verdict, correct, step, reason, n_tokens in zip(
-            *samples, part.verdict, part.hits().tolist(), *more, strict=True
+            *samples, part.verdict, part.hits(material.threshold if tag else None).tolist(), *more, strict=True
         ):
-            yield row, sample, response or "", reward, verdict or "", correct, step, reason or "", n_tokens
+            yield row, sample, response, reward, verdict or "", correct, step, reason or "", n_tokens

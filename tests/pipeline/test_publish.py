@@ -1,5 +1,6 @@
 """What leaves the house: a small site, no secret in it, and no name if so asked."""
 
+import inspect
 import json
 import re
 
@@ -7,10 +8,15 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn import cli
+from openrlhf_unlearn.causes.audit import evaluation_tag
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.pipeline.anonymous import anonymous_runs
+from openrlhf_unlearn.pipeline.diagnose import known_models
+from openrlhf_unlearn.pipeline.publish import publish, write_site
 from openrlhf_unlearn.report.page import policy
-from openrlhf_unlearn.store.run_dir import read_json, read_table, write_table
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json, write_table
 from tests.report.test_page import details, unpacked
-from tests.report.worlds import full_run, prompts
+from tests.report.worlds import evaluate, full_run, prompts, start
 
 KEY = "sk-abcdefghijklmnopqrstuvwx"
 
@@ -22,9 +28,9 @@ def run(tmp_path_factory):
     run = full_run(folder / "run", made=made, steps=2, model="/models/secret-base", data="ann/private-set")
     table = read_table(run.evaluation("final"))
     place = table.column_names.index("response")
-    said = pa.array([f"the key is {KEY}"] * len(table))
+    said = pa.array([f"the key is {KEY}\n{KEY}\x1b{KEY}\\n{KEY}"] * len(table))
     write_table(run.evaluation("final"), table.set_column(place, "response", said))
-    assert cli.main(["analyze", str(run), "--offline", "--figure-files"]) == 0
+    assert cli.main(["analyze", str(run), "--offline", "--figure-files", "--tau", "0.02"]) == 0
     return run
 
 
@@ -59,7 +65,8 @@ def test_anonymised_it_names_nobody(run, tmp_path):
     html = (tmp_path / "site" / "index.html").read_text()
     assert "run-1" in html and "model 1" in html
     shown, own = unpacked(html, "table-data"), unpacked(run.report.read_text(), "table-data")
-    assert shown["final"] == own["final"] and shown["id"] == own["id"], "the numbers are the same"
+    same = ("final", "id", "group")
+    assert [shown[name] for name in same] == [own[name] for name in same], "the numbers are the same"
 
 
 def test_without_a_way_to_the_hub_one_line(run, monkeypatch, capsys):
@@ -68,3 +75,56 @@ def test_without_a_way_to_the_hub_one_line(run, monkeypatch, capsys):
     assert cli.main(["publish", str(run), "--to", "hf:nobody/nothing"]) == 1
     said = capsys.readouterr().err
     assert "was not published" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_what_the_hub_is_asked(run, monkeypatch, private):
+    """A Space that is there and public is made private before anything is put into it."""
+    real = pytest.importorskip("huggingface_hub").HfApi
+    asked = []
+
+    class Recorder:
+        endpoint = "https://hub"
+
+        def __getattr__(self, name):
+            def call(*args, **named):
+                asked.append((name, inspect.signature(getattr(real, name)).bind(self, *args, **named).arguments))
+                if name == "upload_folder":
+                    sent.extend(str(path.relative_to(named["folder_path"])) for path in named["folder_path"].rglob("*"))
+
+            return call
+
+    sent: list[str] = []
+    monkeypatch.setattr("huggingface_hub.HfApi", Recorder)
+    made = publish((str(run),), to="hf:org/space", private=private)
+    assert made.target == "https://hub/spaces/org/space"
+    names = ["create_repo", *(["update_repo_settings"] if private else []), "upload_folder"]
+    assert [name for name, _ in asked] == names
+    assert asked[0][1]["private"] is (True if private else None), "an organization may have its Spaces private"
+    assert all(about["repo_type"] == "space" and about["repo_id"] == "org/space" for _, about in asked)
+    assert {name for name in sent if "/" not in name} == {"index.html", "prompts.csv", "lists", "README.md"}
+    assert asked[-1][1]["delete_patterns"] == "lists/*.json", "lists of an earlier report go"
+
+
+def test_second_models_have_other_names_in_a_copy(tmp_path, monkeypatch):
+    run, other = (start(tmp_path / name, prompts(1)) for name in ("run", "secret-run"))
+    tag = evaluation_tag("/models/secret-second")
+    evaluate(run, prompts(1), tag, n=1)
+    evaluate(other, prompts(1), "final", n=1)
+    write_json(run.evaluation_json(tag), {"model": "/models/secret-second"})
+    seconds = [[tag, str(run.evaluation(tag))], ["secret-run", str(other.evaluation("final"))]]
+    write_json(run.causes_json, {"remedies": [], "seconds": [], "made_from": {"seconds": seconds, "files": {}}})
+    (copy,) = anonymous_runs([run], tmp_path / "copies")
+    monkeypatch.chdir(tmp_path / "copies")
+    assert [name for name, _ in known_models(RunDir(copy))] == ["model-1", "model 3"]
+    files = [path for path in (tmp_path / "copies").rglob("*") if path.is_file()]
+    assert "secret" not in "".join(str(path.relative_to(tmp_path)) for path in files)
+    assert "secret" not in "".join(path.read_text() for path in files if path.suffix == ".json")
+
+
+def test_a_page_that_follows_training_is_not_published(run, tmp_path):
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "report.html").write_text('<button type="button" id="pause">')
+    with pytest.raises(UserError, match="make one that stays"):
+        write_site(folder, {}, tmp_path / "site")

@@ -459,6 +459,47 @@ def test_decisions_are_kept_undone_and_read_again(chromium, compared, tmp_path):
     page.close()
 
 
+def test_two_pages_share_decisions_and_undo_takes_back_the_last_one(chromium, compared):
+    context = chromium.new_context(viewport={"width": 1280, "height": 844})
+    one, two = context.new_page(), context.new_page()
+    for page in (one, two):
+        page.goto(compared[0])
+        page.wait_for_selector("html[data-ready]")
+    one.click("#mark-found button:has-text('Keep')")
+    wait_for(two, "#decided", "16 keep")
+    two.click(f"{SHOWN} a")
+    two.wait_for_selector("#prompt-body .question")
+    two.click(".decide-one button:has-text('Drop')")
+    two.fill(".decide-one label:has-text('Note') input", "why")
+    two.keyboard.press("Escape")
+    wait_for(one, "#decided", "1 drop, 0 label wrong, 15 keep, 1 note")
+    two.click("#undo")
+    wait_for(one, "#decided", "1 drop, 0 label wrong, 15 keep, 0 notes")
+    path = {"kind": "decisions", "version": 1, "decisions": [{"prompt_id": compared[1][0], "decision": "constructor"}]}
+    file = {"name": "d.json", "mimeType": "application/json", "buffer": json.dumps(path).encode()}
+    one.set_input_files("#load-decisions", file)
+    wait_for(one, "#decided", "Read: 0 decisions")
+    context.close()
+
+
+def test_rewards_below_zero_and_a_response_of_nothing(chromium, tmp_path):
+    made = prompts(1, ("no_reward",))
+    run = start(tmp_path / "run", made)
+    train(run, made, 2, rollouts=["", "İ said HELP"])
+    for step in (1, 2):
+        table = read_table(run.step_file("rewards", step))
+        place = table.column_names.index("mean_reward")
+        write_table(run.step_file("rewards", step), table.set_column(place, "mean_reward", pa.array([-1.0])))
+    page = opened(chromium, f"{make_page(run)}#in=rollouts&q=help")
+    assert page.inner_text(f"{SHOWN} .passage") == "İ said HELP"
+    page.click(f"{SHOWN} a")
+    page.wait_for_selector("#prompt-body .question")
+    box, dots = page.locator(".curve").bounding_box(), page.locator(".curve circle").all()
+    assert dots and all(dot.bounding_box()["y"] < box["y"] + box["height"] - 20 for dot in dots)
+    assert "Nothing was said." in page.locator(".rollout .said").all_inner_texts()
+    page.close()
+
+
 def test_kinds_of_failure_lead_to_their_prompts(page, run):
     failures = read_json(run.summary)["report"]["failures"]
     page.click("[data-failure='0']")

@@ -23,6 +23,8 @@ def test_cut_off_is_said_only_where_the_limit_is_known():
 
 def test_a_refusal_has_no_answer():
     assert kinds([Sample(0, "I'm sorry, I cannot help with that.", "no_answer")]) == {"Refused": (1, [0])}
+    imported = Sample(0, "I'm sorry, I cannot help with that.", "wrong")
+    assert kinds([imported]) == {"Refused": (1, [0])}, "others' rollouts have a reward and no verdict"
     answered = Sample(0, "I'm sorry for the slip: it is 8.", "wrong")
     assert kinds([answered], ["8"]) == {}
     assert kinds([Sample(0, "I cannot see why not: x goes on", "no_answer")]) == {"No answer": (1, [0])}

@@ -1,5 +1,7 @@
 """The numbers behind the figures, from runs whose answer is known."""
 
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pyarrow as pa
@@ -7,6 +9,7 @@ import pytest
 
 from openrlhf_unlearn.report.answer import answer
 from openrlhf_unlearn.report.figures import (
+    acceptance,
     all_figures,
     augmentation,
     compared_rewards,
@@ -106,6 +109,13 @@ def test_reasoning_counts_a_rollout_once(material):
     poor = rows["initial", "unlearnable"]
     assert poor["mean"] == pytest.approx(4 / 3) and poor["rollouts"] == 12 and poor["share_1"] == 1
     assert rows["final", "easy"]["mean"] == pytest.approx(13 / 3) and ("initial", "no_reward") not in rows
+
+
+def test_acceptance_is_of_runs_with_a_filter():
+    visits = SimpleNamespace(step=np.ones(2), accepted=np.zeros(2, bool), reason=np.array([None, None], dtype=object))
+    assert acceptance.data(SimpleNamespace(visits=visits)) is None
+    visits.reason[:] = "constant_reward"
+    assert acceptance.data(SimpleNamespace(visits=visits)) is not None
 
 
 def test_turnover_needs_a_clear_fall():

@@ -10,7 +10,7 @@ COLOURS = ("#009E73", "#c3c9d0", "#56B4E9", "#E69F00", "#CC79A7", "#D55E00", "#6
 
 def data(material) -> Data | None:
     visits = material.visits
-    if not len(visits.step) or visits.accepted.all():
+    if not len(visits.step) or visits.accepted.all() or not any(visits.reason):  # imported runs had no filter of ours
         return None
     reason = np.where(visits.accepted, "accepted", visits.reason)
     window, rows = windows(visits.step), []

@@ -30,7 +30,7 @@ class Corpus {
     const lines = [];
     for (const i of rows) {
       (await this.detail(i)).rollouts.forEach((rollout, place) => {
-        lines.push({ i, place, source: rollout[0], verdict: rollout[4], text: spoken(rollout).toLowerCase() });
+        lines.push({ i, place, rollout, source: rollout[0], verdict: rollout[4], text: spoken(rollout).toLowerCase() });
       });
     }
     this.lines = lines;

@@ -12,17 +12,17 @@ function curve(visits, runs, width) {
   };
   const W = Math.max(280, Math.min(640, width)), H = 190, L = 44, R = 12, T = 10, B = 36;
   const last = Math.max(...visits.map((v) => v[1])), first = Math.min(...visits.map((v) => v[1]));
-  const top = Math.max(1, ...visits.map((v) => v[4]));
-  const x = (step) => L + ((step - first) / Math.max(1, last - first)) * (W - L - R), y = (r) => T + (1 - r / top) * (H - T - B);
+  const top = Math.max(1, ...visits.map((v) => v[4])), bottom = Math.min(0, ...visits.map((v) => v[4]));
+  const x = (step) => L + ((step - first) / Math.max(1, last - first)) * (W - L - R), y = (r) => T + ((top - r) / (top - bottom)) * (H - T - B);
   const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, class: "curve", role: "img", "aria-label": `Reward at ${visits.length} visits, from ${visits[0][4]} at step ${visits[0][1]} to ${visits.at(-1)[4]} at step ${visits.at(-1)[1]}` });
-  for (const value of [0, top / 2, top]) {
+  for (const value of [bottom, (bottom + top) / 2, top]) {
     picture.append(svg("line", { x1: L, x2: W - R, y1: y(value), y2: y(value), stroke: "var(--line)" }));
-    picture.append(svg("text", { x: L - 8, y: y(value) + 4, "text-anchor": "end" }, value));
+    picture.append(svg("text", { x: L - 8, y: y(value) + 4, "text-anchor": "end" }, Number(value.toFixed(2))));
   }
   for (const step of new Set([first, Math.round((first + last) / 2), last])) {
     picture.append(svg("text", { x: x(step), y: H - B + 16, "text-anchor": step === last && last > first ? "end" : step === first ? "start" : "middle" }, step));
   }
-  picture.append(svg("text", { x: (L + W - R) / 2, y: H - 4, "text-anchor": "middle" }, "training step; reward is the share of rollouts correct"));
+  picture.append(svg("text", { x: (L + W - R) / 2, y: H - 4, "text-anchor": "middle" }, "training step; mean reward of its rollouts"));
   for (let run = 0; run < runs; run++) {
     const mine = visits.filter((v) => v[0] === run);
     const points = mine.map((v) => `${x(v[1])},${y(v[4])}`).join(" ");

@@ -8,7 +8,18 @@ class Decisions {
     this.key = `openrlhf-unlearn decisions ${settings.key}`;
     this.made = new Map();
     this.before = null; // what an undo brings back
+    this.act = null; // the field that is being typed in: all of it is one undo
     this.listeners = [];
+    this.read();
+    addEventListener("storage", ({ key }) => { // another page of these prompts decided something
+      if (key !== this.key) return;
+      this.read();
+      this.before = this.act = null;
+      this.tell();
+    });
+  }
+
+  read() {
     try { this.made = new Map(Object.entries(JSON.parse(stored.get(this.key) ?? "{}"))); } catch { /* edited by hand */ }
   }
 
@@ -17,6 +28,8 @@ class Decisions {
   }
 
   set(id, change) {
+    const act = "decision" in change ? null : `${id} ${Object.keys(change)}`;
+    if (!act || act !== this.act) this.remember(act);
     const next = { ...this.of(id), ...change };
     if (next.decision || next.note || next.label) this.made.set(id, next);
     else this.made.delete(id);
@@ -33,12 +46,13 @@ class Decisions {
     this.changed();
   }
 
-  remember() {
+  remember(act = null) {
     this.before = new Map(this.made);
+    this.act = act;
   }
 
   undo() {
-    [this.made, this.before] = [this.before, null];
+    [this.made, this.before, this.act] = [this.before, null, null];
     this.changed();
   }
 
@@ -50,6 +64,10 @@ class Decisions {
 
   changed() {
     this.kept = stored.set(this.key, JSON.stringify(Object.fromEntries(this.made)));
+    this.tell();
+  }
+
+  tell() {
     for (const listener of this.listeners) listener();
   }
 
@@ -71,9 +89,9 @@ class Decisions {
     if (file?.kind !== "decisions" || file.version !== 1 || !Array.isArray(file.decisions)) throw new Error("no decisions");
     this.remember();
     const known = new Set(this.ids);
-    const mine = file.decisions.filter((row) => known.has(row.prompt_id));
+    const taken = ({ prompt_id, decision }) => known.has(prompt_id) && (!decision || Object.hasOwn(this.settings.decisions, decision));
+    const mine = file.decisions.filter(taken);
     for (const { prompt_id, decision, label, note } of mine) {
-      if (decision && !(decision in this.settings.decisions)) continue;
       this.made.set(prompt_id, { decision: decision ?? "", label: String(label ?? ""), note: String(note ?? "") });
     }
     this.changed();

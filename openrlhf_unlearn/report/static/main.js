@@ -18,7 +18,7 @@ function refreshEvery(seconds) {
   };
   button.addEventListener("click", () => { paused = !paused; show(); });
   show();
-  const reading = () => $("#prompt").open || document.activeElement?.closest("#filters, #rows");
+  const reading = () => $("#prompt").open || document.activeElement?.closest("#filters, #rows, #decide");
   setInterval(() => {
     if (paused || reading()) return; // never under the reader's hands
     kept.set("scroll", scrollY);

@@ -32,6 +32,7 @@ class Rollouts {
     const [source, file, sample, reward, verdict, head, tail, cut, reason, run, right] = rollout;
     const { words } = this.browser, { compared } = this.settings;
     const text = make("div", { class: "said", dir: "auto", tabIndex: 0, role: "region" }, typed(head));
+    if (!spoken(rollout).trim()) text.append(make("i", {}, "Nothing was said."));
     text.setAttribute("aria-label", `Rollout ${sample}, ${source}${compared.length > 1 ? `, ${compared[run]}` : ""}`);
     if (cut) text.append(leftOut(cut, file), typeset(tail));
     highlight(text, words);

@@ -175,8 +175,8 @@ class Browser {
 
   // Where the first rollout that was found says the first of the words.
   passage(i) {
-    const [{ text }] = this.hits.get(i), at = Math.max(0, text.indexOf(this.words[0]) - 40);
-    const words = text.slice(at, at + 160).replace(/\s+/g, " ");
+    const [{ text, rollout }] = this.hits.get(i), at = Math.max(0, text.indexOf(this.words[0]) - 40);
+    const words = spoken(rollout).slice(at, at + 160).replace(/\s+/g, " ");
     return highlight(make("small", { class: "passage", dir: "auto" }, `${at ? "…" : ""}${words}`), this.words);
   }
 

@@ -90,7 +90,8 @@ function formula({ tex, raw, display }) {
 
 // Words as a search box holds them: apart by space, together in quotes; in small letters.
 function terms(text) {
-  return [...text.toLowerCase().matchAll(/"([^"]+)"|\S+/g)].map((match) => match[1] ?? match[0]);
+  const found = text.toLowerCase().matchAll(/"([^"]+)"|\S+/g);
+  return [...new Set([...found].map((match) => match[1] ?? match[0]))];
 }
 
 // Every occurrence of the words below `root`, marked; formulas stay as they are.
