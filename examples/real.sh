@@ -63,14 +63,14 @@ if [ -n "${DRY_RUN:-}" ]; then MODEL=$START; fi
 DATA=$REAL/train.jsonl FILTER=none MORE=()
 KEYS=(--input-key prompt --label-key label --answer-format reasoning_gym --max-len 192 --max-new-tokens 8)
 
-# 128 rollouts in mini-batches of 64. Logits are rows x tokens x 49,152 numbers, several times over: micro-batches of 32
-# take 6 GB.
+# 128 rollouts in mini-batches of 64. Logits are rows x tokens x 49,152 numbers, several times over: with micro-batches
+# of 32 the trainer takes 13 GB, and all processes together more than the 16 that this is made for.
 flags=(
     --actor.model_name_or_path "$MODEL" --data.prompt_dataset "$DATA" --data.input_key prompt --data.label_key label
     --reward.remote_url "$ROOT/examples/reward_math.py" --unlearn.answer_format reasoning_gym
     --data.max_len 192 --rollout.max_new_tokens 8 --train.num_episodes "$EPISODES"
-    --rollout.batch_size "$BATCH" --rollout.n_samples_per_prompt "$ROLLOUTS" --rollout.micro_batch_size 32
-    --train.batch_size "$MINI_BATCH" --train.micro_batch_size $((MINI_BATCH < 32 ? MINI_BATCH : 32))
+    --rollout.batch_size "$BATCH" --rollout.n_samples_per_prompt "$ROLLOUTS" --rollout.micro_batch_size 16
+    --train.batch_size "$MINI_BATCH" --train.micro_batch_size $((MINI_BATCH < 16 ? MINI_BATCH : 16))
     --algo.advantage.estimator group_norm --actor.loss_agg_mode token-mean --algo.kl.init_coef 0
     --unlearn.save_rollouts 4
     --actor.adam.lr 1e-5 --actor.lr_scheduler constant --actor.num_gpus_per_node 1 --ref.num_gpus_per_node 1

@@ -24,9 +24,15 @@ _AFTER_FLAG = re.compile(rf"(--?[\w.-]{{1,100}}(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}
 _NAMED = re.compile(rf"([\w.-]{{1,100}}=|['\"][\w.-]{{1,100}}['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
 _USER = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
 _HEADER = re.compile(r"\b(Bearer|Basic)\s+(?=\S*[\d=])[\w.~+/=-]{6,}", re.IGNORECASE)  # no word: it has a digit
-# In JSON and in prints of text an escape may stand before: the n of \n is no letter of a word.
-_SHAPES = re.compile(r"(?:\b|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,})")
-_HINT = re.compile(r"://|[=:]|--|sk-|hf_|bearer|basic", re.IGNORECASE)  # what none of these is in needs no closer look
+# Keys that say by their beginning whose they are: OpenAI and those who follow it, Hugging Face, GitHub, GitLab, Slack,
+# Google, AWS. In JSON and in prints of text an escape may stand before: the n of \n is no letter of a word.
+_KEY = (
+    r"sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"
+    r"|xox[abeprs]-[A-Za-z0-9-]{10,}|AIza[\w-]{30,}|(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+)
+_SHAPES = re.compile(rf"(?:\b|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{{4}}))(?:{_KEY})")
+# What none of these is in needs no closer look.
+_HINT = re.compile(r"://|[=:]|--|sk-|hf_|gh[pousr]_|_pat_|glpat|xox|AIza|(?:AK|AS)IA|bearer|basic", re.IGNORECASE)
 _PLAIN = {int, float, bool, type(None)}
 _remembered: set[str] = set()
 

@@ -11,6 +11,14 @@ from hypothesis import strategies as st
 from openrlhf_unlearn.masking import MASK, hide, is_secret, mask_text, mask_values, masked, remember
 
 SECRET = "S3cr3tValue99"
+KEYS = (  # put together here, so that no scanner of sources takes them for real ones
+    "ghp_" + "a1B2" * 9,
+    "github_pat_" + "a1B2" * 9,
+    "glpat-" + "a1B2" * 5,
+    "xoxb-" + "123456-" * 3,
+    "AIza" + "a1B2-" * 7,
+    "AKIA" + "A1B2" * 4,
+)
 
 
 SECRETS = """logger.wandb.key --logger.wandb.key key --hf.token api_key OPENAI_API_KEY WANDB_API_KEY HF_TOKEN
@@ -46,11 +54,12 @@ def test_names_of_what_is_no_secret(name):
         f"WANDB_API_KEY={SECRET} python -m x",
         "Incorrect API key provided: sk-abcdefghijklmnop1234",
         "hf_abcdefghijklmnop1234 is not valid",
+        *(f"{key} is not valid" for key in KEYS),
     ],
 )
 def test_texts_with_a_secret(text):
     shown = mask_text(text)
-    for secret in (SECRET, "sk-abc", "hf_abc"):
+    for secret in (SECRET, "sk-abc", "hf_abc", *KEYS):
         assert secret not in shown
     assert MASK in shown
     assert shown.count("prompt") == text.count("prompt")
@@ -68,6 +77,7 @@ def test_texts_with_a_secret(text):
         "openrlhf-unlearn evaluate --model runs/a@b --api-key-env MY_VARIABLE",
         "run.json names no input_key: give --input-key",
         "the key of the data: prompt=question,label=answer",
+        "ghp_short, xoxb-1 and AKIA of ASIAN cities in https://host/AIza",
     ],
 )
 def test_texts_without_one_stay_as_they_are(text):
