@@ -5,6 +5,7 @@ outcome is looked at to find them.
 """
 
 import re
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,7 +20,7 @@ def nearest(texts: list[str], rows: np.ndarray) -> list[np.ndarray]:
 
     masked = [_DIGITS.sub("0", text) or " " for text in texts]
     vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=30_000)
-    matrix = vectors.fit_transform(masked).astype(np.float32)
+    matrix = cast(Any, vectors.fit_transform(masked)).astype(np.float32)  # scikit-learn has no types
     mixed = np.random.default_rng(0).permutation(len(texts))  # many texts of one template are equally near
     shuffled, found = matrix[mixed].T.tocsc(), []
     for start in range(0, len(rows), BLOCK):

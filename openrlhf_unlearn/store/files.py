@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.masking import masked
 
-Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | float | None"
+Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | float | None"
 
 
 @contextmanager
