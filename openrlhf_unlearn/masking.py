@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 MASK = "***"
@@ -59,7 +60,7 @@ class Secret(str):
         return repr(MASK)
 
 
-def hide(namespace) -> None:
+def hide(namespace: Any) -> None:
     """Make the secrets in a configuration, a namespace of namespaces, such that its print does not show them."""
     for name, value in vars(namespace).items():
         if hasattr(value, "__dict__"):
@@ -83,12 +84,12 @@ def mask_text(text: str) -> str:
     return _mask_text(text, known())
 
 
-def masked(value):
+def masked(value: Any) -> Any:
     """`value`, as JSON holds it, without secrets."""
     return _masked(value, "", known())
 
 
-def _masked(value, name: str, values: tuple[str, ...]):
+def _masked(value: Any, name: str, values: tuple[str, ...]) -> Any:
     """`name`: the field that `value` stands in, or the flag that it follows."""
     if isinstance(value, dict):
         return {key: _masked(item, str(key), values) for key, item in value.items()}

@@ -215,6 +215,8 @@ CASES = [
     Case("classify {run}", 1, "holds no JSON object but list", text("given/run/run.json", "[]")),
     Case("analyze {run}", 1, "has schema version None", text("given/run/run.json", "{}")),
     Case("classify {run}", 1, "has schema version 99", lambda p: p.config(schema_version=99)),
+    Case("classify {run}", 1, "has schema version [1]", lambda p: p.config(schema_version=[1])),
+    Case("classify {run}", 1, "its positive is no JSON object", lambda p: p.config(positive=0.5)),
     Case("evaluate --run {run} --tag t --model m", 1, "its args is no JSON object", lambda p: p.config(args=["x"])),
     Case("classify {run}", 1, "is not valid JSON", text("given/run/run.json", "[" * 100_000)),
     Case("classify {run}", 1, "run.json is not valid JSON", text("given/run/run.json", b"\xff\xfe\x00")),

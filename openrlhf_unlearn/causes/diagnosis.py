@@ -73,7 +73,7 @@ def save(result: Diagnosis, runs: Sequence[str | Path], made_from: dict | None =
         write_json(run.causes_json, {**result.summary, "made_from": made_from})
 
 
-def groups_of(runs: list[RunDir], tau: float = 0.1, easy: float = 0.1) -> dict[str, str]:
+def groups_of(runs: Sequence[RunDir], tau: float = 0.1, easy: float = 0.1) -> dict[str, str]:
     if runs[0].learnability.exists():
         return Learnability.groups(runs[0])
     from openrlhf_unlearn.labels.classify import classify
@@ -88,7 +88,8 @@ def _table(cases: Cases, found: Posterior, causes: np.ndarray) -> pa.Table:
     rows = []
     for row, (name, cause) in enumerate(zip(cases.ids, causes, strict=True)):
         settle, command = say.settles(row, cause)
-        proposes = top[row] in cases.texts and found.probability[row, wrong] >= 0.05
+        answer = top[row] if found.probability[row, wrong] >= 0.05 else None
+        proposed = None if answer is None else cases.texts.get(answer)
         rows.append(
             Causes.Row(
                 prompt_id=name,
@@ -99,8 +100,8 @@ def _table(cases: Cases, found: Posterior, causes: np.ndarray) -> pa.Table:
                 evidence=say.lines(row),
                 settle=settle,
                 command=command,
-                proposed=cases.texts[top[row]] if proposes else None,
-                proposed_share=final.answers[row][top[row]] / final.n[row] if proposes else None,
+                proposed=proposed,
+                proposed_share=None if proposed is None else final.times(row, answer) / final.n[row],
             )
         )
     return Causes.of_rows(rows).arrow

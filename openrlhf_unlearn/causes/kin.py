@@ -5,6 +5,7 @@ outcome is looked at to find them.
 """
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def nearest(texts: list[str], rows: np.ndarray) -> list[np.ndarray]:
 
     masked = [_DIGITS.sub("0", text) or " " for text in texts]
     mixed = np.random.default_rng(0).permutation(len(texts))[:POOL]  # texts of one template are equally near
-    vectors = TfidfVectorizer(
+    vectors: Any = TfidfVectorizer(  # scikit-learn has no types
         analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=30_000, dtype=np.float32
     )
     pool, found = vectors.fit_transform([masked[i] for i in mixed]).T.tocsr(), []

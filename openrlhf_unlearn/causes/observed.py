@@ -26,6 +26,10 @@ class Samples:
         """Share of positives, (prompts,), nan without samples."""
         return share(self.positive, self.n)
 
+    def times(self, row: int, answer: str | None) -> int:
+        """How many samples of the prompt give this answer; 0 where no text was kept."""
+        return self.answers[row][answer] if self.answers is not None and answer is not None else 0
+
 
 @dataclass(frozen=True)
 class Visits:

@@ -62,8 +62,8 @@ class _Gathered:
 
     @classmethod
     def empty(cls, size: int) -> "_Gathered":
-        zero = (np.zeros(size, dtype=np.int64) for _ in range(3))
-        return cls(*zero, [Counter() for _ in range(size)], [Counter() for _ in range(size)], {})
+        n, positive, failed = (np.zeros(size, dtype=np.int64) for _ in range(3))
+        return cls(n, positive, failed, [Counter() for _ in range(size)], [Counter() for _ in range(size)], {})
 
     def add(self, row: int, response: str | None, positive: bool, verdict: str) -> None:
         self.n[row] += 1

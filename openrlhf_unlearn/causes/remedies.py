@@ -77,7 +77,7 @@ def _never(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
         "one takes as likely as not {more:count} samples more, if there is any; oversampling draws them, hints make "
         "them likelier. What would then be learned, this run cannot say."
     )
-    numbers = {"prompts": len(rows), "sampled": sampled, "more": first_reward(sampled)}
+    numbers: dict[str, float] = {"prompts": len(rows), "sampled": sampled, "more": first_reward(sampled)}
     return Remedy(
         "never_rewarded",
         "Get a first reward: oversample, or give hints",

@@ -55,7 +55,7 @@ class Words:
         """The evidence for the likeliest cause, the most telling first, then the strongest against it."""
         cause = int(self.found.probability[row].argmax())
         weights = {kind: self.found.favours(kind, row, cause) for kind in EVIDENCE}
-        order = sorted(weights, key=weights.get, reverse=True)
+        order = sorted(weights, key=weights.__getitem__, reverse=True)
         for_it = [kind for kind in order if weights[kind] >= WORTH]
         said = [line for kind in for_it if (line := self.line(kind, row))]
         said += [line for line in (self.opposed(row, CAUSES[cause]), self.outlook(row, CAUSES[cause])) if line]
@@ -71,7 +71,7 @@ class Words:
     # A sentence a kind -----------------------------------------------------------------------------------------------
 
     def _disputed(self, row: int, value: float) -> str | None:
-        if value == 0:
+        if value == 0 or self.seen.final.disputed is None:
             return None
         times, n = int(self.seen.final.disputed[row]), int(self.seen.final.n[row])
         return f"{times} of {n} samples after training were graded wrong and have the label's value in another form."
@@ -85,14 +85,14 @@ class Words:
         final, name = self.seen.final, self.top[row]
         if name is None:
             return None
-        times, n = final.answers[row][name], int(final.n[row])
+        times, n = final.times(row, name), int(final.n[row])
         answer = f"“{shown(self.cases.texts[name])}”" if name in self.cases.texts else "one and the same answer"
         if value < 0.3:
             return f"The model has settled on no answer: the commonest wrong one has {times} of {n} samples."
         text = f"{times} of {n} samples after training give {answer}, which is graded wrong"
         early = self.seen.early
         if early is not None and early.answers is not None and early.n[row]:
-            text += f"; before, {early.answers[row][name]} of {int(early.n[row])} did"
+            text += f"; before, {early.times(row, name)} of {int(early.n[row])} did"
         return text + "."
 
     _growth = _majority
@@ -105,7 +105,7 @@ class Words:
         return f"{positive} of {n} samples in all were right." if positive else f"None of {n} samples was ever right."
 
     def _guess(self, row: int, value: float) -> str | None:
-        if value == 0:
+        if value == 0 or self.seen.guess is None:
             return None
         positive, n = self._counted(row)
         others = percent(float(self.seen.guess[row]))
@@ -133,7 +133,7 @@ class Words:
         if value in (TELLING["solves"], TELLING["sometimes"]):
             return f"{name} solves it in {int(model.positive[row])} of {n} samples."
         if value == TELLING["agrees"]:
-            return f"{name} gives the same answer, in {model.answers[row][self.top[row]]} of {n} samples."
+            return f"{name} gives the same answer, in {model.times(row, self.top[row])} of {n} samples."
         if value == TELLING["fails, not its kin"]:
             return f"{name} solves the prompts nearest to it by wording, and not this one."
         return f"{name}, which solves others that this model does not, solves neither this one nor its like."
@@ -197,7 +197,7 @@ class Words:
         """The second model that the evidence is of, and its name."""
         measure: Callable[[Samples], float] = lambda model: float(np.nan_to_num(model.rate[row], nan=-1.0))  # noqa: E731
         if value == TELLING["agrees"]:
-            measure = lambda model: model.answers[row][self.top[row]] / max(1, model.n[row])  # noqa: E731
+            measure = lambda model: model.times(row, self.top[row]) / max(1, model.n[row])  # noqa: E731
         place = max(range(len(self.seen.seconds)), key=lambda i: measure(self.seen.seconds[i]))
         return self.cases.seconds[place], self.seen.seconds[place]
 

@@ -69,7 +69,7 @@ def _run(argv: list[str], verb: str | None) -> int:
 
 
 def _parse(argv: list[str], chosen: str | None) -> argparse.Namespace:
-    parser = Parser(prog="openrlhf-unlearn", description=__doc__.split("\n\n")[1])
+    parser = Parser(prog="openrlhf-unlearn", description=__doc__ and __doc__.split("\n\n")[1])
     parser.add_argument("--version", action="version", version=f"openrlhf-unlearn {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb, (module, summary) in VERBS.items():

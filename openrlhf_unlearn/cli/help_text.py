@@ -6,7 +6,7 @@ import argparse
 class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Keeps the docstring's lines; adds no default where it is nothing or where the help text says it."""
 
-    def _get_help_string(self, action: argparse.Action) -> str:
+    def _get_help_string(self, action: argparse.Action) -> str | None:
         told = "default:" in (action.help or "")
         if told or action.default in (None, "", ()) or isinstance(action.default, bool):
             return action.help

@@ -1,6 +1,7 @@
 """`--unlearn.only_prompts` and `--unlearn.skip_prompts`: which of the data set's prompts train."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 from openrlhf_unlearn.collect.prompts import Prompt
 from openrlhf_unlearn.errors import UserError
@@ -23,7 +24,7 @@ def read_ids(spec: str) -> set[str]:
     return set(ids)
 
 
-def select_prompts(prompts: list[Prompt], own) -> list[Prompt]:
+def select_prompts(prompts: list[Prompt], own: SimpleNamespace) -> list[Prompt]:
     """The rows that train, in order. Raises UserError if none is left."""
     ungradable = set(own.ungradable_labels)
     chosen = [prompt for prompt in prompts if str(prompt.label) not in ungradable]

@@ -124,7 +124,9 @@ class Plan:
 
     def _walk(self, stops: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rates = np.asarray(rates, dtype=float)[:, None]
-        steps = binom.pmf(np.arange(self.wave + 1)[None, :], self.wave, rates)  # (rates, positives of a wave)
+        steps = np.asarray(
+            binom.pmf(np.arange(self.wave + 1)[None, :], self.wave, rates)
+        )  # (rates, positives of a wave)
         going = np.zeros((len(rates), self.n + 1))
         going[:, 0] = 1.0
         changed, samples = np.zeros(len(rates)), np.zeros(len(rates))

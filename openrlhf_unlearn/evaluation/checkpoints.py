@@ -90,4 +90,4 @@ def _weights(step: Path) -> dict:
         return torch.load(whole, map_location="cpu", weights_only=False)["module"]
     from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
 
-    return get_fp32_state_dict_from_zero_checkpoint(str(step.parent), step.name)
+    return get_fp32_state_dict_from_zero_checkpoint(str(step.parent), step.name) or {}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.leaving import hear_sigterm
@@ -66,7 +67,7 @@ class Engine:
         self.names = itertools.count()
         self.llm = LLM(
             config.model,
-            dtype=config.dtype,
+            dtype=cast(Any, config.dtype),  # one of DTYPES
             seed=(config.seed + 7919 * number) % 2**31,
             max_model_len=config.max_len,
             tensor_parallel_size=config.tensor_parallel,
@@ -103,7 +104,7 @@ class Engine:
                 prompt = TokensPrompt(prompt_token_ids=request.token_ids[len(request.token_ids) - kept :])
                 engine.add_request(name, prompt, params)
         while engine.has_unfinished_requests():
-            outputs = [output for output in engine.step() if output.finished]
+            outputs = [output for output in cast(Any, engine.step()) if output.finished]
             if outputs:
                 yield [(index[output.request_id], list(output.outputs[0].token_ids)) for output in outputs]
 
@@ -198,7 +199,7 @@ class RayPool:
 
         todo, running = iter(chunks), {}
 
-        def start(actor) -> None:
+        def start(actor: Any) -> None:
             chunk = next(todo, None)
             if chunk is not None:
                 stream = actor.sample.options(num_returns="streaming").remote(chunk)
@@ -209,7 +210,7 @@ class RayPool:
         while running:
             (stream,), _ = ray.wait(list(running), num_returns=1)
             actor, chunk, responses = running[stream]
-            reference = next(stream, None)
+            reference = next(cast(Any, stream), None)  # it streams references
             if reference is not None:
                 _take(responses, ray.get(reference), progress)
                 continue

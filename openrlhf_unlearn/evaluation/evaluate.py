@@ -15,6 +15,7 @@ from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.evaluation.settings import Settings, check_same, now, resolve, start_run, versions
@@ -23,6 +24,13 @@ from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, write_json
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
+
+if TYPE_CHECKING:
+    from openrlhf_unlearn.evaluation.adaptive import Plan
+    from openrlhf_unlearn.evaluation.engines import Pool
+    from openrlhf_unlearn.evaluation.parts import Parts
+    from openrlhf_unlearn.evaluation.prompts import Prompt
+    from openrlhf_unlearn.evaluation.rewards import Grade
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 
@@ -192,7 +200,9 @@ def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Ev
 class Sampling:
     """Rounds of sampling until no prompt wants more; a chunk is graded and saved while the next one is sampled."""
 
-    def __init__(self, prompts, tokenizer, grade, parts, plan, max_len: int):
+    def __init__(
+        self, prompts: list["Prompt"], tokenizer: Any, grade: "Grade", parts: "Parts", plan: "Plan", max_len: int
+    ):
         self.prompts, self.tokenizer, self.grade, self.parts, self.plan = prompts, tokenizer, grade, parts, plan
         self.token_ids = [tokenizer(text=p.text, add_special_tokens=False)["input_ids"] for p in prompts]
         longest = max(range(len(prompts)), key=lambda i: len(self.token_ids[i]))
@@ -202,7 +212,7 @@ class Sampling:
                 f"{max_len}; raise it"
             )
 
-    def run(self, pool, chunk_size: int) -> None:
+    def run(self, pool: "Pool", chunk_size: int) -> None:
         from tqdm import tqdm
 
         have = sum(n for n, _ in self.parts.counts.values())
@@ -215,6 +225,7 @@ class Sampling:
                     if pending:
                         pending.result()
                     pending = grader.submit(self._save, chunk, responses)
+                assert pending  # where there are requests there is a chunk
                 pending.result()
                 settled = sum(not self.plan.wanted(*self.parts.counts[p.id]) for p in self.prompts)
                 bar.set_postfix(settled=f"{settled}/{len(self.prompts)}")
@@ -251,7 +262,7 @@ def _chunks(requests: list, size: int):
         yield chunk
 
 
-def _finish(run_dir: RunDir, tag: str, settings: Settings, parts, seconds: float) -> Evaluation:
+def _finish(run_dir: RunDir, tag: str, settings: Settings, parts: "Parts", seconds: float) -> Evaluation:
     """Merge the parts and write evaluations/TAG.json."""
     import numpy as np
 

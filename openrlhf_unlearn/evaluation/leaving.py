@@ -52,7 +52,7 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _terminate(number: int, frame) -> None:
+def _terminate(number: int, frame: object) -> None:
     _heard.append(Terminated(128 + number))
     raise _heard[-1]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.collect.images import image_digests
 from openrlhf_unlearn.errors import UserError
@@ -46,7 +47,7 @@ def load_tokenizer(model: str):
         raise UserError(f"--model {model}: no tokenizer can be loaded ({reason}); save one there") from None
 
 
-def load_prompts(config: DataConfig, tokenizer) -> list[Prompt]:
+def load_prompts(config: DataConfig, tokenizer: Any) -> list[Prompt]:
     """The data set's distinct prompts in its order. Raises UserError for a file, key or label that is not there."""
     from openrlhf.datasets.prompts_dataset import preprocess_data
 
@@ -143,6 +144,8 @@ def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
     )
     template = None
     if config.apply_chat_template:
+        if not known.initial_model:
+            raise UserError(f"{run.run_json} names no model, whose chat template made its prompts")
         template = load_tokenizer(known.initial_model).apply_chat_template
     rows = []
     for row in _rows(config):

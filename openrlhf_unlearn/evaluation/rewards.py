@@ -8,7 +8,7 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from openrlhf_unlearn.collect.judgement import judge
 from openrlhf_unlearn.errors import UserError
@@ -61,6 +61,7 @@ def reward_grader(
 
 def _reward_func(path: str) -> Callable:
     spec = importlib.util.spec_from_file_location("reward_func", path)
+    assert spec and spec.loader  # a .py file has both
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -73,7 +74,7 @@ def _calling(reward_func: Callable, path: str, positive_above: float) -> Grade:
     def grade(prompts: list[str], responses: list[str], labels: list) -> list[Graded]:
         return [graded(*item) for item in zip(prompts, responses, labels, strict=True)]
 
-    def graded(prompt: str, response: str, label) -> Graded:
+    def graded(prompt: str, response: str, label: Any) -> Graded:
         try:
             found = reward_func(queries=[prompt + response], prompts=[prompt], labels=[label])
             answer = {"prompt": prompt, "reward": found["rewards"], "scores": found.get("scores")}

@@ -5,6 +5,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.errors import UserError
@@ -15,6 +16,9 @@ from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, holds_files
 from openrlhf_unlearn.store.trust import check_run, own
+
+if TYPE_CHECKING:
+    from openrlhf_unlearn.evaluation.evaluate import EvaluateOptions
 
 # flag of evaluate: (where run.json keeps it, the host's own default)
 FROM_RUN = {
@@ -63,7 +67,7 @@ class Settings:
     positive_above: float = POSITIVE_THRESHOLD  # of a sample's score, or of its reward where it has none
 
 
-def resolve(args, model: str, run: RunDir) -> Settings:
+def resolve(args: "EvaluateOptions", model: str, run: RunDir) -> Settings:
     """The settings of this command line. Raises UserError where neither a flag nor the run says what is needed."""
     known = run.config(required=False)
     values = {}
@@ -104,7 +108,7 @@ def _positive_above(given: float | None, reward: str | None, run: RunDir) -> flo
     return threshold
 
 
-def check_code(args, values: dict, run: RunDir) -> None:
+def check_code(args: "EvaluateOptions", values: dict, run: RunDir) -> None:
     """Raise UserError where a received run, and no flag, names code that grading would run."""
     ours = not values["reward"] or uses_our_grader(values["reward"])
     if not args.reward and not ours:

@@ -21,6 +21,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -127,8 +128,8 @@ def write_dataset(run_dir: RunDir, table: Learnability, options: ExportOptions) 
         ]
         data = Dataset.from_list(rows)
     else:
-        prompts = Prompts.read(run_dir).arrow
-        data = Dataset(prompts.join(table.arrow, Prompts.prompt_id.name, join_type="inner").combine_chunks())
+        joined = Prompts.read(run_dir).arrow.join(table.arrow, Prompts.prompt_id.name, join_type="inner")
+        data = Dataset(cast(Any, joined.combine_chunks()))  # it takes Arrow's tables, too
     _replace_folder(options.output, lambda aside: data.save_to_disk(str(aside)))
 
 

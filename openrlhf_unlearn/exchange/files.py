@@ -94,11 +94,8 @@ def rows_of(path: Path, growing: bool = False) -> Iterator[Row]:
 def _text(path: Path, start: bytes) -> Iterator[io.TextIOWrapper]:
     """The file's text, decompressed, without a byte order mark."""
     compression = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
-    if compression:
-        raw = io.BufferedReader(pa.input_stream(str(path), compression=compression), 1 << 20)
-    else:
-        raw = path.open("rb", buffering=1 << 20)
-    with raw:
+    file = pa.input_stream(str(path), compression=compression) if compression else path.open("rb", buffering=0)
+    with io.BufferedReader(file, 1 << 20) as raw:
         encoding = _ENCODINGS.get(raw.peek(2)[:2], "utf-8-sig")
         yield io.TextIOWrapper(raw, encoding=encoding, newline="\n")
 
@@ -182,9 +179,10 @@ def _load_torch(path: Path):
     try:
         import numpy as np
         import torch
+        from numpy._core.multiarray import _reconstruct, scalar
     except ModuleNotFoundError:
         raise UserError(f"{path} is a file of torch, which is not installed here: pip install torch") from None
-    arrays = [np._core.multiarray._reconstruct, np._core.multiarray.scalar, np.ndarray, np.dtype]
+    arrays = [_reconstruct, scalar, np.ndarray, np.dtype]
     arrays += [type(np.dtype(name)) for name in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "bool")]
     try:
         with torch.serialization.safe_globals(arrays):

@@ -19,6 +19,7 @@ before anything is written. docs/other_frameworks.md says, for each framework, w
 """
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -127,7 +128,7 @@ def _check_one_run(source: str, files: list[Path], form: Format) -> None:
             raise UserError(f"{source} holds several runs: {other} and {path}; give the folder of one, or a glob")
 
 
-def _decoder(model: str | None):
+def _decoder(model: str | None) -> Callable[[list[int]], str] | None:
     if model is None:
         return None
     from openrlhf_unlearn.evaluation.prompts import load_tokenizer

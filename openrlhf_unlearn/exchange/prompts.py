@@ -30,7 +30,7 @@ class Prompts:
         if rollout.id is not None:
             name = prompt_id(rollout.id, None)
         else:
-            name = prompt_id(rollout.prompt, rollout.label)
+            name = prompt_id(str(rollout.prompt), rollout.label)
         row = self.rows.get(name) or PromptTable.Row(name, datasource=source, source_id=rollout.id)
         if None not in (row.prompt, rollout.prompt) and row.prompt != rollout.prompt:
             self.several.add(name)

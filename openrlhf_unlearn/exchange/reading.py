@@ -1,8 +1,9 @@
 """A framework's files → rollouts, one by one; what had to be left out is counted, and told at the end."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.exchange.files import ending
@@ -24,14 +25,20 @@ from openrlhf_unlearn.store.nested import get, has
 class Reader:
     """Reads files of one format. `columns` go before the format's own; `left_out`: how many rows have no reward."""
 
-    def __init__(self, form: Format, columns: dict[str, str], evaluation: bool = False, decode=None):
+    def __init__(
+        self,
+        form: Format,
+        columns: dict[str, str],
+        evaluation: bool = False,
+        decode: Callable[[list[int]], str] | None = None,
+    ):
         """`decode`: from a list of token ids to text, or None."""
         self.form, self.columns, self.evaluation, self.decode = form, columns, evaluation, decode
         self.left_out = Counter()
         self.first_left_out = None
         self.empty: list[Path] = []  # files without a row
         self.repeated = 0  # rows that a file repeats of the one before
-        self.logged: list[int] = []
+        self.logged: list[int | None] = []
         self._last = self._sample = None
 
     def read(self, path: Path) -> Iterator[Rollout]:
@@ -136,7 +143,9 @@ class Reader:
             for i in range(n):
                 yield {**row, **{column: value[i] for column, value in lists.items()}}
 
-    def _rollout(self, path, where, row: dict, wanted: dict, step_of_file: int | None, is_csv: bool) -> Rollout:
+    def _rollout(
+        self, path: Path, where: str, row: dict, wanted: dict, step_of_file: int | None, is_csv: bool
+    ) -> Rollout:
         reward = get(row, wanted["reward"])
         try:
             reward = as_number(reward)
@@ -182,10 +191,10 @@ class Reader:
             positive=positive,
         )
 
-    def _text(self, value) -> str | None:
+    def _text(self, value: Any) -> str | None:
         return self.decode(value) if self.decode and _is_tokens(value) else as_text(value)
 
-    def _step(self, step, of_file: int | None) -> int | None:
+    def _step(self, step: Any, of_file: int | None) -> int | None:
         if step in NOTHING or (self.form.step_first == "path" and of_file is not None):
             return of_file
         try:
@@ -231,17 +240,17 @@ def _overlap(before: list[dict], now: list[dict]) -> int:
 def _total(rewards: list) -> float | list | None:
     """The sum over a rollout's tokens; None where one has no reward, the list itself where one is no number."""
     try:
-        numbers = list(map(as_number, rewards))
+        numbers = [number for number in map(as_number, rewards) if number is not None]
     except (TypeError, ValueError):
         return rewards
-    return sum(numbers) if numbers and None not in numbers else None
+    return sum(numbers) if numbers and len(numbers) == len(rewards) else None
 
 
-def _is_texts(value) -> bool:
+def _is_texts(value: object) -> bool:
     return isinstance(value, list) and len(value) > 1 and all(isinstance(text, str) for text in value)
 
 
-def _is_tokens(value) -> bool:
+def _is_tokens(value: object) -> bool:
     return isinstance(value, list) and bool(value) and type(value[0]) is int
 
 

@@ -26,12 +26,12 @@ class Rule:
         self.threshold, self.by = POSITIVE_THRESHOLD if given is None else given, "reward"
 
     def see(self, rollout: Rollout) -> None:
-        if len(self._values) < 4:
+        if len(self._values) < 4 and rollout.reward is not None:
             self._values.add(rollout.reward)
         self._silent += rollout.positive is None
         self._n += 1
 
-    def settle(self, source) -> None:
+    def settle(self, source: str) -> None:
         """Raises UserError where neither values nor anyone says which rewards are positive."""
         if self.given is not None:
             return
@@ -48,8 +48,8 @@ class Rule:
                 )
             self.threshold = self._known
 
-    def positive(self, reward: float, said: bool | None) -> bool:
-        return said if self.by == "framework" else reward > self.threshold
+    def positive(self, reward: float | None, said: bool | None) -> bool:
+        return bool(said) if self.by == "framework" else reward is not None and reward > self.threshold
 
     def __str__(self) -> str:
         return "what the framework says" if self.by == "framework" else f"reward above {self.threshold:g}"

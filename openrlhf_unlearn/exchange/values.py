@@ -2,13 +2,14 @@
 
 import json
 import math
+from typing import Any, TypeGuard
 
 NOTHING = (None, "", "null", "None", "nan", "NaN")
 _WORDS = {"true": 1.0, "false": 0.0}
 _SAID = {"role", "content"}
 
 
-def as_number(value) -> float | None:
+def as_number(value: Any) -> float | None:
     """A reward as a number; None where there is none: null, nan, nothing. Raises ValueError for anything else."""
     if type(value) is float and math.isfinite(value):
         return value
@@ -24,14 +25,14 @@ def as_number(value) -> float | None:
     return number
 
 
-def _float(value) -> float:
+def _float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:  # an integer that no float holds
         raise ValueError from None
 
 
-def as_truth(value) -> bool | None:
+def as_truth(value: Any) -> bool | None:
     """True or False, as a truth value, a number or its text; None for anything else."""
     try:
         number = as_number(value)
@@ -40,7 +41,7 @@ def as_truth(value) -> bool | None:
     return None if number is None else number > 0.5
 
 
-def as_step(value) -> int:
+def as_step(value: Any) -> int:
     """A step, be it written 3, 3.0 or "3". Raises ValueError for what is no whole number from 0 on."""
     number = _float(value)
     if not number.is_integer() or not 0 <= number < 2**31:
@@ -48,7 +49,7 @@ def as_step(value) -> int:
     return int(number)
 
 
-def as_text(value) -> str | None:
+def as_text(value: Any) -> str | None:
     """Text as it is, a whole number without its `.0`; a single chat message by its content, more of them as JSON.
 
     None where there is none: null, or the nan that pandas writes for it.
@@ -72,7 +73,7 @@ def _whole(text: str) -> str:
     return text if whole else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def is_messages(value) -> bool:
+def is_messages(value: object) -> TypeGuard[list[dict[str, Any]]]:
     """Whether the value is a list of chat messages; one that calls a tool may lack content."""
     return isinstance(value, list) and bool(value) and all(isinstance(m, dict) and _SAID & m.keys() for m in value)
 
@@ -83,7 +84,7 @@ def split_messages(messages: list[dict]) -> tuple[list[dict], list[dict]]:
     return messages[:first], messages[first:]
 
 
-def as_label(value) -> str | None:
+def as_label(value: Any) -> str | None:
     """A right answer as text. Raises ValueError for an object without the keys `answer` or `ground_truth`."""
     if isinstance(value, dict):
         named = [value[key] for key in ("ground_truth", "answer") if value.get(key) is not None]
@@ -93,6 +94,6 @@ def as_label(value) -> str | None:
     return as_text(value)
 
 
-def untyped(text):
+def untyped(text: Any) -> Any:
     """A CSV holds text only: `42.0`, as pandas writes the whole numbers of a column with gaps, is 42 again."""
     return text[:-2] if isinstance(text, str) and text.endswith(".0") and text[:-2].lstrip("-").isdigit() else text

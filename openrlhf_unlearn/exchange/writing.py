@@ -1,8 +1,9 @@
 """What rollouts become in a run directory: rewards by step and prompt, some of their texts, or one evaluation."""
 
 from collections import defaultdict
+from collections.abc import Hashable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from openrlhf_unlearn.collect.tracker import rewards_of
 from openrlhf_unlearn.errors import UserError
@@ -24,6 +25,7 @@ from openrlhf_unlearn.store.table import Table
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 Kind = TypeVar("Kind", bound=Graded)
+Rollouts: TypeAlias = Iterable[tuple[Path, Rollout]]  # each with the file that it is from
 
 
 class Sampled(Table):
@@ -36,7 +38,9 @@ class Sampled(Table):
     said = flags()  # whether it is positive, by the framework
 
 
-def import_training(run_dir: RunDir, options: ImportOptions, rollouts, reader: Reader, prompts: Prompts) -> str:
+def import_training(
+    run_dir: RunDir, options: ImportOptions, rollouts: Rollouts, reader: Reader, prompts: Prompts
+) -> str:
     """Rewards (and some rollouts) of every step, from training rollouts; says what was written."""
     groups: dict[tuple[int, str, bool], list[tuple[float, bool | None]]] = defaultdict(list)
     rule = Rule(run_dir, options.threshold, FORMATS[options.format].binary)
@@ -48,6 +52,7 @@ def import_training(run_dir: RunDir, options: ImportOptions, rollouts, reader: R
             group = groups[rollout.step, name, rollout.processed]
             if len(group) < options.save_rollouts and not rollout.processed:
                 _keep(kept, rollout.step, name, len(group), rollout)
+            assert rollout.reward is not None  # the reader leaves such out
             group.append((rollout.reward, rollout.positive))
             rule.see(rollout)
         if not groups:
@@ -70,7 +75,7 @@ def import_training(run_dir: RunDir, options: ImportOptions, rollouts, reader: R
     return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts, positive by {rule}"
 
 
-def _keep(spool: Spool, key, name: str, sample: int, rollout: Rollout) -> None:
+def _keep(spool: Spool, key: Hashable, name: str, sample: int, rollout: Rollout) -> None:
     size = len(rollout.response or "")
     spool.add(key, (name, sample, rollout.response, rollout.reward, rollout.positive), size)
 
@@ -89,8 +94,11 @@ def _judged(part: Sampled, rule: Rule, kind: type[Kind], step: int | None = None
     )
 
 
-def import_evaluation(run_dir: RunDir, options: ImportOptions, rollouts, reader: Reader, prompts: Prompts) -> str:
+def import_evaluation(
+    run_dir: RunDir, options: ImportOptions, rollouts: Rollouts, reader: Reader, prompts: Prompts
+) -> str:
     """evaluations/TAG from files of sampled responses; says what was written."""
+    assert options.tag  # without it they are of training
     if run_dir.evaluation(options.tag).exists():
         raise UserError(f"{run_dir.evaluation(options.tag)} is there already; choose another --tag, or delete it")
     drawn: dict[str, int] = defaultdict(int)

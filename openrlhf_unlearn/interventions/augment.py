@@ -20,16 +20,19 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
+from openrlhf_unlearn.interventions.journal import Journal
 from openrlhf_unlearn.interventions.mixtures import write_mixtures, write_originals
 from openrlhf_unlearn.interventions.questions import (
     ANSWER_FORMAT,
     DATA,
     GRADING_WORKERS,
     QUESTION_KEY,
+    Question,
     choose,
     load_questions,
 )
@@ -37,6 +40,10 @@ from openrlhf_unlearn.options import nested, option, takes
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, write_json, write_jsonl
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code, check_run
+
+if TYPE_CHECKING:
+    from openrlhf_unlearn.interventions.client import Client, Request
+    from openrlhf_unlearn.interventions.problems import Problems
 
 
 @dataclass(frozen=True)
@@ -172,7 +179,9 @@ def run_format(run_dir: RunDir, trusted: bool) -> str:
     return found
 
 
-async def _draft(requests, chosen, journal, options: AugmentOptions) -> tuple[list[Draft], UserError | None]:
+async def _draft(
+    requests: list["Request[Problems]"], chosen: list[Question], journal: Journal, options: AugmentOptions
+) -> tuple[list[Draft], UserError | None]:
     """Drafts of every prompt that was finished, in the prompts' order, and why the others were not."""
     from openrlhf_unlearn.interventions.client import Client, gather
 
@@ -183,13 +192,15 @@ async def _draft(requests, chosen, journal, options: AugmentOptions) -> tuple[li
     return [draft for drafts in lists for draft in drafts], stopped
 
 
-async def _of_one(write, check, request, question, options: AugmentOptions) -> list[Draft]:
+async def _of_one(
+    write: "Client", check: "Client", request: "Request[Problems]", question: Question, options: AugmentOptions
+) -> list[Draft]:
     """One prompt's problems; what can be told without the second model is told before it is paid."""
     from openrlhf_unlearn.interventions.duplicates import fingerprint
     from openrlhf_unlearn.interventions.problems import solve_request
 
     answer = await write.ask(request)
-    if answer.status != "ok":
+    if answer.value is None:
         return [Draft(question.prompt_id, 0, "", "", answer.problem, fate=f"writer_{answer.status}")]
     problems = [(p.question.strip(), p.answer.strip(), p.solution.strip()) for p in answer.value.problems][: options.n]
     drafts = [Draft(question.prompt_id, number, *problem) for number, problem in enumerate(problems)]
@@ -240,7 +251,7 @@ def write_augmented(chosen: list, drafts: list[Draft], kind: str, output: Path) 
     write_mixtures(output)
 
 
-def row_of(question, kind: str, number: int, prompt: str | list, draft: Draft | None) -> dict:
+def row_of(question: Question, kind: str, number: int, prompt: str | list, draft: Draft | None) -> dict:
     """A row in the keys of the run's data; all kinds have the same columns, so that they can be mixed."""
     return {
         question.input_key: prompt,

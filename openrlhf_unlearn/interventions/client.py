@@ -9,9 +9,9 @@ answered is in the journal, and the same command goes on.
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import openai
 
@@ -225,7 +225,7 @@ def _retry_after(error: openai.APIStatusError) -> float:
         return 0.0
 
 
-async def _collect(stream) -> tuple[dict, int | None]:
+async def _collect(stream: AsyncIterable[Any]) -> tuple[dict, int | None]:
     """The whole answer as the journal keeps it, and the tokens that the server counted. Raises if it was cut off."""
     texts, refusals, finish, usage, model = [], [], None, None, None
     async for chunk in stream:

@@ -31,6 +31,7 @@ from openrlhf_unlearn.interventions.questions import (
     DATA,
     GRADING_WORKERS,
     QUESTION_KEY,
+    Question,
     choose,
     load_questions,
 )
@@ -177,7 +178,7 @@ def _of_endpoint(run_dir: RunDir, chosen: list, options: HintsOptions) -> tuple[
 
     endpoint, solves = options.endpoint, options.kind == "prefix"
 
-    def request(question) -> Request:
+    def request(question: Question) -> Request:
         asked = question.text if solves else f"{question.text}\n\nIts final answer: {question.label}"
         messages = (("system", SOLVE if solves else IDEA), ("user", asked))
         return Request(messages, endpoint.max_answer_tokens, None, endpoint.temperature)
@@ -215,7 +216,7 @@ def graded(run_dir: RunDir, answers: list[str], labels: list[str], options: Hint
         return [grade.verdict == "correct" for grade in grader.grade(answers, labels)]
 
 
-def _cut(texts: dict[str, str], question, share: int, kind: str) -> str:
+def _cut(texts: dict[str, str], question: Question, share: int, kind: str) -> str:
     from openrlhf_unlearn.interventions.partial import prefix
 
     text = texts.get(question.prompt_id, "")
@@ -229,7 +230,7 @@ def reveal(hints: dict[int, dict[str, str]], chosen: list, run_dir: RunDir, opti
     return {q.prompt_id for (q, _), right in zip(pairs, correct, strict=True) if right}
 
 
-def _fate(question, texts: dict[str, str], given_away: set[str]) -> str | None:
+def _fate(question: Question, texts: dict[str, str], given_away: set[str]) -> str | None:
     if not texts.get(question.prompt_id):
         return "without a solution"
     return "whose hint gives the answer" if question.prompt_id in given_away else None
@@ -256,7 +257,7 @@ def write_stages(folder: Path, all_prompts: list, kept: list, hints: dict, frame
     return schedule
 
 
-def row_of(question, hint: str, share: float, frame: str | None) -> dict:
+def row_of(question: Question, hint: str, share: float, frame: str | None) -> dict:
     """A row in the keys of the run's data; plain and hinted rows have the same columns, so that they can be mixed."""
     text = frame.replace("{question}", question.text).replace("{hint}", hint) if frame else question.text
     return {

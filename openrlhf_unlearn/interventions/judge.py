@@ -12,15 +12,21 @@ RUN/judgements/TAG.parquet holds every score, TAG.json the means by group with t
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
+from openrlhf_unlearn.interventions.journal import Journal
 from openrlhf_unlearn.options import nested, option, takes
 from openrlhf_unlearn.store.evaluations import Judgements
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import GROUPS, RunDir
+
+if TYPE_CHECKING:
+    from openrlhf_unlearn.interventions.client import Request
+    from openrlhf_unlearn.interventions.judged import Rollout
+    from openrlhf_unlearn.interventions.rubric import Judgement
 
 TRUSTED = 0.667  # alpha below which Krippendorff would draw no conclusion
 
@@ -115,16 +121,16 @@ def _judge(run_dir: RunDir, rollouts: list, options: JudgeOptions) -> dict[str, 
 
 
 async def _ask(
-    asked: list, endpoint: Endpoint, journal, limits: Limits
+    asked: list, endpoint: Endpoint, journal: Journal, limits: Limits
 ) -> tuple[list[tuple[str, Any]], UserError | None]:
     """(tag, `Judgements.Row`) for every judgement that came, and why the others did not."""
     from openrlhf_unlearn.interventions.client import Client, gather
 
     async with Client(endpoint, journal, limits) as client:
 
-        async def one(rollout, number: int, request) -> tuple[str, Any] | None:
+        async def one(rollout: "Rollout", number: int, request: "Request[Judgement]") -> tuple[str, Any] | None:
             answer = await client.ask(request)
-            if answer.status != "ok":
+            if answer.value is None:
                 return None
             return rollout.tag, Judgements.Row(
                 prompt_id=rollout.prompt_id,

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +57,10 @@ def select(run: RunDir, tag: str, groups: list[str], per_group: int, per_prompt:
         group = group_of[name]
         taken[group] += 1
         if taken[group] <= per_group:
+            if (problem := prompts.get(name)) is None:
+                raise UserError(f"{run.prompts} has no text of prompt {name}, and a judge must read it")
             rows = sorted(correct[name], key=lambda row: _digest(seed, name, row.sample))[:per_prompt]
-            chosen += [Rollout(tag, name, r.sample, group, prompts[name], r.response) for r in rows]
+            chosen += [Rollout(tag, name, r.sample, group, problem, r.response) for r in rows]
     if not chosen:
         raise UserError(
             f"{run.evaluation(tag)} holds no correct response of {', '.join(groups)}, or was saved without text"
@@ -97,7 +100,7 @@ def _of_rater(scores: dict[tuple, list[int]], group_of: dict[str, str]) -> dict:
     for (prompt, _), given in scores.items():
         by_prompt[prompt].append(float(np.mean(given)))
     groups = {}
-    for group in sorted(set(map(group_of.get, by_prompt)) - {None}):
+    for group in sorted({group_of[name] for name in by_prompt if name in group_of}):
         means = [np.mean(given) for prompt, given in by_prompt.items() if group_of.get(prompt) == group]
         mean, low, high = mean_interval(np.array(means))
         groups[group] = {"prompts": len(means), "mean": mean, "low": low, "high": high}
@@ -113,7 +116,7 @@ def _between(first: str, second: str, a: dict[tuple, list[int]], b: dict[tuple, 
     return {"raters": [first, second], "rollouts": len(shared), "alpha": alpha, "within_one_point": within_one}
 
 
-def _matrix(lists) -> np.ndarray:
+def _matrix(lists: Iterable[list[int]]) -> np.ndarray:
     lists = list(lists)
     width = max(map(len, lists))
     return np.array([given + [np.nan] * (width - len(given)) for given in map(list, lists)])

@@ -16,16 +16,30 @@ import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
-from openrlhf_unlearn.interventions.questions import ANSWER_FORMAT, DATA, GRADING_WORKERS, QUESTION_KEY, load_questions
+from openrlhf_unlearn.interventions.questions import (
+    ANSWER_FORMAT,
+    DATA,
+    GRADING_WORKERS,
+    QUESTION_KEY,
+    Question,
+    load_questions,
+)
 from openrlhf_unlearn.options import nested, option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
+
+if TYPE_CHECKING:
+    from openrlhf_unlearn.grading.pool import MathGrader
+    from openrlhf_unlearn.interventions.client import Client, Request
+
+Pools: TypeAlias = dict[str, list[Question]]  # by group
 
 SOLVE = r"Solve the problem. Reason step by step and put the final answer alone in \boxed{}."
 _END = re.compile(r"(?:\s|<(?:eos|/s|end_of_turn)>|<\|[a-z_]{1,24}\|>)+\Z")
@@ -126,7 +140,7 @@ def _make(options: SftSetOptions) -> SftSet | None:
     return SftSet(output, dict(had), train_command(run_dir, output, next(iter(questions.values()))))
 
 
-def _rows(pools: dict[str, list], wanted: dict[str, int], right: dict[str, str]) -> list[dict]:
+def _rows(pools: Pools, wanted: dict[str, int], right: dict[str, str]) -> list[dict]:
     """The first prompts of each pool that have a right response, as many as are wanted."""
     rows = []
     for group, pool in pools.items():
@@ -153,7 +167,9 @@ def _right_of_run(run_dir: RunDir, other: RunDir, tag: str) -> dict[str, str]:
     return right
 
 
-def _right_of_endpoint(run_dir: RunDir, pools, options: SftSetOptions) -> tuple[dict[str, str], UserError | None]:
+def _right_of_endpoint(
+    run_dir: RunDir, pools: Pools, options: SftSetOptions
+) -> tuple[dict[str, str], UserError | None]:
     """Ask for the prompts at the heads of the pools, and for spare ones where a response was not right."""
     from openrlhf_unlearn.grading import load_grader
     from openrlhf_unlearn.interventions.augment import run_format
@@ -176,20 +192,22 @@ def _right_of_endpoint(run_dir: RunDir, pools, options: SftSetOptions) -> tuple[
         return asyncio.run(ask())
 
 
-def _request(question, number: int, endpoint: Endpoint):
+def _request(question: Question, number: int, endpoint: Endpoint) -> "Request":
     from openrlhf_unlearn.interventions.client import Request
 
     messages = (("system", SOLVE), ("user", question.text))
     return Request(messages, endpoint.max_answer_tokens, None, endpoint.temperature, number)
 
 
-async def _fill(client, grader, pools, options: SftSetOptions) -> tuple[dict[str, str], UserError | None]:
+async def _fill(
+    client: "Client", grader: "MathGrader", pools: Pools, options: SftSetOptions
+) -> tuple[dict[str, str], UserError | None]:
     from openrlhf_unlearn.interventions.client import gather
 
     right: dict[str, str] = {}
     wanted = options.wanted
 
-    async def one(question) -> None:
+    async def one(question: Question) -> None:
         for number in range(options.attempts):
             answer = await client.ask(_request(question, number, options.endpoint))
             if answer.status == "ok":
@@ -213,7 +231,7 @@ async def _fill(client, grader, pools, options: SftSetOptions) -> tuple[dict[str
     return right, stopped
 
 
-def train_command(run_dir: RunDir, output: Path, question) -> str:
+def train_command(run_dir: RunDir, output: Path, question: Question) -> str:
     """The host's SFT launch that sees the run's prompts as its RL did."""
     known = run_dir.config()
     words = ["deepspeed", "--module", "openrlhf.cli.train_sft", "--data.dataset", str(output)]

@@ -7,7 +7,7 @@ or that holds control characters which nobody writes on purpose, is read again w
 import json
 import re
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -61,7 +61,7 @@ def _loads(text: str):
     return json.loads(_ESCAPE.sub(lambda match: _mend(match, pair), text), strict=False)
 
 
-def _has_control(value) -> bool:
+def _has_control(value: Any) -> bool:
     if isinstance(value, str):
         return bool(_CONTROL.search(value))
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

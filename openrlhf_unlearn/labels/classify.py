@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -142,7 +143,7 @@ def classify(options: ClassifyOptions) -> Classification:
         "samples": {"initial": int(np.median(n_initial)), "final": int(np.median(n_final))},
         "groups": {name: int(np.count_nonzero(group[kept] == CODE[name])) for name in GROUPS},
         "hard": _hard_shares(
-            group[kept], never[:, kept].any(axis=0), {n: chance[kept] for n, chance in chances.items()}
+            group[kept], np.asarray(never[:, kept].any(axis=0)), {n: chance[kept] for n, chance in chances.items()}
         ),
         "learnable_means": f"final pass@1 of at least {tau:g} in every run, by the samples",
         "improved_by": DELTA,
@@ -209,7 +210,7 @@ def _hard_shares(group: np.ndarray, never: np.ndarray, chances: dict[str, np.nda
     gradable = group != CODE["ungradable"]
     expected_hard = float((1 - chances["easy"])[gradable].sum())
     of = {"learnable": gradable, "unlearnable": gradable & ~never, "no_reward": gradable & never, "mixed": gradable}
-    rows = {"n": hard}
+    rows: dict[str, Any] = {"n": hard}
     for name, share in shares.items():
         expected = float(chances["unlearnable" if name == "no_reward" else name][of[name]].sum())
         rows[name] = {

@@ -79,7 +79,7 @@ class Counts:
     def initial_counts(self, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(samples, positive), pooled over the distinct initial evaluations, (prompts,) each."""
         pairs = [(e.n, e.positive) if n is None else e.first(n) for e in self.initial]
-        return sum(p[0] for p in pairs), sum(p[1] for p in pairs)
+        return np.sum([p[0] for p in pairs], axis=0), np.sum([p[1] for p in pairs], axis=0)
 
     def final_counts(self, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(samples, positive) of every run, (runs, prompts) each."""
@@ -174,7 +174,7 @@ def _same_samples(a: Evaluation, b: Evaluation) -> bool:
     if not (np.array_equal(a.row, b.row) and np.array_equal(a.hit, b.hit)):
         return False
     rates = a.positive / np.maximum(a.n, 1)
-    return np.count_nonzero((rates > 0) & (rates < 1)) >= 3 or a.path.read_bytes() == b.path.read_bytes()
+    return bool(np.count_nonzero((rates > 0) & (rates < 1)) >= 3) or a.path.read_bytes() == b.path.read_bytes()
 
 
 def _final(run: RunDir, tag: str, ids: pa.Array, threshold: float | None) -> Evaluation:

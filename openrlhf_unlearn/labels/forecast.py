@@ -191,7 +191,7 @@ def baselines(x: np.ndarray, labels: np.ndarray, forecast: Unseen, answers: bool
     return rows
 
 
-def compare_gradients(x, y, labels, why: str) -> tuple[dict, np.ndarray]:
+def compare_gradients(x: np.ndarray, y: np.ndarray, labels: np.ndarray, why: str) -> tuple[dict, np.ndarray]:
     """What gradients add to the forecast, on the prompts that have one; and these prompts' risks, nan for the others.
 
     `why`: why they are not used, or "".

@@ -14,7 +14,9 @@ for learning. pi, phi and theta are fitted by EM. A posterior is then a mixture 
 it: the likelihood of a count is the same whatever rule stopped it. Cost grows with the number of distinct counts.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from scipy.special import betainc, betaln
@@ -83,10 +85,11 @@ class _Part:
 
     def log_likelihood(self) -> np.ndarray:
         """(rows, classes) of the counts, up to a factor of each row that is the same in every part."""
-        total = 0.0
-        for block, counts in enumerate(self.counts):
-            total += (np.log(counts.likelihood @ self.weights(block).T) + counts.log_scale[:, None])[counts.index]
-        return total
+        blocks = (
+            (np.log(counts.likelihood @ self.weights(block).T) + counts.log_scale[:, None])[counts.index]
+            for block, counts in enumerate(self.counts)
+        )
+        return reduce(np.add, blocks)
 
     def below(self, j: int, t: float) -> np.ndarray:
         """P(rate of evaluation j < t | counts, class), (rows, classes)."""
@@ -185,7 +188,7 @@ class Posterior:
 
     # Questions --------------------------------------------------------------------------------------------------------
 
-    def _average(self, of_class) -> np.ndarray:
+    def _average(self, of_class: Callable[[_Part], np.ndarray]) -> np.ndarray:
         """The mean over classes of what `of_class(part)`, (rows, classes), holds in each class, (rows,)."""
         members = zip(self.parts, self._split(self.member), strict=True)
         return np.clip(sum((member * of_class(part)).sum(axis=1) for part, member in members), 0.0, 1.0)
@@ -224,7 +227,7 @@ class Posterior:
         """
         counts = next(part for part in self.parts if part.changes).counts[0]
         classes = self._split(self.classes)
-        prior = sum(share @ part.initial for share, part in zip(classes, self.parts, strict=True))
+        prior = np.sum([share @ part.initial for share, part in zip(classes, self.parts, strict=True)], axis=0)
         chance, last = np.zeros(len(counts.n)), np.zeros(len(counts.n))
         for low, high in zip(_GRID, _GRID[1:], strict=False):
             reached = counts.below(high, prior[None])[:, 0]

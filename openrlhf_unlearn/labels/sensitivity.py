@@ -1,6 +1,7 @@
 """What the labels depend on: thresholds, number of samples, and which runs happened to be made."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ EASY = (0.05, 0.1, 0.15, 0.2)
 _HARD = ("learnable", "unlearnable", "no_reward", "mixed")
 
 
-def group_shares(group: np.ndarray) -> dict[str, float | int]:
+def group_shares(group: np.ndarray) -> dict[str, Any]:
     """How many prompts are hard, and the shares of the hard ones, as in the paper's Table 1."""
     counts = {name: int(np.count_nonzero(group == CODE[name])) for name in _HARD}
     hard = sum(counts.values())

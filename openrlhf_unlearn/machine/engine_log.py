@@ -40,10 +40,10 @@ def keep_log(log: Path | None) -> None:
     """Before vLLM is imported. Where the log's folder cannot be written (another node), only errors are shown."""
     if any(name in os.environ for name in OWN):
         return
-    settings = log and log.with_name(f".{log.name}.json")
     try:
-        if settings is None:
+        if log is None:
             raise OSError("no log is asked for")
+        settings = log.with_name(f".{log.name}.json")
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text(json.dumps(logging_of(log.absolute())), encoding="utf-8")
     except OSError:

@@ -2,11 +2,13 @@
 
 import atexit
 import csv
+import io
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import TextIO
 
 from openrlhf_unlearn.errors import UserError, plain
 
@@ -27,18 +29,21 @@ def settle() -> None:
 def _print_any_text() -> None:
     """A locale without UTF-8, or a file name that is none, is no reason to fail in a print."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 class Plain:
     """A stream on which no text of the data can steer the terminal: control characters are shown as escapes."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: TextIO):
         self.stream = stream
 
     def write(self, text: str) -> int:
         return self.stream.write(plain(text))
+
+    def flush(self) -> None:
+        self.stream.flush()
 
     def __getattr__(self, name: str):
         return getattr(self.stream, name)

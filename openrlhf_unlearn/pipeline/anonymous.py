@@ -8,6 +8,7 @@ training's command, its host and versions of packages are left out.
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, write_json
 
@@ -29,7 +30,7 @@ class Names:
             self.known[name] = f"{kind} {number}"
         return self.known[name]
 
-    def clean(self, value, field: str = ""):
+    def clean(self, value: Any, field: str = "") -> Any:
         """`value`, as JSON holds it, without names; `field`: what it is the value of."""
         if isinstance(value, dict):
             return {key: type(item)() if key in EMPTIED else self.clean(item, key) for key, item in value.items()}

@@ -86,6 +86,7 @@ def compare(args: CompareOptions) -> tuple[dict, list[str]]:
 def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:
     """P(a second evaluation of the run before finds it solved), (prompts,); None where samples were adaptive."""
     after = material.interventions[1].tally(args.final)
+    assert after  # it has a final rate
     counts = read_counts(material.runs, final=args.final, allow_uneven=True)
     if after.adaptive or counts.adaptive:
         return None

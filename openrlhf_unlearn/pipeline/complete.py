@@ -16,7 +16,7 @@ from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.missing import Missing
 from openrlhf_unlearn.report.options import AnalyzeOptions
-from openrlhf_unlearn.report.probes import outdated
+from openrlhf_unlearn.report.probes import Probe, outdated
 from openrlhf_unlearn.store.prompts import Causes as CauseTable
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import is_own
@@ -173,7 +173,7 @@ def _outdated(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
     ]
 
 
-def _amount(probe) -> list[str]:
+def _amount(probe: Probe) -> list[str]:
     """The flag that the probe's prompts were chosen by, where it is not the default."""
     settings = probe.numbers.get("settings") or {}
     found = {name: settings[name] for name in ("per_group", "prompts") if settings.get(name) is not None}

@@ -19,6 +19,7 @@ rows whose label the models contradict, the surest first.
 import hashlib
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,9 @@ def diagnose(options: DiagnoseOptions) -> Diagnosis:
     return result
 
 
-def _diagnose(runs: list[RunDir], seconds: list[tuple[str, Path]], tau: float = 0.1, easy: float = 0.1) -> Diagnosis:
+def _diagnose(
+    runs: Sequence[RunDir], seconds: list[tuple[str, Path]], tau: float = 0.1, easy: float = 0.1
+) -> Diagnosis:
     from openrlhf_unlearn.causes.diagnosis import diagnose, save
 
     paths = [run.path for run in runs]
@@ -129,7 +132,7 @@ def second_models(first: RunDir, word: str, options: DiagnoseOptions) -> list[tu
     return [sampled(first, word, n=options.n, trust_run=options.trust_run)]
 
 
-def bring_up_to_date(runs: list[RunDir]) -> None:
+def bring_up_to_date(runs: Sequence[RunDir]) -> None:
     """Diagnose `runs` again, with the second models of last time, where what that was made from has changed."""
     seconds = known_models(runs[0])
     there = runs[0].causes.exists() and runs[0].causes_json.exists()
@@ -137,7 +140,7 @@ def bring_up_to_date(runs: list[RunDir]) -> None:
         _diagnose(runs, seconds)
 
 
-def made_from(runs: list[RunDir], seconds: list[tuple[str, Path]]) -> dict:
+def made_from(runs: Sequence[RunDir], seconds: list[tuple[str, Path]]) -> dict:
     """What a diagnosis depends on: the groups, evaluations by size and time, steps, second models, fitted tables."""
     from openrlhf_unlearn.causes.diagnosis import groups_of
     from openrlhf_unlearn.causes.posterior import FILE
@@ -228,6 +231,7 @@ def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
     from openrlhf_unlearn.causes.review import mended
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
+    assert options.decisions and options.output  # the options ask for both
     run, decided = RunDir.open(options.runs[0]), read_decided(options.decisions)
     rows = identified_rows(run, options.data)
     unknown = decided.keys() - {name for name, _ in rows}
@@ -251,7 +255,7 @@ def read_decided(path: Path) -> dict:
     return {name: Decided(one.decision, one.label) for name, one in of_page(path).items() if one.decision}
 
 
-def report(result, show: int) -> str:
+def report(result: Diagnosis, show: int) -> str:
     """What the command prints: the causes, their remedies, and prompts with their evidence."""
     from openrlhf_unlearn.causes.words import NAMES
     from openrlhf_unlearn.report.numbers import Say
@@ -284,7 +288,7 @@ def filled(command: str, run: str, cause: str) -> str:
     return command.format(run=shlex.quote(run), list=shlex.quote(str(RunDir(run).cause_list(cause))))
 
 
-def audit_report(result, counts: dict, show: int) -> str:
+def audit_report(result: Diagnosis, counts: dict, show: int) -> str:
     rows = sorted(Causes(result.table).rows(), key=lambda row: -row.p_wrong_label)
     wrong = [row for row in rows if row.cause == "wrong_label"]
     unread = [row for row in rows if row.cause == "verifier"]

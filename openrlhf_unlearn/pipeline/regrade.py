@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.grade import Grade
-from openrlhf_unlearn.grading.pool import load_grader
+from openrlhf_unlearn.grading.pool import MathGrader, load_grader
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.graded import Graded
@@ -148,20 +148,21 @@ class Regraded:
     prompt_id: str
     response: str | None
     verdict: str
-    new: Grade | None = None
-    look_alike: bool = False
+    new: Grade
+    look_alike: bool
 
 
-def _graded(name: str, table: Graded, labels: dict, grader, lenient) -> list[Regraded]:
-    rows = list(map(Regraded, table.prompt_id, table.response, table.verdict))
-    for start in tqdm(range(0, len(rows), CHUNK), name, leave=False, disable=None):
-        chunk = rows[start : start + CHUNK]
-        responses, gold = [row.response or "" for row in chunk], [labels.get(row.prompt_id) for row in chunk]
+def _graded(name: str, table: Graded, labels: dict, grader: MathGrader, lenient: MathGrader) -> list[Regraded]:
+    before = list(zip(table.prompt_id, table.response, table.verdict, strict=True))
+    rows: list[Regraded] = []
+    for start in tqdm(range(0, len(before), CHUNK), name, leave=False, disable=None):
+        chunk = before[start : start + CHUNK]
+        responses, gold = [text or "" for _, text, _ in chunk], [labels.get(name) for name, _, _ in chunk]
         doubtful = []
-        for row, grade in zip(chunk, grader.grade(responses, gold), strict=True):
-            row.new = grade
-            row.look_alike = row.verdict != "correct" and grade.verdict == "correct"
-            if row.verdict != "correct" and grade.verdict != "correct":
+        for (prompt, text, verdict), grade in zip(chunk, grader.grade(responses, gold), strict=True):
+            row = Regraded(prompt, text, verdict, grade, verdict != "correct" and grade.verdict == "correct")
+            rows.append(row)
+            if verdict != "correct" and grade.verdict != "correct":
                 doubtful.append(row)
         seconds = lenient.grade(
             [row.response or "" for row in doubtful], [labels.get(row.prompt_id) for row in doubtful]

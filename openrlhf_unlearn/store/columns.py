@@ -26,7 +26,7 @@ class Column(Generic[Values]):
     @overload
     def __get__(self, table: "Table", owner: type) -> Values: ...
 
-    def __get__(self, table, owner):
+    def __get__(self, table: "Table | None", owner: type) -> Any:
         return self if table is None else table.values(self)
 
 

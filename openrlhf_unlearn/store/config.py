@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.files import read_object, write_json
+from openrlhf_unlearn.store.files import Json, read_object, write_json
 
 SCHEMA_VERSION = 1
 _TEXT, _OBJECT = (str, "text"), (dict, "JSON object")
-_KINDS = {"args": _OBJECT, "versions": _OBJECT} | dict.fromkeys(("command", "created", "model", "recorded"), _TEXT)
-_MIGRATIONS: dict[int, Callable[[dict], dict]] = {}  # of a version, to the values of the next one
+_KINDS = dict.fromkeys(("args", "versions", "positive"), _OBJECT) | dict.fromkeys(
+    ("command", "created", "model", "recorded"), _TEXT
+)
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # of a version, to the values of the next one
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class RunConfig:
     values: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def new(cls, **values) -> "RunConfig":
+    def new(cls, **values: Any) -> "RunConfig":
         """Of a run that begins now."""
         return cls({"schema_version": SCHEMA_VERSION, **values})
 
@@ -32,14 +34,14 @@ class RunConfig:
         for name, (kind, words) in _KINDS.items():
             if not isinstance(values.get(name) or kind(), kind):
                 raise UserError(f"{path}: its {name} is no {words}; it is of another kind, or was edited")
-        while migrate := _MIGRATIONS.get(values.get("schema_version")):
+        while isinstance(version := values.get("schema_version"), int) and (migrate := _MIGRATIONS.get(version)):
             values = migrate(values)
         return cls(values)
 
     def write(self, path: Path) -> None:
         write_json(path, self.values)
 
-    def changed(self, **values) -> "RunConfig":
+    def changed(self, **values: Any) -> "RunConfig":
         return RunConfig({**self.values, **values})
 
     def __bool__(self) -> bool:
@@ -108,16 +110,20 @@ class RunConfig:
     @property
     def threshold(self) -> float | None:
         """The score, or else the reward, above which a rollout is positive."""
-        return (self.values.get("positive") or {}).get("threshold")
+        return self._positive.get("threshold")
 
     @property
     def threshold_given(self) -> bool:
         """Whether a user gave the threshold, or training had it, rather than that rewards of two values need none."""
-        return (self.values.get("positive") or {}).get("given", True)
+        return self._positive.get("given", True)
+
+    @property
+    def _positive(self) -> dict[str, Any]:
+        return self.values.get("positive") or {}
 
     def flag(self, name: str, default: Any = None) -> Any:
         """The value of the host's flag (`actor.model_name_or_path`); `default` where it is null or not known."""
-        value: Any = self.args
+        value: Json = self.args
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         return default if value is None else value

@@ -3,16 +3,19 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.masking import masked
 
+Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | float | None"
+
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Generator[Path]:
     """Yield a path beside `path` to write to; it becomes `path` if the block succeeds and is removed if not."""
     aside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
@@ -36,18 +39,18 @@ def _is_device(path: Path) -> bool:
     return path.absolute().parts[1:2] in (("dev",), ("proc",)) and path.absolute().parts[2:3] != ("shm",)
 
 
-def write_json(path: Path, value) -> None:
+def write_json(path: Path, value: Json) -> None:
     """Write `value` without the secrets that it may hold."""
     with atomic_path(path) as aside:
         aside.write_text(as_json(masked(value)) + "\n", encoding="utf-8", errors="backslashreplace")
 
 
-def write_jsonl(path: Path, rows: Iterable[dict]) -> None:
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     with atomic_path(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as lines:
         lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def as_json(value, margin: str = "\n") -> str:
+def as_json(value: Json, margin: str = "\n") -> str:
     """JSON that people can read: indented, but a list without dicts in it is one line, so that columns stay short."""
     inner = f"{margin}  "
     if isinstance(value, dict) and value:
@@ -58,7 +61,7 @@ def as_json(value, margin: str = "\n") -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def read_json(path: Path):
+def read_json(path: Path) -> Any:
     """The file's value, without secrets that an older version may have written into it."""
     try:
         return masked(json.loads(path.read_text(encoding="utf-8")))
@@ -70,9 +73,9 @@ def read_json(path: Path):
         raise UserError(f"{path} is not valid JSON ({error}); it was cut off or edited: write it again") from None
 
 
-def read_object(path: Path) -> dict:
+def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file."""
-    value = read_json(path)
+    value: Json = read_json(path)
     if not isinstance(value, dict):
         raise UserError(f"{path} holds no JSON object but {type(value).__name__}; it is of another kind")
     return value

@@ -14,9 +14,10 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.masking import masked
@@ -28,7 +29,7 @@ _held: dict[Path, int] = {}  # lock file → its descriptor, of this process
 
 
 @contextmanager
-def hold(path: Path, owner: str, wait_s: float = 0.0) -> Iterator[None]:
+def hold(path: Path, owner: str, wait_s: float = 0.0) -> Generator[None]:
     """Hold the lock of `path`, a table or a folder (made if it is not there), as `owner`, a word or two for others.
 
     A process that holds it already goes on. Another one waits `wait_s` seconds, then raises UserError, which names
@@ -46,14 +47,14 @@ def hold(path: Path, owner: str, wait_s: float = 0.0) -> Iterator[None]:
             _held[lock] = descriptor
         yield
     finally:
-        mine = _held.pop(lock, None) is not None  # else there are no locks here, or this is a forked child
+        mine = _held.pop(lock, None)  # None: there are no locks here, or this is a forked child
         with contextlib.suppress(OSError):
-            if mine:
+            if mine is not None:
                 lock.unlink()
             for folder in made:  # unless something was put there
                 folder.rmdir()
-        if mine:
-            os.close(descriptor)
+        if mine is not None:
+            os.close(mine)
 
 
 def lock_file(path: Path) -> Path:
@@ -103,7 +104,7 @@ def _same(descriptor: int, lock: Path) -> bool:
         return False
 
 
-def _about(owner: str) -> dict:
+def _about(owner: str) -> dict[str, Any]:
     since = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     command = shlex.join(masked([Path(sys.argv[0]).name, *sys.argv[1:]]))
     return {"owner": owner, "pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}

@@ -1,9 +1,13 @@
 """Columns by their names, where a dot goes into a nested object: `reward_model.ground_truth`."""
 
+from typing import Any
 
-def get(row, name: str | None):
+from openrlhf_unlearn.store.files import Json
+
+
+def get(row: Json, name: str | None) -> Any:
     """`row[name]`, where a dot goes into a nested object or list; None where it is not there."""
-    if type(row) is dict and name in row:
+    if isinstance(row, dict) and name in row:
         return row[name]
     if not name:
         return None
@@ -13,7 +17,7 @@ def get(row, name: str | None):
     return get(row[head], rest) if dot and isinstance(row, dict) and head in row else None
 
 
-def has(row, name: str) -> bool:
+def has(row: Json, name: str) -> bool:
     """Whether the row has the column, be its value null."""
     head, _, last = name.rpartition(".")
     parent = get(row, head) if head else row

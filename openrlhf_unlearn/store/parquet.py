@@ -5,9 +5,10 @@ here are the data sets of users, too.
 """
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -26,7 +27,7 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 @contextmanager
-def writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+def writer(path: Path, schema: pa.Schema) -> Generator[Callable[[pa.Table], None]]:
     """Yields what adds a table to the file, which the caller wraps in `atomic_path`."""
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
         yield file.write_table
@@ -45,7 +46,7 @@ def column_names(path: Path) -> list[str]:
         return pq.read_schema(path).names
 
 
-def read_rows(path: Path, batch: int = SCANNED) -> Iterator[dict]:
+def read_rows(path: Path, batch: int = SCANNED) -> Iterator[dict[str, Any]]:
     """The rows of a data set, of any columns, `batch` of them in memory at a time."""
     with _said(path), pq.ParquetFile(path) as file:
         check_size(path, None, file.metadata)
@@ -81,7 +82,7 @@ def read_packed(data: bytes) -> pa.Table:
 
 
 @contextmanager
-def _said(path: Path) -> Iterator[None]:
+def _said(path: Path) -> Generator[None]:
     """What the library raises, as one line."""
     try:
         yield

@@ -27,8 +27,8 @@ class Similarity(TagTable):
 
     def with_group(self, group: str, plain: list[float | None], corrected: list[float | None]) -> "Similarity":
         """With each prompt's mean cosine to the prompts of a group."""
-        plain, corrected = (pa.array(values, pa.float64()) for values in (plain, corrected))
-        return self.adding(**{f"mean_cosine_{group}": plain, f"mean_cosine_corrected_{group}": corrected})
+        values = {f"mean_cosine_{group}": plain, f"mean_cosine_corrected_{group}": corrected}
+        return self.adding(**{name: pa.array(given, pa.float64()) for name, given in values.items()})
 
     @classmethod
     def path(cls, run: RunDir, tag: str) -> Path:

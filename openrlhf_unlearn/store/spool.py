@@ -3,8 +3,9 @@
 import itertools
 import tempfile
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ class Spool:
         self.schema = schema
         self._place = next(folder for folder in (beside, *beside.parents) if folder.is_dir())
         self._folder = None
-        self._rows: dict[Hashable, list[tuple]] = defaultdict(list)
+        self._rows: dict[Hashable, list[tuple[Any, ...]]] = defaultdict(list)
         self._parts: dict[Hashable, list[Path]] = defaultdict(list)
         self._size = 0
         self._names = itertools.count()
@@ -32,7 +33,7 @@ class Spool:
         if self._folder:
             self._folder.cleanup()
 
-    def add(self, key: Hashable, row: tuple, size: int) -> None:
+    def add(self, key: Hashable, row: tuple[Any, ...], size: int) -> None:
         """`row`: its values in the schema's order; `size`: about how many characters."""
         self._rows[key].append(row)
         self._size += size + 100
@@ -49,11 +50,11 @@ class Spool:
         self._rows.clear()
         self._size = 0
 
-    def tables(self, key: Hashable):
+    def tables(self, key: Hashable) -> Iterator[pa.Table]:
         """The key's rows, a table at a time."""
         yield from (pq.read_table(path) for path in self._parts.get(key, ()))
         if rows := self._rows.get(key):
             yield self._table(rows)
 
-    def _table(self, rows: list[tuple]) -> pa.Table:
+    def _table(self, rows: list[tuple[Any, ...]]) -> pa.Table:
         return pa.table(dict(zip(self.schema.names, zip(*rows, strict=True), strict=True)), schema=self.schema)

@@ -18,7 +18,7 @@ class Summary:
     def read(cls, run: RunDir) -> "Summary":
         return cls(read_object(run.summary) if run.summary.exists() else {})
 
-    def changed(self, **values) -> "Summary":
+    def changed(self, **values: Any) -> "Summary":
         return Summary({**self.values, **values})
 
     @property
@@ -39,7 +39,7 @@ class Summary:
         return self.values.get("report") or {}
 
 
-def update_summary(run: RunDir, key: str, value) -> None:
+def update_summary(run: RunDir, key: str, value: Any) -> None:
     """Set one key of summary.json; what other commands write there, at the same time too, stays."""
     with hold(run.summary, key, wait_s=SHORT_S):
         write_json(run.summary, Summary.read(run).changed(**{key: value}).values)

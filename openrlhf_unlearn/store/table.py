@@ -13,7 +13,7 @@ A column that a file of an earlier version lacks reads as nulls (numbers: nan), 
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -36,16 +36,18 @@ if TYPE_CHECKING:
 class Table:
     """Rows of one kind, in memory. Subclasses say where they rest in a run (RunTable, TagTable, StepTable)."""
 
-    columns: ClassVar[dict[str, Column]] = {}
+    columns: ClassVar[dict[str, Column[Any]]] = {}
     schema: ClassVar[pa.Schema]
-    Row: ClassVar[type] = tuple  # a named tuple of all columns, None where not given
+    Row: ClassVar[type[Any]] = tuple  # a named tuple of all columns, None where not given
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
         found = [item for base in reversed(cls.__mro__) for item in vars(base).items() if isinstance(item[1], Column)]
         cls.columns = dict(found)
         cls.schema = cls.schema_with()
-        cls.Row = namedtuple(f"{cls.__name__}Row", cls.columns, defaults=[None] * len(cls.columns))
+        cls.Row = namedtuple(  # pyright: ignore[reportUntypedNamedTuple]  (its fields are the class's columns)
+            f"{cls.__name__}Row", cls.columns, defaults=[None] * len(cls.columns)
+        )
 
     def __init__(self, arrow: pa.Table, asked: Iterable[str] | None = None):
         """arrow: what the file has, more columns than the class's among them; asked: names that may be read of it."""
@@ -54,14 +56,14 @@ class Table:
         self._values: dict[str, Any] = {}
 
     @classmethod
-    def schema_with(cls, *optional: Column) -> pa.Schema:
+    def schema_with(cls, *optional: Column[Any]) -> pa.Schema:
         """As files have it; without the optional columns but these."""
         return pa.schema([(c.name, c.type) for c in cls.columns.values() if not c.optional or c in optional])
 
     # From values -----------------------------------------------------------------------------------------------------
 
     @classmethod
-    def of(cls, **given) -> "Self":
+    def of(cls, **given: Any) -> "Self":
         """Of columns by name, arrays (whose nan is null) or lists; one not given is null, or if optional not there."""
         if unknown := given.keys() - cls.columns.keys():
             raise TypeError(f"{cls.__name__} has no column {unknown.pop()!r}")
@@ -70,7 +72,7 @@ class Table:
         return cls(pa.table([_array(given.get(f.name), size, f.type) for f in schema], schema=schema))
 
     @classmethod
-    def of_rows(cls, rows: Iterable[Any], *optional: Column) -> "Self":
+    def of_rows(cls, rows: Iterable[Any], *optional: Column[Any]) -> "Self":
         """Of `Row`s; the optional columns that the file shall have are named."""
         rows, schema = list(rows), cls.schema_with(*optional)
         return cls(pa.table({name: [getattr(row, name) for row in rows] for name in schema.names}, schema=schema))
@@ -84,7 +86,7 @@ class Table:
     # Reading ---------------------------------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, path: Path, *columns: Column) -> "Self":
+    def open(cls, path: Path, *columns: Column[Any]) -> "Self":
         """Read the file (no columns: all). Raises UserError that says in one line what is wrong with it."""
         asked = [column.name for column in columns]
         table = read_table(path, asked or None)
@@ -92,7 +94,7 @@ class Table:
         return cls(table, asked or None)
 
     @classmethod
-    def scan(cls, path: Path, *columns: Column, wanted: pa.Array | None = None) -> "Iterator[Self]":
+    def scan(cls, path: Path, *columns: Column[Any], wanted: pa.Array | None = None) -> "Iterator[Self]":
         """The file's rows, all or of the `wanted` prompt ids, some thousands at a time: texts may not fit in memory."""
         asked = [column.name for column in columns]
         return (cls(table, asked) for table in scan_table(path, asked, wanted))
@@ -109,7 +111,7 @@ class Table:
                 said = f"{path}: its column {field.name!r} holds {field.type}, not {kind_of(column.type)}"
                 raise UserError(f"{said}; it is of another kind, or was edited")
 
-    def replacing(self, **columns) -> "Self":
+    def replacing(self, **columns: Any) -> "Self":
         """With other values in those of these columns that the file has; nan is null."""
         table = self.arrow
         for i, field in enumerate(table.schema):
@@ -117,7 +119,7 @@ class Table:
                 table = table.set_column(i, field, _array(columns[field.name], len(self), field.type))
         return type(self)(table, self._asked)
 
-    def adding(self, **columns) -> "Self":
+    def adding(self, **columns: Any) -> "Self":
         """With more columns than the class knows, of any type; nan is null."""
         table = self.arrow
         for name, values in columns.items():
@@ -130,11 +132,11 @@ class Table:
     def __len__(self) -> int:
         return self.arrow.num_rows
 
-    def has(self, column: Column) -> bool:
+    def has(self, column: Column[Any]) -> bool:
         """Whether the file has the column."""
         return column.name in self.arrow.column_names
 
-    def __getitem__(self, column: Column) -> pa.ChunkedArray:
+    def __getitem__(self, column: Column[Any]) -> pa.ChunkedArray:
         """The column as Arrow has it; nulls where the file lacks it."""
         if column.name not in self._asked:
             raise KeyError(f"{type(self).__name__} was read without {column.name}")
@@ -143,7 +145,7 @@ class Table:
         found = self.arrow.column(column.name)
         return found.cast(column.type) if pa.types.is_null(found.type) else found
 
-    def values(self, column: Column) -> Any:
+    def values(self, column: Column[Any]) -> Any:
         """The column as its attribute gives it, converted once."""
         if column.name not in self._values:
             array = self[column]
@@ -164,14 +166,14 @@ class Table:
         """(rows,): where in `ids` each row's prompt is, -1 where it is none of them."""
         return pc.fill_null(pc.index_in(self[self.columns["prompt_id"]], value_set=ids), -1).to_numpy()
 
-    def take(self, rows) -> "Self":
+    def take(self, rows: Sequence[int] | np.ndarray) -> "Self":
         return type(self)(self.arrow.take(pa.array(rows)), self._asked)
 
     def filter(self, kept: np.ndarray) -> "Self":
         """The rows where `kept`, (rows,) of bool, is true."""
         return type(self)(self.arrow.filter(pa.array(kept)), self._asked)
 
-    def to_pandas(self):
+    def to_pandas(self) -> Any:
         return self.arrow.to_pandas()
 
     def _with(self, schema: pa.Schema) -> pa.Table:
@@ -184,7 +186,7 @@ class Table:
         write_table(path, self.arrow)
 
     @classmethod
-    def save_all(cls, path: Path, tables: "Iterable[Self]", *optional: Column) -> None:
+    def save_all(cls, path: Path, tables: "Iterable[Self]", *optional: Column[Any]) -> None:
         """One file of many tables, of which one at a time is in memory."""
         with atomic_path(path) as aside, cls.writing(aside, *optional) as write:
             for table in tables:
@@ -192,7 +194,7 @@ class Table:
 
     @classmethod
     @contextmanager
-    def writing(cls, path: Path, *optional: Column) -> "Iterator[Callable[[Self], None]]":
+    def writing(cls, path: Path, *optional: Column[Any]) -> "Generator[Callable[[Self], None]]":
         """Yields what adds a table to the file, so that of many one at a time is in memory."""
         schema = cls.schema_with(*optional)
         with writer(path, schema) as add:
@@ -204,12 +206,12 @@ class RunTable(Table):
 
     _name: ClassVar[str]
 
-    def __init_subclass__(cls, name: str = "", **options):
+    def __init_subclass__(cls, name: str = "", **options: Any):
         super().__init_subclass__(**options)
         cls._name = name
 
     @classmethod
-    def read(cls, run: RunDir, *columns: Column) -> "Self":
+    def read(cls, run: RunDir, *columns: Column[Any]) -> "Self":
         return cls.open(getattr(run, cls._name), *columns)
 
     def write(self, run: RunDir) -> None:
@@ -224,7 +226,7 @@ class TagTable(Table):
         raise NotImplementedError
 
     @classmethod
-    def read(cls, run: RunDir, tag: str, *columns: Column) -> "Self":
+    def read(cls, run: RunDir, tag: str, *columns: Column[Any]) -> "Self":
         return cls.open(cls.path(run, tag), *columns)
 
     def write(self, run: RunDir, tag: str) -> None:
@@ -237,18 +239,18 @@ class StepTable(Table):
     folder: ClassVar[str]
     step = integers(core=True)
 
-    def __init_subclass__(cls, folder: str = "", **options):
+    def __init_subclass__(cls, folder: str = "", **options: Any):
         super().__init_subclass__(**options)
         cls.folder = folder
 
     @classmethod
-    def read(cls, run: RunDir, *columns: Column) -> "Self":
+    def read(cls, run: RunDir, *columns: Column[Any]) -> "Self":
         """All steps, in order; without rows where nothing was written."""
         tables = [cls.read_step(run, step, *columns) for step in run.steps(cls.folder)]
         return cls.joined(tables) if tables else cls(cls.schema.empty_table(), [c.name for c in columns] or None)
 
     @classmethod
-    def read_step(cls, run: RunDir, step: int, *columns: Column) -> "Self":
+    def read_step(cls, run: RunDir, step: int, *columns: Column[Any]) -> "Self":
         return cls.open(run.step_file(cls.folder, step), *columns)
 
     def write(self, run: RunDir, step: int) -> None:
@@ -257,7 +259,7 @@ class StepTable(Table):
         write_table(run.step_file(self.folder, step), self.arrow.set_column(0, "step", number))
 
 
-def _array(values, size: int, type: pa.DataType) -> pa.Array | pa.ChunkedArray:
+def _array(values: Any, size: int, type: pa.DataType) -> pa.Array | pa.ChunkedArray:
     if values is None:
         return pa.nulls(size, type)
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
@@ -266,5 +268,5 @@ def _array(values, size: int, type: pa.DataType) -> pa.Array | pa.ChunkedArray:
 
 
 @cache
-def _row_type(name: str, columns: tuple[str, ...]) -> type:
-    return namedtuple(f"{name}Row", columns)
+def _row_type(name: str, columns: tuple[str, ...]) -> type[Any]:
+    return namedtuple(f"{name}Row", columns)  # pyright: ignore[reportUntypedNamedTuple]  (the same)

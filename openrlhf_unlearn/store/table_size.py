@@ -50,8 +50,8 @@ def _texts(array: pa.ChunkedArray | pa.Array) -> int:
     """Bytes of the texts of a column that was read as its distinct values, nested or not."""
     if isinstance(array, pa.ChunkedArray):
         return sum(map(_texts, array.chunks))
-    if pa.types.is_dictionary(array.type):
+    if isinstance(array, pa.DictionaryArray):
         return pc.sum(pc.binary_length(array.dictionary).cast(pa.int64()).take(array.indices)).as_py() or 0
-    if pa.types.is_struct(array.type):
+    if isinstance(array, pa.StructArray):
         return sum(map(_texts, array.flatten()))
-    return _texts(array.flatten()) if pa.types.is_list(array.type) else array.nbytes
+    return _texts(array.flatten()) if isinstance(array, (pa.ListArray, pa.LargeListArray)) else array.nbytes

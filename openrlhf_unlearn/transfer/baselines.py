@@ -1,6 +1,7 @@
 """What else might predict transfer: the cosine, and without gradients likeness of texts, hidden states, names."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,7 +22,8 @@ def text_vectors(texts: Sequence[str]) -> np.ndarray:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    found = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True).fit_transform(texts)
+    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
+    found = cast(Any, vectors.fit_transform(texts))  # scikit-learn has no types
     size = min(256, min(found.shape) - 1)
     if size < 1:
         return found.toarray()

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -42,7 +43,7 @@ class Check:
 
 
 def verify(
-    model, rollouts: list[Rollouts], texts: dict[str, str], found: Vectors, clusters: dict[str, str],
+    model: Any, rollouts: list[Rollouts], texts: dict[str, str], found: Vectors, clusters: dict[str, str],
     k: int, recipe: Recipe, seed: int, parts: Path,
 ) -> Check:  # fmt: skip
     """Train on k clusters, the largest (0: all), each by itself, and measure all. model: the probe's; rollouts: of the
@@ -85,7 +86,10 @@ def verify(
     )
 
 
-def _predictions(trainer, rollouts, texts, found: Vectors, train, measured, trained, names) -> dict[str, np.ndarray]:
+def _predictions(
+    trainer: Trainer, rollouts: list[Rollouts], texts: dict[str, str], found: Vectors, train: dict[str, list[str]],
+    measured: dict[str, list[str]], trained: list[str], names: list[str],
+) -> dict[str, np.ndarray]:  # fmt: skip
     """By predictor, (trained, names), from the halves that trained and were measured."""
     place = {prompt: row for row, prompt in enumerate(found.ids)}
     members = [([place[p] for p in train[name]], [place[p] for p in measured[name]]) for name in names]

@@ -51,7 +51,8 @@ def by_gradients(gradients: Gradients, seed: int = 0) -> tuple[list[str], np.nda
     points = PCA(min(COMPONENTS, len(rows) - 1, unit.shape[1]), random_state=seed).fit_transform(unit)
     tried = {}
     for k in range(2, min(MOST, len(rows) // LEAST) + 1):
-        labels = KMeans(k, n_init=4, random_state=seed).fit_predict(points)
+        # Its default is a text, which is taken for its type.
+        labels = KMeans(k, n_init=4, random_state=seed).fit_predict(points)  # pyright: ignore[reportArgumentType]
         sample = min(2000, len(rows))
         tried[k] = silhouette_score(points, labels, sample_size=sample, random_state=seed), labels
     score, labels = max(tried.values(), key=lambda found: found[0])

@@ -117,8 +117,8 @@ def short_trainings(
     sample = choose_rollouts(run, table, load_tokenizer(name), model.config.get_text_config().vocab_size, *every)
     probed = set(found.ids)
     rollouts = [rollout for rollout in sample.rollouts if rollout.id in probed]
-    texts = Prompts.texts(run)
+    texts = {prompt: text or "" for prompt, text in Prompts.texts(run).items()}
     how = options.steps, options.batch, options.lr, options.optimiser, options.rollouts
     recipe = Recipe(*how, settings["temperature"])
     parts = run.transfer_parts(probe)
-    return verify(model, rollouts, texts, found, clusters, options.verify, recipe, options.seed, parts)
+    return verify(model, rollouts, texts, found, clusters, options.verify or 0, recipe, options.seed, parts)

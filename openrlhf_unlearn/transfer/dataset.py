@@ -25,6 +25,7 @@ def choose(run: RunDir, found: Vectors, facts: dict, options: TransferOptions) -
     """Write chosen.jsonl, random.jsonl and nearest.jsonl into `output`."""
     from openrlhf_unlearn.transfer.choose import choose_rows
 
+    assert options.targets and options.output  # the options ask for both
     wanted, output = read_ids(options.targets), options.output
     place = {name: i for i, name in enumerate(found.ids)}
     targets = [name for name in found.ids if name in wanted]

@@ -1,23 +1,34 @@
 """What the verb writes: the table of pairs of clusters and, beside it, PROBE.json with what came out in words."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from openrlhf_unlearn.store.probes import Transfer
 from openrlhf_unlearn.store.run_dir import RunDir, write_json
-from openrlhf_unlearn.transfer.in_the_run import sentences
+from openrlhf_unlearn.transfer.in_the_run import InTheRun, sentences
 from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.predict import Map
 from openrlhf_unlearn.transfer.vectors import Vectors
 from openrlhf_unlearn.transfer.words import GRADIENT, check_sentences, map_sentences, sign_sentence
+
+if TYPE_CHECKING:
+    from openrlhf_unlearn.transfer.check import Check
 
 COLUMNS = ("value", "low", "high", "p")
 SETTINGS = ("clusters", "objective", "verify", "steps", "batch", "lr", "optimiser", "rollouts", "seed")
 
 
 def write(
-    run: RunDir, probe: str, likelihood: Map, pass_rate: Map, checked, own, options: TransferOptions, found: Vectors
+    run: RunDir,
+    probe: str,
+    likelihood: Map,
+    pass_rate: Map,
+    checked: "Check | None",
+    own: InTheRun | None,
+    options: TransferOptions,
+    found: Vectors,
 ) -> dict:
     """Write the table and PROBE.json; returns what that holds, in words what came out among it."""
     rows = rows_of(likelihood, pass_rate, checked)
@@ -37,7 +48,7 @@ def write(
     return about
 
 
-def rows_of(likelihood: Map, pass_rate: Map, checked=None) -> list:
+def rows_of(likelihood: Map, pass_rate: Map, checked: "Check | None" = None) -> list:
     """A `Transfer.Row` for each pair of clusters."""
     rows, told = [], likelihood.told
     for i, trained in enumerate(likelihood.names):

@@ -1,6 +1,7 @@
 """A pool of rows to choose from, and the gradient of each row's response, in the same directions as the probe's."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def gradients_of_pool(
     return np.concatenate(found)
 
 
-def _rollouts(number: int, row: dict, tokenizer) -> Rollouts:
+def _rollouts(number: int, row: dict, tokenizer: Any) -> Rollouts:
     """Prompt and response tokenized apart, end of text added, as training on them would."""
     prompt = tokenizer(text=row["prompt"], add_special_tokens=False)["input_ids"]
     response = tokenizer(text=row["response"], add_special_tokens=False)["input_ids"]

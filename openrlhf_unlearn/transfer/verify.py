@@ -10,6 +10,7 @@ import copy
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ def split(clusters: dict[str, str], seed: int) -> tuple[dict[str, list[str]], di
 class Trainer:
     """The model, its weights at the start, and the rollouts of every prompt."""
 
-    def __init__(self, model, rollouts: Sequence[Rollouts], recipe: Recipe, seed: int = 0):
+    def __init__(self, model: Any, rollouts: Sequence[Rollouts], recipe: Recipe, seed: int = 0):
         self.model, self.recipe, self.seed = model.eval(), recipe, seed  # no dropout: the gradients had none
         self.start = copy.deepcopy(model.state_dict())
         self.pairs = {r.id: self._kept(r) for r in rollouts if r.responses.get("correct")}

@@ -3,6 +3,7 @@
 import math
 import random
 from itertools import islice
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -15,7 +16,7 @@ STEPS, BATCH, LEARNING_RATE, LR_WARMUP_STEPS = 600, 64, 3e-3, 50  # the task its
 MAX_NEW_TOKENS = 16  # two skills of two digits, two marks, a box of four digits and `<eos>` are 15
 
 
-def build_model(tokenizer, seed: int) -> Qwen2ForCausalLM:
+def build_model(tokenizer: Any, seed: int) -> Qwen2ForCausalLM:
     """A randomly initialised model. The wide initialisation matters: a narrower one learns far more slowly."""
     torch.manual_seed(seed)
     config = Qwen2Config(
@@ -45,7 +46,7 @@ def build_model(tokenizer, seed: int) -> Qwen2ForCausalLM:
 
 
 def warm_up(
-    model: Qwen2ForCausalLM, tokenizer, setting: Setting, seed: int, held_back: set[str], steps: int = STEPS
+    model: Qwen2ForCausalLM, tokenizer: Any, setting: Setting, seed: int, held_back: set[str], steps: int = STEPS
 ) -> list[float]:
     """Train the model on warm-up texts, never on a prompt of `held_back`; returns the loss of each step."""
     texts = warm_up_texts(setting, seed, held_back, random.Random(f"warm-up {seed}"))
@@ -73,7 +74,7 @@ def _learning_rate_factor(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - LR_WARMUP_STEPS) / max(1, steps - LR_WARMUP_STEPS)))
 
 
-def _answer_loss(model: Qwen2ForCausalLM, tokenizer, pairs: list[tuple[str, str]]) -> torch.Tensor:
+def _answer_loss(model: Qwen2ForCausalLM, tokenizer: Any, pairs: list[tuple[str, str]]) -> torch.Tensor:
     """Mean negative log-likelihood of the answers' tokens; the prompts' digits are random and not to be learned."""
     batch = tokenizer([prompt + answer for prompt, answer in pairs], padding=True, padding_side="right")
     tokens, mask = torch.tensor(batch["input_ids"]), torch.tensor(batch["attention_mask"])
@@ -82,14 +83,14 @@ def _answer_loss(model: Qwen2ForCausalLM, tokenizer, pairs: list[tuple[str, str]
     return model(input_ids=tokens, attention_mask=mask, labels=labels).loss
 
 
-def pass_rates(model: Qwen2ForCausalLM, tokenizer, problems: list[Problem], n: int, seed: int) -> list[float]:
+def pass_rates(model: Qwen2ForCausalLM, tokenizer: Any, problems: list[Problem], n: int, seed: int) -> list[float]:
     """The share of correct ones among `n` sampled answers to each problem, at temperature 1."""
     answers = sample_answers(model, tokenizer, problems, n, seed)
     return [sum(is_correct(text, p.label) for text in own) / n for p, own in zip(problems, answers, strict=True)]
 
 
 @torch.no_grad()
-def sample_answers(model: Qwen2ForCausalLM, tokenizer, problems: list[Problem], n: int, seed: int) -> list[list[str]]:
+def sample_answers(model: Any, tokenizer: Any, problems: list[Problem], n: int, seed: int) -> list[list[str]]:
     """`n` answers to each problem, sampled at temperature 1, `<eos>` included."""
     torch.manual_seed(seed)
     model.eval()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from openrlhf_unlearn.worlds.task import SETTINGS, Problem, draw_prompts, is_cor
 SAMPLES = 64
 
 
-def surface_areas(world: Path, samples: int = SAMPLES) -> dict[str, float]:
+def surface_areas(world: Path, samples: int = SAMPLES) -> dict[str, float | None]:
     """Of each thing that is seen of a prompt's sampled answers, the AUC of learnable against unlearnable prompts,
     trained and held-out ones together: 384 in the standard setting, a standard error of 0.03."""
     settings = read_json(world / "world.json")
@@ -36,15 +37,15 @@ def surface_areas(world: Path, samples: int = SAMPLES) -> dict[str, float]:
 
 def surface(problem: Problem, answers: list[str], lengths: list[int]) -> dict[str, float]:
     """What can be seen of one prompt's sampled answers, of so many tokens each, without a look at other prompts."""
-    lengths = np.array(lengths)
+    tokens = np.array(lengths)
     right = np.array([is_correct(text, problem.label) for text in answers])
     boxes = Counter(text.rpartition("{")[2] for text in answers)
     shares = np.array(list(boxes.values())) / len(answers)
     return {
         "initial pass rate": right.mean(),
-        "length": lengths.mean(),
-        "length of correct answers": lengths[right].mean() if right.any() else np.nan,
-        "spread of lengths": lengths.std(),
+        "length": tokens.mean(),
+        "length of correct answers": tokens[right].mean() if right.any() else np.nan,
+        "spread of lengths": tokens.std(),
         "answer entropy": -(shares * np.log(shares)).sum(),
         "frequency of the commonest answer": shares.max(),
         "different answers": len(boxes),
@@ -54,7 +55,7 @@ def surface(problem: Problem, answers: list[str], lengths: list[int]) -> dict[st
 
 
 @torch.no_grad()
-def token_entropies(model, tokenizer, prompt: str, answers: list[str]) -> dict[str, float]:
+def token_entropies(model: Any, tokenizer: Any, prompt: str, answers: list[str]) -> dict[str, float]:
     """Mean over answers of the policy's entropy at each token of an answer, and of the answer's surprise."""
     batch = tokenizer([prompt + text for text in answers], padding=True, padding_side="right", return_tensors="pt")
     ids, start = batch["input_ids"], len(tokenizer(prompt)["input_ids"])

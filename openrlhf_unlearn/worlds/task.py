@@ -138,7 +138,8 @@ def rules(seed: int) -> dict[str, Rule]:
     pairs = [(first, second) for first, _ in known for _, second in known if (first, second) not in known]
     right: dict[str, Method] = dict(zip(LETTERS["known"], known, strict=True))
     right |= zip(LETTERS["learnable"], rng.sample(pairs, len(LETTERS["learnable"])), strict=True)
-    right[LETTERS["verifier"]] = tuple(rng.sample(sorted(SKILLS), 2))
+    first, second = rng.sample(sorted(SKILLS), 2)
+    right[LETTERS["verifier"]] = first, second
     found = {}
     for letter, cause in CAUSE_OF.items():
         one = right.get(letter)
@@ -200,8 +201,9 @@ def _hash(*words) -> int:
 def _unreachable(rule: Rule, digits: tuple[int, ...], seed: int, letter: str) -> str:
     """Four of the digits that no method gives, nor one slip in copying."""
     answers = [answer(method, digits) for method in rule.methods]
-    for attempt in itertools.count():
-        number = _hash(seed, letter, digits, attempt)
+    attempts = itertools.count()
+    while True:
+        number = _hash(seed, letter, digits, next(attempts))
         label = "".join(str(digits[number // N_DIGITS**i % N_DIGITS]) for i in range(4))
         if all(sum(map(str.__ne__, label, other)) > 1 for other in answers):
             return label
@@ -268,7 +270,7 @@ def warm_up_texts(setting: Setting, seed: int, held_back: set[str], rng: random.
             digits = draw_digits(rng)
             prompt = f"{letter}{''.join(map(str, digits))}="
         use_right = rng.random() < setting.right_share.get(CAUSE_OF[letter], 0.0)
-        yield prompt, draw_text(rule.right if use_right else next(methods[letter]), digits, rng)
+        yield prompt, draw_text(rule.right if rule.right and use_right else next(methods[letter]), digits, rng)
 
 
 def _deck(cards: Sequence, rng: random.Random) -> Iterator:

@@ -14,7 +14,7 @@ from tests.causes.test_evidence import samples, visits
 
 def words(**known) -> Words:
     observed = Observed(**{"final": samples(answers={}), **known})
-    cases = Cases([RunDir("run")], ["p"], ["text"], ["1"], ["unlearnable"], observed, {"a": "4821"}, ["other"])
+    cases = Cases([RunDir("run")], ["p"], ["text"], ["1"], ["unlearnable"], observed, {"a": "4821"}, ["other", "third"])
     return Words(cases, posterior(observed))
 
 
@@ -45,6 +45,11 @@ AGREES = {**MAJORITY, "seconds": [samples(answers={"a": 20})]}
 def test_a_sentence_is_said_of_its_data_and_of_no_other(kind, says, known, null):
     assert says in words(**known).line(kind, 0)
     assert words(**null).line(kind, 0) is None
+
+
+def test_the_model_that_agrees_is_named_also_beside_one_whose_texts_were_not_kept():
+    seconds = [samples(), samples(answers={"a": 20})]
+    assert "third gives the same answer, in 20 of 32" in words(**MAJORITY, seconds=seconds).line("second", 0)
 
 
 def test_a_trend_that_chance_gives_is_called_so():

@@ -121,6 +121,9 @@ def test_prompts_with_images_are_training_s_and_are_not_asked_without_them(tmp_p
     data = {"prompt_dataset": str(path), "input_key": "prompt", "label_key": "label", "image_key": "shown"}
     write_json(run.run_json, {"schema_version": 1, "args": {"data": data}})
     assert [name for name, _ in identified_rows(run, None)] == [p.id for p in ours]
+    write_json(run.run_json, {"schema_version": 1, "args": {"data": {**data, "apply_chat_template": True}}})
+    with pytest.raises(UserError, match="names no model, whose chat template made its prompts"):
+        identified_rows(run, None)
 
 
 def test_chat_template_and_csv(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from openrlhf_unlearn.cli import main
 from openrlhf_unlearn.interventions.agreement import krippendorff_alpha, mean_interval
+from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import read_json, read_table
 from tests.interventions.runs import GROUPS, make_run
 from tests.interventions.server import Reply, Server
@@ -83,6 +84,15 @@ def test_only_correct_responses_are_judged_as_many_as_asked(tmp_path):
         assert ask(run, server, "--per-group", "4", "--per-prompt", "2", "--judgements", "1", "--groups", "easy") == 0
     rows = read_table(run.judgements("initial")).to_pylist()
     assert len(rows) == 8 and {row["sample"] for row in rows} == {0, 2}
+
+
+def test_a_prompt_without_its_text_cannot_be_judged(tmp_path, capsys):
+    run = make_run(tmp_path)
+    prompts = Prompts.read(run)
+    prompts.replacing(prompt=[None] * len(prompts)).write(run)
+    with Server(judge) as server:
+        assert ask(run, server) == 1
+    assert "prompts.parquet has no text of prompt " in capsys.readouterr().err
 
 
 def test_unusable_judgements_are_counted_not_made_up(tmp_path, capsys):

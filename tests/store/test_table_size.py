@@ -22,10 +22,15 @@ def nested(times: int) -> pa.Array:
     return pa.ListArray.from_arrays(ends, pa.StructArray.from_arrays([repeated(times)], ["content"]))
 
 
-@pytest.mark.parametrize("column", [repeated, nested])
+def large(times: int) -> pa.Array:
+    """As Polars writes lists."""
+    return pa.LargeListArray.from_arrays(pa.array(range(times + 1), pa.int64()), repeated(times))
+
+
+@pytest.mark.parametrize("column", [repeated, nested, large])
 def test_a_small_file_that_unpacks_to_gigabytes_is_refused_without_unpacking_it(tmp_path, column):
     path = tmp_path / "bomb.parquet"
-    pq.write_table(pa.table({"prompt_id": column(500_000)}), path, compression="zstd", store_schema=False)
+    pq.write_table(pa.table({"prompt_id": column(500_000)}), path, compression="zstd", store_schema=column is large)
     assert path.stat().st_size < 30_000
     peak = pa.default_memory_pool().max_memory()  # of the tests before this one
     with pytest.raises(UserError, match=r"bomb.parquet unpacks to \d+\.\d GB or more, too much for"):

@@ -57,7 +57,7 @@ def guess(source: str) -> str:
     raise UserError(f"{files[0]} is of no format that is known{keys}; name the columns: import jsonl … --columns")
 
 
-def _of_row(row) -> str | None:
+def _of_row(row: object) -> str | None:
     if not isinstance(row, dict):
         return None
     if isinstance(row.get("traces"), list) or ("example_id" in row and "completion" in row):

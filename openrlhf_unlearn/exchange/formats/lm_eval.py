@@ -32,7 +32,7 @@ def _rows(path: Path) -> Iterator[Row]:
         yield where, row
 
 
-def _first(value):
+def _first(value: object) -> str | None:
     """The first text in nested lists. Of choices that were only scored there are pairs of a log-likelihood and whether
     it is the greedy one, and no response."""
     while isinstance(value, list) and value:

@@ -49,7 +49,7 @@ def _first(row: dict, *columns: str):
     return next((value for value in values if value is not None), None)
 
 
-def _names(row: dict) -> Iterator[str]:
+def _names(row: dict) -> Iterator[str | None]:
     yield from (trace.get("id") for trace in row.get("traces", [row]))
     yield row.get("id")
 
@@ -109,7 +109,9 @@ def _trained(folder: Path) -> dict[str, int]:
         if ".index." in path.name:
             continue
         for _, row in rows_of(path, growing=True):
-            info = row.get("info") or {} if isinstance(row, dict) else {}
+            if not isinstance(row, dict):
+                continue
+            info = row.get("info") or {}
             if info.get("effective") and get(info, "ship.step") is not None:
                 found[row.get("trace_id") or row.get("id")] = int(get(info, "ship.step"))
     return found

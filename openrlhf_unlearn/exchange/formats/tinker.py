@@ -8,6 +8,7 @@ and `no_reward` cannot be told across iterations.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.exchange.files import Row, rows_of
 from openrlhf_unlearn.exchange.formats.base import Format
@@ -31,7 +32,7 @@ def _rows(path: Path) -> Iterator[Row]:
         yield where, row
 
 
-def _messages(data):
+def _messages(data: Any) -> Any:
     return data.get("messages") if isinstance(data, dict) else data
 
 

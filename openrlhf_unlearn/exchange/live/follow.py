@@ -24,7 +24,7 @@ def follow(run: RunDir, form: Format, options: ImportOptions) -> None:
     try:
         while True:
             sizes = look(run, reader, options.source, writer, sizes)
-            time.sleep(options.follow)
+            time.sleep(options.follow or 0.0)
     except KeyboardInterrupt:
         print(f"{run}: {len(run.steps())} steps; for the report: openrlhf-unlearn analyze {run}")
 

@@ -11,6 +11,7 @@ needed only with evaluations during training, whose rollouts are none of trainin
 import functools
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from openrlhf_unlearn.exchange.live.writer import LiveWriter, read_rollout
 
@@ -33,11 +34,11 @@ def recorded(
         return rewards
 
     @functools.wraps(reward_func)
-    def plain(prompts, completions, **columns):
+    def plain(prompts: list, completions: list, **columns: Any) -> list:
         return keep(prompts, completions, reward_func(prompts=prompts, completions=completions, **columns), columns)
 
     @functools.wraps(reward_func)
-    async def later(prompts, completions, **columns):
+    async def later(prompts: list, completions: list, **columns: Any) -> list:
         rewards = await reward_func(prompts=prompts, completions=completions, **columns)
         return keep(prompts, completions, rewards, columns)
 

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.collect.tracker import rewards_of
 from openrlhf_unlearn.errors import UserError
@@ -27,7 +28,7 @@ from openrlhf_unlearn.store.table import StepTable
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts, drop_after
 
 
-def read_rollout(prompt, response, reward, label=None, positive: bool | None = None) -> Rollout:
+def read_rollout(prompt: Any, response: Any, reward: Any, label: Any = None, positive: bool | None = None) -> Rollout:
     """A rollout of a trainer's own values: messages or text, any number; what is no reward or no label is None."""
     try:
         reward = as_number(reward)
@@ -88,7 +89,7 @@ class LiveWriter:
     def close(self) -> None:
         """Write what is held; more may follow."""
         rollouts, self._rollouts = self._rollouts, []
-        if not rollouts:
+        if not rollouts or self.step is None:
             return
         try:
             self._settle(rollouts)
@@ -107,7 +108,7 @@ class LiveWriter:
             raise UserError(str(error).replace("--threshold", "LiveWriter(…, threshold=…)")) from None
 
     def _positive(self, rollout: Rollout) -> bool:
-        return bool(self.rule.positive(rollout.reward, rollout.positive))
+        return self.rule.positive(rollout.reward, rollout.positive)
 
     def _begin(self, step: int) -> None:
         """Of several processes the first rank drops what an earlier try wrote, before any of them writes a step."""
@@ -151,7 +152,8 @@ class LiveWriter:
         return kind.read_step(self.run, step).rows() if there else []
 
     def _row(self, name: str, group: list[Rollout]):
-        return rewards_of(name, [rollout.reward for rollout in group], sum(map(self._positive, group)), False)
+        rewards = [rollout.reward for rollout in group if rollout.reward is not None]
+        return rewards_of(name, rewards, sum(map(self._positive, group)), False)
 
     def _write_texts(self, step: int, groups: dict[str, list[Rollout]]) -> None:
         rows = self._written(TrainingRollouts, step)
@@ -168,7 +170,7 @@ class LiveWriter:
         TrainingRollouts.of_rows(rows).write(self.run, step)
 
 
-def pooled(one, other):
+def pooled(one: Any, other: Any) -> Any:
     """One row of rewards for two parts of a group, as if all its rollouts had been counted together."""
     n = one.n + other.n
     mean = (one.n * one.mean_reward + other.n * other.mean_reward) / n
