@@ -7,6 +7,7 @@ sees, which the test does not know: such a pair of evaluations has differences a
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -30,7 +31,7 @@ class Changes:
     high: np.ndarray
     kind: np.ndarray  # a place in KINDS
 
-    def counts(self) -> dict:
+    def counts(self) -> dict[str, Any]:
         """What the summary keeps of it."""
         known = self.kind >= 0
         found = {kind: int((self.kind == code).sum()) for code, kind in enumerate(KINDS)}
@@ -56,7 +57,7 @@ def changes(run: str, before: Tally | None, after: Tally | None, size: int) -> C
     return Changes(run, difference, low, high, kind)
 
 
-def _kinds(difference, low, high, p) -> np.ndarray:
+def _kinds(difference: np.ndarray, low: np.ndarray, high: np.ndarray, p: np.ndarray) -> np.ndarray:
     called = stats.false_discovery_control(p) <= RATE
     names = np.select(
         [called & (difference > 0), called & (difference < 0), (low > -NEAR) & (high < NEAR)],

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from scipy.stats import binom
@@ -51,7 +52,7 @@ class Kind:
     samples: int
     rows: np.ndarray
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         return {"name": self.name, "meaning": self.meaning, "samples": self.samples, "prompts": len(self.rows)}
 
 
@@ -64,7 +65,7 @@ class Failures:
     prompts: int
     kinds: list[Kind]
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         counts = {"samples": self.samples, "wrong": self.wrong, "prompts": self.prompts}
         return {**counts, "kinds": [kind.as_dict() for kind in self.kinds]}
 

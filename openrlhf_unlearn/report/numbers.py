@@ -11,10 +11,12 @@ is plain text for the terminal and Markdown, HTML for the page.
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 
 DASH = "–"
+Sentence = tuple[str, dict[str, Any]]  # a template and its numbers, from which a Say is made
 
 
 def _percent(value: float) -> str:
