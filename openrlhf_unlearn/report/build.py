@@ -104,8 +104,9 @@ def build(material: Material, options: AnalyzeOptions, missing: Sequence[Missing
         "prompts_file": {"file": str(folder / "prompts.csv"), "rows": material.size, "columns": list(prompts)},
         "answer": [sentence.as_dict() for sentence in said],
     }
+    safe: Any = masked(clean(numbers))
     return Report(
-        numbers=masked(clean(numbers)) | {"prompt_table": prompt_table(material, packed, columns, opened)},
+        numbers=safe | {"prompt_table": prompt_table(material, packed, columns, opened)},
         answer=said,
         advice=[item.say(i) for i, item in enumerate(advice)],
         figures=figures,

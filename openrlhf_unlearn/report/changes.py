@@ -51,7 +51,7 @@ def changes(run: str, before: Tally | None, after: Tally | None, size: int) -> C
         counts = np.stack([before.positive, before.n, after.positive, after.n], 1)[both].astype(int)
         cases, place = np.unique(counts, axis=0, return_inverse=True)  # few: the same counts come again and again
         bounds = np.array([share_difference(*case) for case in cases])
-        p = np.array([stats.fisher_exact([[a, n - a], [b, m - b]]).pvalue for a, n, b, m in cases])
+        p = np.array([stats.fisher_exact(np.array([[a, n - a], [b, m - b]])).pvalue for a, n, b, m in cases])
         low[both], high[both] = bounds[place.ravel()].T
         kind[both] = _kinds(difference[both], low[both], high[both], p[place.ravel()])
     return Changes(run, difference, low, high, kind)

@@ -127,7 +127,7 @@ def consensus(samples: Sequence[Sample], answers: Sequence[str]) -> dict[int, st
 
 def guesses(samples: Sequence[Sample], answers: Sequence[str], labels: Sequence[str]) -> set[int]:
     """Rows whose right samples come no oftener than the answers of all other prompts' samples would hit the label."""
-    n, hits, all_answers, own = Counter(), Counter(), Counter(), Counter()
+    n, hits, all_answers, own = Counter[int](), Counter[int](), Counter[str](), Counter[tuple[int, str]]()
     for sample, answer in zip(samples, answers, strict=True):
         said = labels[sample.row].strip() if sample.right else answer  # right answers in one writing
         n[sample.row] += 1

@@ -42,7 +42,7 @@ FORMATS = {
 }
 
 
-def show(value, kind: str = "plain") -> str:
+def show(value: Any, kind: str = "plain") -> str:
     """A number as people read it; a dash where there is none. Text is shown as it is. `prompt|prompts` is the word."""
     if "|" in kind:
         return kind.split("|")[value != 1]
@@ -95,7 +95,7 @@ class Say:
         return {"text": self.text, "numbers": self.numbers}
 
 
-def look_up(report: dict, key: str):
+def look_up(report: dict[str, Any], key: str) -> Any:
     """The value at `groups.learnable.share` of a summary's "report"; a whole number indexes a list.
 
     A name may hold dots itself (an evaluation v1.5): the longest name that is there is meant.

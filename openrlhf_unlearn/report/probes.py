@@ -144,6 +144,8 @@ def separation(material: "Material") -> Separation | None:
     values = [cosine[(material.groups == group) & np.isfinite(cosine)] for group in GROUPS]
     learnable, unlearnable = (float(found.mean()) for found in values)
     area = auc_with_interval(values[1], values[0])
+    if area is None:
+        return None
     pooled = [probe.pooled(group) for group in GROUPS]
     if pooled[0] and pooled[1]:
         learnable, unlearnable = pooled[0]["mean"], pooled[1]["mean"]

@@ -38,7 +38,7 @@ class Figure:
     wide: bool = False
 
 
-STYLE = {
+STYLE: dict[Any, Any] = {  # of matplotlib's rcParams
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.labelsize": 9,

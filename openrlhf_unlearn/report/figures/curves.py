@@ -52,17 +52,20 @@ def reward_curves(visits: Visits, groups: np.ndarray) -> list[dict]:
 
 def plot_band(
     axes: Axes,
-    x: list[Any],
-    mean: list[Any],
-    low: list[Any],
-    high: list[Any],
+    rows: list[dict[str, Any]],
+    value: str,
     colour: str,
     label: str | None,
     dashes: str = "-",
+    scale: int = 1,
 ) -> None:
+    """A line through rows[value] over their steps, in a band from low to high, `scale` times as large as they are."""
+    x = [row["step"] for row in rows]
+    mean, low, high = (  # None, where there is no interval, as nan
+        scale * np.array([row[name] for row in rows], dtype=float) for name in (value, "low", "high")
+    )
     mark = "o" if len(x) < 2 else None  # a line of one point would not be seen
     axes.plot(x, mean, dashes, color=colour, label=label, linewidth=1.7, marker=mark, markersize=4)
-    low, high = (np.array(bound, dtype=float) for bound in (low, high))  # None, where there is no interval, as nan
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
 
 

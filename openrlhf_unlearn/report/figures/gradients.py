@@ -9,7 +9,7 @@ from openrlhf_unlearn.report.numbers import Sentence
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
 from openrlhf_unlearn.store.probes import Interference, Transfer
 from openrlhf_unlearn.store.prompts import GROUPS
-from openrlhf_unlearn.store.run_dir import RunDir, read_json
+from openrlhf_unlearn.store.run_dir import RunDir, read_object
 
 # Is it only that unlearnable prompts have fewer correct rollouts? How well similarity tells them, at equal numbers ----
 
@@ -227,7 +227,7 @@ def newest_map(run: RunDir) -> str | None:
 def transfer_sentences(run: RunDir) -> list[str]:
     """What the map and its check say, sentence by sentence, as `transfer` wrote it; empty without one."""
     name = newest_map(run)
-    return read_json(run.transfer_json(name))["sentences"] if name else []
+    return read_object(run.transfer_json(name))["sentences"] if name else []
 
 
 def transfer_data(material: Material) -> Data | None:

@@ -52,8 +52,7 @@ def draw_augmentation(figure: Canvas, data: Data) -> None:
     rows = records(data)
     for name in dict.fromkeys(data["kind"]):
         mine = [row for row in rows if row["kind"] == name]
-        column = ([row[key] for row in mine] for key in ("step", "mean", "low", "high"))
-        plot_band(axes, *column, SOURCE_COLOURS[name], SOURCES[name])
+        plot_band(axes, mine, "mean", SOURCE_COLOURS[name], SOURCES[name])
     reward_axis(axes)
     figure.legend(loc="outside upper left", ncols=3)
 
@@ -162,11 +161,10 @@ def draw_compared_rewards(figure: Canvas, data: Data) -> None:
         for i, run in enumerate(runs):
             mine = [row for row in rows if row["group"] == group and row["run"] == run]
             if mine:
-                column = {name: [row[name] for row in mine] for name in ("step", "pass_rate", "low", "high")}
                 label = None if run in named else run
                 named.add(run)
                 plot_band(
-                    axes, *column.values(), RUN_COLOURS[i % len(RUN_COLOURS)], label, RUN_STYLES[i % len(RUN_STYLES)]
+                    axes, mine, "pass_rate", RUN_COLOURS[i % len(RUN_COLOURS)], label, RUN_STYLES[i % len(RUN_STYLES)]
                 )
         reward_axis(axes)
         axes.set_title(GROUP_NAMES[group], fontsize=9)
@@ -292,10 +290,8 @@ def draw_stages(figure: Canvas, data: Data) -> None:
     for stage in dict.fromkeys(data["stage"]):
         here = [row for row in rows if row["stage"] == stage]
         for group in dict.fromkeys(row["group"] for row in here):
-            column = (
-                [row[name] for row in here if row["group"] == group] for name in ("step", "pass_rate", "low", "high")
-            )
-            plot_band(axes, *column, GROUP_COLOURS[group], None if group in seen else GROUP_NAMES[group])
+            mine = [row for row in here if row["group"] == group]
+            plot_band(axes, mine, "pass_rate", GROUP_COLOURS[group], None if group in seen else GROUP_NAMES[group])
             seen.add(group)
         if stage > 1:
             axes.axvline(min(row["step"] for row in here) - 0.5, color=SOFT, linewidth=1, linestyle="--")

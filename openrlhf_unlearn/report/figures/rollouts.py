@@ -130,8 +130,7 @@ def draw_likelihood(figure: Canvas, data: Data) -> None:
         for group in dict.fromkeys(data["group"]):
             mine = [row for row in rows if row["model"] == model and row["group"] == group]
             if mine:
-                column = ([row[name] for row in mine] for name in ("step", "mean", "low", "high"))
-                plot_band(axes, *column, GROUP_COLOURS[group], None if group in seen else GROUP_NAMES[group])
+                plot_band(axes, mine, "mean", GROUP_COLOURS[group], None if group in seen else GROUP_NAMES[group])
                 seen.add(group)
         axes.set_title(MODELS[model], fontsize=9)
         axes.set_xlabel("training step")

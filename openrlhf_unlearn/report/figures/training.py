@@ -52,8 +52,7 @@ def draw_reward_by_group(figure: Canvas, data: Data) -> None:
     rows = records(data)
     for group in dict.fromkeys(data["group"]):
         mine = [row for row in rows if row["group"] == group]
-        column = {name: [row[name] for row in mine] for name in ("step", "pass_rate", "low", "high")}
-        plot_band(axes, *column.values(), GROUP_COLOURS[group], GROUP_NAMES[group])
+        plot_band(axes, mine, "pass_rate", GROUP_COLOURS[group], GROUP_NAMES[group])
     reward_axis(axes)
     figure.legend(loc="outside upper left", ncols=min(4, len(set(data["group"]))))
 
@@ -133,8 +132,8 @@ def draw_turnover(figure: Canvas, data: Data) -> None:
     for group in groups:
         mine = [row for row in rows if row["group"] == group]
         x, y = [row["step"] for row in mine], [100 * row["share"] for row in mine]
-        style = {"color": GROUP_COLOURS[group], "label": GROUP_NAMES[group]}
-        axes.plot(x, y, ".-", linewidth=1.4, markersize=5, clip_on=False, **style)
+        colour, label = GROUP_COLOURS[group], GROUP_NAMES[group]
+        axes.plot(x, y, ".-", linewidth=1.4, markersize=5, clip_on=False, color=colour, label=label)
     axes.set_xlabel("training step")
     axes.set_ylabel("solved prompts lost (%)")
     axes.set_ylim(0, max(5, 105 * max(row["share"] for row in rows)))
@@ -205,13 +204,9 @@ def draw_clipping(figure: Canvas, data: Data) -> None:
         for group in dict.fromkeys(data["group"]):
             mine = [row for row in rows if row["group"] == group and row["rollouts"] == sign]
             if mine:
-                column = {
-                    name: [None if row[name] is None else 100 * row[name] for row in mine]
-                    for name in ("clip_fraction", "low", "high")
-                }
                 label = None if group in seen else GROUP_NAMES[group]
                 seen.add(group)
-                plot_band(axes, [row["step"] for row in mine], *column.values(), GROUP_COLOURS[group], label)
+                plot_band(axes, mine, "clip_fraction", GROUP_COLOURS[group], label, scale=100)
         axes.set_title("correct rollouts" if sign == "positive" else "incorrect rollouts", fontsize=9)
         axes.set_xlabel("training step")
     left.set_ylabel("clipped tokens (%)")
