@@ -278,7 +278,8 @@ def _timestamp(text: str | None) -> float | None:
 
 def as_numbers(items: Sequence[Advice], material: Material, folder: Path) -> list[dict[str, Any]]:
     """What the summary keeps; `folder` is where the lists of prompts are."""
-    trained, kept = material.config.flag("ckpt.output_dir") or "MODEL", []
+    trained = material.config.flag("ckpt.output_dir") or "MODEL"
+    kept: list[dict[str, Any]] = []
     for i, item in enumerate(items):
         places = {"list": folder / item.file, "run": material.first, "model": trained}
         kept.append(

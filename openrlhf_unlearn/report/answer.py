@@ -76,7 +76,7 @@ def _chance(material: Material, groups: Groups, numbers: dict[str, Any]) -> str:
 
 
 def _transfer(material: Material, numbers: dict[str, Any]) -> str:
-    learned = material.labels.get("learned_without_reward") or {}
+    learned: dict[str, Any] = material.labels.get("learned_without_reward") or {}
     if not (count := learned.get("prompts")):
         return ""
     numbers["transfer"] = count

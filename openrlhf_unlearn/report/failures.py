@@ -113,10 +113,10 @@ def _kind(sample: Sample, answer: str, agreed: dict[int, str], labels: Sequence[
 
 def consensus(samples: Sequence[Sample], answers: Sequence[str]) -> dict[int, str]:
     """Row → the wrong answer that at least CONSENSUS of its samples agree on."""
-    given: dict[int, Counter] = {}
+    given: dict[int, Counter[str]] = {}
     for sample, answer in zip(samples, answers, strict=True):
-        given.setdefault(sample.row, Counter())[answer if sample.verdict == "wrong" else ""] += 1
-    found = {}
+        given.setdefault(sample.row, Counter[str]())[answer if sample.verdict == "wrong" else ""] += 1
+    found: dict[int, str] = {}
     for row, counts in given.items():
         total = counts.total()
         top, times = max(((a, n) for a, n in counts.items() if a), key=lambda one: one[1], default=("", 0))
@@ -134,7 +134,7 @@ def guesses(samples: Sequence[Sample], answers: Sequence[str], labels: Sequence[
         hits[sample.row] += sample.right
         all_answers[said] += 1
         own[sample.row, said] += 1
-    found = set()
+    found: set[int] = set()
     for row, right in hits.items():
         label = labels[row].strip()
         others = len(samples) - n[row]

@@ -1,6 +1,6 @@
 """The table of the groups: counts, shares of the hard prompts, pass rates, each with its interval (paper, Table 1)."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.stats.means import rate_interval, wilson
@@ -31,7 +31,7 @@ def group_table(material: Material) -> Groups:
     """group → its numbers, for the groups that have prompts."""
     counts = {group: int((material.groups == group).sum()) for group in GROUPS}
     hard = sum(counts[group] for group in HARD)
-    expected = material.labels.get("hard", {})
+    expected: dict[str, dict[str, Any]] = material.labels.get("hard", {})
     confidence = material.label_column(Learnability.label_confidence)
     table: Groups = {}
     for group in (group for group in GROUPS if counts[group]):

@@ -122,7 +122,7 @@ class Material:
     def size(self) -> int:
         return len(self.ids)
 
-    def aligned(self, table: Table, column: Column) -> np.ndarray:
+    def aligned(self, table: Table, column: Column[np.ndarray]) -> np.ndarray:
         """A column of a table with one row a prompt, (prompts,) float, nan where the table has nothing."""
         values = np.full(self.size, np.nan)
         rows = table.places(self.ids)
@@ -179,7 +179,7 @@ class Material:
             return np.full(self.size, "all", dtype=object)
         return np.where(np.isnan(initial.rate), "", np.where(initial.rate >= self.easy, "easy", "hard")).astype(object)
 
-    def label_column(self, column: Column) -> np.ndarray:
+    def label_column(self, column: Column[np.ndarray]) -> np.ndarray:
         """A numeric column of `Learnability`, (prompts,), all nan where it is missing."""
         labels = self.learnability
         return np.full(self.size, np.nan) if labels is None else self.aligned(labels, column)
