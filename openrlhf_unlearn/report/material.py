@@ -157,12 +157,12 @@ class Material:
     @cached_property
     def groups(self) -> np.ndarray:
         """The group of each prompt, (prompts,) of str; "" where nothing is known yet."""
-        labels = self.learnability
-        if labels is None:
+        table = self.learnability
+        if table is None:
             return provisional_groups(self)
         found = np.full(self.size, "", dtype=object)
-        rows = labels.places(self.ids)
-        found[rows[rows >= 0]] = np.array(labels.group, dtype=object)[rows >= 0]
+        rows = table.places(self.ids)
+        found[rows[rows >= 0]] = np.array(table.group, dtype=object)[rows >= 0]
         return found
 
     @cached_property
@@ -181,8 +181,8 @@ class Material:
 
     def label_column(self, column: Column[np.ndarray]) -> np.ndarray:
         """A numeric column of `Learnability`, (prompts,), all nan where it is missing."""
-        labels = self.learnability
-        return np.full(self.size, np.nan) if labels is None else self.aligned(labels, column)
+        table = self.learnability
+        return np.full(self.size, np.nan) if table is None else self.aligned(table, column)
 
     @cached_property
     def causes(self) -> Causes | None:
