@@ -21,11 +21,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn.errors import UserError  # noqa: E402
-from openrlhf_unlearn.report.screenshots import browser  # noqa: E402
 from openrlhf_unlearn.store.evaluations import Evaluations  # noqa: E402
 from openrlhf_unlearn.store.prompts import Prompts  # noqa: E402
 from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json  # noqa: E402
 from openrlhf_unlearn.store.training import Rewards  # noqa: E402
+from tests.report.screenshots import browser  # noqa: E402
 
 SAMPLES, CHARACTERS = 8, 1400
 BARS = {

@@ -63,7 +63,7 @@ EVALUATIONS = {"initial": SIZE * SAMPLES, "final": SIZE * SAMPLES, "extra": 300,
 MODULES = (
     "datasets torch transformers peft matplotlib.pyplot sklearn.linear_model sklearn.impute sklearn.preprocessing "
     "sklearn.model_selection openrlhf_unlearn.labels.classify openrlhf_unlearn.report.build "
-    "openrlhf_unlearn.report.page openrlhf_unlearn.evaluation.prompts openrlhf_unlearn.interventions.judged "
+    "openrlhf_unlearn.report.write openrlhf_unlearn.evaluation.prompts openrlhf_unlearn.interventions.judged "
     "openrlhf_unlearn.report.figures openrlhf_unlearn.probe.gather openrlhf_unlearn.probe.work"
 )
 

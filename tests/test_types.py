@@ -12,7 +12,7 @@ import pytest
 from openrlhf_unlearn.host.doctor import installed
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("causes", "cli", "filters", "grading", "interventions", "labels", "samplers", "stats", "store")
+ROOMS = ("causes", "cli", "filters", "grading", "interventions", "labels", "report", "samplers", "stats", "store")
 WITH_HOST = ("collect", "evaluation", "exchange", "machine", "pipeline", "transfer", "worlds")  # import what it brings
 STUBS = sorted((ROOT / "typings" / "pyarrow").glob("*.pyi"))
 

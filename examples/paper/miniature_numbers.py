@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.report.statistics import bootstrap, mean_interval
+from openrlhf_unlearn.stats.means import mean_interval
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
 from openrlhf_unlearn.store.training import Clipping, Rewards
 from openrlhf_unlearn.worlds.agreement import read_groups
@@ -146,7 +146,10 @@ def clip_ratio(mini: Miniature) -> Number:
     a, b = (np.array(list(mini.of(group, shares).values())) for group in ("unlearnable", "learnable"))
     if not len(a) or not len(b) or b.max() == 0:  # nothing to be a multiple of
         return Number(math.nan, math.nan, math.nan)
-    return Number(a.mean() / b.mean(), *bootstrap(lambda x, y: x.mean() / max(y.mean(), 1e-12), a, b))
+    rng = np.random.default_rng(0)
+    drawn = ((rng.choice(a, len(a)), rng.choice(b, len(b))) for _ in range(400))
+    ratios = [x.mean() / max(y.mean(), 1e-12) for x, y in drawn]
+    return Number(a.mean() / b.mean(), *map(float, np.quantile(ratios, (0.025, 0.975))))
 
 
 def cosine_gap(probe: str) -> Callable[[Miniature], Number]:

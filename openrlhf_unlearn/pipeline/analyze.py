@@ -23,6 +23,7 @@ from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.prompts import Learnability
 from openrlhf_unlearn.store.run_dir import RunDir, as_json, atomic_path, read_object, update_summary, write_json
+from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.trust import allow_remote_code
 
 OPTIONS = AnalyzeOptions
@@ -79,7 +80,7 @@ def make_report(options: AnalyzeOptions, live: int | None = None):
 def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, live: int | None):
     from openrlhf_unlearn.report.build import build
     from openrlhf_unlearn.report.material import Material, check_same_prompts
-    from openrlhf_unlearn.report.page import write_page
+    from openrlhf_unlearn.report.write import write
 
     check_same_prompts(runs, options.compare)
     _check_readable(runs)
@@ -90,8 +91,9 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
         material.learnability = Learnability(labels.table)
         material.summary = material.summary.changed(classify=labels.summary)
         material.causes = diagnosed(pooled, material)
-    report = build(material, options, missing, options.figure_files, page(options).parent)
-    write_page(page(options), report, material, live)
+    earlier = Summary.read(RunDir(options.output)) if options.output else material.summary
+    report = build(material, options, missing, page(options).parent)
+    write(page(options), report, material, earlier, options.figure_files, live)
     if options.output:
         write_json(options.output / "summary.json", {"report": report.numbers})
         return report

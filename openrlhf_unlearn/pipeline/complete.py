@@ -13,8 +13,7 @@ from openrlhf_unlearn.evaluation import evaluate
 from openrlhf_unlearn.labels import classify, forecast
 from openrlhf_unlearn.probe import command as probe
 from openrlhf_unlearn.report.causes import Causes
-from openrlhf_unlearn.report.material import Material
-from openrlhf_unlearn.report.missing import Missing
+from openrlhf_unlearn.report.material import Material, Missing
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.report.probes import Probe, outdated
 from openrlhf_unlearn.store.prompts import Causes as CauseTable

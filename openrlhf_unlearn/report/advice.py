@@ -4,49 +4,80 @@ None of it says more than the runs show: each has a condition, and a test with d
 """
 
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE
 from openrlhf_unlearn.report.causes import MENDABLE
-from openrlhf_unlearn.report.causes import advice as cause_advice
 from openrlhf_unlearn.report.failures import CONSENSUS
+from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.reasoning import reasoning
 from openrlhf_unlearn.store.prompts import Learnability
-from openrlhf_unlearn.store.run_dir import RunDir, write_json
 
 BROKEN = 0.2  # share of a prompt's training rollouts without a verdict from which its verifier is suspect
 POOR, BEST = 3.0, 5  # judged quality of reasoning: below the first a correct answer was not earned
 SURE = 0.9  # confidence of a label below which more samples pay, and from which it is acted on
 
 
-def advise(material, outliers: np.ndarray | None, answers: dict[int, str]) -> list[dict]:
-    """What applies to these runs, each: name, title, template and numbers, prompts (rows), flag.
+@dataclass(frozen=True)
+class Advice:
+    """`template` and `numbers` are its sentence, `rows` its prompts; `flag` says what to do, with places for {list},
+    {run} and {model}."""
+
+    name: str
+    title: str
+    template: str
+    numbers: dict[str, Any]
+    rows: np.ndarray
+    flag: str
+
+    def say(self, place: int) -> Say:
+        """Its sentence; `place`: its own among all of the report."""
+        return Say(self.template, self.numbers, f"advice.{place}")
+
+    @property
+    def file(self) -> str:
+        """The name of its list of prompts."""
+        return f"{self.name}.json"
+
+
+def advise(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> list[Advice]:
+    """What applies to these runs.
 
     outliers: (prompts,) bool from the probe, or None; answers: row → the wrong answer most samples agree on.
     """
     makers = (_left_out, _drop, _no_reward, _verifier, _consensus, _evaluate, _outliers, _forecast)
     if material.causes:  # each prompt's cause says more than these
         makers = tuple(maker for maker in makers if maker not in (_no_reward, _consensus))
-    found = [*cause_advice(material), *(maker(material, outliers, answers) for maker in makers)]
-    return [item for item in found if item and (len(item["rows"]) or item["name"] == "forecast")]
+    found = [*_causes(material), *(maker(material, outliers, answers) for maker in makers)]
+    return [item for item in found if item and (len(item.rows) or item.name == "forecast")]
 
 
-def _item(name: str, title: str, text: str, numbers: dict, rows, flag: str) -> dict:
-    return {
-        "name": name,
-        "title": title,
-        "template": text,
-        "numbers": numbers,
-        "rows": np.asarray(rows, dtype=np.int64),
-        "flag": flag,
-    }
+def _causes(material: Material) -> list[Advice]:
+    """The remedy of each cause that is said of any prompt."""
+    causes = material.causes
+    if causes is None:
+        return []
+    return [
+        Advice(
+            name=f"cause_{cure['cause']}",
+            title=cure["title"],
+            template=cure["template"],
+            numbers=cure["numbers"],
+            rows=np.flatnonzero(causes.cause == cure["cause"]),
+            flag=cure["command"],
+        )
+        for cure in causes.summary["remedies"]
+    ]
 
 
-def _left_out(material, outliers, answers):
+def _left_out(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
     """What --unlearn.only_prompts or --unlearn.skip_prompts saved, had each prompt been sampled like the others."""
     chosen = material.config.flag("unlearn.skip_prompts") or material.config.flag("unlearn.only_prompts")
     sampled = material.per_prompt(material.visits.n)
@@ -64,10 +95,10 @@ def _left_out(material, outliers, answers):
         numbers["hours"] = hours * numbers["rollouts"] / total
         text += ", about {hours:hours} if all steps cost alike"
     title = "What leaving prompts out saved"
-    return _item("left_out", title, text + ".", numbers, rows, "--unlearn.skip_prompts {list}")
+    return Advice("left_out", title, text + ".", numbers, rows, "--unlearn.skip_prompts {list}")
 
 
-def _drop(material, outliers, answers):
+def _drop(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
     """Only prompts whose label is sure: a prompt that luck put below tau may be learned next time."""
     not_learned = np.isin(material.groups, ("unlearnable", "no_reward"))
     if material.causes:
@@ -93,10 +124,10 @@ def _drop(material, outliers, answers):
         numbers["unsure"] = int(unsure.sum())
         text += " {unsure:count} more {unsure:is|are} not sure enough to be listed."
     text += " Another model may learn {prompts:it|them}."
-    return _item("drop", "Leave out what was not learned", text, numbers, rows, "--unlearn.skip_prompts {list}")
+    return Advice("drop", "Leave out what was not learned", text, numbers, rows, "--unlearn.skip_prompts {list}")
 
 
-def _no_reward(material, outliers, answers):
+def _no_reward(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
     """What so many wrong rollouts exclude; no promise that a first correct one would be learned from."""
     rows = np.flatnonzero(material.groups == "no_reward")
     seen = material.per_prompt(material.visits.n)[rows]
@@ -104,7 +135,7 @@ def _no_reward(material, outliers, answers):
         return None
     median = int(np.median(seen))
     bound = 1 - 0.05 ** (1 / max(1, median))
-    return _item(
+    return Advice(
         "no_reward",
         "Never a correct rollout: is it sampled enough?",
         "{prompts:count} {prompts:prompt|prompts} never had a correct rollout in training, with {median:count} sampled "
@@ -116,12 +147,12 @@ def _no_reward(material, outliers, answers):
     )
 
 
-def _verifier(material, outliers, answers):
+def _verifier(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
     visits = material.visits
     broken = material.per_prompt(visits.failed["timeout"] + visits.failed["error"])
     share = np.divide(broken, np.maximum(1, material.per_prompt(visits.n)))
     rows = np.flatnonzero((share >= BROKEN) | (material.groups == "ungradable"))
-    return _item(
+    return Advice(
         "verifier",
         "Fix labels or the verifier",
         "{prompts:count} {prompts:prompt has|prompts have} a label that cannot be graded, or {broken:percent} and more "
@@ -132,9 +163,9 @@ def _verifier(material, outliers, answers):
     )
 
 
-def _consensus(material, outliers, answers):
+def _consensus(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
     rows = np.array(sorted(answers), dtype=int)
-    return _item(
+    return Advice(
         "consensus",
         "Check labels that the model agrees against",
         "On {prompts:count} hard {prompts:prompt|prompts} at least {share:percent} of the final samples give one and "
@@ -146,11 +177,11 @@ def _consensus(material, outliers, answers):
     )
 
 
-def _evaluate(material, outliers, answers):
+def _evaluate(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
     confidence = material.label_column(Learnability.label_confidence)
     rows = np.flatnonzero(confidence < SURE)
     wrong = float(np.nansum(1 - confidence[rows])) if len(rows) else 0.0
-    return _item(
+    return Advice(
         "evaluate",
         "Sample more where the group is open",
         "The groups of {prompts:count} {prompts:prompt|prompts} are less than {sure:percent} sure; about {wrong:small} "
@@ -163,7 +194,7 @@ def _evaluate(material, outliers, answers):
     )
 
 
-def _outliers(material, outliers, answers):
+def _outliers(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
     """Outliers by the probe's test that were not learned. It says what is seen, not a cure: none is known to help."""
     if outliers is None:
         return None
@@ -191,19 +222,19 @@ def _outliers(material, outliers, answers):
     )
     text += "is not known, so compare before you train."
     title = "Look at these: gradients of their own"
-    return _item(
+    return Advice(
         "outliers", title, text, numbers, np.flatnonzero(chosen), "openrlhf-unlearn models {run} base=BASE mid=OTHER"
     )
 
 
-def _forecast(material, outliers, answers):
+def _forecast(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
     """Only where the forecast is better than a coin, for sure."""
     quality = material.summary.forecast
     skipping, interval = quality.get("skipping", []), quality.get("auc_interval") or [0.0, 1.0]
     if not skipping or interval[0] <= 0.5:
         return None
     row = skipping[len(skipping) // 2]
-    return _item(
+    return Advice(
         "forecast",
         "Skip by forecast",
         "Leaving out the {share:percent} of the hard prompts with the highest forecast risk ({prompts:count}) would "
@@ -218,12 +249,12 @@ def _forecast(material, outliers, answers):
             "low": interval[0],
             "high": interval[1],
         },
-        [],
+        np.array([], dtype=np.int64),
         "openrlhf-unlearn forecast {run} --to NEW",
     )
 
 
-def sampling_hours(material) -> float | None:
+def sampling_hours(material: Material) -> float | None:
     """Hours of training by the times of all runs' step files; None where copying has lost them: copies are further
     from the run's start than from one another."""
     hours = 0.0
@@ -240,43 +271,30 @@ def sampling_hours(material) -> float | None:
 
 def _timestamp(text: str | None) -> float | None:
     try:
-        return datetime.fromisoformat(text).timestamp()
+        return datetime.fromisoformat(text or "").timestamp()
     except (TypeError, ValueError):
         return None
 
 
-def say(place: int, item: dict) -> Say:
-    """An item's sentence; `place`: the item's among all of the report."""
-    return Say(item["template"], item["numbers"], f"advice.{place}")
-
-
-def save_lists(items: list[dict], material, folder: Path, runs: list[RunDir], before: dict) -> list[dict]:
-    """Write each item's prompts as a JSON list of ids; returns what the summary keeps.
-
-    before: the summary's "report" of an earlier analysis; of the lists that it wrote, those that apply no more go.
-    """
-    names, kept = material.ids, []
+def as_numbers(items: Sequence[Advice], material: Material, folder: Path) -> list[dict[str, Any]]:
+    """What the summary keeps; `folder` is where the lists of prompts are."""
     trained = material.config.flag("ckpt.output_dir") or "MODEL"
+    kept: list[dict[str, Any]] = []
     for i, item in enumerate(items):
-        path = folder / f"{item['name']}.json"
-        if len(item["rows"]):
-            write_json(path, [names[int(row)].as_py() for row in item["rows"]])
-        places = {"list": path, "run": runs[0], "model": trained}
+        places = {"list": folder / item.file, "run": material.first, "model": trained}
         kept.append(
             {
-                "name": item["name"],
-                "title": item["title"],
-                **say(i, item).as_dict(),
-                "list": str(path) if len(item["rows"]) else None,
-                "flag": item["flag"].format_map({name: shlex.quote(str(value)) for name, value in places.items()}),
+                "name": item.name,
+                "title": item.title,
+                **item.say(i).as_dict(),
+                "list": str(folder / item.file) if len(item.rows) else None,
+                "flag": item.flag.format_map({name: shlex.quote(str(value)) for name, value in places.items()}),
             }
         )
-    for name in _lists(before) - _lists({"advice": kept}):
-        if not any(place.is_symlink() for place in (folder.parent, folder, folder / name)):
-            (folder / name).unlink(missing_ok=True)
     return kept
 
 
-def _lists(report: dict) -> set[str]:
-    """Names of the files that the report wrote its lists of prompts to."""
-    return {Path(item["list"]).name for item in report.get("advice") or () if item.get("list")}
+def prompt_lists(items: Sequence[Advice], material: Material) -> dict[str, list[str]]:
+    """file → the ids of an advice's prompts."""
+    names = material.ids.to_pylist()
+    return {item.file: [names[row] for row in item.rows] for item in items if len(item.rows)}

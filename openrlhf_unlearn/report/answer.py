@@ -1,10 +1,17 @@
 """The answer in three sentences: what was not learned, why, and what to do now, with numbers and intervals."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from openrlhf_unlearn.report import outlook
-from openrlhf_unlearn.report.causes import sentence
-from openrlhf_unlearn.report.numbers import Say
+from openrlhf_unlearn.report import causes, outlook
+from openrlhf_unlearn.report.advice import Advice
+from openrlhf_unlearn.report.groups import Groups, hard_prompts, labelled_prompts
+from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.numbers import Say, Sentence
+from openrlhf_unlearn.report.outlook import Outlook
+from openrlhf_unlearn.report.probes import Separation
 from openrlhf_unlearn.stats.means import wilson
 
 PLENTY = 8  # correct rollouts of a prompt: a whole group of the paper's k = 8
@@ -16,18 +23,25 @@ WHAT = {
 }
 
 
-def answer(report: dict, material, similarity: dict | None) -> list[Say]:
-    sentences = [_what(report), _why(report, material, similarity), _now(report)]
+def answer(
+    material: Material,
+    groups: Groups,
+    similarity: Separation | None,
+    expected: Outlook | None,
+    advice: Sequence[Advice],
+) -> list[Say]:
+    """Of the table of the groups, and of what the probe, the outlook while training runs, and the advice say."""
+    sentences = [_what(material, groups), _why(material, groups, similarity, expected), _now(material, groups, advice)]
     found = [sentence for sentence in sentences if sentence]
     return [Say(template, numbers, f"answer.{i}") for i, (template, numbers) in enumerate(found)]
 
 
-def _what(report: dict):
-    groups, numbers = report["groups"], {"total": report["labelled"], "hard": report["hard"], "easy": report["easy"]}
-    if not report["labelled"]:
-        return "No prompt of {prompts:count} was visited or evaluated yet.", {"prompts": report["prompts"]}
+def _what(material: Material, groups: Groups) -> Sentence:
+    numbers: dict[str, Any] = {"total": labelled_prompts(groups), "hard": hard_prompts(groups), "easy": material.easy}
+    if not numbers["total"]:
+        return "No prompt of {prompts:count} was visited or evaluated yet.", {"prompts": material.size}
     text = "Of {total:count} {total:prompt|prompts} "
-    if not report["hard"]:
+    if not numbers["hard"]:
         text += (
             "none that can be graded had a pass@1 below {easy:plain} before training: there was nothing hard to learn."
         )
@@ -35,68 +49,69 @@ def _what(report: dict):
     text += "{hard:count} {hard:was|were} hard (pass@1 below {easy:plain} before training): "
     found = [group for group in WHAT if group in groups]
     for i, group in enumerate(found):
-        low, high = groups[group]["share_of_hard_interval"]
+        low, high = groups[group]["share_of_hard_interval"] or (None, None)
         share = groups[group]["share_of_hard"]
         numbers |= {group: groups[group]["prompts"], f"{group}_share": share}
         numbers |= {f"{group}_low": low, f"{group}_high": high}
         text += ("" if i == 0 else ", and " if i == len(found) - 1 else ", ") + f"{{{group}:count}} "
         text += f"({{{group}_share:percent}}; {'' if i else '95 % interval '}{{{group}_low:percent}} to "
-        text += f"{{{group}_high:percent}}) {_outcome(group, report)}"
+        text += f"{{{group}_high:percent}}) {_outcome(group, material)}"
     text += "." if "unlearnable" in groups else "; none was rewarded in training and yet not learned."
-    text += _chance(report, numbers) + _transfer(report, numbers)
-    return ("So far: " + text if report["provisional"] else text), numbers
+    text += _chance(material, groups, numbers) + _transfer(material, numbers)
+    return ("So far: " + text if material.provisional else text), numbers
 
 
-def _chance(report: dict, numbers: dict) -> str:
+def _chance(material: Material, groups: Groups, numbers: dict[str, Any]) -> str:
     """How many learnable labels luck alone gives, where that is a prompt or more; and if these may be all of them."""
-    expected = (report.get("labels") or {}).get("learnable_by_chance") or 0.0
-    if "learnable" not in report["groups"] or expected < 0.5:
+    expected = material.labels.get("learnable_by_chance") or 0.0
+    if "learnable" not in groups or expected < 0.5:
         return ""
     numbers["by_chance"] = expected
     text = (
         " Learned means at or above the threshold by the samples: had nothing changed, about {by_chance:small} would be"
     )
-    if report["groups"]["learnable"]["share_of_hard_interval"][0] <= expected / report["hard"]:
+    if numbers["learnable_low"] <= expected / numbers["hard"]:
         text += ", so that these may be no more than luck"
     return text + "."
 
 
-def _transfer(report: dict, numbers: dict) -> str:
-    learned = (report.get("labels") or {}).get("learned_without_reward") or {}
+def _transfer(material: Material, numbers: dict[str, Any]) -> str:
+    learned: dict[str, Any] = material.labels.get("learned_without_reward") or {}
     if not (count := learned.get("prompts")):
         return ""
     numbers["transfer"] = count
     return " {transfer:count} of the learned {transfer:was|were} learned without a reward of {transfer:its|their} own."
 
 
-def _outcome(group: str, report: dict) -> str:
+def _outcome(group: str, material: Material) -> str:
     """Rewarded is only said where all of them were visited in training."""
-    if group == "unlearnable" and (report.get("labels") or {}).get("unlearnable_not_visited"):
+    if group == "unlearnable" and material.labels.get("unlearnable_not_visited"):
         return "{unlearnable:was|were} not learned, some of them without being visited in training"
     return WHAT[group]
 
 
-def _why(report: dict, material, similarity: dict | None):
+def _why(
+    material: Material, groups: Groups, similarity: Separation | None, expected: Outlook | None
+) -> Sentence | None:
     """While training runs what is to be expected; then the causes, where there is a diagnosis; else the gradients, with
     a probe of enough prompts; else what the training rewards say."""
-    if found := outlook.sentence(report.get("outlook")) or sentence(material):
+    if found := outlook.sentence(expected) or causes.sentence(material):
         return found
     if similarity:
         return _gradients(similarity)
-    if not {"unlearnable", "no_reward"} & set(report["groups"]) or not len(material.visits.step):
+    if not {"unlearnable", "no_reward"} & set(groups) or not len(material.visits.step):
         return None
-    if "unlearnable" not in report["groups"]:
-        return _never_rewarded(material)
-    return _rewarded(report, material)
+    return _rewarded(material) if "unlearnable" in groups else _never_rewarded(material)
 
 
-def _rewarded(report: dict, material):
+def _rewarded(material: Material) -> Sentence:
     """How much reward the unlearnable had; that it was enough only where most of them had a whole group's worth."""
     rewarded = material.per_prompt(material.visits.n_positive)[material.groups == "unlearnable"]
-    share, (low, high) = float((rewarded >= PLENTY).mean()), wilson(float((rewarded >= PLENTY).mean()), len(rewarded))
+    share = float((rewarded >= PLENTY).mean())
+    low, high = wilson(share, len(rewarded)) or (0.0, 1.0)
     numbers = {
         "plenty": PLENTY, "rich": int((rewarded >= PLENTY).sum()), "prompts": len(rewarded), "share": share, "low": low,
-        "high": high, "median": float(np.median(rewarded)), "steps": report["training"]["steps"],
+        "high": high, "median": float(np.median(rewarded)), "steps": len(np.unique(material.visits.step)),
     }  # fmt: skip
     if low > 0.5:
         text = "It was not for want of reward: "
@@ -113,7 +128,7 @@ def _rewarded(report: dict, material):
     return text + " whether {prompts:its gradient differs|their gradients differ} from the learnable ones'.", numbers
 
 
-def _never_rewarded(material):
+def _never_rewarded(material: Material) -> Sentence:
     mine = material.groups == "no_reward"
     sampled, right = (int(material.per_prompt(v)[mine].sum()) for v in (material.visits.n, material.visits.n_positive))
     numbers = {"sampled": sampled, "prompts": int(mine.sum())}
@@ -124,7 +139,7 @@ def _never_rewarded(material):
     return "Reward was scarce: " + text, numbers | {"right": right}
 
 
-def _gradients(similarity: dict):
+def _gradients(similarity: Separation) -> Sentence:
     """What the probe says, for or against gradients as the reason."""
     equal, plain = similarity["equal"], similarity["kind"] == "plain"
     says = "The gradients tell them apart"
@@ -134,7 +149,10 @@ def _gradients(similarity: dict):
         says = "The gradients do not tell them apart for sure"
     elif plain and equal and equal["low"] <= 0.5:
         says += ", but perhaps only by their numbers of correct rollouts"
-    numbers = {name: similarity[name] for name in ("unlearnable", "learnable", "auc", "low", "high")}
+    numbers: dict[str, Any] = {
+        "unlearnable": similarity["unlearnable"], "learnable": similarity["learnable"], "auc": similarity["auc"],
+        "low": similarity["low"], "high": similarity["high"],
+    }  # fmt: skip
     noise = (
         "the noise of few rollouts taken out"
         if similarity["mean_kind"] == "corrected"
@@ -154,17 +172,16 @@ def _gradients(similarity: dict):
     return text + ".", numbers
 
 
-def _now(report: dict):
-    drop = next((item for item in report["advice"] if item["name"] == "drop"), None)
+def _now(material: Material, groups: Groups, advice: Sequence[Advice]) -> Sentence | None:
+    drop = next((item for item in advice if item.name == "drop"), None)
     if drop:
-        numbers = drop["numbers"]
         text = (
             "A next run without the {prompts:count} {prompts:prompt|prompts} that {prompts:was|were} surely not "
             "learned saves, for as many passes over the others, what {prompts:it|they} took here: {rollouts:count} of "
             "{total:count} rollouts ({share:percent}"
         )
-        text += ", about {hours:hours})" if "hours" in numbers else ")"
-        return text + "; what else to do is under Advice.", numbers
-    if report["provisional"] and report["labelled"]:
+        text += ", about {hours:hours})" if "hours" in drop.numbers else ")"
+        return text + "; what else to do is under Advice.", drop.numbers
+    if material.provisional and labelled_prompts(groups):
         return "These groups are provisional: what settles them is under Advice, with its command.", {}
     return None

@@ -7,13 +7,16 @@ no text of a model stands in the page as markup. Details are in blocks of 64 pro
 import base64
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import isfinite
+from typing import Any
 
 import numpy as np
 
-from openrlhf_unlearn.report.changes import Changes
+from openrlhf_unlearn.report.advice import Advice
+from openrlhf_unlearn.report.changes import KINDS, Changes
 from openrlhf_unlearn.report.failures import Failures
+from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.reasoning import reasoning
 from openrlhf_unlearn.report.rollouts import Rollout
 from openrlhf_unlearn.report.turns import readable, turns_of
@@ -28,13 +31,13 @@ _INTERVALS = {
 }
 
 
-def pack(value) -> str:
+def pack(value: Any) -> str:
     """JSON, gzipped, in base64."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 6, mtime=0)).decode()
 
 
-def number_columns(material, changes: Sequence[Changes] = ()) -> dict[str, np.ndarray]:
+def number_columns(material: Material, changes: Sequence[Changes]) -> dict[str, np.ndarray]:
     """The numbers of each prompt, (prompts,) each, as prompts.csv and the browser hold them; nan where unknown.
 
     Of each compared run but the first, by its number: the difference of final pass@1 to the first.
@@ -44,7 +47,7 @@ def number_columns(material, changes: Sequence[Changes] = ()) -> dict[str, np.nd
     columns = {}
     for when in ("initial", "final"):
         tally = material.tally(getattr(material, when))
-        columns[when] = tally.rate if tally else np.full(material.size, np.nan)
+        columns[when] = material.rates(getattr(material, when))
         low, high = _INTERVALS[when]
         columns |= {f"{when}_low": material.label_column(low), f"{when}_high": material.label_column(high)}
         columns[f"{when}_n"] = tally.n.astype(float) if tally else np.full(material.size, np.nan)
@@ -68,20 +71,20 @@ def number_columns(material, changes: Sequence[Changes] = ()) -> dict[str, np.nd
     return columns
 
 
-def plain(values: np.ndarray, digits: int = 4) -> list:
+def plain(values: np.ndarray, digits: int = 4) -> list[int | float | None]:
     """Numbers for JSON: rounded, whole ones as such, nan and infinity as null."""
-    values = [v if isfinite(v) else None for v in map(float, values)]
-    return [None if v is None else int(v) if v == int(v) else round(v, digits) for v in values]
+    known = (v if isfinite(v) else None for v in map(float, values))
+    return [None if v is None else int(v) if v == int(v) else round(v, digits) for v in known]
 
 
 def table(
-    material,
+    material: Material,
     numbers: dict[str, np.ndarray],
-    advice: list[dict],
+    advice: Sequence[Advice],
     shown: dict[int, list[Rollout]],
-    failures: Failures | None = None,
-    changes: Sequence[Changes] = (),
-) -> dict:
+    failures: Failures | None,
+    changes: Sequence[Changes],
+) -> dict[str, list[Any]]:
     """The browser's table, by columns; advice and failures are one bit each, in the order of their lists."""
     longest = int(np.clip(TEXT_BUDGET // max(1, material.size), SHORTEST_TEXT, LONGEST_TEXT))
     texts = [readable(text or "") for text in material.prompts.prompt]
@@ -93,17 +96,42 @@ def table(
         "cut": [len(text) - longest if len(text) > longest else 0 for text in texts],
         "label": [_cut(label or "", LONGEST_LABEL) for label in material.prompts.label],
         "group": [code.get(group, -1) for group in material.groups],
-        "advice": _bits(material.size, [item["rows"] for item in advice]),
+        "advice": _bits(material.size, [item.rows for item in advice]),
         "failures": _bits(material.size, [kind.rows for kind in kinds]),
         **({"cause": material.causes.cause.tolist()} if material.causes else {}),
         "shown": [len(shown.get(row, ())) for row in range(material.size)],
         **{f"change_{number}": change.kind.tolist() for number, change in enumerate(changes, 1)},
         **{name: plain(values) for name, values in numbers.items()},
+        "advice_names": [item.title for item in advice],
     }
 
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def spreadsheet(material: Material, numbers: dict[str, np.ndarray], changes: Sequence[Changes]) -> dict[str, list[Any]]:
+    """Every prompt's numbers by columns, as prompts.csv has them."""
+    data: dict[str, list[Any]] = {"prompt_id": material.ids.to_pylist(), "group": list(material.groups)}
+    for number, change in enumerate(changes, 1):
+        data[f"change_{number}"] = [KINDS[kind] if kind >= 0 else "" for kind in change.kind]
+    return data | {name: plain(values, digits=6) for name, values in numbers.items()}
+
+
+def prompt_table(
+    material: Material, shown: dict[str, list[Any]], numbers: Collection[str], opened: Sequence[dict[str, Any]]
+) -> dict[str, list[Any]]:
+    """What the summary keeps of the table and of what prompts open to: no texts, by columns with one entry a prompt.
+
+    curve: [run, step, rollouts, correct ones, mean reward] of each visit; near and far: [row of this table, cosine];
+    shown: [source, file, sample, reward, verdict, characters left out] of each rollout that the page holds; failures:
+    a bit for each of the report's kinds of failure; change_1, …: of each compared run, a place in changes.KINDS, or -1.
+    """
+    parts = {name: [entry.get(name, []) for entry in opened] for name in ("curve", "near", "far")}
+    parts["shown"] = [[[*row[:5], row[7]] for row in entry.get("rollouts", [])] for entry in opened]
+    columns = {name: shown[name] for name in shown if name in numbers or name.startswith(("change_", "cause"))}
+    bits = {"failures": shown["failures"]}
+    return {"prompt_id": shown["id"], "group": list(material.groups), **columns, **bits, **parts}
 
 
 def _bits(size: int, members: Sequence[np.ndarray]) -> list[int]:
@@ -114,14 +142,14 @@ def _bits(size: int, members: Sequence[np.ndarray]) -> list[int]:
     return marks.tolist()
 
 
-def details(material, shown: dict[int, list[Rollout]]) -> list[dict]:
+def details(material: Material, shown: dict[int, list[Rollout]]) -> list[dict[str, Any]]:
     """What each prompt opens to: its curve, neighbours by gradient, rollouts, and its whole text."""
     curves = _curves(material)
     texts = material.prompts.prompt
     neighbours = material.probe.neighbours if material.probe else {}
     found = []
     for row in range(material.size):
-        entry: dict = {"curve": curves.get(row, [])}
+        entry: dict[str, Any] = {"curve": curves.get(row, [])}
         if row in shown:
             entry["rollouts"] = [rollout.shown() for rollout in shown[row]]
             text = texts[row] or ""
@@ -134,11 +162,11 @@ def details(material, shown: dict[int, list[Rollout]]) -> list[dict]:
     return found
 
 
-def pack_blocks(entries: list[dict]) -> list[str]:
+def pack_blocks(entries: Sequence[dict[str, Any]]) -> list[str]:
     return [pack(entries[start : start + BLOCK]) for start in range(0, len(entries), BLOCK)]
 
 
-def _curves(material) -> dict[int, list]:
+def _curves(material: Material) -> dict[int, list[Any]]:
     """row → [[run, step, n, positives, mean reward], …] in order of runs and steps."""
     visits = material.visits
     order = np.lexsort((visits.step, visits.run, visits.row))

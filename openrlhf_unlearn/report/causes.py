@@ -1,17 +1,22 @@
-"""What the report says of causes (openrlhf_unlearn/causes): a sentence of the answer, advice, each prompt's evidence.
+"""What the report takes from a diagnosis (openrlhf_unlearn/causes): a sentence of the answer, each prompt's evidence.
 
 All of it is read from causes.parquet and causes.json; a run without these has none of it.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from openrlhf_unlearn.causes import UNDECIDED
+from openrlhf_unlearn.report.numbers import Sentence
 from openrlhf_unlearn.store.prompts import CAUSES
 from openrlhf_unlearn.store.prompts import Causes as CauseTable
 from openrlhf_unlearn.store.run_dir import RunDir, read_object
+
+if TYPE_CHECKING:
+    from openrlhf_unlearn.report.material import Material
 
 NOT_LEARNED = ("unlearnable", "no_reward")
 MENDABLE = ("verifier", "wrong_label", "rising", "forgotten")  # to leave these out would lose what can be had
@@ -31,19 +36,19 @@ WHAT = {
 class Causes:
     """A diagnosis on a report's prompts. place: row of the report → row of the table, of what is still not learned."""
 
-    table: list  # of rows of causes.parquet
+    table: list[Any]  # rows of causes.parquet
     place: dict[int, int]
-    summary: dict
+    summary: dict[str, Any]
     size: int
 
     @classmethod
-    def read(cls, run: RunDir, material) -> "Causes | None":
+    def read(cls, run: RunDir, material: "Material") -> "Causes | None":
         if not (run.causes.exists() and run.causes_json.exists()):
             return None
         return cls.of(CauseTable.read(run), read_object(run.causes_json), material)
 
     @classmethod
-    def of(cls, table: CauseTable, summary: dict, material) -> "Causes | None":
+    def of(cls, table: CauseTable, summary: dict[str, Any], material: "Material") -> "Causes | None":
         """None where every prompt of the diagnosis was learned since."""
         rows = table.places(material.ids).tolist()
         place = {row: i for i, row in enumerate(rows) if row >= 0 and material.groups[row] in NOT_LEARNED}
@@ -65,7 +70,7 @@ class Causes:
             found[row] = self.table[i].probability
         return found
 
-    def opened(self, row: int) -> dict:
+    def opened(self, row: int) -> dict[str, Any]:
         """What a prompt's view shows; nothing where there is no diagnosis."""
         if row not in self.place:
             return {}
@@ -78,7 +83,7 @@ class Causes:
         }
 
 
-def sentence(material) -> tuple[str, dict] | None:
+def sentence(material: "Material") -> Sentence | None:
     """The second sentence of the answer: how many prompts each cause is said of, and how many it cannot be told of."""
     causes = material.causes
     if causes is None:
@@ -99,21 +104,3 @@ def sentence(material) -> tuple[str, dict] | None:
     if counts[UNDECIDED] and not causes.summary["seconds"]:
         text += " with one model (`diagnose --second`)"
     return text + ".", numbers
-
-
-def advice(material) -> list[dict]:
-    """The remedy of each cause that is said of any prompt, as items of the report's advice."""
-    causes = material.causes
-    if causes is None:
-        return []
-    return [
-        {
-            "name": f"cause_{cure['cause']}",
-            "title": cure["title"],
-            "template": cure["template"],
-            "numbers": cure["numbers"],
-            "rows": np.flatnonzero(causes.cause == cure["cause"]),
-            "flag": cure["command"],
-        }
-        for cure in causes.summary["remedies"]
-    ]

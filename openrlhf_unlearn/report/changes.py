@@ -7,6 +7,7 @@ sees, which the test does not know: such a pair of evaluations has differences a
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -30,7 +31,7 @@ class Changes:
     high: np.ndarray
     kind: np.ndarray  # a place in KINDS
 
-    def counts(self) -> dict:
+    def counts(self) -> dict[str, Any]:
         """What the summary keeps of it."""
         known = self.kind >= 0
         found = {kind: int((self.kind == code).sum()) for code, kind in enumerate(KINDS)}
@@ -50,13 +51,13 @@ def changes(run: str, before: Tally | None, after: Tally | None, size: int) -> C
         counts = np.stack([before.positive, before.n, after.positive, after.n], 1)[both].astype(int)
         cases, place = np.unique(counts, axis=0, return_inverse=True)  # few: the same counts come again and again
         bounds = np.array([share_difference(*case) for case in cases])
-        p = np.array([stats.fisher_exact([[a, n - a], [b, m - b]]).pvalue for a, n, b, m in cases])
+        p = np.array([stats.fisher_exact(np.array([[a, n - a], [b, m - b]])).pvalue for a, n, b, m in cases])
         low[both], high[both] = bounds[place.ravel()].T
         kind[both] = _kinds(difference[both], low[both], high[both], p[place.ravel()])
     return Changes(run, difference, low, high, kind)
 
 
-def _kinds(difference, low, high, p) -> np.ndarray:
+def _kinds(difference: np.ndarray, low: np.ndarray, high: np.ndarray, p: np.ndarray) -> np.ndarray:
     called = stats.false_discovery_control(p) <= RATE
     names = np.select(
         [called & (difference > 0), called & (difference < 0), (low > -NEAR) & (high < NEAR)],

@@ -1,19 +1,40 @@
 """Interventions side by side: the same prompts in several runs, with paired differences to the first run."""
 
+from typing import TypedDict
+
 import numpy as np
 
+from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.stats.means import mean_interval, rate_interval
-from openrlhf_unlearn.store.run_dir import GROUPS
+from openrlhf_unlearn.store.prompts import GROUPS
 
 
-def comparison(material) -> dict:
+class Row(TypedDict):
+    """A group in one run, as the summary keeps it; differences are to the first run, which has none."""
+
+    group: str
+    run: str
+    number: int
+    prompts: int
+    pass_rate: float | None
+    interval: list[float] | None
+    difference: float | None
+    difference_interval: list[float] | None
+
+
+class Comparison(TypedDict):
+    runs: list[str]
+    rows: list[Row]
+
+
+def comparison(material: Material) -> Comparison:
     """Final pass@1 of each group (as the first run has them) in every run, and its paired difference to the first.
 
     The interval is over prompts: the mean of the differences, prompt by prompt, with Student's interval. It does not
     know that the first run's samples chose the groups, which lifts its unlearnable a little in every other run.
     """
     rates = [final_rate(single) for single in material.interventions]
-    rows = []
+    rows: list[Row] = []
     for group in (group for group in GROUPS if (material.groups == group).any()):
         mine = material.groups == group
         for number, rate in enumerate(rates):
@@ -34,12 +55,11 @@ def comparison(material) -> dict:
     return {"runs": names(material), "rows": rows}
 
 
-def final_rate(single) -> np.ndarray:
-    tally = single.tally(single.final)
-    return tally.rate if tally else np.full(single.size, np.nan)
+def final_rate(single: Material) -> np.ndarray:
+    return single.rates(single.final)
 
 
-def names(material) -> list[str]:
+def names(material: Material) -> list[str]:
     """The shortest ends of the runs' paths that tell them apart."""
     parts = [run.path.resolve().parts for run in material.compared]
     for length in range(1, max(map(len, parts)) + 1):

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from scipy.stats import binom
@@ -51,7 +52,7 @@ class Kind:
     samples: int
     rows: np.ndarray
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         return {"name": self.name, "meaning": self.meaning, "samples": self.samples, "prompts": len(self.rows)}
 
 
@@ -64,7 +65,7 @@ class Failures:
     prompts: int
     kinds: list[Kind]
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         counts = {"samples": self.samples, "wrong": self.wrong, "prompts": self.prompts}
         return {**counts, "kinds": [kind.as_dict() for kind in self.kinds]}
 
@@ -115,10 +116,10 @@ def _kind(sample: Sample, answer: str, agreed: dict[int, str], labels: Sequence[
 
 def consensus(samples: Sequence[Sample], answers: Sequence[str]) -> dict[int, str]:
     """Row → the wrong answer that at least CONSENSUS of its samples agree on."""
-    given: dict[int, Counter] = {}
+    given: dict[int, Counter[str]] = {}
     for sample, answer in zip(samples, answers, strict=True):
-        given.setdefault(sample.row, Counter())[answer if sample.verdict == "wrong" else ""] += 1
-    found = {}
+        given.setdefault(sample.row, Counter[str]())[answer if sample.verdict == "wrong" else ""] += 1
+    found: dict[int, str] = {}
     for row, counts in given.items():
         total = counts.total()
         top, times = max(((a, n) for a, n in counts.items() if a), key=lambda one: one[1], default=("", 0))
@@ -129,14 +130,14 @@ def consensus(samples: Sequence[Sample], answers: Sequence[str]) -> dict[int, st
 
 def guesses(samples: Sequence[Sample], answers: Sequence[str], labels: Sequence[str]) -> set[int]:
     """Rows whose right samples come no oftener than the answers of all other prompts' samples would hit the label."""
-    n, hits, all_answers, own = Counter(), Counter(), Counter(), Counter()
+    n, hits, all_answers, own = Counter[int](), Counter[int](), Counter[str](), Counter[tuple[int, str]]()
     for sample, answer in zip(samples, answers, strict=True):
         said = labels[sample.row].strip() if sample.right else answer  # right answers in one writing
         n[sample.row] += 1
         hits[sample.row] += sample.right
         all_answers[said] += 1
         own[sample.row, said] += 1
-    found = set()
+    found: set[int] = set()
     for row, right in hits.items():
         label = labels[row].strip()
         others = len(samples) - n[row]

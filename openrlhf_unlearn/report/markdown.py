@@ -1,10 +1,12 @@
 """The report as Markdown, for a pull request or a terminal: the answer, the groups, the advice, what is missing."""
 
+from typing import Any
+
 from openrlhf_unlearn.report.numbers import show
 from openrlhf_unlearn.report.palette import GROUP_NAMES
 
 
-def as_markdown(numbers: dict) -> str:
+def as_markdown(numbers: dict[str, Any]) -> str:
     """`numbers`: what summary.json keeps under "report"."""
     lines = [say["text"] + "\n" for say in numbers["answer"]]
     if numbers["groups"]:
@@ -32,29 +34,29 @@ def as_markdown(numbers: dict) -> str:
     return "\n".join(lines)
 
 
-def _row(group: str, row: dict) -> str:
+def _row(group: str, row: dict[str, Any]) -> str:
     share = with_interval(row["share_of_hard"], row["share_of_hard_interval"], "percent")
     rates = (with_interval(row[f"{when}_pass_rate"], row[f"{when}_interval"], "rate") for when in ("initial", "final"))
     return f"| {GROUP_NAMES[group]} | {show(row['prompts'], 'count')} | {share} | {' | '.join(rates)} |"
 
 
-def _compared(row: dict) -> str:
+def _compared(row: dict[str, Any]) -> str:
     rate = with_interval(row["pass_rate"], row["interval"], "rate")
     difference = with_interval(row["difference"], row["difference_interval"], "signed")
     run = row["run"].replace("|", r"\|")
     return f"| {GROUP_NAMES[row['group']]} | {run} | {rate} | {difference} |"
 
 
-def _changed(change: dict) -> str:
+def _changed(change: dict[str, Any]) -> str:
     counts = ", ".join(f"{show(change[kind], 'count')} {kind}" for kind in ("fixed", "broken", "unchanged", "open"))
     return f"\nPrompt by prompt, {change['run']} to the first run: {counts} (false discovery rate 5 %)."
 
 
-def _kind(kind: dict) -> str:
+def _kind(kind: dict[str, Any]) -> str:
     return f"- {kind['name']}: {show(kind['samples'], 'count')} samples of {show(kind['prompts'], 'count')} prompts"
 
 
-def with_interval(value, interval, kind: str) -> str:
+def with_interval(value: float | None, interval: list[float] | None, kind: str) -> str:
     if not interval:
         return show(value, kind)
     return f"{show(value, kind)} ({show(interval[0], kind)} to {show(interval[1], kind)})"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +61,15 @@ class Tally:
     adaptive: bool
 
 
+@dataclass(frozen=True)
+class Missing:
+    """One thing that a report lacks: what it is, why, and the command that gets it."""
+
+    what: str
+    why: str
+    command: str
+
+
 class Material:
     """The runs of one report; all of them must hold the same prompts. Files are read when they are first asked for."""
 
@@ -113,7 +122,7 @@ class Material:
     def size(self) -> int:
         return len(self.ids)
 
-    def aligned(self, table: Table, column: Column) -> np.ndarray:
+    def aligned(self, table: Table, column: Column[np.ndarray]) -> np.ndarray:
         """A column of a table with one row a prompt, (prompts,) float, nan where the table has nothing."""
         values = np.full(self.size, np.nan)
         rows = table.places(self.ids)
@@ -140,14 +149,20 @@ class Material:
         """True while groups are read off training alone, because an evaluation is missing."""
         return self.learnability is None
 
+    @property
+    def labels(self) -> dict[str, Any]:
+        """What classify says of its labels; nothing while groups are provisional."""
+        return {} if self.provisional else self.summary.classify
+
     @cached_property
     def groups(self) -> np.ndarray:
         """The group of each prompt, (prompts,) of str; "" where nothing is known yet."""
-        if self.provisional:
+        table = self.learnability
+        if table is None:
             return provisional_groups(self)
         found = np.full(self.size, "", dtype=object)
-        rows = self.learnability.places(self.ids)
-        found[rows[rows >= 0]] = np.array(self.learnability.group, dtype=object)[rows >= 0]
+        rows = table.places(self.ids)
+        found[rows[rows >= 0]] = np.array(table.group, dtype=object)[rows >= 0]
         return found
 
     @cached_property
@@ -164,9 +179,10 @@ class Material:
             return np.full(self.size, "all", dtype=object)
         return np.where(np.isnan(initial.rate), "", np.where(initial.rate >= self.easy, "easy", "hard")).astype(object)
 
-    def label_column(self, column: Column) -> np.ndarray:
+    def label_column(self, column: Column[np.ndarray]) -> np.ndarray:
         """A numeric column of `Learnability`, (prompts,), all nan where it is missing."""
-        return np.full(self.size, np.nan) if self.provisional else self.aligned(self.learnability, column)
+        table = self.learnability
+        return np.full(self.size, np.nan) if table is None else self.aligned(table, column)
 
     @cached_property
     def causes(self) -> Causes | None:
@@ -243,6 +259,11 @@ class Material:
     def tally(self, tag: str) -> Tally | None:
         """The evaluation `tag` pooled over the runs that have it, or None."""
         return self._tallies.setdefault(tag, self._tally(tag)) if tag not in self._tallies else self._tallies[tag]
+
+    def rates(self, tag: str) -> np.ndarray:
+        """pass@1 of each prompt at an evaluation, (prompts,), nan where it was not evaluated."""
+        tally = self.tally(tag)
+        return np.full(self.size, np.nan) if tally is None else tally.rate
 
     @cached_property
     def _tallies(self) -> dict[str, Tally | None]:

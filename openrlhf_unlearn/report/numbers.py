@@ -10,11 +10,14 @@ is plain text for the terminal and Markdown, HTML for the page.
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 
 DASH = "–"
+Sentence = tuple[str, dict[str, Any]]  # a template and its numbers, from which a Say is made
 
 
 def _percent(value: float) -> str:
@@ -29,7 +32,7 @@ def _hours(value: float) -> str:
     return f"{60 * value:.0f} min" if value >= 1 / 60 else f"{3600 * value:.0f} s"
 
 
-FORMATS = {
+FORMATS: dict[str, Callable[[Any], str]] = {
     "count": lambda value: f"{value:,}",
     "percent": _percent,
     "rate": lambda value: f"{value:.3f}",
@@ -40,10 +43,10 @@ FORMATS = {
 }
 
 
-def show(value, kind: str = "plain") -> str:
+def show(value: Any, kind: str = "plain") -> str:
     """A number as people read it; a dash where there is none. Text is shown as it is. `prompt|prompts` is the word."""
     if "|" in kind:
-        return kind.split("|")[value != 1]
+        return kind.split("|")[int(value != 1)]
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return DASH
     return value if isinstance(value, str) else FORMATS[kind](value).replace("-", "−")
@@ -75,7 +78,7 @@ class Say:
     """A sentence of ours: `template` holds {name:kind} fields and `code` in backticks, `key` its summary place."""
 
     template: str
-    numbers: dict
+    numbers: dict[str, Any]
     key: str
 
     def _fields(self) -> dict[str, Number]:
@@ -89,16 +92,17 @@ class Say:
         html = re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(self.template)))
         return Markup(html).format(**self._fields())
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         return {"text": self.text, "numbers": self.numbers}
 
 
-def look_up(report: dict, key: str):
+def look_up(report: dict[str, Any], key: str) -> Any:
     """The value at `groups.learnable.share` of a summary's "report"; a whole number indexes a list.
 
     A name may hold dots itself (an evaluation v1.5): the longest name that is there is meant.
     """
-    value, parts = report, key.split(".")
+    value: Any = report
+    parts = key.split(".")
     while parts:
         if isinstance(value, list):
             value = value[int(parts.pop(0))]

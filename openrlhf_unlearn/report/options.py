@@ -5,8 +5,9 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.options import option
-from openrlhf_unlearn.report.figures.base import FILES
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN
+
+FILES = ("png", "pdf")  # what a figure is written as beside SVG
 
 
 @dataclass(frozen=True)

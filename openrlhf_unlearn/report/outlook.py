@@ -1,18 +1,27 @@
 """While training runs: how many prompts are expected not to be learned by its end (causes/early.py)."""
 
+from typing import Any, TypedDict
+
 import numpy as np
 
 from openrlhf_unlearn.causes.early import by_group, not_learned
 from openrlhf_unlearn.collect.history import histories
+from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.numbers import Sentence
 
 LEAST = 2  # visits a prompt, on average, before anything is said
 
 
-def outlook(material) -> dict | None:
-    """group → prompts, expected share and how many are 95 % sure; done: share of training that is over.
+class Outlook(TypedDict):
+    """What the summary keeps: the share of training that is over, and group → prompts, expected share and how many are
+    95 % sure."""
 
-    None once there is a final evaluation, before LEAST visits a prompt, or where the run does not say how long it is.
-    """
+    done: float
+    groups: dict[str, dict[str, Any]]
+
+
+def outlook(material: Material) -> Outlook | None:
+    """None once there is a final evaluation, before LEAST visits a prompt, or where the run does not say its length."""
     visits, episodes = material.visits, material.config.flag("train.num_episodes")
     if material.tally(material.final) is not None or not isinstance(episodes, int) or episodes < 1:
         return None
@@ -25,10 +34,10 @@ def outlook(material) -> dict | None:
     return {"done": done, "groups": by_group(not_learned(past, done), material.curve_groups)}
 
 
-def sentence(found: dict | None) -> tuple[str, dict] | None:
+def sentence(found: Outlook | None) -> Sentence | None:
     """What to expect of the prompts that are hard, or of all where no evaluation tells which these are."""
     group = next((name for name in ("hard", "all") if found and name in found["groups"]), None)
-    if group is None:
+    if found is None or group is None:
         return None
     row = found["groups"][group]
     numbers = {"prompts": row["prompts"], "expected": row["prompts"] * row["expected"], "sure": row["sure"]}

@@ -10,7 +10,9 @@ import hashlib
 import io
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -20,10 +22,10 @@ from openrlhf_unlearn.report.browser import pack
 from openrlhf_unlearn.report.build import Report
 from openrlhf_unlearn.report.changes import KINDS
 from openrlhf_unlearn.report.decisions import DECISIONS
-from openrlhf_unlearn.report.figures import all_figures
+from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Number, look_up
 from openrlhf_unlearn.report.palette import DARK, GROUP_COLOURS, GROUP_MEANINGS, GROUP_NAMES
-from openrlhf_unlearn.store.run_dir import GROUPS, atomic_path
+from openrlhf_unlearn.store.prompts import GROUPS
 from openrlhf_unlearn.store.spreadsheet import write_rows
 
 HERE = Path(__file__).parent
@@ -32,8 +34,11 @@ SCRIPTS = ["text", "state", "corpus", "decisions", "filters", "table", "curve", 
 MATH = re.compile(r"\\(?:boxed|frac|sqrt|begin|\(|\[)|\$[^$\n]+\$")
 
 
-def write_page(path: Path, report: Report, material, live: int | None = None) -> None:
-    """Render the page to `path`; `live`: seconds after which it loads itself again, while training runs."""
+def page(
+    report: Report, material: Material, drawings: dict[str, str], files: Sequence[str], live: int | None = None
+) -> str:
+    """drawings: figure → its SVG; files: suffixes of what lies beside the page of each; live: seconds after which it
+    loads itself again, while training runs."""
     numbers = report.numbers
     math = has_math(report)
     scripts = [f"/*!\n{_read('vendor/KATEX-LICENSE.txt')}*/\n{_read('vendor/katex.min.js')}"] if math else []
@@ -42,15 +47,15 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["ending"] = ending
-    html = environment.get_template("page.html").render(
+    return environment.get_template("page.html").render(
         r=numbers,
         n=lambda key, kind="plain": Markup(Number(look_up(numbers, key), key).__html_format__(kind)),
-        says=report.says,
-        captions=report.drawn.captions,
-        drawings={name: Markup(svg) for name, svg in report.drawn.drawings.items()},
+        says={"answer": report.answer, "advice": report.advice},
+        captions={one.figure.name: one.caption for one in report.figures.shown},
+        drawings={name: Markup(svg) for name, svg in drawings.items()},
         csv={name: _csv_link(entry["data"]) for name, entry in numbers["figures"].items()},
-        figures=[spec for spec in all_figures() if spec.name in report.drawn.drawings],
-        undrawn=report.drawn.undrawn,
+        figures=[one.figure for one in report.figures.shown],
+        undrawn=report.figures.undrawn,
         groups=[name for name in GROUPS if name in numbers["groups"]],
         names=GROUP_NAMES,
         meanings=GROUP_MEANINGS,
@@ -61,7 +66,7 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
         versions=material.config.versions,
         training_command=material.config.command,
         live=live,
-        files=report.files,
+        files=files,
         styles=Markup(_styles(math)),
         scripts=[Markup(script) for script in scripts],
         policy=policy(scripts),
@@ -69,11 +74,9 @@ def write_page(path: Path, report: Report, material, live: int | None = None) ->
         table=pack(report.table),
         details=Markup(_embedded(report.details)),
     )
-    with atomic_path(path) as aside:
-        aside.write_text(html, encoding="utf-8", errors="replace")
 
 
-def title(material) -> str:
+def title(material: Material) -> str:
     return ending(str(material.first.path.resolve()))
 
 
@@ -111,12 +114,12 @@ def _styles(math: bool) -> str:
     return rules + (_read("vendor/katex.min.css") if math else "")
 
 
-def _embedded(value) -> str:
+def _embedded(value: Any) -> str:
     """JSON that can stand in a script element: no text in it can end the element or open a comment."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _settings(report: Report, material, live: int | None, math: bool) -> dict:
+def _settings(report: Report, material: Material, live: int | None, math: bool) -> dict[str, Any]:
     """What the page's script needs besides its data."""
     rollouts = [rollout for some in report.rollouts.values() for rollout in some]
     ids = "\n".join(report.table["id"]).encode("utf-8", "replace")
@@ -143,7 +146,7 @@ def _source_order(source: str) -> tuple[bool, int, str]:
     return (step != source, int(step) if step != source and step.isdigit() else 0, source)
 
 
-def _csv_link(data: dict) -> str:
+def _csv_link(data: dict[str, list[Any]]) -> str:
     """A figure's data as a link that the page carries itself."""
     lines = io.StringIO()
     write_rows(lines, [tuple(data), *zip(*data.values(), strict=True)])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -9,8 +10,12 @@ from openrlhf_unlearn.stats.auc import auc_with_interval
 from openrlhf_unlearn.store.probes import Similarity
 from openrlhf_unlearn.store.run_dir import RunDir, read_object
 
+if TYPE_CHECKING:
+    from openrlhf_unlearn.report.material import Material
+
 ENOUGH = 0.5  # share of a group's probed prompts with a corrected cosine, from which these stand for the group
 FEWEST = 5  # prompts of a group
+GROUPS = ("learnable", "unlearnable")  # that are told apart
 
 
 @dataclass
@@ -27,7 +32,7 @@ class Probe:
     high: np.ndarray
     n_correct: np.ndarray
     labels: np.ndarray  # group of each prompt when it was probed, "" where it was not
-    numbers: dict = field(repr=False)  # probe.json
+    numbers: dict[str, Any] = field(repr=False)  # probe.json
     table: Similarity = field(repr=False)
     row_of: dict[str, int] = field(repr=False)
 
@@ -40,7 +45,7 @@ class Probe:
         """The evaluation whose rollouts were probed."""
         return str(self.numbers.get("tag") or self.name)
 
-    def pooled(self, group: str) -> dict | None:
+    def pooled(self, group: str) -> dict[str, Any] | None:
         """A group's corrected mean cosine to all prompts from all of its rollouts: it needs fewer of each prompt."""
         found = (self.numbers.get("group_to_all") or {}).get(group) or {}
         if found.get("corrected") is None:
@@ -68,7 +73,7 @@ class Probe:
         return [[self.row_of[name], round(value, 4)] for name, value in known if np.isfinite(value)]
 
 
-def load_probes(material) -> dict[str, Probe]:
+def load_probes(material: "Material") -> dict[str, Probe]:
     """Every probe of the first run by name, that before training first, then as the evaluations are ordered."""
     run: RunDir = material.first
     names = [name for name in run.probe_tags() if run.probe_table("similarity", name).exists()]
@@ -79,7 +84,7 @@ def load_probes(material) -> dict[str, Probe]:
     return {probe.name: probe for probe in probes}
 
 
-def _load(run: RunDir, name: str, material, row_of: dict[str, int]) -> Probe:
+def _load(run: RunDir, name: str, material: "Material", row_of: dict[str, int]) -> Probe:
     table = Similarity.read(run, name)
     labels = np.full(material.size, "", dtype=object)
     rows = table.places(material.ids)
@@ -99,49 +104,72 @@ def _load(run: RunDir, name: str, material, row_of: dict[str, int]) -> Probe:
     )
 
 
-def choose_cosine(material, probe: Probe, groups=("learnable", "unlearnable")) -> tuple[str, np.ndarray] | None:
-    """The corrected cosines where most of these groups' prompts have one, else the plain; None where there are few."""
+def choose_cosine(material: "Material") -> tuple[str, np.ndarray] | None:
+    """The corrected cosines where most prompts of GROUPS have one, else the plain; None where there are few."""
+    probe = material.probe
+    if probe is None:
+        return None
     for kind, share in (("corrected", ENOUGH), ("plain", 0)):
         values = getattr(probe, kind)
-        known = [np.isfinite(values[material.groups == group]).sum() for group in groups]
-        probed = [np.isfinite(probe.plain[material.groups == group]).sum() for group in groups]
+        known = [np.isfinite(values[material.groups == group]).sum() for group in GROUPS]
+        probed = [np.isfinite(probe.plain[material.groups == group]).sum() for group in GROUPS]
         if all(n >= max(FEWEST, share * most) for n, most in zip(known, probed, strict=True)):
             return kind, values
     return None
 
 
-def separation(material) -> dict | None:
+class Separation(TypedDict):
+    """How well a cosine tells the two groups apart, as the summary keeps it."""
+
+    probe: str
+    kind: str  # of the cosine: corrected or plain
+    mean_kind: str  # of the groups' means
+    learnable: float
+    unlearnable: float
+    prompts: int
+    auc: float
+    low: float
+    high: float
+    equal: dict[str, Any] | None  # the same at equal numbers of rollouts
+
+
+def separation(material: "Material") -> Separation | None:
     """How well the mean cosine tells learnable from unlearnable prompts, also at equal numbers of rollouts; the groups'
     own means, from all of their rollouts with the noise taken out where that can be had. None without enough of both.
     """
-    probe = material.probe
-    chosen = choose_cosine(material, probe) if probe else None
-    if chosen is None:
+    probe, chosen = material.probe, choose_cosine(material)
+    if probe is None or chosen is None:
         return None
     kind, cosine = chosen
-    values = {group: cosine[(material.groups == group) & np.isfinite(cosine)] for group in ("learnable", "unlearnable")}
-    area = auc_with_interval(values["unlearnable"], values["learnable"])
-    pooled = {group: probe.pooled(group) for group in values}
-    if None in pooled.values():
-        pooled = None
+    values = [cosine[(material.groups == group) & np.isfinite(cosine)] for group in GROUPS]
+    learnable, unlearnable = (float(found.mean()) for found in values)
+    area = auc_with_interval(values[1], values[0])
+    if area is None:
+        return None
+    pooled = [probe.pooled(group) for group in GROUPS]
+    if pooled[0] and pooled[1]:
+        learnable, unlearnable = pooled[0]["mean"], pooled[1]["mean"]
     return {
         "probe": probe.name,
         "kind": kind,
-        "mean_kind": "corrected" if pooled else kind,
-        **{group: pooled[group]["mean"] if pooled else float(found.mean()) for group, found in values.items()},
-        "prompts": sum(map(len, values.values())),
-        **{name: area[name] for name in ("auc", "low", "high")},
+        "mean_kind": "corrected" if all(pooled) else kind,
+        "learnable": learnable,
+        "unlearnable": unlearnable,
+        "prompts": sum(map(len, values)),
+        "auc": area["auc"],
+        "low": area["low"],
+        "high": area["high"],
         "equal": _at_equal_numbers(probe),
     }
 
 
-def _at_equal_numbers(probe: Probe) -> dict | None:
+def _at_equal_numbers(probe: Probe) -> dict[str, Any] | None:
     """The comparison with the most rollouts of each prompt that still has enough prompts, or else the first."""
     found = (probe.numbers.get("separation") or {}).get("equal") or []
     return next((entry for entry in reversed(found) if min(entry["prompts"]) >= 20), found[0] if found else None)
 
 
-def outliers(material) -> np.ndarray | None:
+def outliers(material: "Material") -> np.ndarray | None:
     """Hard prompts that the probe calls gradient outliers, (prompts,) bool; None where it tested none."""
     if material.probe is None:
         return None
@@ -149,13 +177,13 @@ def outliers(material) -> np.ndarray | None:
     return found == 1 if np.isfinite(found).any() else None
 
 
-def outdated(material) -> dict[str, Probe]:
+def outdated(material: "Material") -> dict[str, Probe]:
     """Probes whose groups are no more those of the report, by name."""
     if material.provisional:
         return {}
     return {name: probe for name, probe in material.probes.items() if _relabelled(material, probe)}
 
 
-def _relabelled(material, probe: Probe) -> bool:
+def _relabelled(material: "Material", probe: Probe) -> bool:
     probed = np.isfinite(probe.n_correct)
     return bool((probe.labels[probed] != material.groups[probed]).any())

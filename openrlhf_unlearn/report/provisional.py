@@ -6,12 +6,17 @@ not by the final evaluation, or without one by the rollouts of the last quarter 
 classify replaces them.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from openrlhf_unlearn.report.material import Material, Visits
 
 LAST = 0.25  # share of a prompt's visits that stand for the end of training
 
 
-def provisional_groups(material) -> np.ndarray:
+def provisional_groups(material: "Material") -> np.ndarray:
     """(prompts,) of str; "" for a prompt that was neither visited nor evaluated on both sides."""
     visits, size = material.visits, material.size
     seen = np.bincount(visits.row, minlength=size)
@@ -29,14 +34,14 @@ def provisional_groups(material) -> np.ndarray:
     return groups
 
 
-def first_rate(visits, size: int) -> np.ndarray:
+def first_rate(visits: "Visits", size: int) -> np.ndarray:
     """Pass rate of the first visit, (prompts,); nan where there was none."""
     rates = np.full(size, np.nan)
     rates[visits.row[::-1]] = visits.pass_rate[::-1]  # the earliest is written last
     return rates
 
 
-def last_rate(visits, seen: np.ndarray) -> np.ndarray:
+def last_rate(visits: "Visits", seen: np.ndarray) -> np.ndarray:
     """Pass rate over the last quarter of each prompt's visits, at least one, (prompts,); nan without a visit."""
     order = np.lexsort((visits.step, visits.row))
     row = visits.row[order]

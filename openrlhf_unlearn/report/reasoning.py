@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from openrlhf_unlearn.report.material import Material
 
-def rollout_scores(material, tag: str) -> tuple[np.ndarray, np.ndarray]:
+
+def rollout_scores(material: Material, tag: str) -> tuple[np.ndarray, np.ndarray]:
     """Prompt's row and mean score of every judged rollout of an evaluation, (rollouts,) each.
 
     A rollout counts once, however often it was judged and by whom.
@@ -16,12 +18,12 @@ def rollout_scores(material, tag: str) -> tuple[np.ndarray, np.ndarray]:
     return rollouts[:, 0], mean_of(place.ravel(), given[known], len(rollouts))
 
 
-def prompt_scores(material, tag: str) -> np.ndarray:
+def prompt_scores(material: Material, tag: str) -> np.ndarray:
     """Mean score of each prompt's rollouts, (prompts,), nan where none was judged: a prompt counts once."""
     return mean_of(*rollout_scores(material, tag), material.size)
 
 
-def reasoning(material) -> np.ndarray:
+def reasoning(material: Material) -> np.ndarray:
     """Scores before training, else at the first evaluation that was judged, (prompts,)."""
     tags = list(material.judgements)
     if not tags:

@@ -10,10 +10,11 @@ solved in any later run by luck. Two nulls say how many:
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from openrlhf_unlearn.report.numbers import Say
+from openrlhf_unlearn.report.numbers import Say, Sentence
 from openrlhf_unlearn.stats.means import mean_interval, wilson
 
 NOT_LEARNED = ("no_reward", "unlearnable")
@@ -52,7 +53,7 @@ def solved_rows(
         if not n:
             continue
         number = int(solved.sum())
-        found = dict.fromkeys(("by_luck", "luck_p", "repeat", "difference", "difference_interval"))
+        found: dict[str, Any] = dict.fromkeys(("by_luck", "luck_p", "repeat", "difference", "difference_interval"))
         if luck is not None:
             found |= {"by_luck": float(luck[mine].sum()), "luck_p": at_least(luck[mine], number)}
         if repeat is not None:
@@ -60,7 +61,7 @@ def solved_rows(
             again = repeat[mine][both] >= tau
             difference, interval = mean_interval(solved[both] * 1.0 - again)
             found |= {"repeat": int(again.sum()), "difference": difference, "difference_interval": interval}
-        rows.append(Solved(group, n, number, number / n, list(wilson(number / n, n)), **found))
+        rows.append(Solved(group, n, number, number / n, list(wilson(number / n, n) or (0.0, 1.0)), **found))
     return rows
 
 
@@ -72,7 +73,7 @@ def at_least(chances: np.ndarray, number: int) -> float:
     return float(np.clip(counts[number:].sum(), 0, 1))
 
 
-def cosine_rows(groups: np.ndarray, before: np.ndarray, after: np.ndarray) -> list[dict]:
+def cosine_rows(groups: np.ndarray, before: np.ndarray, after: np.ndarray) -> list[dict[str, Any]]:
     """Noise-corrected mean cosines of the same prompts in two probes, (prompts,), nan where one cannot say."""
     rows = []
     for group in COMPARED:
@@ -93,8 +94,8 @@ def verdicts(rows: list[Solved]) -> list[Say]:
     ]
 
 
-def _verdict(row: Solved) -> tuple[str, dict]:
-    numbers = {"prompts": row.prompts, "solved": row.solved, "group": row.group}
+def _verdict(row: Solved) -> Sentence:
+    numbers: dict[str, Any] = {"prompts": row.prompts, "solved": row.solved, "group": row.group}
     text = "Of {prompts:count} {group} {prompts:prompt|prompts} of the run before the run after solves {solved:count}"
     if row.group == "learnable":
         numbers = {"prompts": row.prompts, "lost": row.prompts - row.solved}
@@ -105,7 +106,7 @@ def _verdict(row: Solved) -> tuple[str, dict]:
     return text + "; " + _against(row, numbers) + ".", numbers
 
 
-def _against(row: Solved, numbers: dict) -> str:
+def _against(row: Solved, numbers: dict[str, Any]) -> str:
     """What the nulls allow to say."""
     if row.repeat is None:
         if row.group == "learnable" or row.luck_p is None or row.luck_p >= UNLIKELY:
@@ -123,5 +124,5 @@ def _against(row: Solved, numbers: dict) -> str:
     )
 
 
-def as_numbers(rows: list[Solved]) -> list[dict]:
+def as_numbers(rows: list[Solved]) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]

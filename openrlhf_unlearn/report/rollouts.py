@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.turns import Turns, shorten, turns_of
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.graded import Graded
@@ -55,7 +56,7 @@ class Rollout:
         return [*about, head, tail, cut, self.reason, self.run, int(self.correct)]
 
 
-def hardest(material, most: int = PROMPTS, before: np.ndarray | None = None) -> np.ndarray:
+def hardest(material: Material, most: int = PROMPTS, before: np.ndarray | None = None) -> np.ndarray:
     """Rows of the prompts that rollouts are shown of: unlearnable first, then the other hard ones, then the rest.
 
     before: (prompts,) of bool, those that come before all.
@@ -69,7 +70,9 @@ def hardest(material, most: int = PROMPTS, before: np.ndarray | None = None) -> 
     return np.lexsort((rate, rank, np.zeros(len(rank)) if before is None else ~before))[:most]
 
 
-def shown_rollouts(material, before: np.ndarray | None = None) -> tuple[dict[int, list[Rollout]], list[Sample]]:
+def shown_rollouts(
+    material: Material, before: np.ndarray | None = None
+) -> tuple[dict[int, list[Rollout]], list[Sample]]:
     """Rollouts of the hardest prompts, of every compared run, and the first one's samples of them at the end."""
     rows = hardest(material, before=before)
     each = max(2, EACH // max(1, len(material.compared)))
@@ -80,7 +83,7 @@ def shown_rollouts(material, before: np.ndarray | None = None) -> tuple[dict[int
     return found, samples
 
 
-def token_limit(material) -> int | None:
+def token_limit(material: Material) -> int | None:
     """The limit of new tokens of the final evaluation, where it was one number for all prompts and all runs."""
     paths = [path for run in material.runs if (path := run.evaluation_json(material.final)).exists()]
     limits = {(read_object(path).get("settings") or {}).get("max_new_tokens") for path in paths}
@@ -88,7 +91,7 @@ def token_limit(material) -> int | None:
 
 
 def read_rollouts(
-    material, rows: np.ndarray, run: int = 0, each: int = EACH
+    material: Material, rows: np.ndarray, run: int = 0, each: int = EACH
 ) -> tuple[dict[int, list[Rollout]], list[Sample]]:
     """The rollouts of these prompts, at most `each` a prompt, and all of their samples of the final evaluation.
 
@@ -115,7 +118,7 @@ def _balanced(wrong: list[Rollout], right: list[Rollout], each: int) -> list[Rol
     return right[:n_right] + wrong[: each - n_right]
 
 
-def _sources(material) -> Iterator[tuple[str, Path, str]]:
+def _sources(material: Material) -> Iterator[tuple[str, Path, str]]:
     """(tag or "", file, its name in the run): the final evaluation, training from its end, the other evaluations."""
     for run in material.runs:
         tags = [tag for tag in reversed(material.tags) if run.evaluation(tag).exists()]
@@ -133,7 +136,7 @@ _OF_EVALUATION = *_SHOWN, Evaluations.positive, Evaluations.reason, Evaluations.
 _OF_TRAINING = *_SHOWN, TrainingRollouts.positive, TrainingRollouts.step
 
 
-def _rows(path: Path, tag: str, wanted: pa.Array, material) -> Iterator[tuple]:
+def _rows(path: Path, tag: str, wanted: pa.Array, material: Material) -> Iterator[tuple]:
     """(row, sample, response, reward, verdict, positive, step, reason, tokens) of the wanted prompts in one file."""
     kind, columns = (Evaluations, _OF_EVALUATION) if tag else (TrainingRollouts, _OF_TRAINING)
     for part in kind.scan(path, *columns, wanted=wanted):
@@ -141,9 +144,9 @@ def _rows(path: Path, tag: str, wanted: pa.Array, material) -> Iterator[tuple]:
             return
         nothing = [None] * len(part)
         if tag:
-            more = nothing, part.reason, part[Evaluations.n_tokens].to_pylist()
+            more = nothing, part[Evaluations.reason].to_pylist(), part[Evaluations.n_tokens].to_pylist()
         else:
-            more = part.step.tolist(), nothing, nothing
+            more = part[TrainingRollouts.step].to_pylist(), nothing, nothing
         samples = part.places(material.ids).tolist(), part.sample.tolist(), part.response, part.reward.tolist()
         for row, sample, response, reward, verdict, correct, step, reason, n_tokens in zip(
             *samples, part.verdict, part.hits(material.threshold if tag else None).tolist(), *more, strict=True

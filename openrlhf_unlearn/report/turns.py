@@ -1,6 +1,7 @@
 """Conversations: a response (or a prompt) of several messages, kept as JSON, as turns that people can read."""
 
 import json
+from typing import Any
 
 Turns = list[list[str]]  # [role, text] of each message
 LEAST = 80  # characters that are shown of a turn, however many there are
@@ -19,8 +20,8 @@ def turns_of(text: str) -> Turns | None:
     return [[str(message["role"]), _content(message)] for message in messages]
 
 
-def _content(message: dict) -> str:
-    parts = [message.get("reasoning_content"), message.get("content"), *(message.get("tool_calls") or ())]
+def _content(message: dict[str, Any]) -> str:
+    parts: list[Any] = [message.get("reasoning_content"), message.get("content"), *(message.get("tool_calls") or ())]
     return "\n".join(part if isinstance(part, str) else json.dumps(part, ensure_ascii=False) for part in parts if part)
 
 

@@ -5,6 +5,7 @@ that stand together at least TOGETHER times as often as two words do by chance.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def wordings(texts: Sequence[str]) -> list[tuple[tuple[str, ...], list[int]]]:
     from sklearn.feature_extraction.text import CountVectorizer
 
     seen = np.unique(np.linspace(0, len(texts) - 1, MOST_TEXTS).astype(int))
-    counter = CountVectorizer(binary=True, token_pattern=r"(?u)\b[^\W\d_]{3,}\b", max_features=4000)
+    counter: Any = CountVectorizer(binary=True, token_pattern=r"(?u)\b[^\W\d_]{3,}\b", max_features=4000)
     try:
         holds = counter.fit_transform([texts[i][:CHARACTERS] for i in seen]).astype(bool)
     except ValueError:  # no words at all
@@ -52,7 +53,8 @@ def _groups(holds) -> list[np.ndarray]:
     weighed = TfidfTransformer().fit_transform(holds.astype(float))
     with np.errstate(all="ignore"):  # texts that are alike have no variance to explain, which is not asked for here
         near = normalize(TruncatedSVD(places, random_state=0).fit_transform(weighed))
-    labels = HDBSCAN(min_cluster_size=size, copy=True).fit_predict(near)
+    grouping: Any = HDBSCAN  # whose `copy` is a string by default
+    labels = grouping(min_cluster_size=size, copy=True).fit_predict(near)
     return [labels == label for label in range(labels.max() + 1)]
 
 

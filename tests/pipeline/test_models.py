@@ -5,7 +5,7 @@ import pytest
 from openrlhf_unlearn.cli import main
 from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.pipeline.models import named
-from openrlhf_unlearn.report.figures import similarity_over_probes
+from openrlhf_unlearn.report.figures.similarity import SIMILARITY_OVER_MODELS, SIMILARITY_OVER_TRAINING
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.prompts import Learnability
@@ -44,7 +44,7 @@ def test_two_models_are_probed_on_their_own_rollouts_and_drawn_side_by_side(worl
     assert main(["models", str(run), f"base={model}", f"mid={model}", "--per-group", "6"]) == 0, capsys.readouterr()
     assert read_json(run.summary)["models"] == ["base", "mid"] and run.report.exists()
     material = Material([run])
-    assert set(similarity_over_probes.over_models(material)["probe"]) == {"base", "mid"}
-    assert similarity_over_probes.over_training(material) is None
+    assert set(SIMILARITY_OVER_MODELS.data(material)["probe"]) == {"base", "mid"}
+    assert SIMILARITY_OVER_TRAINING.data(material) is None
     n = {name: material.probes[name].n_correct for name in ("base", "mid")}
     assert {2.0} <= set(n["base"][n["base"] > 0]) and {3.0} <= set(n["mid"][n["mid"] > 0])

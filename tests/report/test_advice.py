@@ -5,9 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from openrlhf_unlearn.report.advice import advise
+from openrlhf_unlearn.report.advice import Advice, advise
 from openrlhf_unlearn.report.material import Material
-from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.summary import Summary
 from tests.report.worlds import prompts, start, train
@@ -19,9 +18,9 @@ def test_what_leaving_prompts_out_saved(tmp_path, flag):
     trained = [prompt for prompt in made if prompt.kind != "unlearnable"]
     run = start(tmp_path / "run", made, args={"unlearn": {flag: "ids.json"}})
     train(run, trained, steps=4, k=8)
-    (item,) = [item for item in advise(Material([run]), None, {}) if item["name"] == "left_out"]
-    assert {made[row].kind for row in item["rows"]} == {"unlearnable"} and len(item["rows"]) == 5
-    assert item["numbers"]["rollouts"] == 5 * 4 * 8 and item["flag"] == "--unlearn.skip_prompts {list}", (
+    (item,) = [item for item in advise(Material([run]), None, {}) if item.name == "left_out"]
+    assert {made[row].kind for row in item.rows} == {"unlearnable"} and len(item.rows) == 5
+    assert item.numbers["rollouts"] == 5 * 4 * 8 and item.flag == "--unlearn.skip_prompts {list}", (
         "the list is of what was left out"
     )
 
@@ -30,7 +29,7 @@ def test_nothing_was_left_out_where_no_flag_asked_for_it(tmp_path):
     made = prompts(5)
     run = start(tmp_path / "run", made)
     train(run, made[:10], steps=4)
-    assert "left_out" not in [item["name"] for item in advise(Material([run]), None, {})]
+    assert "left_out" not in [item.name for item in advise(Material([run]), None, {})]
 
 
 # Data under which an advice must not be given -------------------------------------------------------------------------
@@ -49,12 +48,12 @@ def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None):
     )  # fmt: skip
 
 
-def given(material, outliers=None, answers=()) -> dict[str, dict]:
-    return {item["name"]: item for item in advise(material, outliers, dict(answers))}
+def given(material, outliers=None, answers=()) -> dict[str, Advice]:
+    return {item.name: item for item in advise(material, outliers, dict(answers))}
 
 
-def text_of(item: dict) -> str:
-    return Say(item["template"], item["numbers"], "advice").text
+def text_of(item: Advice) -> str:
+    return item.say(0).text
 
 
 def test_nothing_is_advised_of_a_run_that_learned_everything():
@@ -64,7 +63,7 @@ def test_nothing_is_advised_of_a_run_that_learned_everything():
 def test_only_what_is_surely_not_learned_is_listed_to_be_dropped():
     groups = ["unlearnable", "unlearnable", "no_reward", "learnable"]
     item = given(seen(groups, confidence=[0.99, 0.6, 0.95, 0.99]))["drop"]
-    assert item["rows"].tolist() == [0, 2] and "1 more is not sure enough" in text_of(item)
+    assert item.rows.tolist() == [0, 2] and "1 more is not sure enough" in text_of(item)
     assert "drop" not in given(seen(groups, confidence=0.6)), "labels as sure as a coin"
     assert "drop" not in given(seen(groups, n=0)), "nothing was sampled, so nothing is saved"
     assert "not sure enough" not in text_of(given(seen(groups))["drop"])
@@ -72,7 +71,7 @@ def test_only_what_is_surely_not_learned_is_listed_to_be_dropped():
 
 def test_what_wrong_rollouts_exclude():
     item = given(seen(["no_reward"] * 4, n=80))["no_reward"]
-    assert item["numbers"]["bound"] == pytest.approx(1 - 0.05 ** (1 / 80)), "the rule of three, exactly"
+    assert item.numbers["bound"] == pytest.approx(1 - 0.05 ** (1 / 80)), "the rule of three, exactly"
     assert "cannot say" in text_of(item) and "sub-problem" not in text_of(item)
     assert "no_reward" not in given(seen(["unlearnable"] * 4)) and "no_reward" not in given(seen(["no_reward"], n=0))
 
@@ -80,11 +79,11 @@ def test_what_wrong_rollouts_exclude():
 def test_a_verifier_is_only_suspect_that_fails():
     assert "verifier" in given(seen(["learnable"], failed=16))
     assert "verifier" not in given(seen(["learnable"], failed=15))
-    assert given(seen(["learnable", "ungradable"]))["verifier"]["rows"].tolist() == [1]
+    assert given(seen(["learnable", "ungradable"]))["verifier"].rows.tolist() == [1]
 
 
 def test_more_samples_only_where_a_group_is_open():
-    assert given(seen(["mixed", "easy"], confidence=[0.5, 0.99]))["evaluate"]["rows"].tolist() == [0]
+    assert given(seen(["mixed", "easy"], confidence=[0.5, 0.99]))["evaluate"].rows.tolist() == [0]
     assert "evaluate" not in given(seen(["mixed", "easy"], confidence=0.95))
 
 
@@ -95,9 +94,9 @@ def test_no_word_of_a_consensus_that_is_none():
 def test_outliers_are_for_the_eye_and_for_no_cure():
     groups, flagged = ["unlearnable", "unlearnable", "learnable"], np.array([True, False, True])
     item = given(seen(groups), flagged)["outliers"]
-    assert item["rows"].tolist() == [0]
+    assert item.rows.tolist() == [0]
     text = text_of(item)
-    assert "mid-training" not in text and "augment" not in item["flag"] and "is not known" in text
+    assert "mid-training" not in text and "augment" not in item.flag and "is not known" in text
     assert "outliers" not in given(seen(groups)), "nothing was tested"
     assert "outliers" not in given(seen(groups), ~flagged & (np.array(groups) == "learnable"))
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from openrlhf_unlearn.report.answer import _gradients, _never_rewarded, _rewarded, _what, answer
-from openrlhf_unlearn.report.build import clean
-from openrlhf_unlearn.report.groups import HARD, group_table
+from openrlhf_unlearn.report.groups import group_table
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.probes import separation
@@ -19,13 +18,7 @@ from tests.report.worlds import classify, evaluate, full_run, probe, prompts, st
 def said(run) -> list[str]:
     """The sentences about a run, as `analyze` makes them, but without advice."""
     material = Material([run])
-    table = group_table(material)
-    report = {
-        "groups": clean(table), "labelled": sum(row["prompts"] for row in table.values()), "easy": 0.1, "advice": [],
-        "hard": sum(table[group]["prompts"] for group in HARD if group in table), "prompts": material.size,
-        "provisional": material.provisional, "training": {"steps": 6},
-    }  # fmt: skip
-    return [say.text for say in answer(report, material, separation(material))]
+    return [say.text for say in answer(material, group_table(material), separation(material), None, [])]
 
 
 def whole(path, made):
@@ -39,7 +32,8 @@ def test_many(tmp_path):
     assert what == (
         "Of 48 prompts 36 were hard (pass@1 below 0.1 before training): 12 (33 %; 95 % interval 20 % to 50 %) were "
         "learned, 12 (33 %; 20 % to 50 %) were rewarded in training and yet not learned, and 12 (33 %; 20 % to 50 %) "
-        "never had a correct rollout."
+        "never had a correct rollout. Learned means at or above the threshold by the samples: had nothing changed, "
+        "about 0.81 would be."
     )
     assert why.startswith("It may be for want of reward: 0 of 12 unlearnable prompts (0 %; 95 % interval 0 % to 24 %)")
 
@@ -56,7 +50,7 @@ def test_one(tmp_path):
 @pytest.mark.parametrize("kinds", [("easy", "learnable"), ("easy", "learnable", "no_reward")])
 def test_none(tmp_path, kinds):
     what, *why = said(whole(tmp_path / "run", prompts(5, kinds)))
-    assert what.endswith("; none was rewarded in training and yet not learned.")
+    assert "; none was rewarded in training and yet not learned." in what
     if "no_reward" in kinds:
         assert why == ["It was for want of reward: of 240 rollouts of these prompts in training not one was correct."]
     else:
@@ -92,7 +86,7 @@ def test_gradients_wholly_apart_are_no_certainty_of_few_prompts(tmp_path):
 
 def runs_of(groups: list[str], positives: list[int], n: int = 160):
     """Just what the sentences about rewards read: one visit a prompt with so many correct of n rollouts."""
-    visits = SimpleNamespace(n=np.full(len(groups), n), n_positive=np.array(positives))
+    visits = SimpleNamespace(step=np.ones(len(groups)), n=np.full(len(groups), n), n_positive=np.array(positives))
     return SimpleNamespace(groups=np.array(groups), visits=visits, per_prompt=lambda values: values, probe=None)
 
 
@@ -101,8 +95,7 @@ def runs_of(groups: list[str], positives: list[int], n: int = 160):
     [([1] * 20, "It may be for want"), ([20] * 20, "It was not for want"), ([1, 20] * 10, "Whether it was for want")],
 )
 def test_want_of_reward_is_only_excluded_where_most_had_plenty(positives, said):
-    report = {"training": {"steps": 20}}
-    text = Say(*_rewarded(report, runs_of(["unlearnable"] * 20, positives)), "answer").text
+    text = Say(*_rewarded(runs_of(["unlearnable"] * 20, positives)), "answer").text
     assert text.startswith(f"{said} of reward")
 
 
@@ -116,10 +109,9 @@ def outcome(learnable: int, hard: int, **labels) -> str:
     low, high = wilson(learnable / hard, hard)
     rows = {
         "learnable": {"prompts": learnable, "share_of_hard": learnable / hard, "share_of_hard_interval": [low, high]},
-        "unlearnable": {"prompts": 5, "share_of_hard": 5 / hard, "share_of_hard_interval": [0.0, 0.2]},
+        "unlearnable": {"prompts": hard - learnable, "share_of_hard": 0.1, "share_of_hard_interval": [0.0, 0.2]},
     }
-    report = {"groups": rows, "labelled": hard, "hard": hard, "easy": 0.1, "provisional": False, "labels": labels}
-    return Say(*_what(report), "answer").text
+    return Say(*_what(SimpleNamespace(easy=0.1, provisional=False, labels=labels), rows), "answer").text
 
 
 def test_luck_is_said_where_it_may_be_all():

@@ -10,9 +10,9 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.pipeline import analyze
 from openrlhf_unlearn.report.decisions import read_decisions
-from openrlhf_unlearn.report.screenshots import browser
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.run_dir import read_json, read_table, write_table
+from tests.report.screenshots import browser
 from tests.report.worlds import NASTY, full_run, prompt_id, prompts, start, train, whole_run
 from tests.tables import of_dicts
 from tests.words import parsed

@@ -10,7 +10,7 @@ import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.report.changes import KINDS
-from openrlhf_unlearn.report.figures import all_figures
+from openrlhf_unlearn.report.figures import FIGURES
 from openrlhf_unlearn.report.numbers import Say, look_up, show
 from openrlhf_unlearn.report.page import policy
 from openrlhf_unlearn.store.run_dir import GROUPS, read_json
@@ -67,7 +67,7 @@ def run(tmp_path_factory):
 def test_everything_is_drawn_that_has_data(run):
     drawn = set(read_json(run.summary)["report"]["figures"])
     others = {"augmentation", "variants", "transfer", "compared_stages"}
-    assert {figure.name for figure in all_figures()} - drawn == others
+    assert {figure.name for figure in FIGURES} - drawn == others
     for name in drawn:
         assert f'id="figure-{name}"' in run.report.read_text()
 

@@ -47,29 +47,33 @@ def test_numbers_of_rollouts_are_no_doubt_about_cosines_without_their_noise():
 def test_a_probe_that_ran_is_not_promised_again(probe):
     material = runs_of(["unlearnable"] * 3, [1] * 3)
     material.probe = probe
-    text = Say(*_rewarded({"training": {"steps": 2}}, material), "answer").text
+    text = Say(*_rewarded(material), "answer").text
     assert ("too few prompts were probed to say" in text) == (probe is not None)
     assert ("the probe would tell" in text) == (probe is None)
 
 
 def test_nothing_is_said_of_prompts_that_nobody_looked_at():
-    template, numbers = _what({"groups": {}, "labelled": 0, "prompts": 3, "hard": 0, "easy": 0.1})
+    template, numbers = _what(SimpleNamespace(size=3, easy=0.1), {})
     assert Say(template, numbers, "answer").text == "No prompt of 3 was visited or evaluated yet."
 
 
-def now(advised: list[dict], provisional: bool = False, labelled: int = 9) -> str | None:
-    found = _now({"advice": advised, "provisional": provisional, "labelled": labelled})
+def item(name: str, **numbers) -> advice.Advice:
+    return advice.Advice(name, "", "", numbers, np.arange(2), "")
+
+
+def now(advised: list[advice.Advice], provisional: bool = False, labelled: int = 9) -> str | None:
+    found = _now(SimpleNamespace(provisional=provisional), {"easy": {"prompts": labelled}}, advised)
     return found and Say(*found, "answer").text
 
 
 def test_what_to_do_now_needs_something_to_drop_or_to_settle():
-    assert now([]) is None and now([{"name": "evaluate"}]) is None
+    assert now([]) is None and now([item("evaluate")]) is None
     assert now([], provisional=True).startswith("These groups are provisional")
     assert now([], provisional=True, labelled=0) is None, "there are no groups yet"
-    drop = {"name": "drop", "numbers": {"prompts": 2, "rollouts": 20, "total": 80, "share": 0.25}}
-    assert "surely not learned" in now([drop]) and "about" not in now([drop])
-    timed = {**drop, "numbers": drop["numbers"] | {"hours": 2.0}}
-    assert "20 of 80 rollouts (25 %, about 2" in now([timed])
+    numbers = {"prompts": 2, "rollouts": 20, "total": 80, "share": 0.25}
+    drop = now([item("drop", **numbers)])
+    assert "surely not learned" in drop and "about" not in drop
+    assert "20 of 80 rollouts (25 %, about 2" in now([item("drop", **numbers, hours=2.0)])
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 import openrlhf_unlearn
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.report.figures import transfer as figure
 from openrlhf_unlearn.report.figures.base import render
+from openrlhf_unlearn.report.figures.gradients import TRANSFER, transfer_sentences
 from openrlhf_unlearn.store.probes import Transfer
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json
 from tests.probe.runs import make_run, save_model
@@ -40,11 +40,11 @@ def test_map_and_check_are_written_and_go_on_from_their_parts(probed, tmp_path, 
     assert cli.main(words) == 0
     assert read_table(run.transfer_table("initial")).equals(table)
     material = SimpleNamespace(first=run)
-    svg = render(figure.FIGURE, figure.data(material), tmp_path, ())
+    svg = render(TRANSFER, TRANSFER.data(material), tmp_path, ())
     assert svg.startswith("<svg") and "unlearnable" in svg
-    assert figure.section(run) == result["sentences"] != []
-    assert figure.section(RunDir(tmp_path)) == []
-    assert figure.data(SimpleNamespace(first=RunDir(tmp_path))) is None
+    assert transfer_sentences(run) == result["sentences"] != []
+    assert transfer_sentences(RunDir(tmp_path)) == []
+    assert TRANSFER.data(SimpleNamespace(first=RunDir(tmp_path))) is None
     assert cli.main([*words, "--seed", "1"]) == 1
     assert "bring the same, or delete that folder" in capsys.readouterr().err
 

@@ -1,42 +1,36 @@
 """Every figure of the report, in the page's order; a figure is drawn whenever its data is there.
 
-To add one: a module with a `Figure`, named in `MODULES`. `python -m openrlhf_unlearn.report.figures` lists them with
-what each needs.
+To add one: a `Figure` in the module of its subject, named in FIGURES. `python -m openrlhf_unlearn.report.figures` lists
+them with what each needs.
 """
 
-from importlib import import_module
+from openrlhf_unlearn.report.figures import gradients, groups, interventions, rollouts, similarity, training
 
-from openrlhf_unlearn.report.figures.base import Figure
-
-MODULES = (
-    "reward_by_group",
-    "causes",
-    "pass_rates",
-    "change",
-    "turnover",
-    "similarity",
-    "similarity_groups",
-    "similarity_prompts",
-    "separation",
-    "similarity_over_probes",
-    "spectrum",
-    "interference",
-    "likelihood",
-    "clipping",
-    "reasoning",
-    "augmentation",
-    "variants",
-    "transfer",
-    "verdicts",
-    "acceptance",
-    "sensitivity",
-    "forecast",
-    "compared_rewards",
-    "compared_pass_rates",
-    "stages",
+FIGURES = (
+    training.REWARD_BY_GROUP,
+    groups.CAUSES_BY_GROUP,
+    groups.PASS_RATES,
+    groups.CHANGE,
+    training.TURNOVER,
+    similarity.SIMILARITY,
+    similarity.SIMILARITY_GROUPS,
+    similarity.SIMILARITY_PROMPTS,
+    gradients.SEPARATION,
+    similarity.SIMILARITY_OVER_TRAINING,
+    similarity.SIMILARITY_OVER_MODELS,
+    gradients.SPECTRUM,
+    gradients.INTERFERENCE,
+    rollouts.LIKELIHOOD,
+    training.CLIPPING,
+    rollouts.REASONING,
+    interventions.AUGMENTATION,
+    interventions.VARIANTS,
+    gradients.TRANSFER,
+    rollouts.VERDICTS_BY_GROUP,
+    training.ACCEPTANCE,
+    groups.SENSITIVITY,
+    groups.FORECAST,
+    interventions.COMPARED_REWARDS,
+    interventions.COMPARED_PASS_RATES,
+    interventions.COMPARED_STAGES,
 )
-
-
-def all_figures() -> list[Figure]:
-    modules = [import_module(f"{__name__}.{name}") for name in MODULES]
-    return [figure for module in modules for figure in vars(module).values() if isinstance(figure, Figure)]

@@ -1,4 +1,4 @@
-from openrlhf_unlearn.report.figures import all_figures
+from openrlhf_unlearn.report.figures import FIGURES
 
-for figure in all_figures():
+for figure in FIGURES:
     print(f"{figure.name:<28}{('Figure ' + figure.paper) if figure.paper else '':<20}{figure.needs}")

@@ -4,35 +4,41 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from matplotlib.axes import Axes as Axes
+from matplotlib.figure import Figure as Canvas
+
+from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.numbers import Sentence
+from openrlhf_unlearn.report.options import FILES
 from openrlhf_unlearn.report.palette import DARK, INK, LINE, SOFT
 from openrlhf_unlearn.store.run_dir import atomic_path
 from openrlhf_unlearn.store.spreadsheet import write_rows
 
-Data = dict[str, list]  # columns of equal length, in the order of the CSV
+Data = dict[str, list[Any]]  # columns of equal length, in the order of the CSV
 
 
 @dataclass(frozen=True)
 class Figure:
     """`data(material)` gives columns, or None where the run has none; `draw(figure, data)` draws nothing else.
 
-    `caption(material, data)`: a template and its numbers (see numbers.Say), which says what to look for.
+    `caption(material, data)`: a sentence which says what to look for.
     `paper`: the figure of arXiv 2605.16787 that it corresponds to; `needs`: how to get the data. Size in inches.
     """
 
     name: str
     title: str
     needs: str
-    data: Callable
-    caption: Callable
-    draw: Callable
+    data: Callable[[Material], Data | None]
+    caption: Callable[[Material, Data], Sentence]
+    draw: Callable[[Canvas, Data], None]
     paper: str = ""
     size: tuple[float, float] = (5.2, 3.3)
     wide: bool = False
 
 
-FILES = ("png", "pdf")  # what a figure is written as beside SVG
-STYLE = {
+STYLE: dict[Any, Any] = {  # of matplotlib's rcParams
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.labelsize": 9,

@@ -4,9 +4,13 @@ The training reward of a prompt at a step is the share of its rollouts as sample
 that are correct by the run's rule (paper, footnote 3, where rewards are 0 and 1).
 """
 
+from typing import Any
+
 import numpy as np
 
+from openrlhf_unlearn.report.figures.base import Axes
 from openrlhf_unlearn.report.figures.marks import group_mean
+from openrlhf_unlearn.report.material import Visits
 from openrlhf_unlearn.store.run_dir import GROUPS
 
 POINTS = 40  # windows of steps that a curve is drawn with, at most
@@ -19,7 +23,7 @@ def windows(steps: np.ndarray) -> np.ndarray:
     return np.searchsorted(distinct, steps) // width
 
 
-def reward_curves(visits, groups: np.ndarray) -> list[dict]:
+def reward_curves(visits: Visits, groups: np.ndarray) -> list[dict]:
     """A row for each group and window: the mean share correct of the prompts visited, with its 95 % interval.
 
     groups: (prompts,) of str. A prompt that is visited more than once in a window counts once, with its mean. The mean
@@ -39,20 +43,33 @@ def reward_curves(visits, groups: np.ndarray) -> list[dict]:
                 for values in (visits.pass_rate, visits.mean_reward)
             )
             told, trained = group_mean(share, rates=True), group_mean(reward)
-            about = {"group": group, "step": float(visits.step[here].mean()), "visits": int(here.sum())}
-            shown = {"pass_rate": told["mean"], "low": told["low"], "high": told["high"]}
-            rows.append(about | shown | {"mean_reward": trained and trained["mean"]})
+            if told:
+                about = {"group": group, "step": float(visits.step[here].mean()), "visits": int(here.sum())}
+                shown = {"pass_rate": told["mean"], "low": told["low"], "high": told["high"]}
+                rows.append(about | shown | {"mean_reward": trained and trained["mean"]})
     return rows
 
 
-def plot_band(axes, x, mean, low, high, colour: str, label: str | None, dashes: str = "-") -> None:
+def plot_band(
+    axes: Axes,
+    rows: list[dict[str, Any]],
+    value: str,
+    colour: str,
+    label: str | None,
+    dashes: str = "-",
+    scale: int = 1,
+) -> None:
+    """A line through rows[value] over their steps, in a band from low to high, `scale` times as large as they are."""
+    x = [row["step"] for row in rows]
+    mean, low, high = (  # None, where there is no interval, as nan
+        scale * np.array([row[name] for row in rows], dtype=float) for name in (value, "low", "high")
+    )
     mark = "o" if len(x) < 2 else None  # a line of one point would not be seen
     axes.plot(x, mean, dashes, color=colour, label=label, linewidth=1.7, marker=mark, markersize=4)
-    low, high = (np.array(bound, dtype=float) for bound in (low, high))  # None, where there is no interval, as nan
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
 
 
-def reward_axis(axes) -> None:
+def reward_axis(axes: Axes) -> None:
     axes.set_xlabel("training step")
     axes.set_ylabel("share of rollouts correct")
     axes.set_ylim(-0.02, 1.02)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from openrlhf_unlearn.report.figures.base import Axes, Canvas
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
 from openrlhf_unlearn.stats.means import mean_interval, rate_interval
 
@@ -24,7 +25,7 @@ def bars(rows: list[dict]) -> np.ndarray:
     return np.array([[max(0.0, mean - low), max(0.0, high - mean)] for mean, low, high in found]).T
 
 
-def group_lines(axes, rows: list[dict], over: str, labelled: bool = True) -> None:
+def group_lines(axes: Axes, rows: list[dict], over: str, labelled: bool = True) -> None:
     """A line a group through its means at each value of rows[over], in the rows' order, beside one another."""
     places = list(dict.fromkeys(row[over] for row in rows))
     groups = list(dict.fromkeys(row["group"] for row in rows))
@@ -40,7 +41,7 @@ def group_lines(axes, rows: list[dict], over: str, labelled: bool = True) -> Non
     axes.grid(axis="x", visible=False)
 
 
-def forest(axes, rows: list[dict], names: dict[str, str]) -> None:
+def forest(axes: Axes, rows: list[dict], names: dict[str, str]) -> None:
     """Each group's mean with its interval, lying; one measure below another, as `names` calls them."""
     measures, groups = list(dict.fromkeys(r["measure"] for r in rows)), list(dict.fromkeys(r["group"] for r in rows))
     for i, group in enumerate(groups):
@@ -60,6 +61,6 @@ def short(name: str, longest: int = 18) -> str:
     return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
-def legend(figure, entries: int) -> None:
+def legend(figure: Canvas, entries: int) -> None:
     """Above the panels; as many columns as a figure of one column has room for."""
     figure.legend(loc="outside upper left", ncols=entries if entries <= 3 else 3 if entries in (5, 6) else 2)

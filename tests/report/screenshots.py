@@ -1,6 +1,6 @@
 """Pictures of a report as a reader sees it, for docs/ and for looking at it: desktop and phone, light and dark.
 
-    python -m openrlhf_unlearn.report.screenshots RUN [--to docs/report]
+    python -m tests.report.screenshots RUN [--to docs/report]
 
 Needs the `playwright` package and a Chromium of the system (Debian: apt-get install chromium).
 """
