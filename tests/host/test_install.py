@@ -1,0 +1,73 @@
+"""Importing our parts replaces nothing; `install` does, once, and the host's own are still found behind them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from openrlhf_unlearn.host.hooks import PARTS
+
+# In a process of its own, whose host stays changed.
+SCRIPT = """
+import importlib, json, pkgutil, sys
+from openrlhf_unlearn.host import hooks, install, training
+
+def place(part):
+    return getattr(importlib.import_module(part.module), part.name)
+
+for hook in (*hooks.HOOKS, *hooks.PARTS):
+    importlib.import_module(hook.module)
+
+def state():
+    return {name: dict(vars(module)) for name, module in list(sys.modules.items()) if name.startswith("openrlhf.")}
+
+before, found = state(), {}
+for module in pkgutil.iter_modules(training.__path__):
+    importlib.import_module(f"{training.__name__}.{module.name}")
+after = state()
+found["changed by imports"] = [
+    f"{name}.{key}" for name, names in before.items() for key, value in names.items() if after[name][key] is not value
+]
+stock = [hooks.of_the_host(place(part)) for part in hooks.PARTS]
+install.install()
+ours = [place(part) for part in hooks.PARTS]
+install.install()
+found["again"] = [place(part) is one for part, one in zip(hooks.PARTS, ours)]
+found["ours"] = [hooks.actor_class(one).__module__ for one in ours]
+found["behind"] = [hooks.of_the_host(one) is host for one, host in zip(ours, stock)]
+found["mismatches"] = [*filter(None, map(hooks.mismatch, hooks.HOOKS))]
+found["installs"] = [one is not hooks.actor_class(one) and issubclass(hooks.actor_class(one), install.Installs) for one in ours]
+found["changed"] = sorted(
+    f"{name}.{key}" for name, names in state().items() for key, value in names.items() if before[name].get(key) is not value
+)
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def found():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_to_import_our_modules_changes_no_name_of_the_host(found):
+    assert found["changed by imports"] == []
+
+
+def test_it_replaces_the_names_of_the_table_and_no_others_and_again_nothing(found):
+    assert found["changed"] == sorted(f"{part.module}.{part.name}" for part in PARTS)
+    assert found["ours"] == [f"openrlhf_unlearn.host.training.{part.ours.split('.')[0]}" for part in PARTS]
+    assert all(found["again"])
+
+
+def test_the_hosts_own_are_found_behind_ours(found):
+    assert all(found["behind"]) and found["mismatches"] == []
+
+
+def test_every_actor_but_the_engines_replaces_them_in_its_own_process(found):
+    """The engines' processes look up none of them, and must not import DeepSpeed."""
+    assert {part.name for part, installs in zip(PARTS, found["installs"], strict=True) if installs} == {
+        "PPOTrainer", "PPOTrainerAsync", "GenerateSamplesActor", "TrainingActor", "PolicyModelActor", "CriticModelActor",
+    }  # fmt: skip
