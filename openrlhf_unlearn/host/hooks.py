@@ -28,7 +28,7 @@ class Hook:
 
 @dataclass(frozen=True)
 class Part:
-    """`name`, by which the host's `module` looks up a class of its own, becomes `ours`, `module.name` of host/training."""
+    """`name`, by which the host's `module` looks up a class of its own, becomes `ours`, `module.name` in training/."""
 
     module: str
     name: str
