@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 
@@ -178,7 +179,7 @@ PARTS = (
 )
 
 
-def actor_class(found):
+def actor_class(found) -> Any:
     """The plain class in what `@ray.remote` made of it; anything else as it is."""
     metadata = getattr(found, "__ray_metadata__", None)
     return metadata.modified_class.__ray_actor_class__ if metadata else found
