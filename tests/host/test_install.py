@@ -11,6 +11,7 @@ from openrlhf_unlearn.host.hooks import PARTS
 # In a process of its own, whose host stays changed.
 SCRIPT = """
 import importlib, json, pkgutil, sys
+import ray.cloudpickle
 from openrlhf_unlearn.host import hooks, install, training
 
 def place(part):
@@ -42,15 +43,45 @@ found["ours"] = [one.__module__ for one in classes]
 found["behind"] = [hooks.of_the_host(one) is host for one, host in zip(ours, stock)]
 found["mismatches"] = [*filter(None, map(hooks.mismatch, hooks.HOOKS))]
 found["installs"] = [part.name for part, one in zip(hooks.PARTS, classes) if issubclass(one, install.Installs)]
+for part, one in zip(hooks.PARTS, ours):
+    if part.name == "GenerateSamplesActor":
+        open(sys.argv[1], "wb").write(ray.cloudpickle.dumps(one.__ray_metadata__.modified_class))
 print(json.dumps(found))
+"""
+# What Ray's worker does with it, up to the host's own constructor, which misses its arguments.
+WORKER = """
+import json, sys
+import ray.cloudpickle
+
+actor = ray.cloudpickle.load(open(sys.argv[1], "rb"))
+from openrlhf.trainer import ppo_trainer, ppo_trainer_async
+
+def places():
+    return [ppo_trainer_async.SamplesGenerator.__name__, ppo_trainer.RemoteExperienceMaker.__name__]
+
+before = places()
+try:
+    actor()
+except TypeError as error:
+    print(json.dumps([before, places(), str(error)]))
 """
 
 
-@pytest.fixture(scope="module")
-def found():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+def said(script, *words):
+    """What a process prints at its end, as JSON."""
+    done = subprocess.run([sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def pickled(tmp_path_factory):
+    return tmp_path_factory.mktemp("actor") / "GenerateSamplesActor.pickle"
+
+
+@pytest.fixture(scope="module")
+def found(pickled):
+    return said(SCRIPT, pickled)
 
 
 def test_to_import_our_modules_changes_no_name_of_the_host(found):
@@ -71,3 +102,10 @@ def test_every_actor_but_the_engines_replaces_them_in_its_own_process(found):
     """The engines' processes look up none of them, and must not import DeepSpeed."""
     trainers = {"PPOTrainer", "PPOTrainerAsync", "GenerateSamplesActor", "TrainingActor"}
     assert set(found["installs"]) == {*trainers, "PolicyModelActor", "CriticModelActor"}
+
+
+def test_an_actor_replaces_them_before_the_hosts_constructor_and_not_when_it_is_unpickled(found, pickled):
+    before, after, error = said(WORKER, pickled)
+    assert before == ["SamplesGenerator", "RemoteExperienceMaker"]
+    assert after == ["UnlearnSamplesGenerator", "UnlearnExperienceMaker"]
+    assert "missing" in error and "vllm_engines" in error
