@@ -7,13 +7,12 @@ checks after parsing. `python -m openrlhf_unlearn.cli.check` is the same for scr
 
 import argparse
 import ast
-import importlib.util
 import runpy
 import shlex
 import sys
-from pathlib import Path
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.host.hooks import host_folder
 
 MODULES = {"train_ppo": "train_ppo_ray", "train_sft": "train_sft"}
 
@@ -21,13 +20,6 @@ MODULES = {"train_ppo": "train_ppo_ray", "train_sft": "train_sft"}
 class StrictParser(argparse.ArgumentParser):
     def error(self, message: str):
         raise UsageError(message)
-
-
-def host_folder() -> Path:
-    spec = importlib.util.find_spec("openrlhf")
-    if spec is None:
-        raise UserError("OpenRLHF is not installed; `openrlhf-unlearn doctor` says how to mend that")
-    return Path(spec.submodule_search_locations[0])
 
 
 def host_parser(launcher: str) -> argparse.ArgumentParser:
@@ -66,13 +58,11 @@ def check_launch(launcher: str, words: list[str]) -> argparse.Namespace:
     flat = parser.parse_args(words)
     args = runpy.run_path(str(host_folder() / "utils" / "config.py"))["hierarchize"](flat)
     if "unlearn" in own.plugin:
-        from openrlhf_unlearn.host.losses import apply_loss
-        from openrlhf_unlearn.host.plugin import check_flags
+        from openrlhf_unlearn.host.plugin import check_flags_and_loss
 
         if args.actor.eps_clip_low_high is None:
             args.actor.eps_clip_low_high = (args.actor.eps_clip, args.actor.eps_clip)
-        check_flags(args)
-        apply_loss(args, words)
+        check_flags_and_loss(args, words)
     return args
 
 

@@ -1,12 +1,15 @@
-"""Every name of OpenRLHF that we subclass, call or replace, with the parameters that we know.
+"""Every name of OpenRLHF that we subclass, call or observe, with the parameters that we know, and those we replace.
 
 `check_hooks` runs before each training and in the tests: a host that moved is refused by one line, not by a stack
 trace hours later. What each hook is for stands beside it.
 """
 
 import importlib
+import importlib.util
 import inspect
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 
@@ -24,10 +27,21 @@ class Hook:
     purpose: str
 
 
+@dataclass(frozen=True)
+class Part:
+    """`name`, by which the host's `module` looks up a class of its own, becomes `ours`, `module.name` in training/."""
+
+    module: str
+    name: str
+    ours: str
+    purpose: str
+
+
 _GENERATOR = "openrlhf.trainer.ppo_utils.samples_generator"
 _TRAINER = "openrlhf.trainer.ppo_trainer"
 _ASYNC = "openrlhf.trainer.ppo_trainer_async"
 _ACTOR = "openrlhf.trainer.ray.ppo_actor"
+_CRITIC = "openrlhf.trainer.ray.ppo_critic"
 _ENGINE = "openrlhf.trainer.ray.vllm_engine"
 
 HOOKS = (
@@ -121,7 +135,7 @@ HOOKS = (
         "subclassed: makes actor_scheduler, whose position follows the prompts",
     ),
     Hook(
-        "openrlhf.trainer.ray.ppo_critic",
+        _CRITIC,
         "CriticModelActor.init_model_from_pretrained",
         "self strategy pretrain max_steps",
         "extended: critic_scheduler likewise",
@@ -149,8 +163,23 @@ HOOKS = (
     Hook("openrlhf.trainer.ray.launcher", "RayActorGroup.async_run_method", "self method_name args kwargs", "called"),
 )
 
+# What takes whose place: `install.py` does it, in the driver and in the processes of Ray's actors.
+PARTS = (
+    Part(_TRAINER, "SamplesGenerator", "generator.UnlearnSamplesGenerator", "groups, filter, tracker"),
+    Part(_ASYNC, "SamplesGenerator", "generator.UnlearnSamplesGenerator", "the same, in the asynchronous trainer"),
+    Part(_TRAINER, "RemoteExperienceMaker", "trainer.UnlearnExperienceMaker", "likelihoods, advantages, both trainers"),
+    Part(_TRAINER, "PPOTrainer", "trainer.PPOTrainer", "our state and metrics, clipping and likelihoods of each step"),
+    Part(_ASYNC, "PPOTrainerAsync", "trainer.PPOTrainerAsync", "starts the next two, in a process with our parts"),
+    Part(_ASYNC, "GenerateSamplesActor", "trainer.GenerateSamplesActor", "our state is the data loader's"),
+    Part(_ASYNC, "TrainingActor", "trainer.TrainingActor", "as PPOTrainer"),
+    Part(_ACTOR, "ActorPPOTrainer", "actor.UnlearnActorPPOTrainer", "clip counts, shaping of expert traces"),
+    Part(_ACTOR, "PolicyModelActor", "actor.PolicyModelActor", "hands out the counts; learning rate by prompts"),
+    Part(_CRITIC, "CriticModelActor", "actor.CriticModelActor", "learning rate by prompts"),
+    Part(_ENGINE, "RolloutRayActor", "rollout.RolloutRayActor", "a reward function's failure is reported"),
+)
 
-def actor_class(found):
+
+def actor_class(found) -> Any:
     """The plain class in what `@ray.remote` made of it; anything else as it is."""
     metadata = getattr(found, "__ray_metadata__", None)
     return metadata.modified_class.__ray_actor_class__ if metadata else found
@@ -161,7 +190,10 @@ def of_the_host(found):
     found = actor_class(found)
     if not inspect.isclass(found):
         return found
-    return next((one for one in found.__mro__ if not one.__module__.startswith("openrlhf_unlearn.")), found)
+    return next((one for one in found.__mro__ if one.__module__.startswith("openrlhf.")), found)
+
+
+_NO_HOST = "openrlhf is not installed; docs/install.md says how: flash-attn takes an order"
 
 
 def host_version() -> str:
@@ -171,23 +203,33 @@ def host_version() -> str:
     try:
         return version("openrlhf")
     except PackageNotFoundError:
-        raise UserError("openrlhf is not installed; docs/install.md says how: flash-attn takes an order") from None
+        raise UserError(_NO_HOST) from None
 
 
-def find(hook: Hook):
-    """The hook's object in the installed host; AttributeError or ImportError if it is gone."""
+def host_folder() -> Path:
+    """The installed package's folder, found without importing it. Raises UserError if there is none."""
+    spec = importlib.util.find_spec("openrlhf")
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(_NO_HOST)
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def find(hook: Hook | Part):
+    """Its object in the installed host; AttributeError or ImportError if it is gone."""
     found = importlib.import_module(hook.module)
     for part in hook.name.split("."):
         found = getattr(of_the_host(found), part)
     return found
 
 
-def mismatch(hook: Hook) -> str | None:
-    """None if the installed host has the hook as we know it, else what differs."""
+def mismatch(hook: Hook | Part) -> str | None:
+    """None if the installed host has the hook, or the name of a part, as we know it, else what differs."""
     try:
         found = find(hook)
     except (AttributeError, ImportError) as error:
         return f"{hook.module}.{hook.name} is missing ({error})"
+    if isinstance(hook, Part):
+        return None
     # Ray adds a parameter of its own to the methods of actors.
     parameters = " ".join(name for name in inspect.signature(found).parameters if name != "_ray_trace_ctx")
     if parameters != hook.parameters:
@@ -204,6 +246,6 @@ def check_hooks(allow_untested: bool = False) -> None:
             f"OpenRLHF {version} was not tested with this plugin (tested: {tested}); install that, or try "
             "--unlearn.allow_untested_host"
         )
-    wrong = [text for text in map(mismatch, HOOKS) if text]
+    wrong = [text for text in map(mismatch, (*HOOKS, *PARTS)) if text]
     if wrong:
         raise UserError(f"OpenRLHF {version} does not have the hooks of {tested}: {'; '.join(wrong)}")

@@ -12,7 +12,6 @@ only from bytes that are OpenRLHF's own. Two commands at once take turns.
 import contextlib
 import fcntl
 import hashlib
-import importlib.util
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.cpu.originals import ORIGINALS
 from openrlhf_unlearn.host.cpu.rewrite import rewrite
-from openrlhf_unlearn.host.hooks import NEWEST_HOST, host_version
+from openrlhf_unlearn.host.hooks import host_folder, host_version
 from openrlhf_unlearn.options import option
 from openrlhf_unlearn.store.run_dir import atomic_path, read_json, write_json
 
@@ -45,16 +44,6 @@ def _digest_of(data: bytes) -> str:
 
 def _digest(path: Path) -> str | None:
     return _digest_of(path.read_bytes()) if path.exists() else None
-
-
-def host_folder() -> Path:
-    """The installed openrlhf package's folder. Raises UserError if there is none."""
-    spec = importlib.util.find_spec("openrlhf")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError(
-            f"openrlhf is not installed, and nothing else needs a patch; to train: openrlhf=={NEWEST_HOST}, see README"
-        )
-    return Path(next(iter(spec.submodule_search_locations)))
 
 
 class Patch:

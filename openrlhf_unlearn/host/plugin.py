@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.host.hooks import check_hooks
 from openrlhf_unlearn.host.identity import whole_path
+from openrlhf_unlearn.host.install import install
 from openrlhf_unlearn.host.json_rows import json_rows
 from openrlhf_unlearn.host.losses import LOSSES, apply_loss, engine_log_probs_flag, leaf
 from openrlhf_unlearn.host.start import choose_run_dir, start_run
@@ -201,18 +202,18 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("--unlearn.save_rollouts must be 0 or more")
 
 
-def check_advantage(args: SimpleNamespace) -> None:
-    """Refuse an advantage that cannot be found or beside another estimator, and a bound on log-probs that are not
-    known; after the loss preset is set."""
-    from openrlhf_unlearn.host.advantages import load_advantage
-
-    if load_advantage(args.unlearn.advantage) and args.algo.advantage.estimator != "dr_grpo":
+def check_flags_and_loss(args: SimpleNamespace, given: list[str]) -> dict:
+    """`check_flags`, then set the loss preset's in `args` and refuse what does not go with them; returns these."""
+    check_flags(args)
+    preset = apply_loss(args, given)
+    if args.unlearn.advantage and args.algo.advantage.estimator != "dr_grpo":
         raise UsageError("--unlearn.advantage takes the estimator's place: give --algo.advantage.estimator dr_grpo")
     correction, own = engine_log_probs_flag(args), args.unlearn
     if own.discrepancy_tolerance is not None and (own.discrepancy_tolerance < 0 or own.discrepancy_rate <= 0):
         raise UsageError("--unlearn.discrepancy_tolerance is 0 or more, --unlearn.discrepancy_rate above 0")
     if own.discrepancy_tolerance is not None and correction:
         raise UsageError(f"--unlearn.discrepancy_tolerance needs the engines' log-probs: give {correction}")
+    return preset
 
 
 def reward_file(remote_url: str | None) -> str | None:
@@ -256,12 +257,9 @@ class UnlearnPlugin:
         self.held = ExitStack()  # the run directory's lock, for as long as the launch lasts
 
     def install(self, given: list[str]) -> None:
-        """Check the host's hooks, then replace parts; the modules repeat that in the workers that import them."""
-        if "openrlhf_unlearn.host.training.trainer" not in sys.modules:  # afterwards the hooks are our own
-            check_hooks(allow_untested="--unlearn.allow_untested_host" in given)
-        import openrlhf_unlearn.host.training.actor
-        import openrlhf_unlearn.host.training.rollout
-        import openrlhf_unlearn.host.training.trainer  # noqa: F401
+        """Check the host's hooks, then replace parts."""
+        check_hooks(allow_untested="--unlearn.allow_untested_host" in given)
+        install()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add_unlearn_flags(parser)
@@ -271,6 +269,7 @@ class UnlearnPlugin:
         import torch
 
         from openrlhf_unlearn.filters import load_filter
+        from openrlhf_unlearn.host.advantages import load_advantage
         from openrlhf_unlearn.host.cpu.ray_cpu import check_accelerator
         from openrlhf_unlearn.host.job_folder import check_job_folder
         from openrlhf_unlearn.host.training.generator import filter_config
@@ -279,10 +278,9 @@ class UnlearnPlugin:
         args.reward.remote_url = reward_file(args.reward.remote_url)
         check_accelerator(torch.cuda.is_available())
         check_job_folder(args, Path.cwd())
-        check_flags(args)
-        preset = apply_loss(args, given)
-        check_advantage(args)
-        filter = load_filter(args.unlearn.filter, filter_config(args))  # a wrong name should fail here, not in an actor
+        preset = check_flags_and_loss(args, given)
+        load_advantage(args.unlearn.advantage)  # a wrong name should fail here, not in an actor
+        filter = load_filter(args.unlearn.filter, filter_config(args))
         load_sampler(args.unlearn.sampler, SamplerConfig([], filter.samples_per_wave, args.train.seed))
         if preset:
             shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
@@ -300,7 +298,8 @@ class UnlearnPlugin:
         self.held.enter_context(hold(run.path, "training"))
         start_run(args, [sys.executable, "-m", "openrlhf.cli.train_ppo", "--plugin", "unlearn", *given], run)
         prepare_cpu(args)
-        rollout.install(args.unlearn.answer_format)
+        rollout.RolloutRayActor = rollout.with_answer_format(args.unlearn.answer_format)
+        install()
 
     def close(self) -> None:
         self.held.close()

@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import sys
 
-from openrlhf_unlearn.host.patching import Patch, host_folder
+from openrlhf_unlearn.host.hooks import host_folder
+from openrlhf_unlearn.host.patching import Patch
 
 
 def test_a_host_that_is_not_patched_for_the_cpu_is_told_so_and_not_its_hooks(tmp_path):

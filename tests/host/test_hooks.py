@@ -4,10 +4,10 @@ import pytest
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host import hooks
-from openrlhf_unlearn.host.hooks import HOOKS, Hook, check_hooks, host_version, mismatch
+from openrlhf_unlearn.host.hooks import HOOKS, PARTS, Hook, Part, check_hooks, host_version, mismatch
 
 
-@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.name)
+@pytest.mark.parametrize("hook", (*HOOKS, *PARTS), ids=lambda hook: hook.name)
 def test_the_installed_host_has_the_hook(hook):
     assert mismatch(hook) is None
 
@@ -30,6 +30,7 @@ def test_an_untested_version_is_refused_in_one_line_unless_allowed(monkeypatch):
         (Hook("openrlhf.utils.config", "hierarchize", "args more", ""), r"takes \(args\), not \(args more\)"),
         (Hook("openrlhf.utils.config", "gone", "args", ""), "is missing"),
         (Hook("openrlhf.nowhere", "gone", "args", ""), "is missing"),
+        (Part("openrlhf.trainer.ppo_trainer", "Gone", "generator.Ours", ""), "ppo_trainer.Gone is missing"),
     ],
 )
 def test_a_hook_that_moved_is_told(monkeypatch, hook, text):

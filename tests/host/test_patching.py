@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.host import patching
+from openrlhf_unlearn.host import hooks, patching
 from openrlhf_unlearn.host.cpu.originals import ORIGINALS
 from openrlhf_unlearn.host.cpu.rewrite import rewrite
-from openrlhf_unlearn.host.hooks import TESTED_HOSTS, host_version
-from openrlhf_unlearn.host.patching import LAUNCHER, Patch, host_folder
+from openrlhf_unlearn.host.hooks import TESTED_HOSTS, host_folder, host_version
+from openrlhf_unlearn.host.patching import LAUNCHER, Patch
 
 FILE = "utils/distributed_util.py"
 
@@ -248,7 +248,7 @@ def test_the_command_shows_applies_and_reverts(host):
 
 
 def test_without_a_host_there_is_one_line(monkeypatch):
-    monkeypatch.setattr(patching.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(hooks.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="openrlhf is not installed"):
         host_folder()
 

@@ -1,12 +1,10 @@
-"""The host's policy and critic actors: clipped tokens counted by prompt, learning rates that follow the prompts.
-
-Imported in the driver and in each actor.
-"""
+"""The host's policy and critic actors: clipped tokens counted by prompt, learning rates that follow the prompts."""
 
 import ray
 from openrlhf.trainer.ray import ppo_actor, ppo_critic
 
 from openrlhf_unlearn.host.hooks import actor_class
+from openrlhf_unlearn.host.install import Installs
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
 from openrlhf_unlearn.host.training.clipping import ClipCounter, Counts
 from openrlhf_unlearn.host.training.expert import PolicyShaping
@@ -27,7 +25,7 @@ class UnlearnActorPPOTrainer(ppo_actor.ActorPPOTrainer):
         return unlogged(super().training_step(experience, *args, **kwargs))
 
 
-class _Scheduled:
+class _Scheduled(Installs):
     """Mixed in before the host's actors: their learning rate follows the prompts (`PromptSchedule`)."""
 
     schedule: PromptSchedule | None = None
@@ -63,10 +61,5 @@ class UnlearnCriticModelActor(_Scheduled, actor_class(ppo_critic.CriticModelActo
         return self.critic_scheduler
 
 
-def install() -> None:
-    ppo_actor.ActorPPOTrainer = UnlearnActorPPOTrainer
-    ppo_actor.PolicyModelActor = ray.remote(num_gpus=1)(UnlearnPolicyModelActor)
-    ppo_critic.CriticModelActor = ray.remote(num_gpus=1)(UnlearnCriticModelActor)
-
-
-install()
+PolicyModelActor = ray.remote(num_gpus=1)(UnlearnPolicyModelActor)
+CriticModelActor = ray.remote(num_gpus=1)(UnlearnCriticModelActor)

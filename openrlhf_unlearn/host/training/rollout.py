@@ -66,12 +66,12 @@ def report_failures(executor) -> None:
         executor._fetch_rewards_via_http = reporting_server(executor._fetch_rewards_via_http)
 
 
-def install(answer_format: str = "auto") -> None:
-    """`answer_format` reaches our reward function in the engines, wherever in the cluster they run."""
+def with_answer_format(answer_format: str):
+    """What Ray starts. `answer_format` reaches our reward function in the engines, wherever in the cluster they run."""
     path, colon, name = answer_format.rpartition(":")
     own = f"{Path(path).resolve()}:{name}" if colon else answer_format  # a worker may stand in another folder
     environment = {"env_vars": {FORMAT_VARIABLE: own}}
-    vllm_engine.RolloutRayActor = ray.remote(runtime_env=environment)(UnlearnRolloutRayActor)
+    return ray.remote(runtime_env=environment)(UnlearnRolloutRayActor)
 
 
-install()
+RolloutRayActor = with_answer_format("auto")

@@ -1,17 +1,13 @@
-"""The host's trainers, synchronous and asynchronous, with our generator, metrics, clip counts and likelihoods.
-
-Imported in the driver and again in the actors that run these classes: at import it puts our generator and actors
-where the host's modules look them up.
-"""
+"""The host's trainers, synchronous and asynchronous, with our generator, metrics, clip counts and likelihoods."""
 
 import ray
 from openrlhf.trainer import ppo_trainer, ppo_trainer_async
 
 from openrlhf_unlearn.host.advantages import load_advantage, replace_advantages
 from openrlhf_unlearn.host.hooks import actor_class
+from openrlhf_unlearn.host.install import Installs
 from openrlhf_unlearn.host.training.clipping import clipping_rows
 from openrlhf_unlearn.host.training.discrepancy import Multipliers
-from openrlhf_unlearn.host.training.generator import UnlearnSamplesGenerator
 from openrlhf_unlearn.host.training.likelihood import likelihood_rows, start_from_stored
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.training import Clipping, Likelihood
@@ -70,7 +66,7 @@ class _TrainStep:
         return status
 
 
-class _OwnLoader:
+class _OwnLoader(Installs):
     """For the actors that hold the generator: the loader they save and restore is the generator's state."""
 
     def __init__(self, *args, **kwargs):
@@ -98,29 +94,18 @@ class UnlearnGenerateSamplesActor(_OwnLoader, actor_class(ppo_trainer_async.Gene
         return super()._run_eval()
 
 
-class UnlearnTrainingActor(_TrainStep, actor_class(ppo_trainer_async.TrainingActor)):
+class UnlearnTrainingActor(Installs, _TrainStep, actor_class(ppo_trainer_async.TrainingActor)):
     # Ray ships methods inherited from an actor class by value, and then their `super()` names a copy of that class:
-    # those of the host's that call it are named here, so that they are found by import.
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-
+    # that of the host's that calls it is named here, so that it is found by import.
     def broadcast_to_vllm(self):
         super().broadcast_to_vllm()
 
 
-class UnlearnPPOTrainerAsync(actor_class(ppo_trainer_async.PPOTrainerAsync)):
+class UnlearnPPOTrainerAsync(Installs, actor_class(ppo_trainer_async.PPOTrainerAsync)):
     pass
 
 
-def install() -> None:
-    """Rebind the names by which the host's modules find these classes."""
-    ppo_trainer.RemoteExperienceMaker = UnlearnExperienceMaker
-    ppo_trainer.SamplesGenerator = UnlearnSamplesGenerator
-    ppo_trainer_async.SamplesGenerator = UnlearnSamplesGenerator
-    ppo_trainer_async.GenerateSamplesActor = ray.remote(UnlearnGenerateSamplesActor)
-    ppo_trainer_async.TrainingActor = ray.remote(UnlearnTrainingActor)
-    ppo_trainer.PPOTrainer = ray.remote(UnlearnPPOTrainer)
-    ppo_trainer_async.PPOTrainerAsync = ray.remote(UnlearnPPOTrainerAsync)
-
-
-install()
+PPOTrainer = ray.remote(UnlearnPPOTrainer)
+GenerateSamplesActor = ray.remote(UnlearnGenerateSamplesActor)
+TrainingActor = ray.remote(UnlearnTrainingActor)
+PPOTrainerAsync = ray.remote(UnlearnPPOTrainerAsync)
