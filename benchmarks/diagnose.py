@@ -3,10 +3,13 @@
     python benchmarks/diagnose.py [--worlds FOLDER] [--simulated 60]
 
 On trained built-in worlds 3 to 9 under FOLDER where they are there, and always on simulated runs of seeds that nothing
-was fitted on (benchmarks/fit_causes.py). Each with one model and with a second one. Bars: of planted wrong labels on
-rules that can be learned at least 90 % found at a precision of at least 90 %, whether 5, 10 or 20 % are wrong, at
-random or by a rule; verifier faults at least 95 %; at most 5 % of the correct labels of these prompts called wrong;
-expected calibration error of the stated cause at most 0.05.
+was fitted on (benchmarks/fit_causes.py): as they are, with as much mess as any fitted and with more, and with other
+shares of the causes than the fitted. Each with one model and with a second one. Bars: of planted wrong labels on rules
+that can be learned at least 90 % found at a precision of at least 90 %, whether 5, 10 or 20 % are wrong, at random or
+by a rule; verifier faults at least 95 %; at most 5 % of the correct labels of these prompts called wrong; expected
+calibration error of the stated cause at most 0.05. Beside it the same with `beyond` and `random_label` as one cause
+where there is no second model, without which nothing tells them apart: between them the posterior is one half each,
+whatever their shares are; and the error that so many prompts would have by chance if every probability were true.
 """
 
 import argparse
@@ -19,12 +22,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.planted import FIT_WORLDS, WRONG, Planted, simulated, trained
+from benchmarks.planted import FIRST_SEED, FIT_WORLDS, HELD_OUT, WRONG, Planted, simulated, trained
 from openrlhf_unlearn.causes import CAUSES, UNDECIDED
+from openrlhf_unlearn.causes.nulls import contradicted
 from openrlhf_unlearn.causes.posterior import posterior
 from openrlhf_unlearn.causes.words import decided
 
-FIRST_SEED = 10_000  # of simulated runs; those before are for fitting
 BARS = {"wrong_found": 0.9, "wrong_precision": 0.9, "verifier_found": 0.95, "correct_called_wrong": 0.05, "ece": 0.05}
 CONFUSED = {"beyond", "random_label"}
 
@@ -36,17 +39,37 @@ def ece(probability: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
     return float(sum(gaps) / len(place))
 
 
+def by_chance(probability: np.ndarray, draws: int = 20) -> float:
+    """The mean error of so many prompts, each right on its own as often as stated."""
+    rng = np.random.default_rng(0)
+    return float(np.mean([ece(probability, rng.random(len(probability)) < probability) for _ in range(draws)]))
+
+
+def alike_as_one(p: np.ndarray) -> np.ndarray:
+    """The posterior with the two causes that one model cannot tell apart as one."""
+    first, other = (CAUSES.index(cause) for cause in sorted(CONFUSED))
+    p = p.copy()
+    p[:, first], p[:, other] = p[:, first] + p[:, other], 0.0
+    return p
+
+
 def judged(runs: list[Planted]) -> dict:
     """Every figure of these runs together."""
     table: Counter = Counter()
-    stated, right = [], []
+    stated, right, told, told_right = [], [], [], []
     for run in runs:
-        p = posterior(run.observed).probability
-        found = decided(p)
+        made = posterior(run.observed)
+        p, found = made.probability, decided(made.probability, contradicted(made.values))
         table.update(zip(run.cause.tolist(), found.tolist(), strict=True))
         known = run.cause != ""
         stated += p.max(axis=1)[known].tolist()
         right += (np.array(CAUSES)[p.argmax(axis=1)] == run.cause)[known].tolist()
+        if not run.has_second:
+            p = alike_as_one(p)
+        told += p.max(axis=1)[known].tolist()
+        best = np.array(CAUSES)[p.argmax(axis=1)]
+        both = ~run.has_second & np.isin(best, sorted(CONFUSED)) & np.isin(run.cause, sorted(CONFUSED))
+        told_right += ((best == run.cause) | both)[known].tolist()
     planted, called = defaultdict(int), defaultdict(int)
     for (cause, found), n in table.items():
         planted[cause] += n
@@ -60,6 +83,8 @@ def judged(runs: list[Planted]) -> dict:
         "verifier_found": _ratio(table["verifier", "verifier"], planted["verifier"]),
         "correct_called_wrong": _ratio(called["wrong_label"] - table["wrong_label", "wrong_label"], correct),
         "ece": round(ece(np.array(stated), np.array(right)), 4),
+        "ece_alike_as_one": round(ece(np.array(told), np.array(told_right)), 4),
+        "ece_by_chance": round(by_chance(np.array(stated)), 4),
         "undecided_of_beyond_and_random": _ratio(both, sum(planted[cause] for cause in CONFUSED)),
         "table": table,
     }
@@ -92,18 +117,19 @@ def main() -> None:
     args = parser.parse_args()
     seeds = range(FIRST_SEED, FIRST_SEED + args.simulated)
     real = list(trained(args.worlds))
-    held = [run for run in real if run.world not in FIT_WORLDS]
+    made = {title: [simulated(seed, title) for seed in seeds] for title in HELD_OUT}
+    for i, wrong in enumerate(WRONG):
+        for j, how in enumerate(("at random", "by a rule")):
+            of_these = zip(seeds, made["simulated"], strict=True)
+            made[f"simulated, {wrong:.0%} wrong {how}"] = [run for n, run in of_these if (n % 3, n % 2) == (i, j)]
     parts: dict[str, list[Planted]] = {}
     for number, with_second in (("one model", False), ("two models", True)):
-        parts[f"trained worlds 3 to 9, {number}"] = [run for run in held if run.has_second == with_second]
-        parts[f"trained worlds 0 to 2 (fitted on), {number}"] = [
-            run for run in real if run.world in FIT_WORLDS and run.has_second == with_second
-        ]
-        parts[f"simulated, {number}"] = [simulated(seed, with_second) for seed in seeds]
-        for i, share in enumerate(WRONG):
-            for j, how in enumerate(("at random", "by a rule")):
-                chosen = [simulated(seed, with_second) for seed in seeds if seed % 3 == i and seed % 2 == j]
-                parts[f"simulated, {share:.0%} wrong {how}, {number}"] = chosen
+        for title, fitted_on in (("3 to 9", False), ("0 to 2 (fitted on)", True)):
+            parts[f"trained worlds {title}, {number}"] = [
+                run for run in real if run.has_second == with_second and (run.world in FIT_WORLDS) == fitted_on
+            ]
+        for title, runs in made.items():
+            parts[f"{title}, {number}"] = runs if with_second else [run.alone for run in runs]
     results = {title: judged(runs) for title, runs in parts.items() if runs}
     for title, figures in results.items():
         show(title, figures)

@@ -20,13 +20,13 @@ from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.planted import FIT_WORLDS, WRONG, courses
-from openrlhf_unlearn.causes.early import ALONE, FILE, OF_KIN, features, not_learned, weights
+from benchmarks.planted import FIRST_SEED, FIT_WORLDS, HELD_OUT, courses, held_out, to_fit
+from openrlhf_unlearn.causes.early import ALONE, FILE, OF_KIN, chance, features, weights
 from openrlhf_unlearn.collect.history import histories
 from openrlhf_unlearn.store.run_dir import write_json
-from tests.causes.simulator import Course, simulate
+from tests.causes.simulator import Course
 
-POINTS, TAU, SURE, FIRST_SEED = (1 / 6, 1 / 3, 1 / 2, 2 / 3), 0.1, 0.95, 10_000
+POINTS, TAU, SURE = (1 / 6, 1 / 3, 1 / 2, 2 / 3), 0.1, 0.95
 CURRENT = ("current_rate", "discounted_rate", "rate_fitted")
 
 
@@ -38,9 +38,16 @@ class Moment:
     rate: np.ndarray  # discounted, now
     last: np.ndarray  # share of positives of the last visit
     failed: np.ndarray  # bool
-    p: np.ndarray
-    alone: np.ndarray  # the same without kin
     left: int  # rollouts of a prompt until the end
+
+    @property
+    def p(self) -> np.ndarray:
+        return chance(self.x)
+
+    @property
+    def alone(self) -> np.ndarray:
+        """The same without kin."""
+        return chance(self.x[:, : len(ALONE)])
 
 
 def moment(course: Course, done: float) -> Moment:
@@ -51,10 +58,8 @@ def moment(course: Course, done: float) -> Moment:
     last[visits.row[early]] = visits.positive[early] / visits.n[early]
     kept = np.array([h.visits > 0 for h in past]) & course.hard
     x, rate = features(past, done, course.near), np.array([h.rate for h in past])
-    unknown = np.full(size, np.nan)  # before the first fit
-    p, alone = (not_learned(past, done, near) if FILE.exists() else unknown for near in (course.near, None))
     left = int(visits.n[~early].sum() / size)
-    return Moment(x[kept], rate[kept], last[kept], (course.final < TAU)[kept], p[kept], alone[kept], left)
+    return Moment(x[kept], rate[kept], last[kept], (course.final < TAU)[kept], left)
 
 
 def brier(p: np.ndarray, failed: np.ndarray) -> float:
@@ -93,7 +98,7 @@ def judged(fitting: list[Moment], held: list[Moment]) -> dict:
 def fitted(moments: list[Moment], names: tuple[str, ...]) -> dict[str, float]:
     """Weights of the first so many features."""
     x, failed = joined(moments, "x")[:, : len(names)], joined(moments, "failed")
-    model = LogisticRegression(C=10.0, max_iter=1000).fit(x, failed)
+    model = LogisticRegression(C=10.0, max_iter=3000).fit(x, failed)
     found = {"constant": model.intercept_[0], **dict(zip(names, model.coef_[0], strict=True))}
     return {name: round(float(value), 4) for name, value in found.items()}
 
@@ -101,23 +106,26 @@ def fitted(moments: list[Moment], names: tuple[str, ...]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--worlds", type=Path, help="folder with trained worlds")
-    parser.add_argument("--simulated", type=int, default=120, help="simulated runs to fit on; half as many judge")
+    parser.add_argument(
+        "--simulated", type=int, default=120, help="simulated runs to fit on; a quarter as many judge, of each sort"
+    )
     parser.add_argument("--write", action="store_true", help="fit anew and write early.json")
     args = parser.parse_args()
     real = list(courses(args.worlds))
     fit = [course for world, course in real if world in FIT_WORLDS]
-    fit += [simulate(seed, WRONG[seed % 3], seed % 2 == 1).course for seed in range(args.simulated)]
+    fit += [to_fit(seed).course for seed in range(args.simulated)]
+    fitting = {done: [moment(course, done) for course in fit] for done in (*POINTS, 0.9)}
     if args.write:
-        moments = [moment(course, done) for course in fit for done in (*POINTS, 0.9)]
+        moments = [one for at_once in fitting.values() for one in at_once]
         write_json(FILE, {"alone": fitted(moments, ALONE), "with kin": fitted(moments, ALONE + OF_KIN)})
         weights.cache_clear()
-    later = range(FIRST_SEED, FIRST_SEED + args.simulated // 2)
-    held = {"simulated": [simulate(seed, WRONG[seed % 3], seed % 2 == 1).course for seed in later]}
+    later = range(FIRST_SEED, FIRST_SEED + args.simulated // 4)
+    held = {title: [held_out(seed, title).course for seed in later] for title in HELD_OUT}
     held["trained worlds 3 to 9"] = [course for world, course in real if world not in FIT_WORLDS]
     results: dict = {}
     for title, chosen in held.items():
         for done in POINTS if chosen else ():
-            found = judged([moment(course, done) for course in fit], [moment(course, done) for course in chosen])
+            found = judged(fitting[done], [moment(course, done) for course in chosen])
             results.setdefault(title, {})[f"{done:.2f}"] = found
             print(title, f"{done:.2f}", found)
     third = results.get("trained worlds 3 to 9", results["simulated"])["0.33"]

@@ -1,12 +1,14 @@
-"""Fits what `diagnose` knows of causes, P(bin | cause) and exponents, into openrlhf_unlearn/causes/likelihoods.json.
+"""Fits what `diagnose` knows of causes, how much each bin of evidence speaks for each, into likelihoods.json.
 
     python benchmarks/fit_causes.py [--worlds FOLDER] [--simulated 240] [--write]
 
-From prompts whose cause was planted: trained worlds 0, 1 and 2 in FOLDER where they are there (benchmarks/diagnose.py
-says how they are found), and simulated runs, which hold causes that the built-in world does not plant. Tables are
-counted on the one half of the runs, exponents are those under which the other half's causes are likeliest. Without
---write it only says what it would write, and how well that fits. benchmarks/diagnose.py judges it on other worlds and
-other seeds.
+From prompts whose cause was planted: trained worlds 0, 1 and 2 in FOLDER where they are there (benchmarks/planted.py
+says how they are found), and simulated runs, which hold causes that the built-in world does not plant. A multinomial
+logistic regression with one weight for each bin and cause. Unlike shares that are counted kind by kind it does not
+count twice what two kinds of evidence say together (the majority's share, its growth, a second model that agrees). Each
+run's own shares of the causes are offsets, those that `diagnose` would give it by the weights so far, in a few rounds.
+Without --write it only says how well that fits. benchmarks/diagnose.py judges it on other worlds, other seeds, other
+shares and more mess.
 """
 
 import argparse
@@ -14,65 +16,86 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 from scipy.optimize import minimize
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.planted import FIT_WORLDS, Planted, simulated, trained
+from benchmarks.planted import FIT_WORLDS, Planted, simulated_to_fit, trained
 from openrlhf_unlearn.causes import CAUSES
-from openrlhf_unlearn.causes.evidence import EVIDENCE, values
-from openrlhf_unlearn.causes.evidence import counted as samples_of
+from openrlhf_unlearn.causes.evidence import EVIDENCE, counted, values
 from openrlhf_unlearn.causes.nulls import impossible
-from openrlhf_unlearn.causes.posterior import FILE, Likelihoods, with_own_shares
+from openrlhf_unlearn.causes.posterior import FILE, columns, run_shares, with_own_shares
 from openrlhf_unlearn.store.run_dir import write_json
 
 ALIKE = [CAUSES.index(cause) for cause in ("beyond", "random_label")]  # to all evidence but a second model's
-PSEUDO = 1.0  # prompts in each bin of each cause before any was counted
-SEEDS = range(0, 10_000)  # of simulated runs; benchmarks/diagnose.py and the tests take later ones
+RIDGE, ROUNDS = 1.0, 3
+SIZES = {name: kind.bins + 1 for name, kind in EVIDENCE.items()}
+STARTS = dict(zip(SIZES, np.cumsum([0, *SIZES.values()])[:-1].tolist(), strict=True))
+WIDTH = sum(SIZES.values())
+TIED = ~np.isin(np.arange(WIDTH), STARTS["second"] + np.arange(SIZES["second"]))
 
 
-def bins_of(planted: Planted) -> dict[str, np.ndarray]:
-    found = values(planted.observed)
-    return {name: kind.bin(found[name]) for name, kind in EVIDENCE.items()}
+class Case:
+    """One planted run as the regression sees it: a column of its own for each bin of each kind of evidence."""
+
+    def __init__(self, run: Planted):
+        found = columns(values(run.observed))
+        size, weight = run.observed.size, run.weight
+        row = np.tile(np.arange(size), len(found))
+        column = np.concatenate([STARTS[name] + place for name, place in found.items()])
+        self.x = sparse.csr_matrix((np.ones(len(row)), (row, column)), shape=(size, WIDTH))
+        self.may = np.where(impossible(*counted(run.observed)), -np.inf, 0.0)
+        self.cause = np.array([CAUSES.index(cause) if cause else -1 for cause in run.cause])
+        possible = self.may[np.arange(size), self.cause] == 0  # else its own samples rule out what was planted
+        self.known, self.weight = (self.cause >= 0) & possible, np.full(size, weight)
+        counts = np.bincount(self.cause[self.cause >= 0], minlength=len(CAUSES)) + 0.1
+        counts[ALIKE] = counts[ALIKE].mean()
+        self.planted = counts / counts.sum()
+
+    def shares(self, weights: np.ndarray, prior: np.ndarray) -> np.ndarray:
+        """The causes' shares that a diagnosis by these weights gives this run."""
+        return run_shares(with_own_shares(self.x @ weights + self.may, prior), prior)
 
 
-def numbers_of(planted: Planted) -> np.ndarray:
-    """The planted causes as numbers, -1 where none was planted."""
-    return np.array([CAUSES.index(cause) if cause else -1 for cause in planted.cause])
+def tied(table: np.ndarray) -> np.ndarray:
+    """(columns, causes): what no evidence but a second model's tells apart gets the mean of both."""
+    both = table[:, ALIKE]
+    table[:, ALIKE] = np.where(TIED[:, None], both.mean(axis=1, keepdims=True), both)
+    return table
 
 
-def counted(runs: list[Planted]) -> dict[str, np.ndarray]:
-    """kind → (causes, bins) shares; a trained run's prompts count as often as `weight` says."""
-    table = {name: np.full((len(CAUSES), kind.bins), PSEUDO) for name, kind in EVIDENCE.items()}
-    for run in runs:
-        cause = numbers_of(run)
-        for name, mine in bins_of(run).items():
-            there = (mine >= 0) & (cause >= 0)
-            np.add.at(table[name], (cause[there], mine[there]), run.weight)
-    for name, counts in table.items():
-        if name != "second":
-            counts[ALIKE] = counts[ALIKE].sum(axis=0)
-    return {name: counts / counts.sum(axis=1, keepdims=True) for name, counts in table.items()}
+def regression(cases: list[Case], shares: list[np.ndarray], start: np.ndarray) -> tuple[np.ndarray, float]:
+    """(weights, log loss of a prompt); a ridge holds the weights of what was hardly seen near 0."""
+    x = sparse.vstack([case.x[case.known] for case in cases]).tocsr()
+    offset = np.concatenate([(case.may + np.log(mine))[case.known] for case, mine in zip(cases, shares, strict=True)])
+    weight = np.concatenate([case.weight[case.known] for case in cases])
+    planted = np.eye(len(CAUSES))[np.concatenate([case.cause[case.known] for case in cases])]
+
+    def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        table = tied(flat.reshape(start.shape).copy())
+        log = x @ table + offset
+        log -= log.max(axis=1, keepdims=True)
+        p = np.exp(log)
+        p /= p.sum(axis=1, keepdims=True)
+        loss = -weight @ np.log((p * planted).sum(axis=1) + 1e-12)
+        slope = x.T @ (weight[:, None] * (p - planted)) + RIDGE * table
+        return loss + RIDGE / 2 * (table**2).sum(), tied(slope).ravel()
+
+    found = minimize(cost, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 120})
+    return tied(found.x.reshape(start.shape)), found.fun / weight.sum()
 
 
-def exponents(runs: list[Planted], table: dict[str, np.ndarray], prior: np.ndarray) -> dict[str, float]:
-    """One a kind of evidence, from 0 to 1: under which the planted causes of these runs are likeliest."""
-    whole = Likelihoods(prior, table, dict.fromkeys(EVIDENCE, 1.0))
-    logs = [whole.log_factors(bins_of(run)) for run in runs]
-    stacked = [np.stack([log[name] for name in EVIDENCE]) for log in logs]
-    may = [np.where(impossible(*samples_of(run.observed)), -np.inf, 0.0) for run in runs]
-    truth = [numbers_of(run) for run in runs]
-
-    def cost(exponent: np.ndarray) -> float:
-        total = 0.0
-        for run, log, allowed, cause in zip(runs, stacked, may, truth, strict=True):
-            p = with_own_shares(np.tensordot(exponent, log, 1) + allowed, prior, iterations=20)[cause >= 0]
-            total -= run.weight * np.log(p[np.arange(len(p)), cause[cause >= 0]] + 1e-9).sum()
-        return total
-
-    start = np.full(len(EVIDENCE), 0.7)
-    found = minimize(cost, start, method="L-BFGS-B", bounds=[(0.0, 1.0)] * len(start), options={"maxiter": 40})
-    return dict(zip(EVIDENCE, map(float, found.x), strict=True))
+def fit(runs: list[Planted]) -> tuple[np.ndarray, dict[str, np.ndarray], float]:
+    """(prior, kind → factors as in `Likelihoods`, log loss of a prompt)."""
+    cases = [Case(run) for run in runs]
+    prior = np.mean([case.planted for case in cases], axis=0)
+    shares = [prior] * len(cases)
+    weights, loss = np.zeros((WIDTH, len(CAUSES))), 0.0
+    for _ in range(ROUNDS):
+        weights, loss = regression(cases, shares, weights)
+        shares = [case.shares(weights, prior) for case in cases]
+    return prior, {name: weights[at : at + SIZES[name]].T for name, at in STARTS.items()}, loss
 
 
 def main() -> None:
@@ -82,28 +105,14 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write likelihoods.json")
     args = parser.parse_args()
     real = [run for run in trained(args.worlds) if run.world in FIT_WORLDS]
-    runs = real + [simulated(seed) for seed in SEEDS[: args.simulated]]
-    shares = [np.bincount(1 + numbers_of(run), minlength=1 + len(CAUSES))[1:] + 0.1 for run in runs]
-    prior = np.mean([share / share.sum() for share in shares], axis=0)
-    prior[ALIKE] = prior[ALIKE].mean()
-    odd, even = runs[1::2], runs[::2]
-    exponent = exponents(even, counted(odd), prior)
-    table = counted(runs)
+    runs = real + [simulated_to_fit(seed) for seed in range(args.simulated)]
+    prior, factor, loss = fit(runs)
     about = f"{len(real)} trained runs of worlds {sorted({r.world for r in real})}, {args.simulated} simulated runs"
-    print(about, {name: round(value, 2) for name, value in exponent.items()}, sep="\n")
+    print(f"{about}: log loss {loss:.3f} a prompt")
     if args.write:
-        write_json(
-            FILE,
-            {
-                "about": about,
-                "prior": dict(zip(CAUSES, np.round(prior, 4).tolist(), strict=True)),
-                "exponent": {name: round(value, 3) for name, value in exponent.items()},
-                "table": {
-                    name: {cause: np.round(row, 5).tolist() for cause, row in zip(CAUSES, rows, strict=True)}
-                    for name, rows in table.items()
-                },
-            },
-        )
+        by_cause = lambda rows, digits: dict(zip(CAUSES, np.round(rows, digits).tolist(), strict=True))  # noqa: E731
+        tables = {name: by_cause(table, 3) for name, table in factor.items()}
+        write_json(FILE, {"about": about, "prior": by_cause(prior, 4), "factor": tables})
         print(f"written: {FILE}")
 
 

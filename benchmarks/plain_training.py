@@ -12,6 +12,7 @@ prompts, which it therefore does (a stand-in for an abler model; on labels of no
 import argparse
 import json
 import random
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -179,6 +180,7 @@ def main() -> None:
     args = parser.parse_args()
     run, problems = RunDir(args.run), problems_of(args.world, args.wrong, args.systematic)
     start(run, problems)
+    shutil.copy(args.world / "world.json", run.path)  # benchmarks/planted.py asks which world it was
     policy = Policy(args.world / "model", args.seed)
     if args.second:
         teach(policy, problems, args.world)

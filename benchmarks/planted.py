@@ -5,20 +5,38 @@ beside the model that it started from. The evaluation `final` of RUN-second is i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from openrlhf_unlearn.causes.diagnosis import groups_of
 from openrlhf_unlearn.causes.kin import nearest
-from openrlhf_unlearn.causes.observed import Observed
+from openrlhf_unlearn.causes.observed import Observed, Visits
 from openrlhf_unlearn.causes.reading import pass_rates, read_cases, read_visits
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
-from tests.causes.simulator import Course, simulate
+from tests.causes.simulator import KINDS, SHARES, Course, Simulated, simulate
 
 FIT_WORLDS, TRAINED_WEIGHT = (0, 1, 2), 5.0
 WRONG = (0.05, 0.1, 0.2)
+FIRST_SEED = 10_000  # of simulated runs that judge; those before are for fitting
+
+
+def shares(**others: float) -> np.ndarray:
+    """The usual shares of the simulated kinds, but for some."""
+    mine = np.array(list((dict(zip(KINDS, SHARES, strict=True)) | others).values()))
+    return mine / mine.sum()
+
+
+HELD_OUT = {  # what judges: as it is, as messy as any that was fitted, messier, and other shares at a mess of 1/2
+    "simulated": {},
+    "simulated, mess 1": {"mess": 1.0},
+    "simulated, mess 1.5": {"mess": 1.5},
+    "simulated, every kind as often": {"mess": 0.5, "shares": shares(**dict.fromkeys(KINDS, 1.0))},
+    "simulated, most kinds learned": {"mess": 0.5, "shares": shares(known=0.4, learnable=0.5)},
+    "simulated, most beyond the model": {"mess": 0.5, "shares": shares(beyond=0.6, random=0.3)},
+    "simulated, many graded wrong": {"mess": 0.5, "shares": shares(format=0.4)},
+}
 CAUSE_OF = {  # of the built-in world
     "beyond": "beyond",
     "random": "random_label",
@@ -44,16 +62,40 @@ class Planted:
     def has_second(self) -> bool:
         return bool(self.observed.seconds)
 
+    @property
+    def alone(self) -> "Planted":
+        """The same without a second model."""
+        return replace(self, observed=replace(self.observed, seconds=[], kin_second=None))
 
-def simulated(seed: int, second: bool | None = None) -> Planted:
-    """Wrong labels at 5, 10 and 20 %, random and by a rule in turn; every third run without a second model, every fifth
-    without texts; second: with or without one, and with texts."""
-    options = {"wrong": WRONG[seed % 3], "systematic": seed % 2 == 1}
-    if second is None:
-        found = simulate(seed, second=seed % 3 != 2, text=seed % 5 != 4, **options)
-    else:
-        found = simulate(seed, second=second, **options)
+
+def held_out(seed: int, title: str) -> Simulated:
+    """Wrong labels at 5, 10 and 20 %, at random and by a rule in turn, with a second model and texts."""
+    return simulate(seed, WRONG[seed % 3], seed % 2 == 1, **HELD_OUT[title])
+
+
+def simulated(seed: int, title: str) -> Planted:
+    found = held_out(seed, title)
     return Planted(found.observed, found.cause, f"simulated {seed}")
+
+
+def to_fit(seed: int) -> Simulated:
+    """Any mess up to 1 and shares drawn around the usual ones; every fourth without wrong labels, every third without a
+    second model, every fifth without texts."""
+    rng = np.random.default_rng([seed, 2])
+    mess, mine = rng.uniform(0, 1), rng.dirichlet(9 * np.array(SHARES))
+    wrong, second, text = WRONG[seed % 3] if seed % 4 else 0.0, seed % 3 != 2, seed % 5 != 4
+    return simulate(seed, wrong, seed % 2 == 1, second, text=text, mess=mess, shares=mine)
+
+
+def simulated_to_fit(seed: int) -> Planted:
+    """Every seventh is without training too, and every eleventh without samples before it, as in a label audit."""
+    found = to_fit(seed)
+    observed = found.observed
+    if seed % 7 == 6:
+        observed = replace(observed, visits=Visits.none())
+    if seed % 11 == 10:
+        observed = replace(observed, early=None)
+    return Planted(observed, found.cause, f"simulated {seed}")
 
 
 def trained(folder: Path | None) -> Iterator[Planted]:

@@ -21,11 +21,13 @@ random_label    The label follows no rule: as beyond, and no model reproduces it
 
 `undecided` is no cause but what is said when none reaches `SURE`: then the likeliest two and what would settle it.
 
-The posterior is a naive Bayes over a few kinds of evidence, each a number cut into bins (evidence.py). Its tables
-P(bin | cause) and one exponent for each kind, which makes up for kinds that say the same thing twice, are fitted by
+The posterior is a logistic regression on a few kinds of evidence, each a number cut into bins (evidence.py): a factor
+for each bin and cause, fitted for all kinds together, so that what two of them say together is not counted twice, by
 benchmarks/fit_causes.py on prompts whose cause was planted, and kept in likelihoods.json. Evidence that a run lacks has
 no factor: each kind adds, none is needed. How common the causes are is estimated anew from each run's own prompts, by
 EM with the fitted shares as a prior (Saerens et al. 2002), since one data set has 20 % wrong labels and another none.
+That prior is strong: prompts of one kind share their cause, so that a run's shares are known from its kinds, not its
+prompts.
 
 The same tables serve a label audit without training (audit.py); early.py says, while training runs, how likely a prompt
 is not to be learned by its end.
@@ -34,4 +36,4 @@ is not to be learned by its end.
 from openrlhf_unlearn.store.run_dir import CAUSES as CAUSES
 
 UNDECIDED = "undecided"
-SURE = 0.7  # posterior from which a cause is said
+SURE = 0.6  # posterior from which a cause is said

@@ -18,7 +18,10 @@ import numpy as np
 from openrlhf_unlearn.collect.history import History
 
 ALONE = ("log odds of the rate", "its rise", "log visits", "never rewarded", "share done", "share done x log odds")
-OF_KIN = ("rate of kin", "rate of kin x own rate", "share done x rate of kin", "rise of kin")
+OF_KIN = (
+    "rate of kin", "rate of kin x own rate", "share done x rate of kin", "rise of kin", "log odds of kin",
+    "share done x log odds of kin", "log odds of kin x own",
+)  # fmt: skip
 FILE = Path(__file__).with_name("early.json")
 
 
@@ -30,15 +33,22 @@ def own_features(history: History, done: float) -> list[float]:
 
 
 def features(histories: list[History], done: float, near: list[np.ndarray] | None = None) -> np.ndarray:
-    """(prompts, features) of each history, or with `near`, the rows of each one's kin, those of OF_KIN too."""
+    """(prompts, features) of each history, or with `near`, the rows of each one's kin, those of OF_KIN too.
+
+    Without any kin its own rate stands in for theirs.
+    """
     done = min(max(done, 0.0), 1.0)
     own = np.array([own_features(history, done) for history in histories]).reshape(-1, len(ALONE))
     if near is None:
         return own
     rate, slow = (np.array([getattr(history, name) for history in histories]) for name in ("rate", "slow_rate"))
-    mine = [(rate[rows].mean(), (rate - slow)[rows].mean()) if len(rows) else (0.0, 0.0) for rows in near]
-    of_kin, rise = np.array(mine).reshape(-1, 2).T
-    return np.column_stack([own[: len(near)], of_kin, of_kin * rate[: len(near)], done * of_kin, rise])
+    mine = [
+        (rate[rows].mean(), (rate - slow)[rows].mean()) if len(rows) else (rate[i], 0.0) for i, rows in enumerate(near)
+    ]
+    (of_kin, rise), own = np.array(mine).reshape(-1, 2).T, own[: len(near)]
+    odds = np.log(of_kin / (1 - of_kin))
+    in_all = [of_kin, of_kin * rate[: len(near)], done * of_kin, rise, odds, done * odds, odds * own[:, 0]]
+    return np.column_stack([own, *in_all])
 
 
 @cache
@@ -55,9 +65,14 @@ def not_learned(histories: list[History], done: float, near: list[np.ndarray] | 
     """
     if not histories:
         return np.zeros(0)
-    mine = weights(near is not None)
-    p = 1 / (1 + np.exp(-(mine[0] + features(histories, done, near) @ mine[1:])))
+    p = chance(features(histories, done, near))
     return np.where([history.visits > 0 for history in histories], p, np.nan)
+
+
+def chance(x: np.ndarray) -> np.ndarray:
+    """P(not learned by the end) by (prompts, features), those of kin among them or not."""
+    mine = weights(x.shape[1] > len(ALONE))
+    return 1 / (1 + np.exp(-(mine[0] + x @ mine[1:])))
 
 
 def by_group(probability: np.ndarray, groups: np.ndarray) -> dict[str, dict[str, float]]:

@@ -2,7 +2,8 @@
 
 `impossible` are facts: what was never right neither rose nor was lost nor is guessed, and what was right once was not
 never rewarded. `contradicted` is evidence that a prompt has and that is not what the cause would leave; its probability
-stands, but it is not said. Evidence that a run lacks contradicts nothing, but for a second model's.
+stands, but it is not said. Evidence that a run lacks contradicts nothing, but for a second model's, and for answers:
+a label is called wrong by what was answered instead.
 """
 
 import numpy as np
@@ -27,7 +28,7 @@ def contradicted(values: dict[str, np.ndarray]) -> np.ndarray:
     known = {name: np.isfinite(value) for name, value in values.items()}
     rules = {
         "verifier": known["disputed"] & (values["disputed"] == 0) & ~(values["failed"] >= NO_VERDICT),
-        "wrong_label": known["majority"] & (values["majority"] < ONE_ANSWER) & (values["second"] != AGREES),
+        "wrong_label": ~(values["majority"] >= ONE_ANSWER) & (values["second"] != AGREES),
         "guessable": known["guess"] & (values["guess"] != AS_OFTEN),
         "rising": known["trend"] & (values["trend"] < RISES),
         "forgotten": known["peak"] & (values["peak"] < LOST),

@@ -1,4 +1,4 @@
-"""P(cause | evidence), (prompts, causes): naive Bayes with fitted tables, and each run's own shares of the causes."""
+"""P(cause | evidence), (prompts, causes): fitted log factors, one a kind, and each run's own shares of the causes."""
 
 import json
 from dataclasses import dataclass
@@ -12,29 +12,31 @@ from openrlhf_unlearn.causes.evidence import EVIDENCE, counted, values
 from openrlhf_unlearn.causes.nulls import impossible
 from openrlhf_unlearn.causes.observed import Observed
 
-PRIOR_PROMPTS = 20.0  # prompts that the fitted shares of the causes count for beside the run's own
+PRIOR_PROMPTS = 200.0  # that the fitted shares count for beside a run's own: many of its prompts share a cause
 FILE = Path(__file__).with_name("likelihoods.json")
 
 
 @dataclass(frozen=True)
 class Likelihoods:
-    """prior: (causes,). table: kind → (causes, bins), rows add up to 1. exponent: kind → what its factor is raised to.
+    """prior: (causes,). factor: kind → (causes, bins + 1), the log of what a bin says of each cause, up to a constant.
 
-    about: what they were fitted on, in words.
+    The last column is of prompts that have none of what others of the run have. about: what they were fitted on.
     """
 
     prior: np.ndarray
-    table: dict[str, np.ndarray]
-    exponent: dict[str, float]
+    factor: dict[str, np.ndarray]
     about: str = ""
 
-    def log_factors(self, bins: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """kind → log P(bin | cause) times its exponent, (prompts, causes); 0 where there is no evidence."""
-        found = {}
-        for name, mine in bins.items():
-            factor = self.exponent[name] * np.log(self.table[name].T)[mine]
-            found[name] = np.where((mine >= 0)[:, None], factor, 0.0)
-        return found
+    def log_factors(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """kind → (prompts, causes), 0 where the run has no such evidence. values: kind → (prompts,)."""
+        return {name: self.factor[name].T[place] for name, place in columns(values).items()}
+
+
+def columns(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """kind → (prompts,) which column of its factors each prompt has; of the kinds that the run has."""
+    there = {name: mine for name, mine in values.items() if np.isfinite(mine).any()}
+    bins = {name: EVIDENCE[name].bin(mine) for name, mine in there.items()}
+    return {name: np.where(mine < 0, EVIDENCE[name].bins, mine) for name, mine in bins.items()}
 
 
 @cache
@@ -43,8 +45,7 @@ def fitted() -> Likelihoods:
     kept = json.loads(FILE.read_text(encoding="utf-8"))
     return Likelihoods(
         np.array([kept["prior"][cause] for cause in CAUSES]),
-        {name: np.array([kept["table"][name][cause] for cause in CAUSES]) for name in EVIDENCE},
-        kept["exponent"],
+        {name: np.array([kept["factor"][name][cause] for cause in CAUSES]) for name in EVIDENCE},
         kept["about"],
     )
 
@@ -70,7 +71,8 @@ def posterior(observed: Observed, by: Likelihoods | None = None) -> Posterior:
     """Every prompt's posterior; `by`: the package's own tables by default."""
     by = by or fitted()
     found = values(observed)
-    factors = by.log_factors({name: kind.bin(found[name]) for name, kind in EVIDENCE.items()})
+    none = np.zeros((observed.size, len(CAUSES)))
+    factors = dict.fromkeys(EVIDENCE, none) | by.log_factors(found)
     log = np.where(impossible(*counted(observed)), -np.inf, sum(factors.values()))
     return Posterior(with_own_shares(log, by.prior), found, factors)
 
@@ -82,8 +84,13 @@ def with_own_shares(log: np.ndarray, prior: np.ndarray, iterations: int = 100) -
     for _ in range(iterations):
         member = likelihood * shares
         member /= member.sum(axis=1, keepdims=True)
-        new = (member.sum(axis=0) + PRIOR_PROMPTS * prior) / (len(log) + PRIOR_PROMPTS)
+        new = run_shares(member, prior)
         if np.abs(new - shares).max() < 1e-9:
             break
         shares = new
     return member
+
+
+def run_shares(member: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """The causes' shares of the run whose prompts have this posterior, (causes,)."""
+    return (member.sum(axis=0) + PRIOR_PROMPTS * prior) / (len(member) + PRIOR_PROMPTS)

@@ -7,13 +7,16 @@ prompts of known and learnable kinds, at random or by a rule.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from openrlhf_unlearn.causes.evidence import counted
 from openrlhf_unlearn.causes.observed import Observed, Samples, Visits
 
 KINDS = ("known", "learnable", "slow", "lost", "beyond", "random", "guess", "never", "format")
+SHARES = (0.14, 0.28, 0.07, 0.05, 0.14, 0.12, 0.06, 0.07, 0.07)  # of the kinds
 CAUSE = {  # planted kind → cause of those of its prompts that were not learned
     "known": "rising",
     "learnable": "rising",
@@ -63,11 +66,23 @@ class _Prompt:
 
 
 def simulate(
-    seed: int, wrong: float = 0.1, systematic: bool = False, second: bool = True, prompts: int = 400, text: bool = True
+    seed: int,
+    wrong: float = 0.1,
+    systematic: bool = False,
+    second: bool = True,
+    prompts: int = 400,
+    text: bool = True,
+    mess: float = 0.0,
+    shares: Sequence[float] = SHARES,
 ) -> Simulated:
-    """One run of about `prompts` prompts. wrong: share of wrong labels on known and learnable kinds."""
+    """One run of about `prompts` prompts. wrong: share of wrong labels on known and learnable kinds.
+
+    mess: how much there is of what no evidence allows for, from 0 to 1 and beyond: samples graded wrongly both ways,
+    luck that the samples of one evaluation, or the prompts of a kind at one step, share, few samples, kin of other
+    kinds, a second model that is less able and shares mistakes.
+    """
     rng = np.random.default_rng(seed)
-    kinds = rng.choice(KINDS, int(rng.integers(14, 26)), p=[0.14, 0.28, 0.07, 0.05, 0.14, 0.12, 0.06, 0.07, 0.07])
+    kinds = rng.choice(KINDS, int(rng.integers(14, 26)), p=shares)
     habit_of = [rng.beta(4, 2) if rng.random() < 0.35 else 0.0 for _ in kinds]
     pace = rng.uniform(0.15, 0.75, len(kinds))  # when a kind is learned
     steps = int(rng.integers(8, 30))
@@ -75,7 +90,38 @@ def simulate(
     for number, kind in enumerate(kinds):
         for _ in range(int(rng.integers(8, 2 * prompts // len(kinds) - 8))):
             made.append(_prompt(kind, number, habit_of[number], steps, wrong, systematic, pace[number], rng))
-    return _observe(made, _near(made, rng), kinds, steps, second, text, rng)
+    messy = _Mess(mess, made, np.random.default_rng([seed, 1]))
+    return _observe(made, _near(made, mess, rng), kinds, steps, second, text, messy, rng)
+
+
+class _Mess:
+    """What goes wrong in a run, by a stream of chance of its own: without any the run is the same as without this."""
+
+    def __init__(self, much: float, made: list[_Prompt], rng):
+        self.much, self.rng, self.kind = much, rng, np.array([p.kind for p in made])
+        self.missed = much * rng.beta(1, 20, len(made))  # share of the right samples that are graded wrong
+        self.taken = much * rng.beta(1, 100, len(made)) * (rng.random(len(made)) < 0.3)  # and of the wrong ones, right
+
+    def lucky(self, rate: np.ndarray) -> np.ndarray:
+        """The rates that one evaluation has: its samples are not independent."""
+        if not self.much:
+            return rate
+        size = 1 / (0.05 * self.much) - 1
+        within = np.clip(rate, 1e-6, 1 - 1e-6)
+        return np.where(rate > 0, self.rng.beta(size * within, size * (1 - within)), 0.0)
+
+    def graded(self, rate: np.ndarray) -> np.ndarray:
+        """Rates of positives of these rates of right samples, (prompts, ...)."""
+        missed, taken = (column.reshape(-1, *[1] * (rate.ndim - 1)) for column in (self.missed, self.taken))
+        return rate * (1 - missed) + (1 - rate) * taken
+
+    def wobble(self, steps: int) -> np.ndarray:
+        """Factors of the pass rates at each step, (prompts, steps): luck that the prompts of a kind share."""
+        shared = self.rng.normal(0, 0.4 * self.much, (self.kind.max() + 1, steps))
+        return np.exp(shared)[self.kind]
+
+    def samples(self, usual: int) -> int:
+        return int(self.rng.choice([4, 8])) if self.rng.random() < 0.4 * self.much else usual
 
 
 def _prompt(kind, number, habit, steps, wrong, systematic, pace, rng) -> _Prompt:
@@ -122,7 +168,7 @@ def _prompt(kind, number, habit, steps, wrong, systematic, pace, rng) -> _Prompt
     return _Prompt(right=rate, start=base, path=np.full(steps, rate), label_hit=rate, **made)
 
 
-def _near(made, rng) -> list[np.ndarray]:
+def _near(made, mess, rng) -> list[np.ndarray]:
     """Rows of 16 neighbours of each prompt, most of them of its own kind."""
     kinds, found = np.array([p.kind for p in made]), []
     for i, prompt in enumerate(made):
@@ -130,7 +176,7 @@ def _near(made, rng) -> list[np.ndarray]:
             np.flatnonzero((kinds == prompt.kind) & (np.arange(len(made)) != i)),
             np.flatnonzero(kinds != prompt.kind),
         )
-        share = rng.uniform(0.7, 1.0)
+        share = rng.uniform(max(0.0, 0.7 - 0.3 * mess), 1.0)
         n = min(len(own), int(rng.binomial(16, share)))
         near = np.concatenate(
             [rng.choice(own, n, replace=False), rng.choice(rest, min(len(rest), 16 - n), replace=False)]
@@ -143,9 +189,10 @@ def _solved(near, rates) -> np.ndarray:
     return np.array([rates[rows].mean() for rows in near])
 
 
-def _answers(prompt: _Prompt, n: int, positive: int, right: float, habit: float, rng) -> Counter:
-    """Of the samples that are not positive: by the kind's rule where the label is another, the habit, or spread."""
-    rest, given = n - positive, Counter()
+def _answers(prompt: _Prompt, n: int, positive: int, missed: int, right: float, habit: float, rng) -> Counter:
+    """Of the samples that are not positive: the label where it was missed, the kind's rule where that is another, the
+    habit, or spread."""
+    rest, given = n - positive - missed, Counter({"label": missed})
     if prompt.cause in ("wrong_label", "verifier"):
         given["rule"] = int(rng.binomial(rest, min(1.0, right)))
     left = rest - given["rule"]
@@ -156,32 +203,35 @@ def _answers(prompt: _Prompt, n: int, positive: int, right: float, habit: float,
     return Counter({name: times for name, times in given.items() if times})
 
 
-def _samples(made, n, right, hit, habit, text, rng, lenient=True) -> Samples:
-    positive = rng.binomial(n, np.clip(hit, 0, 1))
+def _samples(made, n, right, hit, habit, text, mess, rng, lenient=True) -> Samples:
+    right, hit, habit = (mess.lucky(np.clip(rate, 0, 1)) for rate in (right, hit, habit))
+    positive = rng.binomial(n, mess.graded(hit))
     failed = np.array([rng.binomial(n - k, p.failed) for p, k in zip(made, positive, strict=True)])
+    missed = mess.rng.binomial(n - positive - failed, np.clip(hit * mess.missed, 0, 1))
     answers = [
-        _answers(p, n - int(f), int(k), r, h, rng)
-        for p, k, f, r, h in zip(made, positive, failed, right, habit, strict=True)
+        _answers(p, n - int(f), int(k), int(m), r, h, rng)
+        for p, k, f, m, r, h in zip(made, positive, failed, missed, right, habit, strict=True)
     ]
     disputed = np.array([rng.binomial(n - k, min(1.0, p.disputed)) for p, k in zip(made, positive, strict=True)])
+    disputed = np.minimum(disputed + mess.rng.binomial(missed, 0.7), n - positive)
     size = np.full(len(made), n)
     return Samples(size, positive, failed, answers if text else None, disputed if text and lenient else None)
 
 
-def _observe(made, near, kinds, steps, second, text, rng) -> Simulated:
-    n, k = int(rng.choice([16, 32, 64])), 8
+def _observe(made, near, kinds, steps, second, text, mess, rng) -> Simulated:
+    n, k = mess.samples(int(rng.choice([16, 32, 64]))), mess.samples(8)
     hit, right = np.array([p.label_hit for p in made]), np.array([p.right for p in made])
     habit, start = np.array([p.habit for p in made]), np.array([p.start for p in made])
     begin = np.array([p.path[0] for p in made])
     final, early = (
-        _samples(made, n, right, hit, habit, text, rng),
-        _samples(made, n, start, begin, habit * rng.uniform(0, 0.6), text, rng, False),
+        _samples(made, n, right, hit, habit, text, mess, rng),
+        _samples(made, n, start, begin, habit * rng.uniform(0, 0.6), text, mess, rng, False),
     )
     chosen = np.flatnonzero((final.rate < 0.1) & (early.rate < 0.1))
-    visits = _visits(made, chosen, steps, k, rng)
+    visits = _visits(made, chosen, steps, k, mess, rng)
     seconds, kin_second = [], None
     if second:
-        other = _second(made, kinds, n, text, rng)
+        other = _second(made, kinds, n, text, mess, rng)
         seconds, kin_second = [_take(other, chosen)], _solved(near, other.rate)[chosen]
     guess = np.array([1 / p.spread if kinds[p.kind] == "guess" else rng.beta(1, 400) for p in made])
     observed = Observed(
@@ -193,15 +243,18 @@ def _observe(made, near, kinds, steps, second, text, rng) -> Simulated:
         kin_second,
         guess[chosen] if text else None,
     )
+    rewarded = counted(observed)[0] > 0
     cause = np.array([made[i].cause for i in chosen])
-    course = Course(_visits(made, range(len(made)), steps, k, rng), hit, early.rate < 0.1, near)
+    cause[rewarded & (cause == "never_rewarded")] = ""  # a sample was graded right that was not
+    course = Course(_visits(made, np.arange(len(made)), steps, k, mess, rng), hit, early.rate < 0.1, near)
     return Simulated(observed, cause, course)
 
 
-def _visits(made, chosen, steps, k, rng) -> Visits:
+def _visits(made, chosen, steps, k, mess, rng) -> Visits:
     row, step, positive = [], [], []
+    shared, path = mess.wobble(steps), mess.graded(np.array([p.path for p in made]))
     for place, i in enumerate(chosen):
-        wobble = np.clip(made[i].path * np.exp(rng.normal(0, 0.4, steps)), 0, 1)
+        wobble = np.clip(path[i] * shared[i] * np.exp(rng.normal(0, 0.4, steps)), 0, 1)
         row += [place] * steps
         step += range(1, steps + 1)
         positive += rng.binomial(k, wobble).tolist()
@@ -209,20 +262,21 @@ def _visits(made, chosen, steps, k, rng) -> Visits:
     return Visits(*(np.array(column)[order] for column in (row, step, np.full(len(row), k), positive)))
 
 
-def _second(made, kinds, n, text, rng) -> Samples:
+def _second(made, kinds, n, text, mess, rng) -> Samples:
     """Another model: able on most of what the first cannot do, with habits of its own, some of them shared."""
-    able = np.where(kinds == "beyond", rng.random(len(kinds)) < rng.uniform(0.6, 1.0), rng.random(len(kinds)) < 0.9)
+    least = max(0.0, 0.6 - 0.4 * mess.much)
+    able = np.where(kinds == "beyond", rng.random(len(kinds)) < rng.uniform(least, 1.0), rng.random(len(kinds)) < 0.9)
     right, hit, habit = [], [], []
     for p in made:
         kind = kinds[p.kind]
-        does = rng.beta(8, 1.5) if able[p.kind] and rng.random() < 0.93 else rng.beta(1, 20)
+        does = rng.beta(8, 1.5) if able[p.kind] and rng.random() < 0.93 - 0.15 * mess.much else rng.beta(1, 20)
         right.append(0.0 if kind in ("random", "never") else does)
         does = does if p.cause != "beyond" or kind == "beyond" else does * (rng.random() < 0.7)
         honest = p.cause not in ("wrong_label", "verifier") and kind not in ("random", "never", "guess")
         hit.append(does if honest else p.label_hit)
-        habit.append(p.habit * (rng.random() < 0.25))
+        habit.append(p.habit * (rng.random() < 0.25 + 0.35 * mess.much))
     right, hit = np.array(right), np.array(hit)
-    return _samples(made, n, right, hit, np.array(habit), text, rng, False)
+    return _samples(made, n, right, hit, np.array(habit), text, mess, rng, False)
 
 
 def _take(samples: Samples, rows: np.ndarray) -> Samples:
