@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from openrlhf_unlearn.host.cpu.weight_sync import cpu_group
+from openrlhf_unlearn.machine.ray_settings import ONE_PROCESS, environment
 
 
 def free_port() -> int:
@@ -41,6 +42,7 @@ class Engine:
 
         self.llm = LLM(
             str(model),
+            distributed_executor_backend=ONE_PROCESS,
             enforce_eager=True,
             dtype="bfloat16",
             max_model_len=64,
@@ -84,7 +86,6 @@ def test_after_each_sync_vllm_computes_as_if_loaded_with_the_policys_weights(tmp
         pytest.skip("on a GPU the host's own way is taken")
     from transformers import AutoModelForCausalLM
 
-    from openrlhf_unlearn.machine.ray_settings import environment
     from tests.integration.tiny import byte_level_model
 
     for name, value in environment().items():
