@@ -4,8 +4,8 @@ A logistic regression on a prompt's own history, in which each visit counts less
 discounted pass rate now, how far it lies above a slower average of itself (rising or falling), how many visits there
 were, whether it was ever rewarded; what share of training is done; and, where its kin by wording is known (kin.py), the
 same rate of these: a prompt whose kin was not learned yet may still be, one that stayed behind it will hardly be. The
-weights, with kin and without, are fitted by benchmarks/early_warning.py on worlds 0 to 2 and simulated runs, and kept
-in early.json. Null: a prompt that was never visited has no probability.
+weights, with kin and without, are fitted by benchmarks/early_warning.py on simulated runs, and worlds 0 to 2 where they
+are there, and kept in early.json. Null: a prompt that was never visited has no probability.
 """
 
 import json

@@ -51,6 +51,20 @@ def test_it_beats_the_current_rate_at_a_third():
     assert np.mean(mine) < 0.9 * np.mean(rate)
 
 
+@given(st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=8), min_size=2, max_size=6), st.floats(0, 1))
+def test_without_kin_its_own_rate_stands_in_and_what_stayed_behind_its_kin_hardly_follows(courses, done):
+    past = [after(*course) for course in courses]
+    own, none = (
+        not_learned(past, done, [np.array(rows, dtype=int) for rows in near])
+        for near in ([[i] for i in range(len(past))], [[] for _ in past])
+    )
+    still = [history.rate == history.slow_rate for history in past]
+    assert ((none >= 0) & (none <= 1)).all() and np.allclose(own[still], none[still])
+    solved, failing = after(*[8] * 8), after(*[0] * 8)
+    p = not_learned([failing, failing, solved, failing], 0.5, [np.array([row]) for row in (2, 3, 2, 3)])
+    assert p[0] > p[1]
+
+
 def test_a_history_survives_its_state():
     history = after(1, 0, 3)
     assert History(*history.state()) == history
