@@ -14,7 +14,7 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.leaving import hear_sigterm
 from openrlhf_unlearn.machine.engine_log import keep_log
-from openrlhf_unlearn.machine.ray_settings import environment, ray_init_kwargs
+from openrlhf_unlearn.machine.ray_settings import ONE_PROCESS, environment, ray_init_kwargs
 from openrlhf_unlearn.machine.threads import choose_threads
 from openrlhf_unlearn.store.trust import remote_code
 
@@ -62,6 +62,7 @@ class Engine:
             os.environ.update(environment(threads))
         from vllm import LLM
 
+        one_process = not has_gpu() and config.tensor_parallel == 1
         self.config = config
         self.names = itertools.count()
         self.llm = LLM(
@@ -70,6 +71,7 @@ class Engine:
             seed=(config.seed + 7919 * number) % 2**31,
             max_model_len=config.max_len,
             tensor_parallel_size=config.tensor_parallel,
+            distributed_executor_backend=ONE_PROCESS if one_process else None,
             max_num_seqs=config.max_num_seqs,
             enforce_eager=not has_gpu(),
             trust_remote_code=config.trust_remote_code,

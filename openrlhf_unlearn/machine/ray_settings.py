@@ -4,6 +4,9 @@ import os
 
 from openrlhf_unlearn.machine.threads import omp_num_threads
 
+# vLLM on a CPU schedules in one process and computes in another, and each waits for the other in a busy loop. An engine
+# whose `distributed_executor_backend` is this does both in one.
+ONE_PROCESS = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
 LOGICAL_GPUS = 16  # counts of bundles, not of devices: policy, reference, engines, each its own
 
 
@@ -23,9 +26,13 @@ def environment(threads: int = 1) -> dict[str, str]:
 
 def ray_init_kwargs(threads: int = 1) -> dict:
     """Arguments of `ray.init` for a Ray of this machine's own."""
+    # The host names its engines' backend, "uni", and with this variable vLLM leaves it at that.
+    multiprocessing = os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    variables = {**environment(threads), "VLLM_ENABLE_V1_MULTIPROCESSING": multiprocessing}
     return {
         "num_gpus": LOGICAL_GPUS,
         "num_cpus": max(LOGICAL_GPUS * 2, os.cpu_count() or 1),
         "include_dashboard": False,  # 0.5 GB and ten seconds of a core for pages that nobody opens
-        "runtime_env": {"env_vars": environment(threads)},
+        "runtime_env": {"env_vars": variables},
+        "_system_config": {"prestart_worker_first_driver": False},  # workers without our variables, which none can use
     }

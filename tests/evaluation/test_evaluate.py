@@ -410,6 +410,7 @@ def stop(words: list[str], log: Path, when) -> None:
         assert process.poll() is None, log.read_text()
         time.sleep(0.05)
     children = psutil.Process(process.pid).children(recursive=True)
+    assert "VLLM::Worker" not in [child.name() for child in children], "an engine computes where it schedules"
     process.terminate()
     assert process.wait(60) == 143, log.read_text()
     assert children and not psutil.wait_procs(children, timeout=10)[1]
