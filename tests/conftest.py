@@ -11,6 +11,7 @@ from hypothesis import settings
 # Whose runs are whose is noted in the user's state folder; tests have one of their own.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="openrlhf-unlearn-tests-")
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"  # as in a log
+os.environ["VLLM_NO_USAGE_STATS"] = "1"  # an engine a test, each of which would report this machine to vLLM's makers
 settings.register_profile("shared machines", deadline=None)  # a slow moment is no failure
 settings.load_profile("shared machines")
 # What is started in the background inherits a Ctrl-C that is ignored; the programs under test must hear theirs.

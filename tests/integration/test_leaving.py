@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_nothing_outlives_a_training(world, tmp_path, number):
     training = Training(world, tmp_path)
-    process = training.start(unlearn__filter="none", **NO_REFERENCE)
+    process = training.start(unlearn__filter="none", rollout__batch_size=16, **NO_REFERENCE)
     while not training.run.steps():
         assert process.poll() is None, training.text()[-3000:]
         time.sleep(0.1)

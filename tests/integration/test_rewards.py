@@ -73,6 +73,7 @@ def test_an_evaluation_whose_reward_function_raises_ends_in_one_line(world, tmp_
     training = Training(world, tmp_path)
     text = training(
         expect=1,
+        rollout__batch_size=16,
         reward__remote_url=reward,
         algo__advantage__estimator="gae",
         critic__num_gpus_per_node=1,
