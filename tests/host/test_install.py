@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from openrlhf_unlearn.grading.reward import FORMAT_VARIABLE
 from openrlhf_unlearn.host.hooks import PARTS
 
 # In a process of its own, whose host stays changed.
@@ -46,6 +47,11 @@ found["installs"] = [part.name for part, one in zip(hooks.PARTS, classes) if iss
 for part, one in zip(hooks.PARTS, ours):
     if part.name == "GenerateSamplesActor":
         open(sys.argv[1], "wb").write(ray.cloudpickle.dumps(one.__ray_metadata__.modified_class))
+from openrlhf.trainer.ray import vllm_engine
+from openrlhf_unlearn.host.training import rollout
+rollout.RolloutRayActor = rollout.with_answer_format("boxed")
+install.install()
+found["engines"] = vllm_engine.RolloutRayActor._default_options["runtime_env"]["env_vars"]
 print(json.dumps(found))
 """
 # What Ray's worker does with it, up to the host's own constructor, which misses its arguments.
@@ -102,6 +108,10 @@ def test_every_actor_but_the_engines_replaces_them_in_its_own_process(found):
     """The engines' processes look up none of them, and must not import DeepSpeed."""
     trainers = {"PPOTrainer", "PPOTrainerAsync", "GenerateSamplesActor", "TrainingActor"}
     assert set(found["installs"]) == {*trainers, "PolicyModelActor", "CriticModelActor"}
+
+
+def test_the_engines_are_told_the_answer_format(found):
+    assert found["engines"] == {FORMAT_VARIABLE: "boxed"}
 
 
 def test_an_actor_replaces_them_before_the_hosts_constructor_and_not_when_it_is_unpickled(found, pickled):
