@@ -21,8 +21,9 @@ def nearest(texts: list[str], rows: np.ndarray) -> list[np.ndarray]:
 
     masked = [_DIGITS.sub("0", text) or " " for text in texts]
     mixed = np.random.default_rng(0).permutation(len(texts))[:POOL]  # texts of one template are equally near
-    vectors: Any = TfidfVectorizer(  # scikit-learn has no types
-        analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=30_000, dtype=np.float32
+    single: Any = np.float32  # scikit-learn's own types know doubles alone
+    vectors: Any = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=30_000, dtype=single
     )
     pool, found = vectors.fit_transform([masked[i] for i in mixed]).T.tocsr(), []
     for start in range(0, len(rows), BLOCK):
