@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from openrlhf_unlearn.causes.early import by_group, not_learned
+from openrlhf_unlearn.causes.kin import POOL, nearest
 from openrlhf_unlearn.collect.history import histories
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Sentence
@@ -31,7 +32,10 @@ def outlook(material: Material) -> Outlook | None:
         return None
     done = min(1.0, float(seen[seen > 0].mean()) / episodes)
     past = histories(visits.row[of_first], visits.n[of_first], visits.n_positive[of_first], material.size)
-    return {"done": done, "groups": by_group(not_learned(past, done), material.curve_groups)}
+    near = None
+    if material.size <= POOL:  # of more, to find everyone's kin takes longer than what it adds is worth
+        near = nearest([text or "" for text in material.prompts.prompt], np.arange(material.size))
+    return {"done": done, "groups": by_group(not_learned(past, done, near), material.curve_groups)}
 
 
 def sentence(found: Outlook | None) -> Sentence | None:
