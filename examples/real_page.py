@@ -86,7 +86,7 @@ def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     lines = [
         "# A real language model",
         "",
-        "What openrlhf-unlearn finds on a model that nobody built for it, from one command: `bash examples/real.sh`.",
+        "What openrlhf-unlearn finds on a model that nobody built for it, from one command.",
         "This page is written by `examples/real_page.py`; every number is read from the run's files.",
         "",
     ]
@@ -96,6 +96,11 @@ def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     a_step = f"{args['rollout']['batch_size']} prompts x {args['rollout']['n_samples_per_prompt']} rollouts a step"
     steps = ", ".join(str(len(run.steps())) for run in runs)
     evaluated = [f"{tag} ({e['samples'] / e['prompts']:.0f} samples)" for tag, e in report["evaluations"].items()]
+    families = len((folder / "families.txt").read_text(encoding="utf-8").split())
+    settings = (
+        f"RUNS={len(runs)} FAMILIES={families} PROMPTS={report['prompts']} EPISODES={args['train']['num_episodes']}"
+    )
+    lines += [f"`{settings} bash examples/real.sh`, of which samples and probed prompts are named below.", ""]
     lines += [
         f"Model: {model}. {report['prompts']} prompts, as completions of three solved examples. "
         f"{len(runs)} training{'s' * (len(runs) > 1)} of {steps} steps, {a_step}, learning rate "
@@ -207,7 +212,10 @@ def forecast(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     rows += [[each["name"], shown(each["auc"], (each["low"], each["high"]))] for each in found["baselines"]]
     lines = ["## Forecast", "", f"Of {found['prompts']} hard prompts, {found['at_risk']} were not learned.", ""]
     lines += table(["by what is known before training", "AUC (95 %)"], rows)
-    if added := found.get("gradients"):
+    added = found.get("gradients") or {}
+    if "why_not" in added:
+        lines += ["", f"Nothing is said of gradients: {added['why_not']}."]
+    elif added:
         both = [shown(added[key]["auc"], (added[key]["low"], added[key]["high"])) for key in ("with", "without")]
         gain = shown(added["gain"]["difference"], (added["gain"]["low"], added["gain"]["high"]))
         text = (
@@ -215,6 +223,11 @@ def forecast(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
         )
         lines += ["", text]
     return lines
+
+
+def as_r(low: float | None, high: float | None) -> tuple:
+    """An interval of a correlation, whose jackknife knows no bound."""
+    return (low, high) if low is None or high is None else (max(-1.0, low), min(1.0, high))
 
 
 def transfer(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
@@ -225,7 +238,7 @@ def transfer(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     lines = ["## What teaches what", "", *found["sentences"]]
     if "agreement" in found:
         rows = [
-            [name, shown(e["all"]["value"], (e["all"]["low"], e["all"]["high"])), shown(e["between"]["value"])]
+            [name, shown(e["all"]["value"], as_r(e["all"]["low"], e["all"]["high"])), shown(e["between"]["value"])]
             for name, e in found["agreement"].items()
         ]
         lines += ["", *table(["prediction of the measured change", "r (95 %)", "between families"], rows)]
@@ -248,7 +261,11 @@ def prompts(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     header = ["question", "right", "group", "said before", "after", "pass@1 before", "after"] + ["diagnosis"] * bool(
         causes
     )
-    none = [] if causes else ["", "`diagnose` was not run."]
+    none = ["", "`diagnose` was not run."]
+    if causes:
+        wrong = sum(cause == "wrong_label" for cause in causes.values())
+        text = f"The labels are the task's own, and right: of the {len(causes)} prompts that were diagnosed"
+        none = ["", f"{text}, a wrong one is found on {wrong} all the same."]
     return [
         "## Ten prompts",
         "",
@@ -295,7 +312,10 @@ def speed(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
         found = probe["tokens"] / probe["seconds"]
         rows.append(["probe, float32", f"{found:.0f}", shown(4 * size * found / 1e9)])
     header = ["work", "tokens a second", "GFLOP/s of it"]
-    can = f"The machine multiplies {peak['bfloat16']} GFLOP/s in bfloat16 and {peak['float32']} in float32 "
+    can = (
+        "As the machine stood, with whatever else it had to do. "
+        f"It multiplies {peak['bfloat16']} GFLOP/s in bfloat16 and {peak['float32']} in float32 "
+    )
     note = f"{can}({machine['threads']} threads, measured as the script began). Sampled tokens are those of responses."
     return ["## Speed", "", note, "", *table(header, rows)]
 

@@ -2,8 +2,8 @@
 
 `impossible` are facts: what was never right neither rose nor was lost nor is guessed, and what was right once was not
 never rewarded. `contradicted` is evidence that a prompt has and that is not what the cause would leave; its probability
-stands, but it is not said. Evidence that a run lacks contradicts nothing, but for a second model's, and for answers:
-a label is called wrong by what was answered instead.
+stands, but it is not said. Evidence that a run lacks contradicts nothing, but for a second model's, for answers: a label
+is called wrong by what was answered instead, and for the stretch in which a prompt was solved before it was lost.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def contradicted(values: dict[str, np.ndarray]) -> np.ndarray:
         "wrong_label": ~(values["majority"] >= ONE_ANSWER) & (values["second"] != AGREES),
         "guessable": known["guess"] & (values["guess"] != AS_OFTEN),
         "rising": known["trend"] & (values["trend"] < RISES),
-        "forgotten": known["peak"] & (values["peak"] < LOST),
+        "forgotten": ~(values["peak"] >= LOST),  # of a few visits nothing is known
         # One model cannot tell these apart: only another one that solves it, or that is able and fails, can.
         "beyond": ~(values["second"] <= DOES_IT),
         "random_label": ~(values["second"] > AGREES),

@@ -14,7 +14,7 @@ def map_sentences(found: Map) -> list[str]:
         return [f"No cluster has {LEAST} prompts with gradients: there is nothing to map."]
     told, names = found.told, found.names
     if not told.any():
-        return [f"The gradients predict nothing here: none of {told.size} entries of the map is told from 0."]
+        return [f"None of the map's {told.size} entries is told from 0: alone it gives no reason to choose any data."]
     teach = np.flatnonzero(np.diag(told) & (np.diag(found.value) > 0))
     said = [
         f"{len(teach)} of {len(names)} clusters are predicted to teach their own other prompts"

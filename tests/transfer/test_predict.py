@@ -44,7 +44,9 @@ def test_gradients_of_nothing_but_noise_predict_nothing():
         told.append(transfer_map(gradients, gradients, clusters).told.any())
     assert np.mean(told) < 0.12
     found = transfer_map(gradients, gradients, clusters)
-    assert map_sentences(found) == ["The gradients predict nothing here: none of 16 entries of the map is told from 0."]
+    assert map_sentences(found) == [
+        "None of the map's 16 entries is told from 0: alone it gives no reason to choose any data."
+    ]
 
 
 def test_says_who_teaches_whom_and_who_harms():
