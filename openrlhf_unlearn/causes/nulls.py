@@ -2,8 +2,9 @@
 
 `impossible` are facts: what was never right neither rose nor was lost nor is guessed, and what was right once was not
 never rewarded. `contradicted` is evidence that a prompt has and that is not what the cause would leave; its probability
-stands, but it is not said. Evidence that a run lacks contradicts nothing, but for a second model's, for answers: a label
-is called wrong by what was answered instead, and for the stretch in which a prompt was solved before it was lost.
+stands, but it is not said. Evidence that a run lacks contradicts nothing, with three exceptions: a second model's, for
+only it tells some causes apart; answers, for a label is called wrong by what was answered instead; and the stretch in
+which a prompt was solved before it was lost.
 """
 
 import numpy as np
