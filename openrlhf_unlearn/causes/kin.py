@@ -12,14 +12,14 @@ import numpy as np
 NEIGHBOURS, FEWEST, NEAR = 16, 4, 0.3  # how many; how many must be there; cosine from which a prompt is near
 POOL = 4000  # so many prompts are searched, by lot where there are more: else the work grows with their square
 BLOCK = 256
-_DIGITS = re.compile(r"\d+")
+_DIGIT = re.compile(r"\d")  # one for one: a sum of longer numbers is another task
 
 
 def nearest(texts: list[str], rows: np.ndarray) -> list[np.ndarray]:
     """Of each of `rows` the nearest other texts, NEIGHBOURS at most; equally near ones in a fixed mixed order."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    masked = [_DIGITS.sub("0", text) or " " for text in texts]
+    masked = [_DIGIT.sub("0", text) or " " for text in texts]
     mixed = np.random.default_rng(0).permutation(len(texts))[:POOL]  # texts of one template are equally near
     single: Any = np.float32  # scikit-learn's own types know doubles alone
     vectors: Any = TfidfVectorizer(

@@ -50,12 +50,21 @@ def _verifier(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
 
 
 def _wrong_label(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
+    """Without a second model nothing of how many are wrong or what mending them earns: a mistake that the model makes
+    throughout looks the same (docs/real.md has two)."""
+    numbers: dict[str, float] = {"prompts": len(rows)}
+    review = "openrlhf-unlearn diagnose {run} --export review.csv"
+    text = "On {prompts:count} {prompts:prompt|prompts} "
+    proposed = "; the proposed {prompts:answer is|answers are} in the list for review"
+    if not cases.observed.seconds:
+        text += (
+            "the samples agree on another answer than the label: the label is wrong, or the model makes one mistake "
+            "throughout. One model cannot tell, a second or a person can" + proposed
+        )
+        return Remedy("wrong_label", "Check these labels", text + ".", numbers, review)
     chance = found.probability[rows, CAUSES.index("wrong_label")]
-    numbers = {"prompts": len(rows), "wrong": float(chance.sum())}
-    text = (
-        "On {prompts:count} {prompts:prompt|prompts} the label is probably not the answer (about {wrong:small} are "
-        "expected to be wrong); the proposed {prompts:answer is|answers are} in the list for review"
-    )
+    numbers["wrong"] = float(chance.sum())
+    text += "the label is probably not the answer (about {wrong:small} are expected to be wrong)" + proposed
     kin = cases.observed.kin
     if kin is not None and np.isfinite(kin[rows]).any():
         numbers["learned"] = float(np.nansum(chance * kin[rows]))
@@ -63,9 +72,7 @@ def _wrong_label(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
             ". With the label mended about {learned:small} would be learned, if they go as the prompts nearest by "
             "wording went"
         )
-    return Remedy(
-        "wrong_label", "Mend these labels", text + ".", numbers, "openrlhf-unlearn diagnose {run} --export review.csv"
-    )
+    return Remedy("wrong_label", "Mend these labels", text + ".", numbers, review)
 
 
 def _never(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:

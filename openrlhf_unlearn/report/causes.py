@@ -22,7 +22,7 @@ NOT_LEARNED = ("unlearnable", "no_reward")
 MENDABLE = ("verifier", "wrong_label", "rising", "forgotten")  # to leave these out would lose what can be had
 WHAT = {
     "verifier": "{verifier:gets|get} right answers graded wrong",
-    "wrong_label": "{wrong_label:has|have} a wrong label",
+    "wrong_label": "{wrong_label:has|have} a label that the samples contradict",
     "guessable": "{guessable:is|are} rewarded by guessing",
     "never_rewarded": "{never_rewarded:was|were} never rewarded",
     "rising": "{rising:was|were} still rising",

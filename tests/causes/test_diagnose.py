@@ -35,7 +35,11 @@ def test_one_model_finds_labels_and_formats_and_leaves_the_rest_open(run, capsys
     summary = read_json(run.causes_json)
     assert summary["causes"]["wrong_label"]["prompts"] == MISLABELLED and summary["seconds"] == []
     assert len(read_json(run.cause_list("wrong_label"))) == MISLABELLED
-    assert "openrlhf-unlearn diagnose" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "openrlhf-unlearn diagnose" in said and "One model cannot tell" in said
+    assert (
+        "expected to be wrong" not in said and "would be learned" not in said.partition("Check these labels")[2][:300]
+    )
 
 
 def test_a_second_model_resolves_them_and_is_kept_by_the_next_analysis(run):
@@ -50,8 +54,9 @@ def test_a_second_model_resolves_them_and_is_kept_by_the_next_analysis(run):
     assert run.causes.read_bytes() == before, "nothing has changed, so it is not made anew"
     report = read_json(run.summary)["report"]
     assert "beyond this model" in report["answer"][1]["text"]
-    assert {item["name"] for item in report["advice"]} >= {"cause_wrong_label", "cause_verifier", "cause_beyond"}
-    assert "consensus" not in {item["name"] for item in report["advice"]}
+    advice = {item["name"]: item["text"] for item in report["advice"]}
+    assert advice.keys() >= {"cause_wrong_label", "cause_verifier", "cause_beyond"} and "consensus" not in advice
+    assert "expected to be wrong" in advice["cause_wrong_label"] and "cannot tell" not in advice["cause_wrong_label"]
     assert report["figures"]["causes"]["numbers"]["prompts"] == read_json(run.causes_json)["prompts"]
 
 

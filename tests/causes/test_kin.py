@@ -15,7 +15,7 @@ def test_nearest_of_the_pool(monkeypatch, pool):
     rows = np.arange(0, 120, 3)
     searched = np.random.default_rng(0).permutation(120)[:pool]
     vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
-    masked = [kin._DIGITS.sub("0", text) for text in TEXTS]
+    masked = [kin._DIGIT.sub("0", text) for text in TEXTS]
     known = vectors.fit_transform([masked[i] for i in searched])
     for row, near in zip(rows, kin.nearest(TEXTS, rows), strict=True):
         cosines = (vectors.transform([masked[row]]) @ known.T).toarray()[0]
