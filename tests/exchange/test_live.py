@@ -98,6 +98,25 @@ def test_rewards_that_nobody_can_read_are_refused_at_once_and_never_later(tmp_pa
     assert counts(tmp_path / "c") == {1: (1, 2, 1)}
 
 
+def test_a_framework_that_falls_silent_is_judged_by_its_rewards(tmp_path):
+    writer = LiveWriter(tmp_path / "run")
+    writer.add(1, group("a", [1.0, 0.0], positive=True))
+    writer.add(2, group("a", [1.0, 0.0]))
+    writer.close()
+    assert counts(tmp_path / "run") == {1: (1, 2, 2), 2: (1, 2, 1)}
+
+
+def test_rollouts_of_no_prompt_are_not_put_together_as_one(tmp_path):
+    with pytest.raises(UserError, match="no rollout has a prompt or an id"):
+        LiveWriter(tmp_path / "a").add(1, [Rollout(None, "x", 1.0)])
+    assert not (tmp_path / "a").exists()
+    writer = LiveWriter(tmp_path / "b")
+    writer.add(1, [Rollout(None, "x", 1.0), *group("a", [1.0, 0.0])])
+    writer.add(2, [Rollout(None, "x", 1.0)])
+    writer.close()
+    assert counts(tmp_path / "b") == {1: (1, 2, 1)}
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="no run directory"):

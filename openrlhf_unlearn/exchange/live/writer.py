@@ -70,11 +70,17 @@ class LiveWriter:
         atexit.register(self.close)
 
     def add(self, step: int, rollouts: Iterable[Rollout]) -> None:
-        """Rollouts of one step, of whole groups or of parts; rewards that are None or no finite numbers are left out.
+        """Rollouts of one step, of whole groups or of parts; left out are those whose reward is None or no finite number
+        and those of no prompt, by text or id.
 
-        Raises UserError in the first step where the rewards do not say which of them are positive.
+        Raises UserError in the first step where the rewards do not say which of them are positive, or where no rollout
+        is of a prompt.
         """
         rollouts = [one for one in rollouts if one.reward is not None and isfinite(one.reward) and not one.processed]
+        of_prompts = [one for one in rollouts if one.prompt is not None or one.id is not None]
+        if rollouts and not of_prompts and self.step is None:
+            raise UserError(f"{self.framework}: no rollout has a prompt or an id; its prompts cannot be told apart")
+        rollouts = of_prompts
         if self._broken or not rollouts:
             return
         if self.step is None:
