@@ -70,7 +70,7 @@ class LiveWriter:
         atexit.register(self.close)
 
     def add(self, step: int, rollouts: Iterable[Rollout]) -> None:
-        """Rollouts of one step, of whole groups or of parts; left out are those whose reward is None or no finite number
+        """Rollouts of one step, of whole groups or parts; left out are those whose reward is None or no finite number
         and those of no prompt, by text or id.
 
         Raises UserError in the first step where the rewards do not say which of them are positive, or where no rollout
