@@ -3,14 +3,14 @@
 From Python, without Ray or OpenRLHF (docs/api.md; the notebook docs/from_run_to_labels.ipynb uses them in turn):
 
     from openrlhf_unlearn import RunDir, classify
-    classify(["run"]).table.to_pandas()
+    classify(["run"]).table.to_pylist()
 """
 
 import importlib
 
 __version__ = "0.1.0"
 
-# Resolved at first use: `import openrlhf_unlearn` loads nothing, and torch only where gradients are computed.
+# Resolved at first use: `import openrlhf_unlearn` loads nothing, and torch only where a model computes.
 _HOMES = {
     "AnalyzeOptions": "report.options",
     "AugmentOptions": "interventions.augment",

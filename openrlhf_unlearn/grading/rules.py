@@ -1,4 +1,4 @@
-r"""The rules that decide: what each accepts, and what it must never accept. A grade's reason names one of each kind.
+r"""The rules by name: what each accepts, and what it must never accept. A grade's reason names one of each kind.
 
     python -m openrlhf_unlearn.grading.rules        the table of docs/grading.md
 

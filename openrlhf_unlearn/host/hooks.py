@@ -1,4 +1,4 @@
-"""Every name of OpenRLHF that we subclass, call or observe, with the parameters that we know, and those we replace.
+"""The names of OpenRLHF that training subclasses, calls or observes, with their parameters, and those it replaces.
 
 `check_hooks` runs before each training and in the tests: a host that moved is refused by one line, not by a stack
 trace hours later. What each hook is for stands beside it.

@@ -9,7 +9,8 @@
     clipping[Clipping.n_positive]                        the same as an Arrow array, for what is counted there
     Clipping.of_rows([Clipping.Row(n_positive=3)]).write(run, step)
 
-A column that a file of an earlier version lacks reads as nulls (numbers: nan), and `has` says so.
+A column that a file of an earlier version lacks reads as nulls (numbers: nan), and `has` says so; without one that is
+`core` a file is refused. An `optional` one is written where it is given.
 """
 
 from collections import namedtuple

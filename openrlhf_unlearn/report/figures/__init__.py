@@ -1,4 +1,4 @@
-"""Every figure of the report, in the page's order; a figure is drawn whenever its data is there.
+"""Every figure of the report, in the order of the page's sections; a figure is drawn whenever its data is there.
 
 To add one: a `Figure` in the module of its subject, named in FIGURES. `python -m openrlhf_unlearn.report.figures` lists
 them with what each needs.
