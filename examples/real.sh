@@ -64,7 +64,7 @@ DATA=$REAL/train.jsonl FILTER=none MORE=()
 KEYS=(--input-key prompt --label-key label --answer-format reasoning_gym --max-len 192 --max-new-tokens 8)
 
 # 128 rollouts in mini-batches of 64. Logits are rows x tokens x 49,152 numbers, several times over: with micro-batches
-# of 32 the trainer takes 13 GB, and all processes together more than the 16 that this is made for.
+# of 16 all processes together take 11 GB, with 32 more than the 16 that this is made for.
 flags=(
     --actor.model_name_or_path "$MODEL" --data.prompt_dataset "$DATA" --data.input_key prompt --data.label_key label
     --reward.remote_url "$ROOT/examples/reward_math.py" --unlearn.answer_format reasoning_gym
