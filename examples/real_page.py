@@ -225,11 +225,6 @@ def forecast(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     return lines
 
 
-def as_r(low: float | None, high: float | None) -> tuple:
-    """An interval of a correlation, whose jackknife knows no bound."""
-    return (low, high) if low is None or high is None else (max(-1.0, low), min(1.0, high))
-
-
 def transfer(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     path = runs[0].transfer_json("initial")
     if not path.exists():
@@ -238,7 +233,7 @@ def transfer(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     lines = ["## What teaches what", "", *found["sentences"]]
     if "agreement" in found:
         rows = [
-            [name, shown(e["all"]["value"], as_r(e["all"]["low"], e["all"]["high"])), shown(e["between"]["value"])]
+            [name, shown(e["all"]["value"], (e["all"]["low"], e["all"]["high"])), shown(e["between"]["value"])]
             for name, e in found["agreement"].items()
         ]
         lines += ["", *table(["prediction of the measured change", "r (95 %)", "between families"], rows)]
@@ -261,18 +256,17 @@ def prompts(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     header = ["question", "right", "group", "said before", "after", "pass@1 before", "after"] + ["diagnosis"] * bool(
         causes
     )
-    none = ["", "`diagnose` was not run."]
-    if causes:
-        wrong = sum(cause == "wrong_label" for cause in causes.values())
-        text = f"The labels are the task's own, and right: of the {len(causes)} prompts that were diagnosed"
-        none = ["", f"{text}, a wrong one is found on {wrong} all the same."]
+    wrong = sum(cause == "wrong_label" for cause in causes.values())
+    text = f"The labels are the task's own, and right: of the {len(causes)} prompts that were diagnosed"
+    closing = f"{text}, a wrong one is found on {wrong} all the same." if causes else "`diagnose` was not run."
     return [
         "## Ten prompts",
         "",
         "Drawn at random among the hard, each with three of its answers.",
         "",
         *table(header, lines),
-        *none,
+        "",
+        closing,
     ]
 
 

@@ -35,9 +35,10 @@ class Rule:
         """Raises UserError where neither values nor anyone says which rewards are positive."""
         if self.given is not None:
             return
-        self.by = "framework" if self._n and not self._silent else "reward"  # in a live run it may fall silent later
-        if self.by == "framework":
+        if self._n and not self._silent:
+            self.by = "framework"
             return
+        self.by = "reward"  # also where a live run's framework has fallen silent
         if pair := next((pair for pair in self._binary if self._values <= pair), None):
             self.threshold = sum(pair) / 2 if pair not in BINARY else POSITIVE_THRESHOLD
         else:

@@ -1,5 +1,6 @@
 """While training runs: how many prompts are expected not to be learned by its end (causes/early.py)."""
 
+from functools import lru_cache
 from typing import Any, TypedDict
 
 import numpy as np
@@ -34,8 +35,14 @@ def outlook(material: Material) -> Outlook | None:
     past = histories(visits.row[of_first], visits.n[of_first], visits.n_positive[of_first], material.size)
     near = None
     if material.size <= POOL:  # of more, to find everyone's kin takes longer than what it adds is worth
-        near = nearest([text or "" for text in material.prompts.prompt], np.arange(material.size))
+        near = _kin(tuple(text or "" for text in material.prompts.prompt))
     return {"done": done, "groups": by_group(not_learned(past, done, near), material.curve_groups)}
+
+
+@lru_cache(maxsize=1)
+def _kin(texts: tuple[str, ...]) -> list[np.ndarray]:
+    """Found once where training is watched: its prompts stay the same from page to page."""
+    return nearest(list(texts), np.arange(len(texts)))
 
 
 def sentence(found: Outlook | None) -> Sentence | None:

@@ -36,9 +36,12 @@ def between(matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def with_interval(value: Callable[[np.ndarray, np.ndarray], float], rows: np.ndarray, columns: int) -> dict:
+def with_interval(
+    value: Callable[[np.ndarray, np.ndarray], float], rows: np.ndarray, columns: int, bound: float = np.inf
+) -> dict:
     """{value, low, high}: `value(rows kept, columns kept)` with a jackknife over clusters; low and high None where
-    clusters are too few. rows: (trained,) the column of each trained cluster."""
+    clusters are too few. rows: (trained,) the column of each trained cluster. bound: beyond which no value lies, which
+    the jackknife does not know."""
     every, all_columns = np.arange(len(rows)), np.arange(columns)
     whole = value(every, all_columns)
     left = np.array([value(every[rows != c], all_columns[all_columns != c]) for c in all_columns])
@@ -49,20 +52,20 @@ def with_interval(value: Callable[[np.ndarray, np.ndarray], float], rows: np.nda
         return {"value": float(whole), "low": None, "high": None}
     error = np.sqrt((len(left) - 1) / len(left) * ((left - left.mean()) ** 2).sum())
     half = float(stats.t.ppf(0.5 + LEVEL / 2, len(left) - 1) * error)
-    return {"value": float(whole), "low": float(whole - half), "high": float(whole + half)}
+    return {"value": float(whole), "low": max(-bound, float(whole - half)), "high": min(bound, float(whole + half))}
 
 
 def agreement(predicted: np.ndarray, measured: np.ndarray, rows: np.ndarray) -> dict:
     """{all, between, slope}, each {value, low, high}: r over all entries, r over those between different clusters, and
     the measured change per predicted one. predicted, measured: (trained, clusters)."""
 
-    def of(function: Callable, x: np.ndarray, y: np.ndarray) -> dict:
-        return with_interval(lambda r, c: function(x[np.ix_(r, c)], y[np.ix_(r, c)]), rows, measured.shape[1])
+    def of(function: Callable, x: np.ndarray, y: np.ndarray, bound: float = np.inf) -> dict:
+        return with_interval(lambda r, c: function(x[np.ix_(r, c)], y[np.ix_(r, c)]), rows, measured.shape[1], bound)
 
     apart = between(predicted, rows), between(measured, rows)
     return {
-        "all": of(correlation, predicted, measured),
-        "between": of(correlation, *apart),
+        "all": of(correlation, predicted, measured, 1.0),
+        "between": of(correlation, *apart, 1.0),
         "slope": of(slope, predicted, measured),
     }
 

@@ -39,7 +39,7 @@ def check_sentences(agreed: dict, advantages: dict[str, dict], trained: int) -> 
         return [f"The {trained} short trainings cannot be compared with the prediction: one of both does not vary."]
     if found["low"] is None:
         return [f"Over {trained} short trainings r = {found['value']:.2f}: too few clusters to say how sure that is."]
-    shown = f"r = {found['value']:.2f} ({found['low']:.2f} to {min(1.0, found['high']):.2f}) over {trained} trainings"
+    shown = f"r = {found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f}) over {trained} trainings"
     if found["low"] <= 0:
         return [f"The short trainings do not bear the prediction out: {shown}. Do not choose data by this map."]
     said = [f"Short trainings bear the prediction out: {shown}."]

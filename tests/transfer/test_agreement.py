@@ -19,6 +19,7 @@ def test_what_holds_is_said_with_its_interval_and_against_each_baseline():
     predicted = 3 * measured + 0.3 * rng.standard_normal((N, N))
     found = agreement(predicted, measured, ROWS)
     assert found["all"]["low"] > 0.9 and found["between"]["low"] > 0.8
+    assert found["all"]["high"] <= 1 and found["between"]["high"] <= 1
     assert 0.3 < found["slope"]["low"] < 1 / 3 < found["slope"]["high"] + 0.02
     text = said(predicted, measured, {"text": rng.standard_normal((N, N)), "itself": predicted + 1e-9})
     assert text.startswith("Short trainings bear the prediction out") and "between different clusters: r" in text
