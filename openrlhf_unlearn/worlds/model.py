@@ -54,7 +54,7 @@ def warm_up(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_factor(step, steps))
     losses = []
     model.train()
-    with tqdm(range(steps), desc="warm-up", unit="step") as bar:
+    with tqdm(range(steps), desc="warm-up", unit="step", mininterval=1) as bar:
         for _ in bar:
             loss = _answer_loss(model, tokenizer, list(islice(texts, BATCH)))
             optimizer.zero_grad()
@@ -63,7 +63,7 @@ def warm_up(
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
-            bar.set_postfix(loss=f"{losses[-1]:.3f}")
+            bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
     return losses
 
 
