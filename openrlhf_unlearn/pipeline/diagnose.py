@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from openrlhf_unlearn import __version__
 from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.options import option, takes
@@ -141,7 +142,7 @@ def bring_up_to_date(runs: Sequence[RunDir]) -> None:
 
 
 def made_from(runs: Sequence[RunDir], seconds: list[tuple[str, Path]]) -> dict:
-    """What a diagnosis depends on: the groups, evaluations by size and time, steps, second models, fitted tables."""
+    """What a diagnosis depends on: groups, evaluations by size and time, steps, second models, tables, version."""
     from openrlhf_unlearn.causes.diagnosis import groups_of
     from openrlhf_unlearn.causes.posterior import FILE
 
@@ -154,6 +155,7 @@ def made_from(runs: Sequence[RunDir], seconds: list[tuple[str, Path]]) -> dict:
         "steps": [len(run.steps()) for run in runs],
         "seconds": [[name, str(path)] for name, path in seconds],
         "tables": hashlib.blake2b(FILE.read_bytes(), digest_size=8).hexdigest(),
+        "version": __version__,
     }
 
 

@@ -9,7 +9,8 @@ import pytest
 import openrlhf_unlearn
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.causes.kin import kin_rate, nearest
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
+from openrlhf_unlearn.pipeline.diagnose import bring_up_to_date
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json
 from tests.causes.planted import ABLE, MISLABELLED, evaluate, prompts, write_run
 
 
@@ -52,6 +53,11 @@ def test_a_second_model_resolves_them_and_is_kept_by_the_next_analysis(run):
     before = run.causes.read_bytes()
     assert cli.main(["analyze", str(run), "--offline", "--figure-files"]) == 0
     assert run.causes.read_bytes() == before, "nothing has changed, so it is not made anew"
+    by_an_older = read_json(run.causes_json)
+    by_an_older["made_from"]["version"] = "0.0.1"
+    write_json(run.causes_json, by_an_older | {"causes": {}})
+    bring_up_to_date([run])
+    assert read_json(run.causes_json)["causes"]["wrong_label"]["prompts"] > 0, "made by an older version"
     report = read_json(run.summary)["report"]
     assert "beyond this model" in report["answer"][1]["text"]
     advice = {item["name"]: item["text"] for item in report["advice"]}
