@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from openrlhf_unlearn.machine.products import widen_products
 from openrlhf_unlearn.store.run_dir import write_json
 
 ROWS, INTO, OUT = 1024, 576, 1536
@@ -35,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--output", type=Path, required=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    widen_products()  # as training and sampling do
     found = {
         str(kind).removeprefix("torch."): round(gigaflops(kind, device)) for kind in (torch.bfloat16, torch.float32)
     }

@@ -31,7 +31,8 @@ class Widening:
 def replace_kernels() -> torch.library.Library:
     """Once a process. The kernels stay while what is returned lives, which the cache sees to."""
     library = torch.library.Library("aten", "IMPL")
-    with warnings.catch_warnings(action="ignore"):  # that a kernel is replaced is what we want
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a kernel is replaced is what we want
         for name in _OPERATORS:
             library.impl(name, functools.partial(_product, getattr(torch.ops.aten, name).out), "CPU")
     return library
