@@ -3,13 +3,13 @@
 import ray
 from openrlhf.trainer.ray import ppo_actor, ppo_critic
 
-from openrlhf_unlearn.host.hooks import actor_class
 from openrlhf_unlearn.host.install import Installs
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
 from openrlhf_unlearn.host.training.clipping import ClipCounter, Counts
 from openrlhf_unlearn.host.training.expert import PolicyShaping
 from openrlhf_unlearn.host.training.marks import unlogged
 from openrlhf_unlearn.host.training.schedule import PromptSchedule
+from openrlhf_unlearn.machine.host_functions import actor_class
 
 
 class UnlearnActorPPOTrainer(ppo_actor.ActorPPOTrainer):

@@ -4,11 +4,11 @@ import ray
 from openrlhf.trainer import ppo_trainer, ppo_trainer_async
 
 from openrlhf_unlearn.host.advantages import load_advantage, replace_advantages
-from openrlhf_unlearn.host.hooks import actor_class
 from openrlhf_unlearn.host.install import Installs
 from openrlhf_unlearn.host.training.clipping import clipping_rows
 from openrlhf_unlearn.host.training.discrepancy import Multipliers
 from openrlhf_unlearn.host.training.likelihood import likelihood_rows, start_from_stored
+from openrlhf_unlearn.machine.host_functions import actor_class
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.training import Clipping, Likelihood
 
