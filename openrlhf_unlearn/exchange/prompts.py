@@ -2,6 +2,7 @@
 
 import sys
 
+from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.exchange.formats.base import Rollout
 from openrlhf_unlearn.store.prompts import Prompts as PromptTable
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
@@ -29,8 +30,10 @@ class Prompts:
     def _add(self, rollout: Rollout, source: str) -> str:
         if rollout.id is not None:
             name = prompt_id(rollout.id, None)
+        elif rollout.prompt is not None:
+            name = prompt_id(rollout.prompt, rollout.label)
         else:
-            name = prompt_id(str(rollout.prompt), rollout.label)
+            raise UserError(f"a rollout from {source} has neither a prompt nor an id")
         row = self.rows.get(name) or PromptTable.Row(name, datasource=source, source_id=rollout.id)
         if None not in (row.prompt, rollout.prompt) and row.prompt != rollout.prompt:
             self.several.add(name)

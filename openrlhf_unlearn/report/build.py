@@ -50,9 +50,11 @@ class Report:
     rollouts: dict[int, list[Rollout]]
 
 
-def build(material: Material, options: AnalyzeOptions, missing: Sequence[Missing], folder: Path) -> Report:
-    """`folder`: where the report's files will be, which its numbers name. A part is made of the material and of the
-    parts it names."""
+def build(
+    material: Material, options: AnalyzeOptions, missing: Sequence[Missing], folder: Path, live: int | None = None
+) -> Report:
+    """`folder`: where the report's files will be, which its numbers name; live: seconds after which the page loads
+    itself again, while training runs. A part is made of the material and of the parts it names."""
     changes = all_changes(material)
     moved = np.any([np.isin(change.kind, MOVED) for change in changes], axis=0) if changes else None
     shown, samples = shown_rollouts(material, moved)
@@ -78,6 +80,9 @@ def build(material: Material, options: AnalyzeOptions, missing: Sequence[Missing
         "hard": hard_prompts(groups),
         "tau": material.tau,
         "easy": material.easy,
+        "threshold": options.threshold,
+        "allow_uneven": options.allow_uneven,
+        "live": live,
         "groups": groups,
         "training": {
             "steps": len(steps),
