@@ -25,6 +25,7 @@ from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.report.outlook import outlook
 from openrlhf_unlearn.report.probes import outliers, separation
+from openrlhf_unlearn.report.remedy import recorded
 from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Rollout, Sample, shown_rollouts, token_limit
 from openrlhf_unlearn.store.run_dir import read_object
 
@@ -42,6 +43,7 @@ class Report:
     numbers: dict[str, Any]
     answer: list[Say]
     advice: list[Say]
+    remedy: list[Say]
     figures: Collected
     lists: dict[str, list[str]]  # file → ids of the prompts of an advice
     prompts: Data  # prompts.csv
@@ -65,6 +67,7 @@ def build(
     advice = [] if material.provisional else advise(material, outliers(material), consensus(samples, answers))
     groups, similarity, expected = group_table(material), separation(material), outlook(material)
     said = answer(material, groups, similarity, expected, advice)
+    remedy, verdicts = recorded(material.summary)
     figures = collect(material)
     columns, opened = number_columns(material, changes), details(material, shown)
     packed, prompts = table(material, columns, advice, shown, failed, changes), spreadsheet(material, columns, changes)
@@ -101,6 +104,7 @@ def build(
         "advice": as_numbers(advice, material, folder / "lists"),
         "similarity": similarity,
         "compare": comparison(material) if material.compared else None,
+        "remedy": remedy,
         "changes": [change.counts() for change in changes],
         "change_rule": {"rate": RATE, "near": NEAR},
         "failures": failed.as_dict() if failed else None,
@@ -114,6 +118,7 @@ def build(
         numbers=safe | {"prompt_table": prompt_table(material, packed, columns, opened)},
         answer=said,
         advice=[item.say(i) for i, item in enumerate(advice)],
+        remedy=verdicts,
         figures=figures,
         lists=prompt_lists(advice, material),
         prompts=prompts,

@@ -47,7 +47,7 @@ def page(report: Report, material: Material, drawings: dict[str, str], files: Se
     return environment.get_template("page.html").render(
         r=numbers,
         n=lambda key, kind="plain": Markup(Number(look_up(numbers, key), key).__html_format__(kind)),
-        says={"answer": report.answer, "advice": report.advice},
+        says={"answer": report.answer, "advice": report.advice, "remedy": report.remedy},
         captions={one.figure.name: one.caption for one in report.figures.shown},
         drawings={name: Markup(svg) for name, svg in drawings.items()},
         csv={name: _csv_link(entry["data"]) for name, entry in numbers["figures"].items()},
