@@ -27,10 +27,10 @@ from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, writ
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 if TYPE_CHECKING:
+    from openrlhf_unlearn.collect.prompts import Prompt
     from openrlhf_unlearn.evaluation.adaptive import Plan
     from openrlhf_unlearn.evaluation.engines import Pool
     from openrlhf_unlearn.evaluation.parts import Parts
-    from openrlhf_unlearn.evaluation.prompts import Prompt
     from openrlhf_unlearn.evaluation.rewards import Grade
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from openrlhf_unlearn.collect.images import image_digests
+from openrlhf_unlearn.collect.prompts import Prompt
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.machine.host_functions import host_function
 from openrlhf_unlearn.store.locks import SHORT_S, hold
@@ -12,17 +13,6 @@ from openrlhf_unlearn.store.nested import get, has
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
 from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One distinct pair of prompt text and label (as the data set holds it), and its images."""
-
-    id: str
-    text: str
-    label: object
-    datasource: str
-    images: object = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from openrlhf_unlearn.labels.counts import read_counts
 from openrlhf_unlearn.labels.posterior import Posterior
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.report.advice import sampling_hours
-from openrlhf_unlearn.report.compare import comparison, final_rate
+from openrlhf_unlearn.report.interventions import comparison, final_rate
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import show
 from openrlhf_unlearn.report.remedy import as_numbers, cosine_rows, solved_rows, verdicts

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from openrlhf_unlearn.probe.gradient_summary import Gradients
 from openrlhf_unlearn.probe.measures.cosines import Similarity, similarity
 from openrlhf_unlearn.probe.measures.interference import interference
 from openrlhf_unlearn.probe.measures.neighbours import neighbours
@@ -10,7 +11,6 @@ from openrlhf_unlearn.probe.measures.pooled import Pooled
 from openrlhf_unlearn.probe.measures.separation import separation
 from openrlhf_unlearn.probe.measures.spectrum import captured, spectra
 from openrlhf_unlearn.probe.rollouts import HARD
-from openrlhf_unlearn.probe.summary import Gradients
 from openrlhf_unlearn.store.probes import Interference
 from openrlhf_unlearn.store.probes import Similarity as SimilarityTable
 from openrlhf_unlearn.store.run_dir import RunDir

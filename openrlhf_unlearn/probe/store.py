@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.masking import masked
-from openrlhf_unlearn.probe.summary import ARRAYS, Gradients
+from openrlhf_unlearn.probe.gradient_summary import ARRAYS, Gradients
 from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_object, write_json
 
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32}

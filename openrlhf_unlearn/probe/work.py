@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.engine.gradients import Stream, collect
 from openrlhf_unlearn.probe.engine.packing import Rollouts
-from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.probe.gradient_summary import Gradients
 from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
 
 
@@ -41,7 +41,7 @@ class Work:
         return {name: kept[name] for name in kept if name not in ("device", "tokens", "attention", "trust_remote_code")}
 
 
-class Worker:
+class GradientWorker:
     """A model on a device that turns parts into gradients."""
 
     def __init__(self, work: Work):
@@ -103,7 +103,7 @@ def compute(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> I
     if workers:
         yield from _spread(work, parts, workers)
         return
-    worker = Worker(work)
+    worker = GradientWorker(work)
     for number, rollouts in parts.items():
         yield number, *worker(rollouts)
 
@@ -133,7 +133,7 @@ def _spread(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> I
 
 class _Remote:
     def __init__(self, work: Work):
-        self.worker = Worker(work)
+        self.worker = GradientWorker(work)
 
     def run(self, number: int, rollouts: Sequence[Rollouts]) -> tuple[int, dict, dict]:
         return number, *self.worker(rollouts)

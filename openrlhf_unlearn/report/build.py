@@ -15,18 +15,18 @@ from openrlhf_unlearn.report.advice import advise, as_numbers, prompt_lists
 from openrlhf_unlearn.report.answer import answer
 from openrlhf_unlearn.report.browser import details, number_columns, pack_blocks, prompt_table, spreadsheet, table
 from openrlhf_unlearn.report.changes import KINDS, NEAR, RATE, all_changes
-from openrlhf_unlearn.report.compare import comparison
 from openrlhf_unlearn.report.failures import consensus, failures
 from openrlhf_unlearn.report.figures.base import Data
 from openrlhf_unlearn.report.figures.collect import Collected, collect
 from openrlhf_unlearn.report.groups import HARD, group_table, hard_prompts, labelled_prompts
+from openrlhf_unlearn.report.interventions import comparison
 from openrlhf_unlearn.report.material import Material, Missing, Tally
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.report.outlook import outlook
 from openrlhf_unlearn.report.probes import outliers, separation
 from openrlhf_unlearn.report.remedy import recorded
-from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Rollout, Sample, shown_rollouts, token_limit
+from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Sample, ShownRollout, shown_rollouts, token_limit
 from openrlhf_unlearn.store.run_dir import read_object
 
 LABELS = (  # what classify says of its labels that sentences depend on
@@ -49,7 +49,7 @@ class Report:
     prompts: Data  # prompts.csv
     table: dict[str, list[Any]]
     details: list[str]
-    rollouts: dict[int, list[Rollout]]
+    rollouts: dict[int, list[ShownRollout]]
 
 
 def build(

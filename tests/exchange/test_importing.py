@@ -9,7 +9,7 @@ import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.exchange.formats.base import Rollout
+from openrlhf_unlearn.exchange.formats.base import ImportedRollout
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.labels.classify import classify
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table
@@ -270,7 +270,7 @@ def test_bad_csv(tmp_path, capsys):
 def test_what_has_no_prompt_is_not_the_prompt_None(tmp_path):
     prompts = Prompts(RunDir(tmp_path))
     with pytest.raises(UserError, match="a rollout from verl has neither a prompt nor an id"):
-        prompts.add(Rollout(None, "x", 1.0), "verl")
+        prompts.add(ImportedRollout(None, "x", 1.0), "verl")
     assert not prompts.rows
 
 

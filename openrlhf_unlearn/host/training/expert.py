@@ -41,7 +41,7 @@ def as_response(row: dict, prompt, tokenizer, with_log_probs: bool) -> dict:
     return {
         "prompt": prompt.text,
         "label": prompt.label,
-        "images": prompt.image,
+        "images": prompt.images,
         "mm_train_inputs": None,
         "observation_tokens": [*before, *tokens],
         "action_ranges": [(len(before), len(before) + len(tokens))],

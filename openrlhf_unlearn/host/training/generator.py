@@ -41,7 +41,7 @@ ANSWER_TOKENS = 200  # at the end of a response, in which its answer is looked f
 init_logger("openrlhf_unlearn.collect")  # the collector's own logger passes its lines up to this one
 
 
-class Batch(list):
+class TrainingBatch(list):
     """One step's experiences, as the host expects them, with the metrics that the generator has about them."""
 
     metrics: dict = {}
@@ -147,8 +147,8 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
         return batch, None, consumed, self.episode_over
 
-    def _take_batch(self, groups: list[HeldGroup]) -> Batch:
-        batch = Batch()
+    def _take_batch(self, groups: list[HeldGroup]) -> TrainingBatch:
+        batch = TrainingBatch()
         any_replayed = any(rollout.replayed for group in groups for rollout in group.rollouts)
         any_expert = any(rollout.expert for group in groups for rollout in group.rollouts)
         for group in groups:
@@ -195,7 +195,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         refs = self._dispatch_prompts_to_vllm(
             [p.text for p in prompts],
             [p.label for p in prompts],
-            images=[p.image for p in prompts],
+            images=[p.images for p in prompts],
             **{**self._generate_kwargs, "n_samples_per_prompt": n_samples},
         )
         return dict(zip(refs, visits, strict=True))

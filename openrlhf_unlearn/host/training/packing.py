@@ -84,7 +84,7 @@ def unpack(packed: PackedRollout, prompt: Prompt, inputs: dict | None = None) ->
         rollout_log_probs=None if packed.log_probs is None else torch.from_numpy(packed.log_probs.copy())[None],
         prompts=[prompt.text],
         labels=[prompt.label],
-        images=[prompt.image],
+        images=[prompt.images],
         mm_train_inputs=[inputs],
     )
     numbers = torch.from_numpy(packed.numbers)

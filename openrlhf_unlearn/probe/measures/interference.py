@@ -9,9 +9,9 @@ b ~ Binomial(k, pass rate): at a pass rate of 0.03 and k = 8 less than half of w
 import numpy as np
 from scipy import stats
 
+from openrlhf_unlearn.probe.gradient_summary import ARRAYS, Gradients, pick
 from openrlhf_unlearn.probe.measures.cosines import blocks, leave_out
 from openrlhf_unlearn.probe.measures.noise import jackknife_variance, noise, unseen_half_width
-from openrlhf_unlearn.probe.summary import ARRAYS, Gradients, pick
 from openrlhf_unlearn.store.probes import Interference
 
 

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from openrlhf_unlearn.probe.measures.agreement import Agreement, blocks, directions, of_one_rollout, reliability
-from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.probe.gradient_summary import Gradients
+from openrlhf_unlearn.probe.measures.between_rollouts import Agreement, blocks, directions, of_one_rollout, reliability
 
 SMALLEST = 5  # prompts of a group with two units, below which its noise is not known
 LEAST = 2  # standard errors by which the agreement of a group's units must exceed 0

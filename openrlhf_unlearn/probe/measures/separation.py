@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from openrlhf_unlearn.probe.gradient_summary import Gradients, pick
 from openrlhf_unlearn.probe.measures.cosines import Similarity
-from openrlhf_unlearn.probe.summary import Gradients, pick
 from openrlhf_unlearn.stats.auc import auc_with_interval
 
 DRAWS = 20

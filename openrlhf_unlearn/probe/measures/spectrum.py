@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from openrlhf_unlearn.probe.gradient_summary import Gradients, pick
 from openrlhf_unlearn.probe.measures.noise import noise
-from openrlhf_unlearn.probe.summary import Gradients, pick
 from openrlhf_unlearn.stats.means import Z
 
 MOST = 500  # prompts of a group that its spectrum is of
