@@ -192,7 +192,7 @@ def _work(options: ProbeOptions, model: str, config: RunConfig):
         device=device,
         rank=options.lora_rank,
         alpha=options.lora_alpha,
-        targets=options.target_modules,
+        targets=list(options.target_modules) if options.target_modules else None,
         lora_seed=options.lora_seed,
         adapter=options.adapter,
         full=options.full,

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -167,7 +168,7 @@ def _response_tokens(table: Graded, rows: list[int], tokenizer, longest: int | N
     """Token ids of these rows: as sampled where the table has them, else of the text, with its end of text."""
     part = table.take(rows)
     texts = part.response
-    stored = part.response_tokens if isinstance(part, Evaluations) else [None]
+    stored: list[Any] = part.response_tokens if isinstance(part, Evaluations) else [None]
     if None not in stored:
         for tokens, text in zip(stored[:20], texts[:20], strict=True):
             if text is not None and tokenizer.decode(tokens, skip_special_tokens=False) != text:

@@ -1,5 +1,7 @@
 """The host's policy and critic actors: clipped tokens counted by prompt, learning rates that follow the prompts."""
 
+from typing import Any
+
 import ray
 from openrlhf.trainer.ray import ppo_actor, ppo_critic
 
@@ -28,7 +30,12 @@ class UnlearnActorPPOTrainer(ppo_actor.ActorPPOTrainer):
 class _Scheduled(Installs):
     """Mixed in before the host's actors: their learning rate follows the prompts (`PromptSchedule`)."""
 
+    max_steps: int  # that the host plans the schedule over
     schedule: PromptSchedule | None = None
+
+    def own_scheduler(self) -> Any:
+        """The host's scheduler of this actor's model."""
+        raise NotImplementedError
 
     def aim_schedule(self, start: float, end: float, steps: int) -> None:
         scheduler = self.own_scheduler()

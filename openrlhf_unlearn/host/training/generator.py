@@ -5,6 +5,7 @@ and come back as its experiences.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,7 +17,7 @@ from openrlhf.trainer.ray.vllm_engine import batch_vllm_engine_call
 from openrlhf.utils.logging_utils import init_logger
 
 from openrlhf_unlearn.causes.early import by_group, not_learned
-from openrlhf_unlearn.collect.collector import Collector, Sizes, Visit
+from openrlhf_unlearn.collect.collector import AcceptedGroup, Collector, Sizes, Visit
 from openrlhf_unlearn.collect.judgement import Judgement, judge
 from openrlhf_unlearn.collect.prompts import PromptStream, distinct
 from openrlhf_unlearn.collect.selection import select_prompts, write_prompts
@@ -147,11 +148,12 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
         return batch, None, consumed, self.episode_over
 
-    def _take_batch(self, groups: list[HeldGroup]) -> TrainingBatch:
+    def _take_batch(self, groups: Sequence[AcceptedGroup]) -> TrainingBatch:
         batch = TrainingBatch()
         any_replayed = any(rollout.replayed for group in groups for rollout in group.rollouts)
         any_expert = any(rollout.expert for group in groups for rollout in group.rollouts)
         for group in groups:
+            assert isinstance(group, HeldGroup)  # `group_type`
             rewards = []
             experiences = group.experiences(self.stream.by_id[group.prompt_id])
             fresh = next((i for i, rollout in enumerate(group.rollouts) if not rollout.expert), 0)

@@ -63,7 +63,7 @@ def interference(
         weights = np.array([batch_weight[name] for name in ids], np.float32)[:, None]
         others = batch - weights * (correct.mean - incorrect.mean)
         values, low, high = within(correct, incorrect)
-        identical = sum(noise(side).unseen for side in (correct, incorrect)) > 0
+        identical = np.sum([noise(side).unseen for side in (correct, incorrect)], axis=0) > 0
         plain = _cosine(correct.mean, incorrect.mean)
         to_batch = [_cosine(side.mean, others) for side in (correct, incorrect)]
         for i, name in enumerate(ids):

@@ -40,7 +40,7 @@ def outliers(gradients: Gradients, hard: np.ndarray) -> Outliers:
     """hard: (prompts,) bool, told by the rollouts before training."""
     size, p = len(gradients.ids), np.full(len(gradients.ids), np.nan)
     slices = list(blocks(gradients, "sketches"))
-    total = sum(hard[block].astype(np.float32) @ directions(gradients, block)[0] for block in slices)
+    total = np.sum([hard[block].astype(np.float32) @ directions(gradients, block)[0] for block in slices], axis=0)
     typical = [_parts(gradients, block, total, hard) for block in slices]
     along, both, agreement, units = (np.concatenate(part) for part in zip(*typical, strict=True))
     counted = hard & (units > 1)
