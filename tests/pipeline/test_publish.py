@@ -10,7 +10,7 @@ import pytest
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.causes.audit import evaluation_tag
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.pipeline.anonymous import anonymous_runs
+from openrlhf_unlearn.pipeline.anonymous import Names, anonymous_runs
 from openrlhf_unlearn.pipeline.diagnose import known_models
 from openrlhf_unlearn.pipeline.publish import follows_training, publish, rules, write_site
 from openrlhf_unlearn.report.page import policy
@@ -104,6 +104,11 @@ def test_what_the_hub_is_asked(run, monkeypatch, private):
     assert all(about["repo_type"] == "space" and about["repo_id"] == "org/space" for _, about in asked)
     assert {name for name in sent if "/" not in name} == {"index.html", "prompts.csv", "lists", "README.md"}
     assert asked[-1][1]["delete_patterns"] == "lists/*.json", "lists of an earlier report go"
+
+
+def test_a_comparison_is_copied_without_the_names_of_its_runs():
+    kept = {"compare": {"runs": ["secret", "other"], "spent": [{"run": "secret", "steps": 3}]}}
+    assert Names().clean(kept) == {"compare": {"runs": ["run 1", "run 2"], "spent": [{"run": "run 1", "steps": 3}]}}
 
 
 def test_second_models_have_other_names_in_a_copy(tmp_path, monkeypatch):
