@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the simulations are the tests'
 
-from openrlhf_unlearn.probe.measures.agreement import of_one_rollout, reliability
+from openrlhf_unlearn.probe.measures.between_rollouts import of_one_rollout, reliability
 from openrlhf_unlearn.probe.measures.pooled import Agreement, Pooled
 from openrlhf_unlearn.stats.auc import area_difference, auc_with_interval, placements
 from openrlhf_unlearn.stats.means import rate_interval

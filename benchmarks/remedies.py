@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from openrlhf_unlearn.report.compare import final_rate
+from openrlhf_unlearn.report.interventions import final_rate
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.stats.means import mean_interval, wilson
 from openrlhf_unlearn.store.run_dir import RunDir

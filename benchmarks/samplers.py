@@ -89,7 +89,7 @@ class Simulated(Collector):
     """Engines that answer at once, by the world's rates."""
 
     def __init__(self, world: World, sampler: str, passes: int, batch: int, run: Path, seed: int):
-        rows = [Prompt(str(i), "", "", None, "") for i in range(len(world.group))]
+        rows = [Prompt(str(i), "", "", "") for i in range(len(world.group))]
         stream = PromptStream(rows, load_sampler(sampler, SamplerConfig([row.id for row in rows], K, seed)), passes)
         sizes = Sizes(batch, batch, 1, 10**9)
         super().__init__(sizes, stream, load_filter("dynamic", FilterConfig(k=K, seed=seed)), Silent(RunDir(run)))

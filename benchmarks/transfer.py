@@ -33,8 +33,8 @@ SAMPLES, STEPS, LR = 32, 20, 3e-5
 
 def scale(prompts: int, dim: int, kinds: int, units: int = 4) -> dict:
     """Seconds and peak memory of reading the sketches from a file as the verb does, and of both its maps."""
+    from openrlhf_unlearn.probe.gradient_summary import Gradients
     from openrlhf_unlearn.probe.store import Rows
-    from openrlhf_unlearn.probe.summary import Gradients
     from openrlhf_unlearn.transfer.predict import transfer_map
     from openrlhf_unlearn.transfer.vectors import means
 

@@ -13,7 +13,9 @@ from openrlhf_unlearn.host.doctor import installed
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("causes", "cli", "filters", "grading", "interventions", "labels", "report", "samplers", "stats", "store")
-WITH_HOST = ("collect", "evaluation", "exchange", "machine", "pipeline", "transfer", "worlds")  # import what it brings
+WITH_HOST = (  # import what it brings
+    "collect", "evaluation", "exchange", "host", "machine", "pipeline", "probe", "transfer", "worlds",
+)  # fmt: skip
 STUBS = sorted((ROOT / "typings" / "pyarrow").glob("*.pyi"))
 
 

@@ -14,7 +14,7 @@ from openrlhf_unlearn.causes.nulls import contradicted
 from openrlhf_unlearn.causes.posterior import Posterior, fitted, posterior
 from openrlhf_unlearn.causes.reading import Cases, read_cases
 from openrlhf_unlearn.causes.remedies import Remedy, remedies
-from openrlhf_unlearn.causes.words import Words, decided
+from openrlhf_unlearn.causes.words import Sentences, decided
 from openrlhf_unlearn.store.prompts import Causes, Learnability
 from openrlhf_unlearn.store.run_dir import RunDir, write_json
 
@@ -83,7 +83,7 @@ def groups_of(runs: Sequence[RunDir], tau: float = 0.1, easy: float = 0.1) -> di
 
 
 def _table(cases: Cases, found: Posterior, causes: np.ndarray) -> pa.Table:
-    say, top = Words(cases, found), top_answers(cases.observed.final)
+    say, top = Sentences(cases, found), top_answers(cases.observed.final)
     final, wrong = cases.observed.final, CAUSES.index("wrong_label")
     rows = []
     for row, (name, cause) in enumerate(zip(cases.ids, causes, strict=True)):

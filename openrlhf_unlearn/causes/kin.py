@@ -20,15 +20,18 @@ def nearest(texts: list[str], rows: np.ndarray) -> list[np.ndarray]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     masked = [_DIGIT.sub("0", text) or " " for text in texts]
-    mixed = np.random.default_rng(0).permutation(len(texts))[:POOL]  # texts of one template are equally near
+    mixed = np.random.default_rng(0).permutation(len(texts))  # texts of one template are equally near
+    place, mixed = np.argsort(mixed), mixed[:POOL]
     single: Any = np.float32  # scikit-learn's own types know doubles alone
     vectors: Any = TfidfVectorizer(
         analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=30_000, dtype=single
     )
-    pool, found = vectors.fit_transform([masked[i] for i in mixed]).T.tocsr(), []
+    pooled, found = vectors.fit_transform([masked[i] for i in mixed]), []
+    pool = pooled.T.tocsr()
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
-        near = (vectors.transform([masked[i] for i in block]) @ pool).toarray()
+        own = pooled[place[block]] if len(texts) <= POOL else vectors.transform([masked[i] for i in block])
+        near = (own @ pool).toarray()
         for row, cosines in zip(block, near, strict=True):
             order = np.flatnonzero((cosines >= _least(cosines)) & (mixed != row))
             order = order[np.argsort(-cosines[order], kind="stable")][:NEIGHBOURS]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from openrlhf_unlearn.causes import CAUSES
-from openrlhf_unlearn.causes.forecast import first_reward, rise
 from openrlhf_unlearn.causes.posterior import Posterior
 from openrlhf_unlearn.causes.reading import Cases
+from openrlhf_unlearn.causes.time_to_learn import first_reward, rise
 
 
 @dataclass(frozen=True)

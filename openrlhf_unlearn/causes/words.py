@@ -12,10 +12,10 @@ import numpy as np
 
 from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
 from openrlhf_unlearn.causes.evidence import EVIDENCE, TELLING, top_answers
-from openrlhf_unlearn.causes.forecast import first_reward
 from openrlhf_unlearn.causes.observed import Samples
 from openrlhf_unlearn.causes.posterior import Posterior
 from openrlhf_unlearn.causes.reading import Cases
+from openrlhf_unlearn.causes.time_to_learn import first_reward
 
 NAMES = {
     "verifier": "right answers graded wrong",
@@ -44,7 +44,7 @@ def decided(probability: np.ndarray, contradicted: np.ndarray | None = None) -> 
     return np.where(sure, np.array(CAUSES, dtype=object)[best], UNDECIDED)
 
 
-class Words:
+class Sentences:
     """Sentences on the prompts of one diagnosis."""
 
     def __init__(self, cases: Cases, found: Posterior):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.machine.host_functions import host_function
 
 
 def image_digests(images: Any) -> tuple[bytes, ...]:
@@ -32,11 +33,9 @@ def _digest(image: Any) -> bytes:
 
 
 def _digest_of_text(image: str) -> bytes:
-    from openrlhf.utils.vlm_utils import _is_base64_image
-
     if image.startswith(("http://", "https://")):
         return _hashed(image.encode())
-    if _is_base64_image(image):
+    if host_function("_is_base64_image")(image):
         return _hashed(base64.b64decode(image.split(",", 1)[-1] if image.startswith("data:") else image))
     return _digest_of_file(image)
 

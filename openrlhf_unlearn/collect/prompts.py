@@ -5,6 +5,7 @@ The host's own order lives in a data loader whose saved state loses or repeats p
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.samplers.base import Sampler
@@ -12,13 +13,13 @@ from openrlhf_unlearn.samplers.base import Sampler
 
 @dataclass(frozen=True)
 class Prompt:
-    """One pair of prompt and label (and images), as the host's data set prepared it."""
+    """One pair of prompt text and label (as the data set holds it), and its images, as the host's data set has them."""
 
     id: str
     text: str
-    label: str
-    image: object
+    label: Any
     datasource: str
+    images: object = None
 
 
 def distinct(rows: list[Prompt]) -> list[Prompt]:

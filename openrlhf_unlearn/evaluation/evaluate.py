@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.evaluation.settings import Settings, check_same, now, resolve, start_run, versions
+from openrlhf_unlearn.grading.options import ANSWER_FORMAT, WORKERS
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold
@@ -26,10 +27,10 @@ from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, writ
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 if TYPE_CHECKING:
+    from openrlhf_unlearn.collect.prompts import Prompt
     from openrlhf_unlearn.evaluation.adaptive import Plan
     from openrlhf_unlearn.evaluation.engines import Pool
     from openrlhf_unlearn.evaluation.parts import Parts
-    from openrlhf_unlearn.evaluation.prompts import Prompt
     from openrlhf_unlearn.evaluation.rewards import Grade
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
@@ -63,13 +64,13 @@ class EvaluateOptions:
     positive_above: float | None = option(
         "a sample is correct if its score, or else its reward, is above this; default: the run's, else 0.5", None
     )
-    answer_format: str | None = option("how our grader finds answers; default: the run's, else auto", None)
+    answer_format: str | None = ANSWER_FORMAT
     seed: int = option("of the sampling", 0)
     engines: int | None = option("vLLM engines; default: one a GPU, or one without", None)
     tensor_parallel: int = option("GPUs an engine", 1)
     dtype: str = option("of the weights; as training's by default", "bfloat16", choices=DTYPES)
     chunk: int = option("responses between two saved parts", 2048)
-    grading_workers: int = option("processes that grade", 2)
+    grading_workers: int = WORKERS
     save_responses: bool = option("keep text and tokens; probe and regrade need them", True)
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE

@@ -5,23 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from openrlhf_unlearn.collect.images import image_digests
+from openrlhf_unlearn.collect.prompts import Prompt
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.machine.host_functions import host_function
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.nested import get, has
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
 from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One distinct pair of prompt text and label (as the data set holds it), and its images."""
-
-    id: str
-    text: str
-    label: object
-    datasource: str
-    images: object = None
 
 
 @dataclass(frozen=True)
@@ -49,8 +40,7 @@ def load_tokenizer(model: str):
 
 def load_prompts(config: DataConfig, tokenizer: Any) -> list[Prompt]:
     """The data set's distinct prompts in its order. Raises UserError for a file, key or label that is not there."""
-    from openrlhf.datasets.prompts_dataset import preprocess_data
-
+    preprocess_data = host_function("preprocess_data")
     template = tokenizer.apply_chat_template if config.apply_chat_template else None
     found: dict[str, Prompt] = {}
     for row in _rows(config):
@@ -126,8 +116,7 @@ def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
 
     Raises UserError where the run does not say how its prompts were made (imported ones do not).
     """
-    from openrlhf.datasets.prompts_dataset import preprocess_data
-
+    preprocess_data = host_function("preprocess_data")
     known = run.config()
     own = known.flag("data", {})
     source = data or own.get("prompt_dataset")

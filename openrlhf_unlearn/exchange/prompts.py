@@ -2,7 +2,8 @@
 
 import sys
 
-from openrlhf_unlearn.exchange.formats.base import Rollout
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.exchange.formats.base import ImportedRollout
 from openrlhf_unlearn.store.prompts import Prompts as PromptTable
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
 
@@ -18,7 +19,7 @@ class Prompts:
         if run_dir.prompts.exists():
             self.rows = PromptTable.read(run_dir).by_prompt()
 
-    def add(self, rollout: Rollout, source: str) -> str:
+    def add(self, rollout: ImportedRollout, source: str) -> str:
         """The prompt's id. One that was known by its name only takes the text that comes now."""
         key = (rollout.id, rollout.prompt, rollout.label)
         name = self._names.get(key)
@@ -26,11 +27,13 @@ class Prompts:
             name = self._names[key] = sys.intern(self._add(rollout, source))
         return name
 
-    def _add(self, rollout: Rollout, source: str) -> str:
+    def _add(self, rollout: ImportedRollout, source: str) -> str:
         if rollout.id is not None:
             name = prompt_id(rollout.id, None)
+        elif rollout.prompt is not None:
+            name = prompt_id(rollout.prompt, rollout.label)
         else:
-            name = prompt_id(str(rollout.prompt), rollout.label)
+            raise UserError(f"a rollout from {source} has neither a prompt nor an id")
         row = self.rows.get(name) or PromptTable.Row(name, datasource=source, source_id=rollout.id)
         if None not in (row.prompt, rollout.prompt) and row.prompt != rollout.prompt:
             self.several.add(name)

@@ -7,7 +7,7 @@ from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.exchange.files import ending
-from openrlhf_unlearn.exchange.formats.base import Format, Rollout
+from openrlhf_unlearn.exchange.formats.base import Format, ImportedRollout
 from openrlhf_unlearn.exchange.values import (
     NOTHING,
     as_label,
@@ -41,7 +41,7 @@ class Reader:
         self.logged: list[int | None] = []
         self._last = self._sample = None
 
-    def read(self, path: Path) -> Iterator[Rollout]:
+    def read(self, path: Path) -> Iterator[ImportedRollout]:
         """The rollouts of one file. Raises UserError that names file and row."""
         rows = self._rows(path)
         if self.form.once:
@@ -145,7 +145,7 @@ class Reader:
 
     def _rollout(
         self, path: Path, where: str, row: dict, wanted: dict, step_of_file: int | None, is_csv: bool
-    ) -> Rollout:
+    ) -> ImportedRollout:
         reward = get(row, wanted["reward"])
         try:
             reward = as_number(reward)
@@ -181,7 +181,7 @@ class Reader:
         positive = as_truth(said)
         if positive is None and as_text(said) not in NOTHING and "positive" in self.columns:
             raise _Wrong(f"{said!r} in {wanted['positive']!r}, which is neither true nor false")
-        return Rollout(
+        return ImportedRollout(
             prompt,
             self._text(answered),
             reward,
@@ -254,9 +254,9 @@ def _is_tokens(value: object) -> bool:
     return isinstance(value, list) and bool(value) and type(value[0]) is int
 
 
-def _processed(rollout: Rollout) -> Rollout:
-    values = {name: getattr(rollout, name) for name in Rollout.__slots__}
-    return Rollout(**{**values, "processed": True})
+def _processed(rollout: ImportedRollout) -> ImportedRollout:
+    values = {name: getattr(rollout, name) for name in ImportedRollout.__slots__}
+    return ImportedRollout(**{**values, "processed": True})
 
 
 def _only_reward(path: Path, rows: list[dict], form: Format, wanted: dict) -> str:

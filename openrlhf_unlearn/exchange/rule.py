@@ -1,13 +1,13 @@
 """When a rollout is positive: by what its framework says apart from the reward, else by a threshold."""
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.exchange.formats.base import Rollout
+from openrlhf_unlearn.exchange.formats.base import ImportedRollout
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir
 
 BINARY = (frozenset({0.0, 1.0}), frozenset({-1.0, 1.0}))
 
 
-class Rule:
+class PositiveRule:
     """Sees every rollout, then settles; a threshold that is given goes before all else.
 
     Rewards of two values, 0 and 1 or -1 and 1, need none. Others are judged by the framework's own word, where every
@@ -25,7 +25,7 @@ class Rule:
         self._n = 0
         self.threshold, self.by = POSITIVE_THRESHOLD if given is None else given, "reward"
 
-    def see(self, rollout: Rollout) -> None:
+    def see(self, rollout: ImportedRollout) -> None:
         if len(self._values) < 4 and rollout.reward is not None:
             self._values.add(rollout.reward)
         self._silent += rollout.positive is None

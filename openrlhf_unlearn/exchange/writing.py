@@ -8,12 +8,12 @@ from typing import TypeAlias, TypeVar
 from openrlhf_unlearn.collect.tracker import rewards_of
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.settings import now
-from openrlhf_unlearn.exchange.formats import FORMATS, Rollout
+from openrlhf_unlearn.exchange.formats import FORMATS, ImportedRollout
 from openrlhf_unlearn.exchange.options import ImportOptions
 from openrlhf_unlearn.exchange.paper_csv import read_stats
 from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.exchange.reading import Reader
-from openrlhf_unlearn.exchange.rule import Rule
+from openrlhf_unlearn.exchange.rule import PositiveRule
 from openrlhf_unlearn.store.columns import flags, integers, numbers, texts
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.evaluations import Evaluations
@@ -25,7 +25,7 @@ from openrlhf_unlearn.store.table import Table
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 Kind = TypeVar("Kind", bound=Graded)
-Rollouts: TypeAlias = Iterable[tuple[Path, Rollout]]  # each with the file that it is from
+Rollouts: TypeAlias = Iterable[tuple[Path, ImportedRollout]]  # each with the file that it is from
 
 
 class Sampled(Table):
@@ -43,7 +43,7 @@ def import_training(
 ) -> str:
     """Rewards (and some rollouts) of every step, from training rollouts; says what was written."""
     groups: dict[tuple[int, str, bool], list[tuple[float, bool | None]]] = defaultdict(list)
-    rule = Rule(run_dir, options.threshold, FORMATS[options.format].binary)
+    rule = PositiveRule(run_dir, options.threshold, FORMATS[options.format].binary)
     with Spool(run_dir.path.absolute(), Sampled.schema) as kept:
         for path, rollout in rollouts:
             if rollout.step is None:
@@ -75,12 +75,12 @@ def import_training(
     return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts, positive by {rule}"
 
 
-def _keep(spool: Spool, key: Hashable, name: str, sample: int, rollout: Rollout) -> None:
+def _keep(spool: Spool, key: Hashable, name: str, sample: int, rollout: ImportedRollout) -> None:
     size = len(rollout.response or "")
     spool.add(key, (name, sample, rollout.response, rollout.reward, rollout.positive), size)
 
 
-def _judged(part: Sampled, rule: Rule, kind: type[Kind], step: int | None = None) -> Kind:
+def _judged(part: Sampled, rule: PositiveRule, kind: type[Kind], step: int | None = None) -> Kind:
     """The samples as the run directory has them: with verdicts, and whether each is positive."""
     positive = list(map(rule.positive, part.reward.tolist(), part.said.tolist()))
     return kind.of(
@@ -102,7 +102,7 @@ def import_evaluation(
     if run_dir.evaluation(options.tag).exists():
         raise UserError(f"{run_dir.evaluation(options.tag)} is there already; choose another --tag, or delete it")
     drawn: dict[str, int] = defaultdict(int)
-    rule, steps = Rule(run_dir, options.threshold, FORMATS[options.format].binary), set()
+    rule, steps = PositiveRule(run_dir, options.threshold, FORMATS[options.format].binary), set()
     with Spool(run_dir.path.absolute(), Sampled.schema) as kept:
         for _, rollout in rollouts:
             if rollout.processed or (options.step is not None and rollout.step != options.step):
@@ -154,15 +154,15 @@ def import_csv(run_dir: RunDir, path: Path, prompts: Prompts) -> str:
     steps: dict[int, list] = defaultdict(list)
     rows = read_stats(path)
     for row in rows:
-        name = prompts.add(Rollout(None, None, row.mean_reward, id=row.prompt_id), "paper")
+        name = prompts.add(ImportedRollout(None, None, row.mean_reward, id=row.prompt_id), "paper")
         steps[row.step].append(row._replace(prompt_id=name))
-    _finish(run_dir, ImportOptions("paper", str(path), str(run_dir)), prompts, Rule(run_dir, None))
+    _finish(run_dir, ImportOptions("paper", str(path), str(run_dir)), prompts, PositiveRule(run_dir, None))
     for step, of_step in sorted(steps.items()):
         Rewards.of_rows(of_step).write(run_dir, step)
     return f"{len(steps)} steps, {len(rows)} rows"
 
 
-def _finish(run_dir: RunDir, options: ImportOptions, prompts: Prompts, rule: Rule) -> None:
+def _finish(run_dir: RunDir, options: ImportOptions, prompts: Prompts, rule: PositiveRule) -> None:
     """Write run.json, where there is none, and the prompts."""
     about = RunConfig.new(
         created_by=f"import {options.format}",

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.grade import VERDICTS, Grade
+from openrlhf_unlearn.grading.options import TIMEOUT_S, WORKERS
 from openrlhf_unlearn.grading.pool import load_grader
 from openrlhf_unlearn.options import option
 from openrlhf_unlearn.store.run_dir import atomic_path
@@ -36,8 +37,8 @@ class GradeOptions:
     label_key: str = option("the labels' column", "label")
     expected_key: str = option("the column with what is right, if there is one", "expected")
     output: str | None = option("write the rows with verdict, reward, answer and reason as JSONL", None, metavar="FILE")
-    workers: int = option("processes that grade", 2)
-    timeout_s: float = option("deadline of an answer", 5.0)
+    workers: int = WORKERS
+    timeout_s: float = TIMEOUT_S
     show: int = option("rows of the table that is printed", 40)
 
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.machine.host_functions import host_function
 from openrlhf_unlearn.store.nested import get, has
 from openrlhf_unlearn.store.parquet import read_rows
 
@@ -120,10 +121,8 @@ def check_data_file(
 
 def host_rows(sources: str, split: str):
     """The data sets as the host itself loads them: files, folders, hub ids, several joined by commas."""
-    from openrlhf.datasets.utils import blending_datasets
-
     quiet = SimpleNamespace(args=SimpleNamespace(use_ms=False), print=lambda *_: None, is_rank_0=lambda: False)
-    return blending_datasets(sources, None, quiet, dataset_split=split)
+    return host_function("blending_datasets")(sources, None, quiet, dataset_split=split)
 
 
 def labels_of(source: str, args: SimpleNamespace) -> dict[str, list]:

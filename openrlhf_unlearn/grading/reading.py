@@ -8,7 +8,7 @@ from openrlhf_unlearn.grading.classify import shape, trimmed
 from openrlhf_unlearn.grading.classify.shapes import Quantity, Relation
 from openrlhf_unlearn.grading.formula.nodes import Unreadable, writing_of
 from openrlhf_unlearn.grading.formula.reader import nodes
-from openrlhf_unlearn.grading.words import spoken
+from openrlhf_unlearn.grading.worded import spoken
 
 
 def writing(text: str) -> str:

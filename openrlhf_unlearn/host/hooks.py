@@ -1,38 +1,24 @@
-"""The names of OpenRLHF that training subclasses, calls or observes, with their parameters, and those it replaces.
+"""The names of OpenRLHF that we subclass, call or observe, with their parameters, and those that training replaces.
 
 `check_hooks` runs before each training and in the tests: a host that moved is refused by one line, not by a stack
 trace hours later. What each hook is for stands beside it.
 """
 
-import importlib
 import importlib.util
-import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.machine.host_functions import FUNCTIONS, Hook, HostName, mismatch
 
 TESTED_HOSTS = ("0.10.4", "0.11.0", "0.11.1", "0.11.2")
 NEWEST_HOST = TESTED_HOSTS[-1]  # what is installed where the user has not chosen
 
 
 @dataclass(frozen=True)
-class Hook:
-    """`name` in `module` ('Class.method' for methods; Ray actors are looked through) takes just `parameters`."""
-
-    module: str
-    name: str
-    parameters: str
-    purpose: str
-
-
-@dataclass(frozen=True)
-class Part:
+class Part(HostName):
     """`name`, by which the host's `module` looks up a class of its own, becomes `ours`, `module.name` in training/."""
 
-    module: str
-    name: str
     ours: str
     purpose: str
 
@@ -45,6 +31,7 @@ _CRITIC = "openrlhf.trainer.ray.ppo_critic"
 _ENGINE = "openrlhf.trainer.ray.vllm_engine"
 
 HOOKS = (
+    *FUNCTIONS,
     Hook("openrlhf.utils.config", "hierarchize", "args", "check the configuration before the host uses it"),
     Hook(
         _GENERATOR,
@@ -114,6 +101,7 @@ HOOKS = (
         "vllm_engines vllm_lock rollout_queue rollout_slots",
         "subclassed with the same extensions as the synchronous trainer",
     ),
+    Hook(_ASYNC, "TrainingActor.broadcast_to_vllm", "self", "called by our own, so that Ray finds it by import"),
     Hook(_ASYNC, "PPOTrainerAsync.fit", "self", "subclassed, so that its module's actors are ours"),
     Hook(
         _ACTOR,
@@ -159,8 +147,17 @@ HOOKS = (
         "self queries_list prompts_list labels_list",
         "wrapped: a reward server's failure is reported, not swallowed",
     ),
-    Hook("openrlhf.utils.vlm_utils", "_is_base64_image", "s", "called: which image references are data"),
     Hook("openrlhf.trainer.ray.launcher", "RayActorGroup.async_run_method", "self method_name args kwargs", "called"),
+    Hook(_ENGINE, "batch_vllm_engine_call", "engines method_name args rank_0_only kwargs", "called: sleep, wake up"),
+    Hook(
+        "openrlhf.trainer.ppo_utils.experience",
+        "Experience",
+        "sequences attention_mask action_mask action_log_probs base_action_log_probs rollout_log_probs values returns "
+        "advantages kl rewards scores response_length truncated total_length index prompts labels images "
+        "mm_train_inputs info",
+        "made anew of a stored rollout",
+    ),
+    Hook("openrlhf.utils.logging_utils", "init_logger", "name", "called: the collector's lines are in the host's log"),
 )
 
 # What takes whose place: `install.py` does it, in the driver and in the processes of Ray's actors.
@@ -177,20 +174,6 @@ PARTS = (
     Part(_CRITIC, "CriticModelActor", "actor.CriticModelActor", "learning rate by prompts"),
     Part(_ENGINE, "RolloutRayActor", "rollout.RolloutRayActor", "a reward function's failure is reported"),
 )
-
-
-def actor_class(found) -> Any:
-    """The plain class in what `@ray.remote` made of it; anything else as it is."""
-    metadata = getattr(found, "__ray_metadata__", None)
-    return metadata.modified_class.__ray_actor_class__ if metadata else found
-
-
-def of_the_host(found):
-    """The host's class where one of ours has taken its place; anything else as it is."""
-    found = actor_class(found)
-    if not inspect.isclass(found):
-        return found
-    return next((one for one in found.__mro__ if one.__module__.startswith("openrlhf.")), found)
 
 
 _NO_HOST = "openrlhf is not installed; docs/install.md says how: flash-attn takes an order"
@@ -212,29 +195,6 @@ def host_folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise UserError(_NO_HOST)
     return Path(next(iter(spec.submodule_search_locations)))
-
-
-def find(hook: Hook | Part):
-    """Its object in the installed host; AttributeError or ImportError if it is gone."""
-    found = importlib.import_module(hook.module)
-    for part in hook.name.split("."):
-        found = getattr(of_the_host(found), part)
-    return found
-
-
-def mismatch(hook: Hook | Part) -> str | None:
-    """None if the installed host has the hook, or the name of a part, as we know it, else what differs."""
-    try:
-        found = find(hook)
-    except (AttributeError, ImportError) as error:
-        return f"{hook.module}.{hook.name} is missing ({error})"
-    if isinstance(hook, Part):
-        return None
-    # Ray adds a parameter of its own to the methods of actors.
-    parameters = " ".join(name for name in inspect.signature(found).parameters if name != "_ray_trace_ctx")
-    if parameters != hook.parameters:
-        return f"{hook.module}.{hook.name} takes ({parameters}), not ({hook.parameters})"
-    return None
 
 
 def check_hooks(allow_untested: bool = False) -> None:

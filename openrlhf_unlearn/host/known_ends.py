@@ -23,8 +23,9 @@ _SIGNS = {
 def known_end(error: BaseException) -> str | None:
     """The line for it, if Ray, PyTorch or CUDA says so in the error or in what it came from; None for all others."""
     texts, seen = [], set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        texts.append(f"{type(error).__name__}: {error}")
-        error = getattr(error, "cause", None) or error.__cause__ or error.__context__
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        seen.add(id(at))
+        texts.append(f"{type(at).__name__}: {at}")
+        at = getattr(at, "cause", None) or at.__cause__ or at.__context__
     return next((line for line, signs in _SIGNS.items() if any(s in text for s in signs for text in texts)), None)

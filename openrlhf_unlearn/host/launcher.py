@@ -18,7 +18,8 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Protocol
+from types import SimpleNamespace
+from typing import Any, Protocol
 
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.machine.surroundings import settle
@@ -39,13 +40,13 @@ class Plugin(Protocol):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add flags, all of them `--NAME.*`, to the host's parser."""
 
-    def check(self, args: argparse.Namespace, given: list[str]) -> None:
+    def check(self, args: SimpleNamespace, given: list[str]) -> None:
         """Check and complete `args` (nested, as the host uses it), and write nothing.
 
         Raise UserError or UsageError, here or in `install` or `configure`, to refuse.
         """
 
-    def configure(self, args: argparse.Namespace, given: list[str]) -> None:
+    def configure(self, args: SimpleNamespace, given: list[str]) -> None:
         """All that is left to do before Ray starts; not called by a dry run."""
 
     def close(self) -> None:
@@ -79,14 +80,14 @@ def _join_host(plugins: list[Plugin], argv: list[str], dry_run: bool) -> None:
 
     stock_parse, stock_hierarchize = argparse.ArgumentParser.parse_args, config.hierarchize
 
-    def parse_args(parser, *args, **kwargs):
+    def parse_args(self: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> Any:
         argparse.ArgumentParser.parse_args = stock_parse
-        parser.prog = "python -m openrlhf.cli.train_ppo [--plugin NAME] [--dry_run]"
-        tell, parser.error = parser.error, lambda message: tell(mask_text(message))
-        parser.allow_abbrev = False  # an abbreviated flag would escape the check of contradictions
+        self.prog = "python -m openrlhf.cli.train_ppo [--plugin NAME] [--dry_run]"
+        tell, self.error = self.error, lambda message: tell(mask_text(message))
+        self.allow_abbrev = False  # an abbreviated flag would escape the check of contradictions
         for plugin in plugins:
-            plugin.add_arguments(parser)
-        return stock_parse(parser, *args, **kwargs)
+            plugin.add_arguments(self)
+        return stock_parse(self, *args, **kwargs)
 
     def hierarchize(args):
         config.hierarchize = stock_hierarchize
@@ -152,8 +153,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except UserError as error:
         # Raised in a Ray actor it arrives as a UserError whose text is the remote trace and whose cause is ours.
-        while hasattr(error, "cause"):
-            error = error.cause
+        while isinstance(cause := getattr(error, "cause", None), UserError):
+            error = cause
         return _say(error)
     except Exception as error:
         from openrlhf_unlearn.host.known_ends import known_end

@@ -25,7 +25,7 @@ from openrlhf_unlearn.store.run_dir import GROUPS, RunDir
 
 if TYPE_CHECKING:
     from openrlhf_unlearn.interventions.client import Request
-    from openrlhf_unlearn.interventions.judged import Rollout
+    from openrlhf_unlearn.interventions.judged import JudgedRollout
     from openrlhf_unlearn.interventions.rubric import Judgement
 
 TRUSTED = 0.667  # alpha below which Krippendorff would draw no conclusion
@@ -128,7 +128,7 @@ async def _ask(
 
     async with Client(endpoint, journal, limits) as client:
 
-        async def one(rollout: "Rollout", number: int, request: "Request[Judgement]") -> tuple[str, Any] | None:
+        async def one(rollout: "JudgedRollout", number: int, request: "Request[Judgement]") -> tuple[str, Any] | None:
             answer = await client.ask(request)
             if answer.value is None:
                 return None
@@ -163,7 +163,8 @@ def _tell(run_dir: RunDir, tag: str, summary: dict) -> None:
     print(f"\n{run_dir.judgements(tag)}\n{'rater':<24}{'group':<14}{'prompts':>8}{'mean':>7}   95 % interval")
     for rater, said in summary["raters"].items():
         for group, n in said["groups"].items():
-            print(f"{rater:<24}{group:<14}{n['prompts']:>8}{n['mean']:>7.2f}   {n['low']:.2f} - {n['high']:.2f}")
+            interval = "–" if n["low"] is None else f"{n['low']:.2f} - {n['high']:.2f}"
+            print(f"{rater:<24}{group:<14}{n['prompts']:>8}{n['mean']:>7.2f}   {interval}")
         if said["alpha"] is not None:
             doubt = "" if said["alpha"] >= TRUSTED else f"; below {TRUSTED}: too little to build on"
             print(f"{rater}: agrees with itself at alpha {said['alpha']:.2f}{doubt}")

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.interventions.agreement import krippendorff_alpha, mean_interval
+from openrlhf_unlearn.stats.agreement import krippendorff_alpha
+from openrlhf_unlearn.stats.means import mean_interval
 from openrlhf_unlearn.store.evaluations import Evaluations, Judgements
 from openrlhf_unlearn.store.prompts import Learnability, Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, write_json
@@ -21,7 +22,7 @@ SCORES = range(6)
 
 
 @dataclass(frozen=True)
-class Rollout:
+class JudgedRollout:
     """A correct response. `name` is all that a human rater sees of where it comes from."""
 
     tag: str
@@ -40,7 +41,7 @@ def _digest(*parts) -> str:
     return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=6).hexdigest()
 
 
-def select(run: RunDir, tag: str, groups: list[str], per_group: int, per_prompt: int, seed: int) -> list[Rollout]:
+def select(run: RunDir, tag: str, groups: list[str], per_group: int, per_prompt: int, seed: int) -> list[JudgedRollout]:
     """Correct rollouts of `tag`, from up to `per_group` prompts a group.
 
     The seed fixes the order in which prompts are drawn, so that checkpoints are judged on the same ones where they can.
@@ -60,7 +61,7 @@ def select(run: RunDir, tag: str, groups: list[str], per_group: int, per_prompt:
             if (problem := prompts.get(name)) is None:
                 raise UserError(f"{run.prompts} has no text of prompt {name}, and a judge must read it")
             rows = sorted(correct[name], key=lambda row: _digest(seed, name, row.sample))[:per_prompt]
-            chosen += [Rollout(tag, name, r.sample, group, problem, r.response) for r in rows]
+            chosen += [JudgedRollout(tag, name, r.sample, group, problem, r.response) for r in rows]
     if not chosen:
         raise UserError(
             f"{run.evaluation(tag)} holds no correct response of {', '.join(groups)}, or was saved without text"
@@ -102,7 +103,8 @@ def _of_rater(scores: dict[tuple, list[int]], group_of: dict[str, str]) -> dict:
     groups = {}
     for group in sorted({group_of[name] for name in by_prompt if name in group_of}):
         means = [np.mean(given) for prompt, given in by_prompt.items() if group_of.get(prompt) == group]
-        mean, low, high = mean_interval(np.array(means))
+        mean, interval = mean_interval(np.array(means))
+        low, high = interval or (None, None)  # of one prompt, or of equal means, there is none
         groups[group] = {"prompts": len(means), "mean": mean, "low": low, "high": high}
     return {"rollouts": len(scores), "groups": groups, "alpha": krippendorff_alpha(_matrix(scores.values()))}
 
@@ -125,7 +127,7 @@ def _matrix(lists: Iterable[list[int]]) -> np.ndarray:
 # Human labels --------------------------------------------------------------------------------------------------------
 
 
-def write_csv(path: Path, rollouts: list[Rollout]) -> None:
+def write_csv(path: Path, rollouts: list[JudgedRollout]) -> None:
     """A sheet for a human rater: nothing in it tells group, checkpoint or the judge's score."""
     with atomic_path(path) as aside, aside.open("w", newline="", encoding="utf-8") as lines:
         write_rows(lines, [["item", "problem", "solution", "score", "remark"]])
@@ -133,7 +135,7 @@ def write_csv(path: Path, rollouts: list[Rollout]) -> None:
         write_rows(lines, ([rollout.name, rollout.problem, rollout.response, "", ""] for rollout in ordered))
 
 
-def read_csv(path: Path, rater: str, rollouts: dict[str, Rollout]) -> dict[str, list]:
+def read_csv(path: Path, rater: str, rollouts: dict[str, JudgedRollout]) -> dict[str, list]:
     """Evaluation tag → rows for `merge`, of a sheet that was filled in; empty scores are left out.
 
     rollouts: by `name`. Raises UserError at a score that is none, or an item of another run.

@@ -11,11 +11,9 @@ from openrlhf_unlearn.options import option
 from openrlhf_unlearn.store.prompts import Learnability, Prompts
 from openrlhf_unlearn.store.run_dir import RunDir
 
-# Options of the verbs that ask an endpoint about them and grade what it says.
+# Options of the verbs that ask an endpoint about them.
 DATA = option("default: the run's", None)
 QUESTION_KEY = option("column of the data with the question alone, where the prompt holds a template too", None)
-ANSWER_FORMAT = option("how our grader finds answers; default: the run's, else auto", None)
-GRADING_WORKERS = option("processes that grade", 2)
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,8 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
         material.summary = material.summary.changed(classify=labels.summary)
         material.causes = diagnosed(pooled, material)
     earlier = Summary.read(RunDir(options.output)) if options.output else material.summary
-    report = build(material, options, missing, page(options).parent)
-    write(page(options), report, material, earlier, options.figure_files, live)
+    report = build(material, options, missing, page(options).parent, live)
+    write(page(options), report, material, earlier, options.figure_files)
     if options.output:
         write_json(options.output / "summary.json", {"report": report.numbers})
         return report

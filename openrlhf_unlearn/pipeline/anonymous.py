@@ -13,7 +13,7 @@ from typing import Any
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, write_json
 
 EMPTIED = {"versions", "host", "created_by", "data_files"}  # fields that say how and where
-NAMED = {"model": "model", "data": "data", "run": "run", "path": "path", "checkpoint": "checkpoint"}
+NAMED = {"model": "model", "data": "data", "run": "run", "runs": "run", "path": "path", "checkpoint": "checkpoint"}
 SKIPPED = {"report", "checkpoints", "logs"}
 TAGGED = {"evaluations", "judgements"}  # folders with files of one evaluation each
 

@@ -8,24 +8,26 @@ RUN_BEFORE is classified; both have evaluations of the plain prompts (`evaluate 
 RUN_AFTER trained on), so that solved means solved without hints. Prompts are paired by id. Printed: of each group how
 many are solved afterwards, with intervals and what luck or a repeated run would give; learnable prompts lost; mean
 pass@1; noise-corrected cosines where both runs have a probe of the same name; rollouts and hours spent. `--format json`
-prints the numbers. Nothing is written.
+prints the numbers. They are kept in RUN_AFTER's summary.json, from which `analyze RUN_AFTER` shows them.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.labels.counts import read_counts
 from openrlhf_unlearn.labels.posterior import Posterior
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.report.advice import sampling_hours
-from openrlhf_unlearn.report.compare import comparison, final_rate
+from openrlhf_unlearn.report.interventions import comparison, final_rate
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import show
 from openrlhf_unlearn.report.remedy import as_numbers, cosine_rows, solved_rows, verdicts
 from openrlhf_unlearn.store.run_dir import RunDir, as_json
+from openrlhf_unlearn.store.summary import update_summary
 from openrlhf_unlearn.store.training import Rewards
 
 
@@ -54,7 +56,10 @@ def run(options: CompareOptions) -> None:
 
 @takes(CompareOptions)
 def compare(args: CompareOptions) -> tuple[dict, list[str]]:
-    """The numbers, and the sentences that they allow. Raises UserError for runs that cannot be paired."""
+    """The numbers, and the sentences that they allow; kept in the summary of the run after, for its report.
+
+    Raises UserError for runs that cannot be paired.
+    """
     paths = [args.before, args.after, *([args.repeat] if args.repeat else [])]
     runs = [RunDir.open(path) for path in paths]
     if len({run.path.resolve() for run in runs}) < len(runs):
@@ -80,6 +85,10 @@ def compare(args: CompareOptions) -> tuple[dict, list[str]]:
         "spent": [spent(run) for run in runs],
         "verdicts": said,
     }
+    try:
+        update_summary(runs[1], "compare", numbers)
+    except (OSError, UserError) as error:
+        print(f"note: the report of {runs[1]} will not show this: {one_line(error)}", file=sys.stderr)
     return numbers, said
 
 

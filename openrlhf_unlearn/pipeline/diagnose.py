@@ -211,7 +211,7 @@ def audit_labels(options: DiagnoseOptions) -> Audit:
 
 
 def _write_review(path: Path, result: Diagnosis, run: RunDir) -> None:
-    from openrlhf_unlearn.causes.review import write_review
+    from openrlhf_unlearn.causes.label_review import write_review
 
     prompts = Prompts.read(run, Prompts.prompt_id, Prompts.prompt, Prompts.label)
     texts, labels = (dict(zip(prompts.prompt_id, of, strict=True)) for of in (prompts.prompt, prompts.label))
@@ -219,7 +219,7 @@ def _write_review(path: Path, result: Diagnosis, run: RunDir) -> None:
 
 
 def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
-    from openrlhf_unlearn.causes.review import suspicious
+    from openrlhf_unlearn.causes.label_review import suspicious
 
     return (
         f"{path}: {len(suspicious(result.table))} labels to review; fill in `decision` (label_wrong, drop, keep), "
@@ -230,7 +230,7 @@ def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
 @takes(DiagnoseOptions)
 def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
     """Write the run's data set as a person decided, to `output`; returns how many rows were mended, dropped or kept."""
-    from openrlhf_unlearn.causes.review import mended
+    from openrlhf_unlearn.causes.label_review import mended
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
     assert options.decisions and options.output  # the options ask for both
@@ -248,7 +248,7 @@ def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
 
 def read_decided(path: Path) -> dict:
     """Prompt id → what a person decided, by the list for review (CSV) or the file that the report's page saved."""
-    from openrlhf_unlearn.causes.review import Decided, read_decisions
+    from openrlhf_unlearn.causes.label_review import Decided, read_decisions
 
     if path.suffix != ".json":
         return read_decisions(path)

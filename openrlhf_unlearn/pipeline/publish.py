@@ -30,7 +30,7 @@ from openrlhf_unlearn.store.summary import Summary
 
 HOME = "https://github.com/openrlhf-unlearn/openrlhf-unlearn"
 SPACE = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
-RULES = ("--tau=", "--easy=", "--threshold=", "--allow-uneven")  # flags of `analyze` that its numbers depend on
+RULES = ("tau", "easy", "threshold", "allow_uneven")  # options of `analyze` that its numbers depend on
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,7 @@ def _anonymised(runs: list[RunDir], compare: bool, scratch: Path) -> Path:
     """The report of the runs, made again in `scratch` from copies without names; returns its folder."""
     names = anonymous_runs(runs, scratch / "runs")
     command = [sys.executable, "-m", "openrlhf_unlearn.cli", "analyze", *names, "--offline", "--figure-files"]
-    said = shlex.split(Summary.read(runs[0]).report.get("command", ""))
-    command += [word for word in said if word.startswith(RULES)]
+    command += rules(Summary.read(runs[0]).report)
     made = subprocess.run(
         [*command, "--output", "report", *(["--compare"] if compare else [])],
         cwd=scratch / "runs", capture_output=True, text=True,
@@ -109,6 +108,15 @@ def _anonymised(runs: list[RunDir], compare: bool, scratch: Path) -> Path:
     if made.returncode:
         raise UserError((made.stderr.strip().splitlines() or ["analyze failed"])[-1].partition(": ")[2])
     return scratch / "runs" / "report"
+
+
+def rules(numbers: dict) -> list[str]:
+    """The flags of `analyze` by which a report was made."""
+    flags = {f"--{name.replace('_', '-')}": numbers.get(name) for name in RULES}
+    if "allow_uneven" not in numbers:  # an earlier version kept them in its command alone
+        return [word for word in shlex.split(numbers.get("command", "")) if word.partition("=")[0] in flags]
+    given = {flag: value for flag, value in flags.items() if value is not None and value is not False}
+    return [flag if value is True else f"{flag}={value}" for flag, value in given.items()]
 
 
 def _numbers(report: Path, run: RunDir) -> dict:
@@ -119,11 +127,15 @@ def _numbers(report: Path, run: RunDir) -> dict:
     return numbers
 
 
+def follows_training(page: str, numbers: dict) -> bool:
+    return bool(numbers["live"]) if "live" in numbers else 'id="pause"' in page  # earlier versions' do not say
+
+
 def write_site(report: Path, numbers: dict, site: Path) -> None:
     """index.html, prompts.csv, lists/ and a README.md that makes the folder a static Space."""
     (site / "lists").mkdir(parents=True)
     page = (report / "report.html").read_text(encoding="utf-8")
-    if 'id="pause"' in page:
+    if follows_training(page, numbers):
         raise UserError("the report follows training; make one that stays: openrlhf-unlearn analyze RUN --offline")
     (site / "index.html").write_text(sealed(page), encoding="utf-8")
     for path in [report / "prompts.csv", *sorted((report / "lists").glob("*.json"))]:

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.grade import Grade
+from openrlhf_unlearn.grading.options import TIMEOUT_S, WORKERS
 from openrlhf_unlearn.grading.pool import MathGrader, load_grader
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
@@ -45,8 +46,8 @@ class RegradeOptions:
     tau: float = option("final pass@1 below which a hard prompt is unlearnable", 0.1)
     easy: float = option("initial pass@1 from which a prompt is easy", 0.1)
     threshold: float | None = option("reward above which a sample is positive; needed if rewards are not binary", None)
-    workers: int = option("processes that grade", 2)
-    timeout_s: float = option("deadline of an answer", 5.0)
+    workers: int = WORKERS
+    timeout_s: float = TIMEOUT_S
     show: int = option("rows of each list that are printed", 10)
 
 

@@ -8,7 +8,7 @@ import importlib
 from openrlhf_unlearn.options import callable_as_verb
 
 _FROM = {
-    "Gradients": "summary",
+    "Gradients": "gradient_summary",
     "Rollouts": "engine.packing",
     "prompt_gradients": "engine.gradients",
     "lora": "engine.subspace",

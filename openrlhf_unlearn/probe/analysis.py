@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from openrlhf_unlearn.probe.gradient_summary import Gradients
 from openrlhf_unlearn.probe.measures.cosines import Similarity, similarity
 from openrlhf_unlearn.probe.measures.interference import interference
 from openrlhf_unlearn.probe.measures.neighbours import neighbours
@@ -10,7 +11,6 @@ from openrlhf_unlearn.probe.measures.pooled import Pooled
 from openrlhf_unlearn.probe.measures.separation import separation
 from openrlhf_unlearn.probe.measures.spectrum import captured, spectra
 from openrlhf_unlearn.probe.rollouts import HARD
-from openrlhf_unlearn.probe.summary import Gradients
 from openrlhf_unlearn.store.probes import Interference
 from openrlhf_unlearn.store.probes import Similarity as SimilarityTable
 from openrlhf_unlearn.store.run_dir import RunDir
@@ -112,8 +112,8 @@ def summary(found: Similarity, groups: list[str]) -> dict[str, dict]:
 
 def order(to_all: dict[str, dict]) -> str:
     """Whether easy > learnable > unlearnable in the pooled, noise-corrected similarity to all others, in words."""
-    rows = [to_all.get(name) for name in ORDER]
-    if any(row is None or row["corrected"] is None for row in rows):
+    rows = [to_all[name] for name in ORDER if name in to_all and to_all[name]["corrected"] is not None]
+    if len(rows) < len(ORDER):
         return "too few rollouts or prompts to say"
     shown = " > ".join(ORDER)
     separated = all(row["low"] < row["high"] for row in rows)  # without width, an interval separates nothing

@@ -135,7 +135,7 @@ def each_probe(options: ProbeOptions) -> Iterator[tuple[str, dict]]:
             if options.compare_full:
                 result = _against_full(run_dir, model, tag, name, options, result)
             if options.variants:
-                from openrlhf_unlearn.probe.compare import compare_variants
+                from openrlhf_unlearn.probe.two_probes import compare_variants
 
                 compare_variants(run_dir, name, options.variants, options.variants_run)
         yield name, result
@@ -168,7 +168,7 @@ def _probe_one(run_dir: RunDir, model: str, tag: str, name: str, options: ProbeO
 
 def _against_full(run_dir: RunDir, model: str, tag: str, name: str, options: ProbeOptions, result: dict) -> dict:
     """Probe all parameters too, as NAME-full; the result with how both probes' mean cosines correlate."""
-    from openrlhf_unlearn.probe.compare import correlation
+    from openrlhf_unlearn.probe.two_probes import correlation
 
     full = replace(options, full=True, adapter=None, compare_full=False)
     with hold(run_dir.probe(f"{name}-full"), f"probe --name {name}"):
@@ -192,7 +192,7 @@ def _work(options: ProbeOptions, model: str, config: RunConfig):
         device=device,
         rank=options.lora_rank,
         alpha=options.lora_alpha,
-        targets=options.target_modules,
+        targets=list(options.target_modules) if options.target_modules else None,
         lora_seed=options.lora_seed,
         adapter=options.adapter,
         full=options.full,

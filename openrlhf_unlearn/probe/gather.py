@@ -7,7 +7,7 @@ import time
 from tqdm import tqdm
 
 from openrlhf_unlearn.evaluation.settings import fingerprint
-from openrlhf_unlearn.probe.rollouts import Sample, digest
+from openrlhf_unlearn.probe.rollouts import ChosenRollouts, digest
 from openrlhf_unlearn.probe.store import Parts, check_same, load, merge
 from openrlhf_unlearn.probe.words import note
 from openrlhf_unlearn.probe.work import Work, compute
@@ -16,7 +16,7 @@ from openrlhf_unlearn.store.run_dir import RunDir
 PART = 16  # prompts between two saved parts
 
 
-def gather(run_dir: RunDir, name: str, work: Work, sample: Sample, chosen: dict, workers: int):
+def gather(run_dir: RunDir, name: str, work: Work, sample: ChosenRollouts, chosen: dict, workers: int):
     """(Gradients by class, facts), from the file if it is there, else part by part.
 
     chosen: what the rollouts were chosen by. A file stays good where labels, and so the choice, have changed since.

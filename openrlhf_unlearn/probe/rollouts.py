@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ HARD_SHARE = 0.75  # of the prompts that are probed; the question is about these
 
 
 @dataclass(frozen=True)
-class Sample:
+class ChosenRollouts:
     """rollouts: of the chosen prompts. groups, pass_rate: of all prompts, their label now ("" unknown) and the share of
     correct among all their rollouts. origin: tells apart the tables that rollouts come from. weight: of the chosen
     ones, for how many prompts each stands."""
@@ -54,7 +55,7 @@ def choose(
     most: int,
     seed: int,
     longest: int | None,
-) -> Sample:
+) -> ChosenRollouts:
     """At most `prompts` prompts that have a correct rollout (0: all), at most `most` rollouts a class.
 
     They are drawn at random among those hard before training, HARD_SHARE of them, and the easy, never by what became of
@@ -96,7 +97,7 @@ def choose(
     _check_vocabulary(sample, vocabulary)
     labels = {name: groups.get(name, "") for name in classes}
     origin = digest([table.prompt_id, table[Graded.reward].to_pylist(), table.response])
-    return Sample(sample, labels, rate, origin, weight)
+    return ChosenRollouts(sample, labels, rate, origin, weight)
 
 
 def source(run: RunDir, tag: str, training: bool) -> Graded:
@@ -167,7 +168,7 @@ def _response_tokens(table: Graded, rows: list[int], tokenizer, longest: int | N
     """Token ids of these rows: as sampled where the table has them, else of the text, with its end of text."""
     part = table.take(rows)
     texts = part.response
-    stored = part.response_tokens if isinstance(part, Evaluations) else [None]
+    stored: list[Any] = part.response_tokens if isinstance(part, Evaluations) else [None]
     if None not in stored:
         for tokens, text in zip(stored[:20], texts[:20], strict=True):
             if text is not None and tokenizer.decode(tokens, skip_special_tokens=False) != text:

@@ -8,6 +8,7 @@ import json
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -15,7 +16,7 @@ from safetensors.numpy import save_file
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.masking import masked
-from openrlhf_unlearn.probe.summary import ARRAYS, Gradients
+from openrlhf_unlearn.probe.gradient_summary import ARRAYS, Gradients
 from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_object, write_json
 
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32}
@@ -61,7 +62,7 @@ def check_same(before: dict, now: dict, where: Path, mend: str) -> None:
 
 def merge(paths: Sequence[Path], target: Path, facts: dict) -> None:
     """Write the parts as one file, a tensor at a time; prompts in the parts' order."""
-    shapes: dict[str, list[tuple[Path, tuple]]] = {}
+    shapes: dict[str, list[tuple[Path, str, tuple]]] = {}
     metadata: dict[str, list] = {}
     for path in paths:
         with safe_open(path, "np") as part:
@@ -112,7 +113,7 @@ def load(path: Path) -> tuple[dict[str, Gradients], dict]:
     if missing := {f"{kind}.{name}" for kind in kinds for name in ARRAYS} - set(arrays):
         raise UserError(f"{path} lacks {min(missing)}: an older version made it; delete its folder and probe again")
     for kind in kinds:
-        own = {name: arrays[f"{kind}.{name}"] for name in ARRAYS}
+        own: dict[str, Any] = {name: arrays[f"{kind}.{name}"] for name in ARRAYS}
         own |= {name: own[name][:] for name in _EAGER}
         found[kind] = Gradients(json.loads(metadata[f"{kind}.ids"]), **own)
     return found, json.loads(metadata["facts"])

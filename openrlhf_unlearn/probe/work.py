@@ -5,13 +5,14 @@ Every part is computed alone and alike wherever it lands, so the numbers do not 
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.engine.gradients import Stream, collect
 from openrlhf_unlearn.probe.engine.packing import Rollouts
-from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.probe.gradient_summary import Gradients
 from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
 
 
@@ -41,7 +42,7 @@ class Work:
         return {name: kept[name] for name in kept if name not in ("device", "tokens", "attention", "trust_remote_code")}
 
 
-class Worker:
+class GradientWorker:
     """A model on a device that turns parts into gradients."""
 
     def __init__(self, work: Work):
@@ -85,7 +86,7 @@ def load_model(name: str, dtype: str, device: str, trust_remote_code: bool = Fal
         )
     except (OSError, ValueError) as error:
         raise UserError(f"--model {name} cannot be loaded: {why_not_loaded(error)}") from None
-    return model.to(device)
+    return torch.nn.Module.to(model, device)
 
 
 def subspace(model, work: Work):
@@ -98,18 +99,19 @@ def subspace(model, work: Work):
     return lora(model, work.rank, work.alpha, work.targets, work.lora_seed)
 
 
-def compute(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> Iterator[tuple[int, dict, dict]]:
+def compute(work: Work, parts: Mapping[int, Sequence[Rollouts]], workers: int) -> Iterator[tuple[int, dict, dict]]:
     """(number, gradients by class, facts) of each part, as they are ready. workers: 0 for this process alone."""
     if workers:
         yield from _spread(work, parts, workers)
         return
-    worker = Worker(work)
+    worker = GradientWorker(work)
     for number, rollouts in parts.items():
         yield number, *worker(rollouts)
 
 
-def _spread(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> Iterator[tuple[int, dict, dict]]:
+def _spread(work: Work, parts: Mapping[int, Sequence[Rollouts]], workers: int) -> Iterator[tuple[int, dict, dict]]:
     import ray
+    from ray.exceptions import RayTaskError
     from ray.util import ActorPool
 
     warnings.filterwarnings("ignore", "Tip: In future versions of Ray", FutureWarning)
@@ -118,11 +120,11 @@ def _spread(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> I
         ray.init(log_to_driver=False, include_dashboard=False)
     gpus = 1 if work.device.startswith("cuda") else 0
     actor = ray.remote(num_cpus=1, num_gpus=gpus)(_Remote)
-    actors = [actor.remote(work) for _ in range(min(workers, len(parts)))]
+    actors: list[Any] = [actor.remote(work) for _ in range(min(workers, len(parts)))]
     pool = ActorPool(actors)
     try:
         yield from pool.map_unordered(lambda one, item: one.run.remote(*item), list(parts.items()))
-    except ray.exceptions.RayTaskError as error:
+    except RayTaskError as error:
         raise error.cause from None
     finally:
         for one in actors:
@@ -133,7 +135,7 @@ def _spread(work: Work, parts: dict[int, Sequence[Rollouts]], workers: int) -> I
 
 class _Remote:
     def __init__(self, work: Work):
-        self.worker = Worker(work)
+        self.worker = GradientWorker(work)
 
     def run(self, number: int, rollouts: Sequence[Rollouts]) -> tuple[int, dict, dict]:
         return number, *self.worker(rollouts)

@@ -18,7 +18,7 @@ from openrlhf_unlearn.report.changes import KINDS, Changes
 from openrlhf_unlearn.report.failures import Failures
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.reasoning import reasoning
-from openrlhf_unlearn.report.rollouts import Rollout
+from openrlhf_unlearn.report.rollouts import ShownRollout
 from openrlhf_unlearn.report.turns import readable, turns_of
 from openrlhf_unlearn.store.prompts import GROUPS, Learnability
 
@@ -81,7 +81,7 @@ def table(
     material: Material,
     numbers: dict[str, np.ndarray],
     advice: Sequence[Advice],
-    shown: dict[int, list[Rollout]],
+    shown: dict[int, list[ShownRollout]],
     failures: Failures | None,
     changes: Sequence[Changes],
 ) -> dict[str, list[Any]]:
@@ -142,7 +142,7 @@ def _bits(size: int, members: Sequence[np.ndarray]) -> list[int]:
     return marks.tolist()
 
 
-def details(material: Material, shown: dict[int, list[Rollout]]) -> list[dict[str, Any]]:
+def details(material: Material, shown: dict[int, list[ShownRollout]]) -> list[dict[str, Any]]:
     """What each prompt opens to: its curve, neighbours by gradient, rollouts, and its whole text."""
     curves = _curves(material)
     texts = material.prompts.prompt

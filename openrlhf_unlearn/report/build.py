@@ -15,17 +15,18 @@ from openrlhf_unlearn.report.advice import advise, as_numbers, prompt_lists
 from openrlhf_unlearn.report.answer import answer
 from openrlhf_unlearn.report.browser import details, number_columns, pack_blocks, prompt_table, spreadsheet, table
 from openrlhf_unlearn.report.changes import KINDS, NEAR, RATE, all_changes
-from openrlhf_unlearn.report.compare import comparison
 from openrlhf_unlearn.report.failures import consensus, failures
 from openrlhf_unlearn.report.figures.base import Data
 from openrlhf_unlearn.report.figures.collect import Collected, collect
 from openrlhf_unlearn.report.groups import HARD, group_table, hard_prompts, labelled_prompts
+from openrlhf_unlearn.report.interventions import comparison
 from openrlhf_unlearn.report.material import Material, Missing, Tally
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.report.outlook import outlook
 from openrlhf_unlearn.report.probes import outliers, separation
-from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Rollout, Sample, shown_rollouts, token_limit
+from openrlhf_unlearn.report.remedy import recorded
+from openrlhf_unlearn.report.rollouts import HEAD, TAIL, Sample, ShownRollout, shown_rollouts, token_limit
 from openrlhf_unlearn.store.run_dir import read_object
 
 LABELS = (  # what classify says of its labels that sentences depend on
@@ -42,17 +43,20 @@ class Report:
     numbers: dict[str, Any]
     answer: list[Say]
     advice: list[Say]
+    remedy: list[Say]
     figures: Collected
     lists: dict[str, list[str]]  # file → ids of the prompts of an advice
     prompts: Data  # prompts.csv
     table: dict[str, list[Any]]
     details: list[str]
-    rollouts: dict[int, list[Rollout]]
+    rollouts: dict[int, list[ShownRollout]]
 
 
-def build(material: Material, options: AnalyzeOptions, missing: Sequence[Missing], folder: Path) -> Report:
-    """`folder`: where the report's files will be, which its numbers name. A part is made of the material and of the
-    parts it names."""
+def build(
+    material: Material, options: AnalyzeOptions, missing: Sequence[Missing], folder: Path, live: int | None = None
+) -> Report:
+    """`folder`: where the report's files will be, which its numbers name; live: seconds after which the page loads
+    itself again, while training runs. A part is made of the material and of the parts it names."""
     changes = all_changes(material)
     moved = np.any([np.isin(change.kind, MOVED) for change in changes], axis=0) if changes else None
     shown, samples = shown_rollouts(material, moved)
@@ -63,6 +67,7 @@ def build(material: Material, options: AnalyzeOptions, missing: Sequence[Missing
     advice = [] if material.provisional else advise(material, outliers(material), consensus(samples, answers))
     groups, similarity, expected = group_table(material), separation(material), outlook(material)
     said = answer(material, groups, similarity, expected, advice)
+    remedy, verdicts = recorded(material.summary)
     figures = collect(material)
     columns, opened = number_columns(material, changes), details(material, shown)
     packed, prompts = table(material, columns, advice, shown, failed, changes), spreadsheet(material, columns, changes)
@@ -78,6 +83,9 @@ def build(material: Material, options: AnalyzeOptions, missing: Sequence[Missing
         "hard": hard_prompts(groups),
         "tau": material.tau,
         "easy": material.easy,
+        "threshold": options.threshold,
+        "allow_uneven": options.allow_uneven,
+        "live": live,
         "groups": groups,
         "training": {
             "steps": len(steps),
@@ -96,6 +104,7 @@ def build(material: Material, options: AnalyzeOptions, missing: Sequence[Missing
         "advice": as_numbers(advice, material, folder / "lists"),
         "similarity": similarity,
         "compare": comparison(material) if material.compared else None,
+        "remedy": remedy,
         "changes": [change.counts() for change in changes],
         "change_rule": {"rate": RATE, "near": NEAR},
         "failures": failed.as_dict() if failed else None,
@@ -109,6 +118,7 @@ def build(material: Material, options: AnalyzeOptions, missing: Sequence[Missing
         numbers=safe | {"prompt_table": prompt_table(material, packed, columns, opened)},
         answer=said,
         advice=[item.say(i) for i, item in enumerate(advice)],
+        remedy=verdicts,
         figures=figures,
         lists=prompt_lists(advice, material),
         prompts=prompts,

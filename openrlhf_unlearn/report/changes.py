@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from openrlhf_unlearn.report.compare import names
+from openrlhf_unlearn.report.interventions import names
 from openrlhf_unlearn.report.material import Material, Tally
 from openrlhf_unlearn.stats.means import share_difference
 

@@ -21,6 +21,8 @@ def as_markdown(numbers: dict[str, Any]) -> str:
         lines += ["", "| group | run | final pass@1 | difference to the first run |", "|---|---|--:|--:|"]
         lines += [_compared(row) for row in numbers["compare"]["rows"]]
     lines += [_changed(change) for change in numbers.get("changes") or () if change["told"]]
+    if remedy := numbers.get("remedy"):
+        lines += ["\n" + say["text"] for say in remedy["verdicts"]]
     if (failures := numbers.get("failures")) and failures["kinds"]:
         prompts, hard = (show(number, "count") for number in (failures["prompts"], numbers["hard"]))
         some = "hard" if prompts == hard else f"{prompts} of {hard} hard"

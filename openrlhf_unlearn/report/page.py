@@ -34,11 +34,8 @@ SCRIPTS = ["text", "state", "corpus", "decisions", "filters", "table", "curve", 
 MATH = re.compile(r"\\(?:boxed|frac|sqrt|begin|\(|\[)|\$[^$\n]+\$")
 
 
-def page(
-    report: Report, material: Material, drawings: dict[str, str], files: Sequence[str], live: int | None = None
-) -> str:
-    """drawings: figure → its SVG; files: suffixes of what lies beside the page of each; live: seconds after which it
-    loads itself again, while training runs."""
+def page(report: Report, material: Material, drawings: dict[str, str], files: Sequence[str]) -> str:
+    """drawings: figure → its SVG; files: suffixes of what lies beside the page of each."""
     numbers = report.numbers
     math = has_math(report)
     scripts = [f"/*!\n{_read('vendor/KATEX-LICENSE.txt')}*/\n{_read('vendor/katex.min.js')}"] if math else []
@@ -50,7 +47,7 @@ def page(
     return environment.get_template("page.html").render(
         r=numbers,
         n=lambda key, kind="plain": Markup(Number(look_up(numbers, key), key).__html_format__(kind)),
-        says={"answer": report.answer, "advice": report.advice},
+        says={"answer": report.answer, "advice": report.advice, "remedy": report.remedy},
         captions={one.figure.name: one.caption for one in report.figures.shown},
         drawings={name: Markup(svg) for name, svg in drawings.items()},
         csv={name: _csv_link(entry["data"]) for name, entry in numbers["figures"].items()},
@@ -65,12 +62,11 @@ def page(
         seed=material.config.seed,
         versions=material.config.versions,
         training_command=material.config.command,
-        live=live,
         files=files,
         styles=Markup(_styles(math)),
         scripts=[Markup(script) for script in scripts],
         policy=policy(scripts),
-        settings=Markup(_embedded(_settings(report, material, live, math))),
+        settings=Markup(_embedded(_settings(report, material, math))),
         table=pack(report.table),
         details=Markup(_embedded(report.details)),
     )
@@ -119,7 +115,7 @@ def _embedded(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _settings(report: Report, material: Material, live: int | None, math: bool) -> dict[str, Any]:
+def _settings(report: Report, material: Material, math: bool) -> dict[str, Any]:
     """What the page's script needs besides its data."""
     rollouts = [rollout for some in report.rollouts.values() for rollout in some]
     ids = "\n".join(report.table["id"]).encode("utf-8", "replace")
@@ -133,7 +129,7 @@ def _settings(report: Report, material: Material, live: int | None, math: bool) 
         "sources": sorted({rollout.source for rollout in rollouts}, key=_source_order),
         "decisions": DECISIONS,
         "key": hashlib.blake2b(ids, digest_size=8).hexdigest(),  # what is kept in the browser is of these prompts
-        "live": live,
+        "live": report.numbers["live"],
         "math": math,
         "causes": NAMES,
         "tau": material.tau,

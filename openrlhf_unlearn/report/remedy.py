@@ -10,12 +10,13 @@ solved in any later run by luck. Two nulls say how many:
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from openrlhf_unlearn.report.numbers import Say, Sentence
 from openrlhf_unlearn.stats.means import mean_interval, wilson
+from openrlhf_unlearn.store.summary import Summary
 
 NOT_LEARNED = ("no_reward", "unlearnable")
 COMPARED = (*NOT_LEARNED, "mixed", "learnable", "easy")
@@ -36,6 +37,29 @@ class Solved:
     repeat: int | None  # solved in the repeated run, of the prompts that both evaluated
     difference: float | None  # share after less share in the repeated run, paired by prompt
     difference_interval: list[float] | None
+
+
+class Remedy(TypedDict):
+    """What the report's summary keeps of the last `compare` with this run as the one after. runs: before, after and, if
+    there is one, repeated; cosines: probe → rows of `cosine_rows`."""
+
+    runs: list[str]
+    tau: float
+    solved: list[dict[str, Any]]
+    cosines: dict[str, list[dict[str, Any]]]
+    spent: list[dict[str, Any]]
+    verdicts: list[dict[str, Any]]
+
+
+def recorded(summary: Summary) -> tuple[Remedy | None, list[Say]]:
+    """The last comparison and its sentences; None and no sentence where nothing was compared."""
+    known = summary.compare
+    if not known:
+        return None, []
+    said = verdicts([Solved(**row) for row in known["solved"]])
+    runs, tau, solved = known["runs"], known["tau"], known["solved"]
+    kept = {"runs": runs, "tau": tau, "solved": solved, "cosines": known["cosines"], "spent": known["spent"]}
+    return Remedy(**kept, verdicts=[sentence.as_dict() for sentence in said]), said
 
 
 def solved_rows(
@@ -119,9 +143,9 @@ def _against(row: Solved, numbers: dict[str, Any]) -> str:
     low, high = row.difference_interval
     numbers |= {"difference": row.difference, "low": low, "high": high}
     text += ", a difference in the share solved of {difference:signed} ({low:signed} to {high:signed})"
-    return text + (
-        ": more than by repeating" if low > 0 else ": fewer than by repeating" if high < 0 else ": none shown"
-    )
+    if low <= 0 <= high:
+        return text + ": no difference is shown, the interval includes zero"
+    return text + (": more than by repeating" if low > 0 else ": fewer than by repeating")
 
 
 def as_numbers(rows: list[Solved]) -> list[dict[str, Any]]:

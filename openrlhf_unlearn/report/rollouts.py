@@ -30,7 +30,7 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rollout:
+class ShownRollout:
     source: str  # "final", "step 12", …
     file: str  # of the run, for what was cut
     sample: int
@@ -72,7 +72,7 @@ def hardest(material: Material, most: int = PROMPTS, before: np.ndarray | None =
 
 def shown_rollouts(
     material: Material, before: np.ndarray | None = None
-) -> tuple[dict[int, list[Rollout]], list[Sample]]:
+) -> tuple[dict[int, list[ShownRollout]], list[Sample]]:
     """Rollouts of the hardest prompts, of every compared run, and the first one's samples of them at the end."""
     rows = hardest(material, before=before)
     each = max(2, EACH // max(1, len(material.compared)))
@@ -92,7 +92,7 @@ def token_limit(material: Material) -> int | None:
 
 def read_rollouts(
     material: Material, rows: np.ndarray, run: int = 0, each: int = EACH
-) -> tuple[dict[int, list[Rollout]], list[Sample]]:
+) -> tuple[dict[int, list[ShownRollout]], list[Sample]]:
     """The rollouts of these prompts, at most `each` a prompt, and all of their samples of the final evaluation.
 
     Read in batches, so that of the texts only what is kept stays in memory, and the final evaluation's.
@@ -108,11 +108,11 @@ def read_rollouts(
             name = source or f"step {step}"
             kept = found.setdefault(row, ([], []))[correct]
             if len(kept) < each and response is not None:
-                kept.append(Rollout(name, relative, sample, reward, verdict, response, correct, reason, run))
+                kept.append(ShownRollout(name, relative, sample, reward, verdict, response, correct, reason, run))
     return {row: _balanced(*both, each) for row, both in found.items()}, final
 
 
-def _balanced(wrong: list[Rollout], right: list[Rollout], each: int) -> list[Rollout]:
+def _balanced(wrong: list[ShownRollout], right: list[ShownRollout], each: int) -> list[ShownRollout]:
     """Half of each where there are as many; else the other side fills up."""
     n_right = min(len(right), max(each // 2, each - len(wrong)))
     return right[:n_right] + wrong[: each - n_right]

@@ -15,23 +15,16 @@ from openrlhf_unlearn.store.run_dir import atomic_path, write_json
 from openrlhf_unlearn.store.summary import Summary
 
 
-def write(
-    path: Path,
-    report: Report,
-    material: Material,
-    earlier: Summary,
-    formats: Sequence[str],
-    live: int | None = None,
-) -> None:
+def write(path: Path, report: Report, material: Material, earlier: Summary, formats: Sequence[str]) -> None:
     """The page to `path`, the rest beside it. What an earlier report has left there and this one has not, goes.
 
-    earlier: what that one's summary says; formats: what figures are written as beside SVG; live: see `page`.
+    earlier: what that one's summary says; formats: what figures are written as beside SVG.
     """
     folder = path.parent
     drawings = draw(report, folder, formats)
     write_csv(folder / "prompts.csv", report.prompts)
     write_lists(folder / "lists", report.lists, earlier.report)
-    html = page(report, material, drawings, ("svg", *formats), live)
+    html = page(report, material, drawings, ("svg", *formats))
     with atomic_path(path) as aside:
         aside.write_text(html, encoding="utf-8", errors="replace")
 

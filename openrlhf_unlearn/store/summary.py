@@ -26,6 +26,11 @@ class Summary:
         return self.values.get("classify") or {}
 
     @property
+    def compare(self) -> dict[str, Any]:
+        """What the run's remedy did to the prompts of the run before, as `compare` last found it."""
+        return self.values.get("compare") or {}
+
+    @property
     def forecast(self) -> dict[str, Any]:
         return self.values.get("forecast") or {}
 

@@ -11,7 +11,7 @@ from openrlhf_unlearn.probe.engine.packing import Rollouts
 from openrlhf_unlearn.probe.store import check_same
 from openrlhf_unlearn.stats.means import mean_interval
 from openrlhf_unlearn.store.run_dir import read_json, write_json
-from openrlhf_unlearn.transfer.agreement import advantage, agreement
+from openrlhf_unlearn.transfer.accuracy import advantage, agreement
 from openrlhf_unlearn.transfer.baselines import mean_cosines, same_name, text_vectors
 from openrlhf_unlearn.transfer.predict import LEAST
 from openrlhf_unlearn.transfer.vectors import Vectors

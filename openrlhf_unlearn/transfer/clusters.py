@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.probe.gradient_summary import Gradients
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, read_object
 from openrlhf_unlearn.transfer.predict import LEAST

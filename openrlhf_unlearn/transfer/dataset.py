@@ -33,7 +33,7 @@ def choose(run: RunDir, found: Vectors, facts: dict, options: TransferOptions) -
         raise UserError(f"--for {options.targets}: none of its {len(wanted)} prompts has a gradient in the probe")
     prompts = Prompts.read(run).by_prompt()
     if options.pool:
-        from openrlhf_unlearn.transfer.pool import gradients_of_pool, read_pool
+        from openrlhf_unlearn.transfer.candidates import gradients_of_pool, read_pool
 
         rows, model = read_pool(Path(options.pool)), options.model or facts["settings"]["model"]
         pool = gradients_of_pool(rows, model, facts["settings"], options.device, options.trust_remote_code, found.exact)

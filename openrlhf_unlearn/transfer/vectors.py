@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from openrlhf_unlearn.probe.gradient_summary import Gradients
 from openrlhf_unlearn.probe.measures.cosines import blocks
 from openrlhf_unlearn.probe.measures.interference import grpo_weight
-from openrlhf_unlearn.probe.summary import Gradients
 
 EXACT_BYTES = 1 << 30  # of mean gradients that are taken as they are; above it their sketches are
 OBJECTIVES = ("likelihood", "grpo")

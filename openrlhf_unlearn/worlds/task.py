@@ -102,7 +102,7 @@ SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Rule:
+class LetterRule:
     """What a letter means: its methods, and the right one where that is always the same."""
 
     methods: tuple[Method, ...]
@@ -130,7 +130,7 @@ class Problem:
 
 
 @cache
-def rules(seed: int) -> dict[str, Rule]:
+def rules(seed: int) -> dict[str, LetterRule]:
     """Each letter's rule. Right methods of learnable letters put skills of known ones together anew."""
     rng = random.Random(f"rules {seed}")
     skills = rng.sample(sorted(SKILLS), 2 * len(LETTERS["known"]))
@@ -145,7 +145,7 @@ def rules(seed: int) -> dict[str, Rule]:
         one = right.get(letter)
         first, second = (_with(one and one[half], n, rng) for half, n in enumerate((N_FIRST, N_SECOND)))
         methods = tuple(itertools.product(first, second))
-        found[letter] = Rule(methods[:N_GUESSES] if cause == "guessable" else methods, one)
+        found[letter] = LetterRule(methods[:N_GUESSES] if cause == "guessable" else methods, one)
     return found
 
 
@@ -198,7 +198,7 @@ def _hash(*words) -> int:
     return int.from_bytes(hashlib.blake2b(":".join(map(str, words)).encode(), digest_size=8).digest(), "big")
 
 
-def _unreachable(rule: Rule, digits: tuple[int, ...], seed: int, letter: str) -> str:
+def _unreachable(rule: LetterRule, digits: tuple[int, ...], seed: int, letter: str) -> str:
     """Four of the digits that no method gives, nor one slip in copying."""
     answers = [answer(method, digits) for method in rule.methods]
     attempts = itertools.count()

@@ -25,6 +25,19 @@ def test_nearest_of_the_pool(monkeypatch, pool):
         np.testing.assert_allclose([cosines[where[i]] for i in near], others[: kin.NEIGHBOURS], rtol=1e-5)
 
 
+def test_a_text_is_looked_at_once(monkeypatch):
+    """The vectors of the texts that are searched are there when their own kin are asked for."""
+    seen, real = [], TfidfVectorizer.build_analyzer
+
+    def build_analyzer(self):
+        split = real(self)
+        return lambda text: seen.append(text) or split(text)
+
+    monkeypatch.setattr(TfidfVectorizer, "build_analyzer", build_analyzer)
+    kin.nearest(TEXTS, np.arange(120))
+    assert len(seen) == 120
+
+
 def test_a_prompt_like_no_other_has_no_kin():
     (near,) = kin.nearest([*TEXTS, "zzyzx qqq"], np.array([120]))
     assert len(near) == 0

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from openrlhf_unlearn.causes.forecast import first_reward, rise
 from openrlhf_unlearn.causes.observed import Observed, Visits
 from openrlhf_unlearn.causes.posterior import posterior
 from openrlhf_unlearn.causes.reading import Cases
-from openrlhf_unlearn.causes.words import Words
+from openrlhf_unlearn.causes.time_to_learn import first_reward, rise
+from openrlhf_unlearn.causes.words import Sentences
 from openrlhf_unlearn.store.run_dir import RunDir
 from tests.causes.test_evidence import samples, visits
 
 
-def words(**known) -> Words:
+def words(**known) -> Sentences:
     observed = Observed(**{"final": samples(answers={}), **known})
     cases = Cases([RunDir("run")], ["p"], ["text"], ["1"], ["unlearnable"], observed, {"a": "4821"}, ["other", "third"])
-    return Words(cases, posterior(observed))
+    return Sentences(cases, posterior(observed))
 
 
 MAJORITY = {"final": samples(answers={"a": 29, "b": 3}), "early": samples(answers={"a": 2})}

@@ -24,7 +24,7 @@ class Local(Collector):
     """A prompt's text is its pattern of rewards, repeated; groups come back in a random order."""
 
     def __init__(self, patterns, sizes, run, filter="dynamic", episodes=1, seed=0, sampler="uniform"):
-        rows = [Prompt(f"p{i}", pattern, "", None, "") for i, pattern in enumerate(patterns)]
+        rows = [Prompt(f"p{i}", pattern, "", "") for i, pattern in enumerate(patterns)]
         stream = PromptStream(rows, load_sampler(sampler, SamplerConfig([r.id for r in rows], K, seed)), episodes)
         super().__init__(sizes, stream, load_filter(filter, FilterConfig(k=K, seed=seed)), Tracker(RunDir(run)))
         self.random = random.Random(seed)

@@ -6,7 +6,7 @@ from openrlhf_unlearn.samplers import Sampler, SamplerConfig
 
 
 def prompts(n, copies=1):
-    return [Prompt(f"id{i}", f"p{i}", "1", None, "d") for _ in range(copies) for i in range(n)]
+    return [Prompt(f"id{i}", f"p{i}", "1", "d") for _ in range(copies) for i in range(n)]
 
 
 def stream_of(rows, seed, episodes):
@@ -14,7 +14,7 @@ def stream_of(rows, seed, episodes):
 
 
 def test_the_first_row_of_each_prompt_is_kept_in_order():
-    rows = [Prompt("a", "p", "1", None, "x"), Prompt("b", "q", "1", None, "x"), Prompt("a", "p", "1", None, "y")]
+    rows = [Prompt("a", "p", "1", "x"), Prompt("b", "q", "1", "x"), Prompt("a", "p", "1", "y")]
     assert distinct(rows) == rows[:2]
 
 

@@ -8,6 +8,9 @@ import pandas as pd
 import pytest
 
 from openrlhf_unlearn import cli
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.exchange.formats.base import ImportedRollout
+from openrlhf_unlearn.exchange.prompts import Prompts
 from openrlhf_unlearn.labels.classify import classify
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
@@ -262,6 +265,13 @@ def test_bad_csv(tmp_path, capsys):
     assert command("import", "paper", path, "--run", tmp_path / "run") == 1
     assert "no column 'prompt_id'; it has step, id" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_what_has_no_prompt_is_not_the_prompt_None(tmp_path):
+    prompts = Prompts(RunDir(tmp_path))
+    with pytest.raises(UserError, match="a rollout from verl has neither a prompt nor an id"):
+        prompts.add(ImportedRollout(None, "x", 1.0), "verl")
+    assert not prompts.rows
 
 
 def test_bad_columns_flag(tmp_path):

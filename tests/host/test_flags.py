@@ -4,7 +4,8 @@ import argparse
 
 import pytest
 
-from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.host import flags
 from openrlhf_unlearn.host.plugin import _make_absolute, add_unlearn_flags, check_flags
 from tests.host.training.host import namespace
 
@@ -78,3 +79,13 @@ def test_actors_of_another_folder_read_the_same_files(tmp_path, monkeypatch):
     assert args.reward.remote_url == f"{tmp_path}/reward.py"
     assert args.data.prompt_dataset == f"{tmp_path}/data.jsonl,Qwen/data"
     assert (args.ckpt.path, args.ckpt.output_dir) == (f"{tmp_path}/ckpt", f"{tmp_path}/out")
+
+
+@pytest.mark.parametrize("text", [None, "def main(): ...", "if __name__ == '__main__':\n    main()"])
+def test_a_host_whose_launcher_moved_its_parser_is_refused_in_a_line(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(flags, "host_folder", lambda: tmp_path)
+    if text is not None:
+        (tmp_path / "cli").mkdir()
+        (tmp_path / "cli" / "train_sft.py").write_text(text)
+    with pytest.raises(UserError, match="train_sft.py makes no parser where it is run"):
+        flags.host_parser("train_sft")

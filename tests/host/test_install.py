@@ -14,6 +14,7 @@ SCRIPT = """
 import importlib, json, pkgutil, sys
 import ray.cloudpickle
 from openrlhf_unlearn.host import hooks, install, training
+from openrlhf_unlearn.machine import host_functions
 
 def place(part):
     return getattr(importlib.import_module(part.module), part.name)
@@ -29,20 +30,34 @@ def changed():
     after = state()
     return sorted(name for name, value in before.items() if after[name] is not value)
 
+# Of the host's class, those that ours overrides or whose name its code has.
+def methods(ours, host):
+    for one in ours.__mro__:
+        if not one.__module__.startswith("openrlhf_unlearn."):
+            continue
+        for name, value in vars(one).items():
+            for used in {name, *getattr(getattr(value, "__code__", None), "co_names", ())}:
+                owner = next((base for base in host.__mro__ if used in vars(base)), object)
+                if owner.__module__.startswith("openrlhf.") and callable(vars(owner)[used]) and used[:2] != "__":
+                    yield f"{owner.__module__}.{owner.__name__}.{used}"
+
 before = state()
 for module in pkgutil.iter_modules(training.__path__):
     importlib.import_module(f"{training.__name__}.{module.name}")
 found = {"changed by imports": changed()}
-stock = [hooks.of_the_host(place(part)) for part in hooks.PARTS]
+stock = [host_functions.of_the_host(place(part)) for part in hooks.PARTS]
 install.install()
 ours = [place(part) for part in hooks.PARTS]
 install.install()
-classes = [hooks.actor_class(one) for one in ours]
+classes = [host_functions.actor_class(one) for one in ours]
 found["changed"] = changed()
 found["again"] = [place(part) is one for part, one in zip(hooks.PARTS, ours)]
 found["ours"] = [one.__module__ for one in classes]
-found["behind"] = [hooks.of_the_host(one) is host for one, host in zip(ours, stock)]
-found["mismatches"] = [*filter(None, map(hooks.mismatch, hooks.HOOKS))]
+found["behind"] = [host_functions.of_the_host(one) is host for one, host in zip(ours, stock)]
+found["mismatches"] = [*filter(None, map(host_functions.mismatch, hooks.HOOKS))]
+listed = {f"{hook.module}.{hook.name}" for hook in hooks.HOOKS}
+found["methods"] = sorted({name for pair in zip(classes, stock) for name in methods(*pair)})
+found["no hooks"] = [name for name in found["methods"] if name not in listed]
 found["installs"] = [part.name for part, one in zip(hooks.PARTS, classes) if issubclass(one, install.Installs)]
 for part, one in zip(hooks.PARTS, ours):
     if part.name == "GenerateSamplesActor":
@@ -102,6 +117,11 @@ def test_it_replaces_the_names_of_the_table_and_no_others_and_again_nothing(foun
 
 def test_the_hosts_own_are_found_behind_ours(found):
     assert all(found["behind"]) and found["mismatches"] == []
+
+
+def test_each_method_that_they_extend_or_call_is_a_hook(found):
+    assert len(found["methods"]) > 10
+    assert found["no hooks"] == []
 
 
 def test_every_actor_but_the_engines_replaces_them_in_its_own_process(found):

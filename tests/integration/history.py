@@ -57,5 +57,5 @@ def stored(state, text_of):
 
 def text_of(packed, tokenizer) -> str:
     """The response of a packed rollout, as the run saved it."""
-    rollout = unpack(packed, Prompt("", "", "", None, ""))
+    rollout = unpack(packed, Prompt("", "", "", ""))
     return tokenizer.decode(rollout.sequences[0, 1:][rollout.action_mask[0].bool()], skip_special_tokens=False)

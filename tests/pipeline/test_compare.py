@@ -6,17 +6,20 @@ import numpy as np
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.labels.classify import classify, save
+from openrlhf_unlearn.report.numbers import look_up, show
+from openrlhf_unlearn.store.run_dir import RunDir, read_json
 from tests.labels.runs import make_run
+from tests.report.test_page import read
 
 HARD = 30
 
 
-def runs(folder, after):
-    """30 unlearnable and 10 learnable prompts; `after`: positives of 32 in the second run."""
+def runs(folder, after, again=None):
+    """30 unlearnable and 10 learnable prompts; `after`: positives of 32 in the second run, `again` in the repeated."""
     initial, final = [1] * (HARD + 10), [0] * HARD + [16] * 10
     before = make_run(folder / "before", initial, final, seed=1)
     made = {"before": before, "after": make_run(folder / "after", initial, after, seed=2)}
-    made["repeat"] = make_run(folder / "repeat", initial, final, seed=3)
+    made["repeat"] = make_run(folder / "repeat", initial, again or final, seed=3)
     save(classify([before.path]), [before.path])
     return {name: str(run.path) for name, run in made.items()}
 
@@ -42,6 +45,32 @@ def test_the_same_run_again_is_no_remedy(tmp_path, capsys):
     assert cli.main(["compare", given["before"], given["after"], "--repeat", given["repeat"]]) == 0
     said = capsys.readouterr().out
     assert "no difference to speak of" in said and "than by repeating" not in said
+
+
+def test_the_report_of_the_run_after_shows_it_and_no_other_report_does(tmp_path, capsys):
+    """As many solved as by repeating, but other prompts: an interval around zero, which is said to be no difference."""
+    given = runs(tmp_path, [0] * (HARD - 3) + [16] * 3 + [16] * 10, again=[16] * 3 + [0] * (HARD - 3) + [16] * 10)
+    assert cli.main(["compare", given["before"], given["after"], "--repeat", given["repeat"]]) == 0
+    capsys.readouterr()
+    for name in ("before", "after"):
+        assert cli.main(["analyze", given[name], "--offline", "--figure-files", "--format", "md"]) == 0
+        said, html = capsys.readouterr().out, RunDir(given[name]).report.read_text()
+        assert ("no difference is shown" in said) == ('id="remedy"' in html) == (name == "after")
+    report, page = read_json(RunDir(given["after"]).summary)["report"], read(html)
+    (unlearnable,) = [row for row in report["remedy"]["solved"] if row["group"] == "unlearnable"]
+    assert (unlearnable["solved"], unlearnable["repeat"]) == (3, 3)
+    assert html.count(": no difference</small>") == 1, "no interval, no word on it"
+    shown = [(about, text) for about, text in page.numbers if about["data-key"].startswith("remedy.")]
+    assert len(shown) > 20
+    assert all(text == show(look_up(report, about["data-key"]), about["data-kind"]) for about, text in shown)
+
+
+def test_a_run_that_cannot_be_written_is_compared_all_the_same(tmp_path, capsys, monkeypatch):
+    given = runs(tmp_path, [0] * HARD + [16] * 10)
+    RunDir(given["after"]).summary.mkdir()
+    assert cli.main(["compare", given["before"], given["after"]]) == 0
+    said = capsys.readouterr()
+    assert "unlearnable" in said.out and "will not show this" in said.err
 
 
 def test_bad_input_is_one_line(tmp_path, capsys):

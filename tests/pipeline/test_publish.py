@@ -10,9 +10,9 @@ import pytest
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.causes.audit import evaluation_tag
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.pipeline.anonymous import anonymous_runs
+from openrlhf_unlearn.pipeline.anonymous import Names, anonymous_runs
 from openrlhf_unlearn.pipeline.diagnose import known_models
-from openrlhf_unlearn.pipeline.publish import publish, write_site
+from openrlhf_unlearn.pipeline.publish import follows_training, publish, rules, write_site
 from openrlhf_unlearn.report.page import policy
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json, write_table
 from tests.report.test_page import details, unpacked
@@ -106,6 +106,11 @@ def test_what_the_hub_is_asked(run, monkeypatch, private):
     assert asked[-1][1]["delete_patterns"] == "lists/*.json", "lists of an earlier report go"
 
 
+def test_a_comparison_is_copied_without_the_names_of_its_runs():
+    kept = {"compare": {"runs": ["secret", "other"], "spent": [{"run": "secret", "steps": 3}]}}
+    assert Names().clean(kept) == {"compare": {"runs": ["run 1", "run 2"], "spent": [{"run": "run 1", "steps": 3}]}}
+
+
 def test_second_models_have_other_names_in_a_copy(tmp_path, monkeypatch):
     run, other = (start(tmp_path / name, prompts(1)) for name in ("run", "secret-run"))
     tag = evaluation_tag("/models/secret-second")
@@ -122,9 +127,39 @@ def test_second_models_have_other_names_in_a_copy(tmp_path, monkeypatch):
     assert "secret" not in "".join(path.read_text() for path in files if path.suffix == ".json")
 
 
-def test_a_page_that_follows_training_is_not_published(run, tmp_path):
+@pytest.mark.parametrize(
+    ("page", "numbers", "follows"),
+    [
+        ("<p>", {"live": 30}, True),
+        ('<code id="pause">', {"live": None}, False),
+        ('<button type="button" id="pause">', {}, True),  # of an earlier version, whose summary does not say
+        ("<p>", {}, False),
+    ],
+)
+def test_a_page_that_follows_training_says_so_in_its_summary(page, numbers, follows):
+    assert follows_training(page, numbers) is follows
+
+
+def test_such_a_page_is_not_published(tmp_path):
     folder = tmp_path / "report"
     folder.mkdir()
-    (folder / "report.html").write_text('<button type="button" id="pause">')
+    (folder / "report.html").write_text("<p>")
     with pytest.raises(UserError, match="make one that stays"):
-        write_site(folder, {}, tmp_path / "site")
+        write_site(folder, {"live": 30}, tmp_path / "site")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "flags"),
+    [
+        ({"tau": 0.02, "easy": 0.1, "threshold": None, "allow_uneven": False}, ["--tau=0.02", "--easy=0.1"]),
+        (
+            {"tau": 0.1, "easy": 0.1, "threshold": 0.0, "allow_uneven": True, "command": "another --tau=0.9"},
+            ["--tau=0.1", "--easy=0.1", "--threshold=0.0", "--allow-uneven"],
+        ),
+        ({"tau": 0.02, "command": "openrlhf-unlearn analyze r --tau=0.02 --allow-uneven --output=x"},
+         ["--tau=0.02", "--allow-uneven"]),  # of an earlier version
+        ({}, []),
+    ],
+)  # fmt: skip
+def test_the_rules_of_a_report_are_fields_of_its_summary(numbers, flags):
+    assert rules(numbers) == flags

@@ -82,7 +82,7 @@ def work_tokenizer(model):
 def test_goes_on_where_it_was_killed(model, run, monkeypatch, capsys):
     whole = make_run(run.path.parent / "whole")
     assert probe(model, whole) == 0
-    finished = work.Worker.__call__
+    finished = work.GradientWorker.__call__
     monkeypatch.setattr("openrlhf_unlearn.probe.gather.PART", 4)
     calls = []
 
@@ -92,10 +92,10 @@ def test_goes_on_where_it_was_killed(model, run, monkeypatch, capsys):
         calls.append(len(rollouts))
         return finished(self, rollouts)
 
-    monkeypatch.setattr(work.Worker, "__call__", killed)
+    monkeypatch.setattr(work.GradientWorker, "__call__", killed)
     assert probe(model, run) == 130
     assert not run.gradients("initial").exists()
-    monkeypatch.setattr(work.Worker, "__call__", finished)
+    monkeypatch.setattr(work.GradientWorker, "__call__", finished)
     capsys.readouterr()
     assert probe(model, run) == 0
     assert "2 of 5 parts are there" in capsys.readouterr().err

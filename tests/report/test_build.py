@@ -2,8 +2,8 @@
 
 from openrlhf_unlearn.report.answer import answer
 from openrlhf_unlearn.report.build import build
-from openrlhf_unlearn.report.compare import comparison
 from openrlhf_unlearn.report.figures.collect import collect
+from openrlhf_unlearn.report.interventions import comparison
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.options import AnalyzeOptions
 

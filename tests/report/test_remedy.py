@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrlhf_unlearn.labels.posterior import Posterior
-from openrlhf_unlearn.report.remedy import at_least, cosine_rows, solved_rows, verdicts
+from openrlhf_unlearn.report.remedy import as_numbers, at_least, cosine_rows, recorded, solved_rows, verdicts
+from openrlhf_unlearn.store.summary import Summary
 
 TAU = 0.1
 
@@ -42,7 +43,12 @@ def test_a_taught_group_is_said_only_against_a_repeated_run():
 @pytest.mark.parametrize(
     ("after", "luck", "repeat", "says"),
     [
-        ([0.5] * 3 + [0.0] * 27, [0.1] * 30, [0.0] * 27 + [0.5] * 3, ": none shown."),  # as many, other prompts
+        (
+            [0.5] * 3 + [0.0] * 27,
+            [0.1] * 30,
+            [0.0] * 27 + [0.5] * 3,
+            ": no difference is shown, the interval includes zero.",
+        ),  # as many, other prompts
         ([0.5] * 3 + [0.0] * 27, [0.1] * 30, [0.5] * 3 + [0.0] * 27, "which is no difference to speak of."),
         ([0.5] * 3 + [0.0] * 27, [0.1] * 30, None, "nothing more can be said."),  # what luck gives
         ([0.5] * 20, None, None, "nothing more can be said."),  # adaptive samples: luck is not known
@@ -58,6 +64,15 @@ def test_learnable_prompts_lost_are_counted_against_the_same_nulls():
     assert found.prompts - found.solved == 12
     assert text.startswith("Of 20 learnable prompts of the run before the run after lost 12, where a second evaluation")
     assert "find 2;" in text and "a repeated run 0" in text and text.endswith(": fewer than by repeating.")
+
+
+def test_the_report_has_the_sentences_of_the_last_comparison_and_none_without_one():
+    assert recorded(Summary()) == recorded(Summary({"classify": {}})) == (None, [])
+    found, text = row([0.5] * 20 + [0.0] * 10, [0.05] * 30, [0.0] * 30)
+    others = {"runs": ["a", "b", "c"], "tau": TAU, "cosines": {}, "spent": []}
+    kept, said = recorded(Summary({"compare": {"solved": as_numbers([found]), "pass_rates": [], **others}}))
+    assert [sentence.text for sentence in said] == [text]
+    assert kept == others | {"solved": as_numbers([found]), "verdicts": [sentence.as_dict() for sentence in said]}
 
 
 def test_prompts_that_only_one_run_evaluated_pair_with_nothing():

@@ -143,8 +143,8 @@ def evaluate(run: RunDir, made: list[Prompt], tag: str, n: int = 32, seed: int =
 def probe(run: RunDir, made: list[Prompt], name: str, tag: str = "initial", model: str = "m", seed: int = 0) -> None:
     """A probe of simulated gradients: all but the unlearnable share a direction. Written by the probe's own code."""
     from openrlhf_unlearn.probe.analysis import analyse
+    from openrlhf_unlearn.probe.gradient_summary import stack
     from openrlhf_unlearn.probe.store import Parts, load, merge
-    from openrlhf_unlearn.probe.summary import stack
 
     rng, dim, units = np.random.default_rng(seed), 48, 6
     shared, chosen = rng.normal(size=dim), [p for p in made if p.kind != "no_reward"]

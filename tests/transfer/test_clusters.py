@@ -1,6 +1,6 @@
 import numpy as np
 
-from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.probe.gradient_summary import Gradients
 from openrlhf_unlearn.transfer.clusters import by_gradients
 from openrlhf_unlearn.transfer.predict import transfer_map
 

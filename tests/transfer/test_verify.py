@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from openrlhf_unlearn.probe import Rollouts, full, prompt_gradients
-from openrlhf_unlearn.transfer.agreement import agreement
+from openrlhf_unlearn.transfer.accuracy import agreement
 from openrlhf_unlearn.transfer.check import verify
 from openrlhf_unlearn.transfer.vectors import Vectors
 from openrlhf_unlearn.transfer.verify import Recipe, Trainer, split

@@ -7,7 +7,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.exchange.files import find_files, plain_name, rows_of
 from openrlhf_unlearn.exchange.formats.areal import AREAL
 from openrlhf_unlearn.exchange.formats.base import Format as Format
-from openrlhf_unlearn.exchange.formats.base import Rollout as Rollout
+from openrlhf_unlearn.exchange.formats.base import ImportedRollout as ImportedRollout
 from openrlhf_unlearn.exchange.formats.inspect_ai import INSPECT
 from openrlhf_unlearn.exchange.formats.lm_eval import LM_EVAL
 from openrlhf_unlearn.exchange.formats.nemo_rl import NEMO_RL

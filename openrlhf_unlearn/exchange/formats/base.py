@@ -9,7 +9,7 @@ from openrlhf_unlearn.exchange.files import Row, plain_name, rows_of
 
 
 @dataclass(frozen=True, slots=True)
-class Rollout:
+class ImportedRollout:
     """One rollout of another framework; `step` None where nothing says it, `reward` None where there is none."""
 
     prompt: str | None

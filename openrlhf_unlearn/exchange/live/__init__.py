@@ -6,7 +6,9 @@ record_generations(RayPPOTrainer, writer)                               verl: ex
 openrlhf-unlearn import prime-rl OUTPUT_DIR/ --run run --follow         what writes a file a step: nothing to change
 """
 
-from openrlhf_unlearn.exchange.formats.base import Rollout as Rollout
+from openrlhf_unlearn.exchange.formats.base import ImportedRollout
 from openrlhf_unlearn.exchange.live.trl import recorded as recorded
 from openrlhf_unlearn.exchange.live.verl import record_generations as record_generations
 from openrlhf_unlearn.exchange.live.writer import LiveWriter as LiveWriter
+
+Rollout = ImportedRollout

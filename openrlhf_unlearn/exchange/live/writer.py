@@ -17,9 +17,9 @@ from typing import Any
 from openrlhf_unlearn.collect.tracker import rewards_of
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.settings import now
-from openrlhf_unlearn.exchange.formats.base import Rollout
+from openrlhf_unlearn.exchange.formats.base import ImportedRollout
 from openrlhf_unlearn.exchange.prompts import Prompts
-from openrlhf_unlearn.exchange.rule import Rule
+from openrlhf_unlearn.exchange.rule import PositiveRule
 from openrlhf_unlearn.exchange.values import as_label, as_number, as_text
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import SHORT_S, hold
@@ -28,7 +28,9 @@ from openrlhf_unlearn.store.table import StepTable
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts, drop_after
 
 
-def read_rollout(prompt: Any, response: Any, reward: Any, label: Any = None, positive: bool | None = None) -> Rollout:
+def read_rollout(
+    prompt: Any, response: Any, reward: Any, label: Any = None, positive: bool | None = None
+) -> ImportedRollout:
     """A rollout of a trainer's own values: messages or text, any number; what is no reward or no label is None."""
     try:
         reward = as_number(reward)
@@ -38,7 +40,7 @@ def read_rollout(prompt: Any, response: Any, reward: Any, label: Any = None, pos
         label = as_label(label)
     except ValueError:
         label = as_text(label)
-    return Rollout(as_text(prompt), as_text(response), reward, label, positive=positive)
+    return ImportedRollout(as_text(prompt), as_text(response), reward, label, positive=positive)
 
 
 VERDICTS = {True: "correct", False: "wrong"}
@@ -62,14 +64,14 @@ class LiveWriter:
         self.save_rollouts = save_rollouts
         if not self.run.run_json.exists() and holds_files(self.run.path):
             raise UserError(f"{run} is not empty and no run directory; choose another folder")
-        self.rule = Rule(self.run, threshold)
+        self.rule = PositiveRule(self.run, threshold)
         self.prompts = Prompts(self.run)
         self.step: int | None = None
-        self._rollouts: list[Rollout] = []
+        self._rollouts: list[ImportedRollout] = []
         self._broken = False
         atexit.register(self.close)
 
-    def add(self, step: int, rollouts: Iterable[Rollout]) -> None:
+    def add(self, step: int, rollouts: Iterable[ImportedRollout]) -> None:
         """Rollouts of one step, of whole groups or parts; left out are those whose reward is None or no finite number
         and those of no prompt, by text or id.
 
@@ -105,7 +107,7 @@ class LiveWriter:
             self._broken = True
             warnings.warn(f"openrlhf-unlearn: {error}; this run is recorded no more, training goes on", stacklevel=2)
 
-    def _settle(self, rollouts: list[Rollout]) -> None:
+    def _settle(self, rollouts: list[ImportedRollout]) -> None:
         for rollout in rollouts:
             self.rule.see(rollout)
         try:
@@ -113,7 +115,7 @@ class LiveWriter:
         except UserError as error:
             raise UserError(str(error).replace("--threshold", "LiveWriter(…, threshold=…)")) from None
 
-    def _positive(self, rollout: Rollout) -> bool:
+    def _positive(self, rollout: ImportedRollout) -> bool:
         return self.rule.positive(rollout.reward, rollout.positive)
 
     def _begin(self, step: int) -> None:
@@ -132,9 +134,9 @@ class LiveWriter:
         if os.environ.get("RANK", "0") == "0":
             drop_after(self.run, step - 1)
 
-    def _write(self, step: int, rollouts: list[Rollout]) -> None:
+    def _write(self, step: int, rollouts: list[ImportedRollout]) -> None:
         known = len(self.prompts.rows)
-        groups: dict[str, list[Rollout]] = {}
+        groups: dict[str, list[ImportedRollout]] = {}
         for rollout in rollouts:
             groups.setdefault(self.prompts.add(rollout, self.framework), []).append(rollout)
         if len(self.prompts.rows) > known or not self.run.prompts.exists():
@@ -157,11 +159,11 @@ class LiveWriter:
         there = self.run.step_file(kind.folder, step).exists()
         return kind.read_step(self.run, step).rows() if there else []
 
-    def _row(self, name: str, group: list[Rollout]):
+    def _row(self, name: str, group: list[ImportedRollout]):
         rewards = [rollout.reward for rollout in group if rollout.reward is not None]
         return rewards_of(name, rewards, sum(map(self._positive, group)), False)
 
-    def _write_texts(self, step: int, groups: dict[str, list[Rollout]]) -> None:
+    def _write_texts(self, step: int, groups: dict[str, list[ImportedRollout]]) -> None:
         rows = self._written(TrainingRollouts, step)
         have: dict[str, int] = {}
         for row in rows:

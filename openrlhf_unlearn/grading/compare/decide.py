@@ -14,7 +14,7 @@ from openrlhf_unlearn.grading.compare.rows import rows
 from openrlhf_unlearn.grading.compare.sets import sets
 from openrlhf_unlearn.grading.formula.nodes import Unreadable, writing_of
 from openrlhf_unlearn.grading.formula.reader import nodes
-from openrlhf_unlearn.grading.words import same_words
+from openrlhf_unlearn.grading.worded import same_words
 
 SAME = "same writing"
 _COMPARERS: tuple[Callable[[Shape, Shape, Same], str | None], ...] = (

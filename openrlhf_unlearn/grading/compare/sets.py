@@ -6,7 +6,7 @@ from openrlhf_unlearn.grading import algebra
 from openrlhf_unlearn.grading.algebra.cas import NOT_A_NUMBER, Expression, sympy
 from openrlhf_unlearn.grading.classify.shapes import Builder, Joined, Many, Quantity, Relation, Row, Same, Shape, Words
 from openrlhf_unlearn.grading.compare.inequalities import NONE, Named, real_number, solved
-from openrlhf_unlearn.grading.words import EMPTY, REALS, spoken
+from openrlhf_unlearn.grading.worded import EMPTY, REALS, spoken
 
 
 def sets(a: Shape, b: Shape, rule: Same) -> str | None:

@@ -71,9 +71,12 @@ class _Finder(ast.NodeVisitor):
     def _offset(self, line: int, column: int) -> int:
         return self._lines[line - 1] + column
 
-    def _replace(self, node: ast.AST, text: str) -> None:
-        start = self._offset(node.lineno, node.col_offset)
-        self.edits.append(Edit(start, self._offset(node.end_lineno, node.end_col_offset), text))
+    def end(self, node: ast.expr | ast.stmt) -> int:
+        assert node.end_lineno is not None and node.end_col_offset is not None  # what was parsed has both
+        return self._offset(node.end_lineno, node.end_col_offset)
+
+    def _replace(self, node: ast.expr, text: str) -> None:
+        self.edits.append(Edit(self._offset(node.lineno, node.col_offset), self.end(node), text))
 
     def _insert(self, before: ast.stmt, lines: tuple[str, ...]) -> None:
         indent = " " * before.col_offset
@@ -124,8 +127,7 @@ def _optional_flash_attn(tree: ast.Module, finder: _Finder) -> None:
     """Module-level imports of flash_attn may fail: the package needs a GPU, and only packing uses it."""
     imports = [n for n in tree.body if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("flash_attn")]
     for node in imports:
-        start = finder._offset(node.lineno, 0)
-        end = finder._offset(node.end_lineno, node.end_col_offset)
+        start, end = finder._offset(node.lineno, 0), finder.end(node)
         names = " = ".join(alias.asname or alias.name for alias in node.names)
         finder.edits.append(Edit(start, end, f"try:\n    {ast.unparse(node)}\nexcept ImportError:\n    {names} = None"))
 

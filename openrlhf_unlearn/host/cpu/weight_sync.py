@@ -13,7 +13,8 @@ def on_cpu() -> bool:
     """Whether DeepSpeed's accelerator is the CPU; on a GPU none of this module is used."""
     from deepspeed.accelerator import get_accelerator
 
-    return get_accelerator().device_name() == "cpu"
+    accelerator = get_accelerator()
+    return accelerator is not None and accelerator.device_name() == "cpu"
 
 
 class CpuGroup:
@@ -34,7 +35,9 @@ def cpu_group(host: str, port: int, rank: int, world_size: int) -> CpuGroup:
     from vllm.distributed.utils import stateless_init_torch_distributed_process_group
 
     widen_products()  # here, because every vLLM worker comes by before it samples
-    return CpuGroup(stateless_init_torch_distributed_process_group(host, port, rank, world_size, backend="gloo"))
+    group = stateless_init_torch_distributed_process_group(host, port, rank, world_size, backend="gloo")
+    assert not isinstance(group, tuple)  # only where its store is asked for, too
+    return CpuGroup(group)
 
 
 def receive_weight(worker, name: str, dtype: torch.dtype, shape, last: bool) -> None:

@@ -1,15 +1,17 @@
 """The host's policy and critic actors: clipped tokens counted by prompt, learning rates that follow the prompts."""
 
+from typing import Any
+
 import ray
 from openrlhf.trainer.ray import ppo_actor, ppo_critic
 
-from openrlhf_unlearn.host.hooks import actor_class
 from openrlhf_unlearn.host.install import Installs
 from openrlhf_unlearn.host.training.checkpoint import StateFiles
 from openrlhf_unlearn.host.training.clipping import ClipCounter, Counts
 from openrlhf_unlearn.host.training.expert import PolicyShaping
 from openrlhf_unlearn.host.training.marks import unlogged
 from openrlhf_unlearn.host.training.schedule import PromptSchedule
+from openrlhf_unlearn.machine.host_functions import actor_class
 
 
 class UnlearnActorPPOTrainer(ppo_actor.ActorPPOTrainer):
@@ -28,7 +30,12 @@ class UnlearnActorPPOTrainer(ppo_actor.ActorPPOTrainer):
 class _Scheduled(Installs):
     """Mixed in before the host's actors: their learning rate follows the prompts (`PromptSchedule`)."""
 
+    max_steps: int  # that the host plans the schedule over
     schedule: PromptSchedule | None = None
+
+    def own_scheduler(self) -> Any:
+        """The host's scheduler of this actor's model."""
+        raise NotImplementedError
 
     def aim_schedule(self, start: float, end: float, steps: int) -> None:
         scheduler = self.own_scheduler()

@@ -7,11 +7,15 @@ Rollouts are told apart by the mark that they got when they were judged, before 
 """
 
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 import torch
 
 from openrlhf_unlearn.host.training.marks import marked_ids, marked_positive
 from openrlhf_unlearn.store.training import Clipping
+
+if TYPE_CHECKING:
+    from openrlhf.trainer.ppo_utils.experience import Experience
 
 # prompt_id → [clipped, all tokens, rollouts] of its positive rollouts, then the same of its negative ones
 Counts = dict[str, list[int]]
@@ -33,9 +37,10 @@ def clipped_tokens(loss, log_probs: torch.Tensor, *others, action_mask: torch.Te
 class ClipCounter:
     """Sums clipped tokens by prompt over the micro-batches of one training step on one rank."""
 
+    experience: "Experience"  # what the loss is about to see; set by the actor's training step
+
     def __init__(self):
         self.counts: Counts = defaultdict(lambda: [0] * 6)
-        self.experience = None  # what the loss is about to see; set by the actor's training step
 
     def attach(self, loss: torch.nn.Module) -> None:
         loss.register_forward_hook(self._observe, with_kwargs=True)

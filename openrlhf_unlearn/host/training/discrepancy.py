@@ -45,11 +45,14 @@ class Multipliers:
 
     def constrain(self, experiences: list) -> None:
         """Change the advantages of the rollouts that are outside; those inside stay as they are, to the bit."""
-        for experience in experiences if self.of else ():
+        tolerance = self.tolerance
+        if tolerance is None or not self.of:
+            return
+        for experience in experiences:
             apart = experience.action_log_probs - experience.rollout_log_probs
             gaps = token_mean(apart.abs(), experience.action_mask)
             names = marked_ids(experience.info)
-            weights = [self.of.get(n, 0.0) * (g > self.tolerance) for n, g in zip(names, gaps, strict=True)]
+            weights = [self.of.get(n, 0.0) * (g > tolerance) for n, g in zip(names, gaps, strict=True)]
             pull = torch.tensor(weights)[:, None] * apart.clamp(-1, 1).cpu() * experience.action_mask.cpu()
             if pull.any():
                 experience.advantages = experience.advantages - pull.to(experience.advantages)

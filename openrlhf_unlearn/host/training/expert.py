@@ -11,11 +11,16 @@ certain ones left alone; a ratio to a certain expert would be p itself, whose gr
 The host's loss computes it: with old log-probs of 0 and log f(p) as new ones its ratio is f(p), below any clip.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.json_rows import json_rows
 from openrlhf_unlearn.host.training.marks import marked_expert
+
+if TYPE_CHECKING:
+    from openrlhf.trainer.ppo_utils.experience import Experience
 
 
 def read_traces(path: str) -> list[dict]:
@@ -41,7 +46,7 @@ def as_response(row: dict, prompt, tokenizer, with_log_probs: bool) -> dict:
     return {
         "prompt": prompt.text,
         "label": prompt.label,
-        "images": prompt.image,
+        "images": prompt.images,
         "mm_train_inputs": None,
         "observation_tokens": [*before, *tokens],
         "action_ranges": [(len(before), len(before) + len(tokens))],
@@ -56,9 +61,10 @@ def as_response(row: dict, prompt, tokenizer, with_log_probs: bool) -> dict:
 class PolicyShaping:
     """A forward pre-hook of the host's PolicyLoss. `experience` is what the loss is about to see."""
 
+    experience: "Experience"
+
     def __init__(self, gamma: float):
         self.gamma = gamma
-        self.experience = None
 
     def attach(self, loss: torch.nn.Module) -> None:
         if self.gamma:

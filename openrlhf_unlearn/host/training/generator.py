@@ -5,6 +5,7 @@ and come back as its experiences.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,7 +17,7 @@ from openrlhf.trainer.ray.vllm_engine import batch_vllm_engine_call
 from openrlhf.utils.logging_utils import init_logger
 
 from openrlhf_unlearn.causes.early import by_group, not_learned
-from openrlhf_unlearn.collect.collector import Collector, Sizes, Visit
+from openrlhf_unlearn.collect.collector import AcceptedGroup, Collector, Sizes, Visit
 from openrlhf_unlearn.collect.judgement import Judgement, judge
 from openrlhf_unlearn.collect.prompts import PromptStream, distinct
 from openrlhf_unlearn.collect.selection import select_prompts, write_prompts
@@ -41,7 +42,7 @@ ANSWER_TOKENS = 200  # at the end of a response, in which its answer is looked f
 init_logger("openrlhf_unlearn.collect")  # the collector's own logger passes its lines up to this one
 
 
-class Batch(list):
+class TrainingBatch(list):
     """One step's experiences, as the host expects them, with the metrics that the generator has about them."""
 
     metrics: dict = {}
@@ -147,11 +148,12 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
             self.tracker.finish_step(self.step + 1)  # what was still sampled, for a step that never trained
         return batch, None, consumed, self.episode_over
 
-    def _take_batch(self, groups: list[HeldGroup]) -> Batch:
-        batch = Batch()
+    def _take_batch(self, groups: Sequence[AcceptedGroup]) -> TrainingBatch:
+        batch = TrainingBatch()
         any_replayed = any(rollout.replayed for group in groups for rollout in group.rollouts)
         any_expert = any(rollout.expert for group in groups for rollout in group.rollouts)
         for group in groups:
+            assert isinstance(group, HeldGroup)  # `group_type`
             rewards = []
             experiences = group.experiences(self.stream.by_id[group.prompt_id])
             fresh = next((i for i, rollout in enumerate(group.rollouts) if not rollout.expert), 0)
@@ -195,7 +197,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         refs = self._dispatch_prompts_to_vllm(
             [p.text for p in prompts],
             [p.label for p in prompts],
-            images=[p.image for p in prompts],
+            images=[p.images for p in prompts],
             **{**self._generate_kwargs, "n_samples_per_prompt": n_samples},
         )
         return dict(zip(refs, visits, strict=True))

@@ -77,16 +77,17 @@ def unpack(packed: PackedRollout, prompt: Prompt, inputs: dict | None = None) ->
     mask = torch.zeros(len(tokens) - 1, dtype=torch.long)
     for begin, end in packed.spans.reshape(-1, 2):
         mask[begin:end] = 1
-    rollout = Experience(
-        sequences=tokens[None],
-        attention_mask=torch.ones_like(tokens)[None],
-        action_mask=mask[None],
-        rollout_log_probs=None if packed.log_probs is None else torch.from_numpy(packed.log_probs.copy())[None],
-        prompts=[prompt.text],
-        labels=[prompt.label],
-        images=[prompt.image],
-        mm_train_inputs=[inputs],
-    )
+    fields: dict[str, Any] = {  # its own annotations name types that none of its tensors has
+        "sequences": tokens[None],
+        "attention_mask": torch.ones_like(tokens)[None],
+        "action_mask": mask[None],
+        "rollout_log_probs": None if packed.log_probs is None else torch.from_numpy(packed.log_probs.copy())[None],
+        "prompts": [prompt.text],
+        "labels": [prompt.label],
+        "images": [prompt.images],
+        "mm_train_inputs": [inputs],
+    }
+    rollout = Experience(**fields)
     numbers = torch.from_numpy(packed.numbers)
     for name, dtype, shape in packed.names:
         size = int(np.prod(shape))

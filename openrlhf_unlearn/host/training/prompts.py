@@ -9,6 +9,6 @@ def prompt_rows(dataset) -> list[Prompt]:
     """The host's PromptDataset, row by row, in its order. Raises UserError for an image that cannot be read."""
     columns = zip(dataset.prompts, dataset.labels, dataset.images, dataset.datasources, strict=True)
     return [
-        Prompt(prompt_id(text, label, image_digests(images)), text, label, images, source)
+        Prompt(prompt_id(text, label, image_digests(images)), text, label, source, images)
         for text, label, images, source in columns
     ]

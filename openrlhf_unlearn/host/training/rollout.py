@@ -12,7 +12,7 @@ from openrlhf.trainer.ray import vllm_engine
 
 from openrlhf_unlearn.collect.judgement import ERROR
 from openrlhf_unlearn.grading.reward import FORMAT_VARIABLE
-from openrlhf_unlearn.host.hooks import actor_class
+from openrlhf_unlearn.machine.host_functions import actor_class
 
 
 def reporting(reward_func):

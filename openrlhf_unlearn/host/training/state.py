@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,14 +87,15 @@ def _path(where: tuple) -> str:
     return f"{_path(where[0])}[{where[1]!r}]" if where else "state"
 
 
-def _decode(node, arrays: list[np.ndarray], rollouts: list[PackedRollout]):
+def _decode(node: Any, arrays: list[np.ndarray], rollouts: list[PackedRollout]) -> Any:
     if isinstance(node, list):
         return [_decode(item, arrays, rollouts) for item in node]
     if not isinstance(node, dict):
         return node
-    ((key, value),) = node.items() if len(node) == 1 else (("", None),)
+    key = next(iter(node)) if len(node) == 1 else ""
     if not key.startswith("$"):
         return {name: _decode(item, arrays, rollouts) for name, item in node.items()}
+    value = node[key]
     if key == "$packed":
         return rollouts[value]
     if key == "$array":

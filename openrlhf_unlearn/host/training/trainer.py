@@ -1,16 +1,26 @@
 """The host's trainers, synchronous and asynchronous, with our generator, metrics, clip counts and likelihoods."""
 
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
 import ray
 from openrlhf.trainer import ppo_trainer, ppo_trainer_async
 
 from openrlhf_unlearn.host.advantages import load_advantage, replace_advantages
-from openrlhf_unlearn.host.hooks import actor_class
 from openrlhf_unlearn.host.install import Installs
 from openrlhf_unlearn.host.training.clipping import clipping_rows
 from openrlhf_unlearn.host.training.discrepancy import Multipliers
 from openrlhf_unlearn.host.training.likelihood import likelihood_rows, start_from_stored
+from openrlhf_unlearn.machine.host_functions import actor_class
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.training import Clipping, Likelihood
+
+if TYPE_CHECKING:
+    from openrlhf.trainer.ppo_trainer import BasePPOTrainer as _Trainer
+
+    from openrlhf_unlearn.host.training.generator import UnlearnSamplesGenerator
+else:
+    _Trainer = object
 
 
 class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
@@ -20,17 +30,19 @@ class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
     stored`, those of a replayed rollout are what vLLM sampled by: docs/filters.md says what both do to the gradient.
     """
 
-    multipliers: Multipliers | None = None
+    @cached_property
+    def multipliers(self) -> Multipliers:
+        """First asked for at the first batch, by when a resume has dropped later steps."""
+        own = self.args.unlearn
+        found = Multipliers(own.discrepancy_tolerance, own.discrepancy_rate)
+        found.read(RunDir(own.run_dir))
+        return found
 
     def make_experience(self, samples_list):
-        own = self.args.unlearn
-        if self.multipliers is None:  # now, since a resume has dropped later steps by the first batch
-            self.multipliers = Multipliers(own.discrepancy_tolerance, own.discrepancy_rate)
-            self.multipliers.read(RunDir(own.run_dir))
         experiences = super().make_experience(samples_list)
         self.likelihood_rows = likelihood_rows(experiences, has_reference=self.initial_model_group is not None)
         self.multipliers.update(self.likelihood_rows)
-        if own.replay_log_probs == "stored":
+        if self.args.unlearn.replay_log_probs == "stored":
             start_from_stored(experiences)
         return experiences
 
@@ -43,8 +55,10 @@ class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
         return experiences
 
 
-class _TrainStep:
+class _TrainStep(_Trainer):
     """What both trainers do more at each step; mixed in before the host's BasePPOTrainer."""
+
+    experience_maker: UnlearnExperienceMaker
 
     def train_step(self, rollout_samples, global_step: int):
         steps = max(1, len(rollout_samples) // self.args.train.batch_size * self.args.train.max_epochs)
@@ -68,6 +82,10 @@ class _TrainStep:
 
 class _OwnLoader(Installs):
     """For the actors that hold the generator: the loader they save and restore is the generator's state."""
+
+    args: Any
+    samples_generator: "UnlearnSamplesGenerator"
+    max_steps: int
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -129,13 +129,14 @@ class Backward:
         if tap.kind == "embedding":
             left, right = self._one_hot(tap), _map(gradient[0], tap.right)
         else:
-            if tap.kind == "norm":
+            if tap.kind == "norm" and right is not None:
                 gradient, right = gradient * right, None
             if gradient.ndim == 4:  # a norm of each head's query or key
                 gradient = gradient.sum(-2)
             left = _map(gradient.flatten(0, -2), tap.left)
             right = left.new_ones(len(left), 1) if right is None else right
         block = slice(tap.start, tap.start + tap.size)
+        assert self.gradients is not None  # or `_watch` had not asked for this
         self.gradients[self.slice, block] += self.segments.outer(left, right).flatten(1)
 
     def _one_hot(self, tap: Tap) -> torch.Tensor:

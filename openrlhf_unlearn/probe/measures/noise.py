@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.probe.gradient_summary import Gradients
 
 MAX_ERROR = 0.5  # of norm², relative: above it there are too few rollouts to say anything
 MIN_UNITS = 3

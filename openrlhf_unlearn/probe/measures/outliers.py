@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from openrlhf_unlearn.probe.measures.agreement import blocks, directions, unit_directions
+from openrlhf_unlearn.probe.gradient_summary import Gradients
+from openrlhf_unlearn.probe.measures.between_rollouts import blocks, directions, unit_directions
 from openrlhf_unlearn.probe.measures.noise import MIN_DISTINCT
-from openrlhf_unlearn.probe.summary import Gradients
 
 RATE = 0.05  # false discoveries among those called outliers, and the chance of any where there is none
 SHARE = 0.5  # of the typical cosine, below which a prompt is an outlier: fixed beforehand, a cautious reading of "low"
@@ -40,7 +40,7 @@ def outliers(gradients: Gradients, hard: np.ndarray) -> Outliers:
     """hard: (prompts,) bool, told by the rollouts before training."""
     size, p = len(gradients.ids), np.full(len(gradients.ids), np.nan)
     slices = list(blocks(gradients, "sketches"))
-    total = sum(hard[block].astype(np.float32) @ directions(gradients, block)[0] for block in slices)
+    total = np.sum([hard[block].astype(np.float32) @ directions(gradients, block)[0] for block in slices], axis=0)
     typical = [_parts(gradients, block, total, hard) for block in slices]
     along, both, agreement, units = (np.concatenate(part) for part in zip(*typical, strict=True))
     counted = hard & (units > 1)

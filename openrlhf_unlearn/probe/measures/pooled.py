@@ -12,13 +12,15 @@ in common by how uncertain it is (empirical Bayes). Intervals leave out one prom
 prompts as well as rollouts.
 """
 
+import operator
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 from scipy import stats
 
-from openrlhf_unlearn.probe.measures.agreement import Agreement, blocks, directions, of_one_rollout, reliability
-from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.probe.gradient_summary import Gradients
+from openrlhf_unlearn.probe.measures.between_rollouts import Agreement, blocks, directions, of_one_rollout, reliability
 
 SMALLEST = 5  # prompts of a group with two units, below which its noise is not known
 LEAST = 2  # standard errors by which the agreement of a group's units must exceed 0
@@ -149,7 +151,7 @@ def _inverse_norm(gradients: Gradients) -> np.ndarray:
 def _products(rows, slices, members: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """(prompts, groups) of w_p x_p · Σ w_q x_q over the group's other prompts q; rows(slice): x of these prompts."""
     slices, scaled = list(slices), (members * weight[:, None]).astype(np.float32)
-    sums = sum(scaled[block].T @ rows(block) for block in slices)
+    sums = reduce(operator.iadd, (scaled[block].T @ rows(block) for block in slices))
     found = []
     for block in slices:
         x = rows(block)

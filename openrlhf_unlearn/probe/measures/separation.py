@@ -1,12 +1,13 @@
 """How well similarity tells learnable from unlearnable prompts, at equal numbers of rollouts too."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from openrlhf_unlearn.probe.gradient_summary import Gradients, pick
 from openrlhf_unlearn.probe.measures.cosines import Similarity
-from openrlhf_unlearn.probe.summary import Gradients, pick
-from openrlhf_unlearn.stats.auc import auc_with_interval
+from openrlhf_unlearn.stats.auc import Area, auc_with_interval
 
 DRAWS = 20
 MOST = 500  # prompts of a group that are compared at equal numbers of rollouts
@@ -16,23 +17,23 @@ SMALLEST = 10  # prompts of each group that a comparison at equal numbers of rol
 def separation(gradients: Gradients, found: Similarity, groups: Sequence[str], seed: int = 0) -> dict:
     """AUC of telling learnable from unlearnable by mean cosine to all others, with its interval over prompts: plain,
     corrected, and plain with the noise of equal numbers of rollouts. Empty without enough of both."""
-    groups = np.array(groups)
-    result = {}
+    labels = np.array(groups)
+    result: dict[str, Any] = {}
     for name, values in (("plain", found.plain[:, 0]), ("corrected", found.corrected[:, 0])):
-        if entry := _auc(values, groups):
+        if entry := _auc(values, labels):
             result[name] = entry
     rng = np.random.default_rng(seed)
-    chosen = [rng.permutation(np.flatnonzero(groups == name))[:MOST] for name in sorted(set(groups))]
+    chosen = [rng.permutation(np.flatnonzero(labels == name))[:MOST] for name in sorted(set(groups))]
     rows = np.sort(np.concatenate(chosen))
     counts, sketches = np.asarray(gradients.counts)[rows], pick(gradients.sketches, rows)
     result["equal"] = []
     for k in (1, 2, 4, 8, 16, 32):
-        if entry := _auc(equal_numbers(counts, sketches, k, rng), groups[rows]):
+        if entry := _auc(equal_numbers(counts, sketches, k, rng), labels[rows]):
             result["equal"].append({"rollouts": k, **entry})
     return result
 
 
-def _auc(values: np.ndarray, groups: np.ndarray) -> dict | None:
+def _auc(values: np.ndarray, groups: np.ndarray) -> Area | None:
     low, high = (values[(groups == name) & np.isfinite(values)] for name in ("unlearnable", "learnable"))
     if min(len(low), len(high)) < SMALLEST:
         return None

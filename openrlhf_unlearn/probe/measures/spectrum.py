@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from openrlhf_unlearn.probe.gradient_summary import Gradients, pick
 from openrlhf_unlearn.probe.measures.noise import noise
-from openrlhf_unlearn.probe.summary import Gradients, pick
 from openrlhf_unlearn.stats.means import Z
 
 MOST = 500  # prompts of a group that its spectrum is of
@@ -15,15 +15,15 @@ DIRECTIONS = 10
 def spectra(gradients: Gradients, groups: Sequence[str], seed: int = 0) -> dict[str, dict]:
     """By group: effective_rank, exp of the entropy of the eigenvalues' shares, and the shares of the first ones, of the
     Gram matrix of mean gradients at length 1; as many prompts of each group, so that the ranks compare."""
-    groups = np.array(groups)
-    names = [name for name in sorted(set(groups) - {""}) if (groups == name).sum() >= 5]
+    labels = np.array(groups)
+    names = [name for name in sorted(set(groups) - {""}) if (labels == name).sum() >= 5]
     if not names:
         return {}
-    size = min(MOST, *[int((groups == name).sum()) for name in names])
+    size = min(MOST, *[int((labels == name).sum()) for name in names])
     rng = np.random.default_rng(seed)
     result = {}
     for name in names:
-        rows = np.sort(rng.permutation(np.flatnonzero(groups == name))[:size])
+        rows = np.sort(rng.permutation(np.flatnonzero(labels == name))[:size])
         values = np.linalg.eigvalsh(gram := _gram(_rows(gradients, rows)))[::-1]
         shares = np.clip(values, 0, None) / np.trace(gram)
         entropy = -(shares * np.log(np.maximum(shares, 1e-300))).sum()
@@ -37,8 +37,8 @@ def captured(gradients: Gradients, groups: Sequence[str], seed: int = 0) -> dict
     directions of easy and learnable prompts' gradients; a prompt's own gradient never shapes the directions it is held
     against. The share is over that of the easy and learnable themselves, which directions found from noisy gradients
     lower just as much. Empty with fewer than 4 · DIRECTIONS such prompts."""
-    groups, found = np.array(groups), noise(gradients)
-    base = np.random.default_rng(seed).permutation(np.flatnonzero(np.isin(groups, ("easy", "learnable"))))[: 2 * MOST]
+    labels, found = np.array(groups), noise(gradients)
+    base = np.random.default_rng(seed).permutation(np.flatnonzero(np.isin(labels, ("easy", "learnable"))))[: 2 * MOST]
     if len(base) < 4 * DIRECTIONS:
         return {}
     halves = np.sort(base[::2]), np.sort(base[1::2])
@@ -48,7 +48,7 @@ def captured(gradients: Gradients, groups: Sequence[str], seed: int = 0) -> dict
         return {}
     result = {}
     for name in sorted(set(groups) - {""}):
-        rows = np.flatnonzero((groups == name) & np.isfinite(found.norm2))
+        rows = np.flatnonzero((labels == name) & np.isfinite(found.norm2))
         if len(rows) < 5:
             continue
         inside = np.array([_inside(gradients, row, spans[int(row in halves[0])]) for row in rows]) / reference

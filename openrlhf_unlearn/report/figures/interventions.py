@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.report.compare import comparison, names
 from openrlhf_unlearn.report.figures.base import Canvas, Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.curves import plot_band, reward_axis, reward_curves, windows
 from openrlhf_unlearn.report.figures.marks import bars, forest, group_mean
+from openrlhf_unlearn.report.interventions import comparison, names
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Sentence
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK, RUN_COLOURS, SOFT

@@ -6,7 +6,7 @@ from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 
 from openrlhf_unlearn.collect.prompts import Prompt
 
-PROMPT = Prompt("0" * 16, "What is 1 + 1?", "2", None, "")
+PROMPT = Prompt("0" * 16, "What is 1 + 1?", "2", "")
 
 
 def response(seed=0, length=20, *, vocabulary=150_000, log_probs=True, turns=1, inputs=None, **changes):
@@ -18,7 +18,7 @@ def response(seed=0, length=20, *, vocabulary=150_000, log_probs=True, turns=1, 
     return {
         "prompt": PROMPT.text,
         "label": PROMPT.label,
-        "images": PROMPT.image,
+        "images": PROMPT.images,
         "mm_train_inputs": inputs,
         "observation_tokens": [rng.randrange(vocabulary) for _ in range(n_prompt + length)],
         "action_ranges": ranges,

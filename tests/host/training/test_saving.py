@@ -8,10 +8,10 @@ import pytest
 import torch
 from openrlhf.utils.deepspeed import DeepspeedStrategy
 
-from openrlhf_unlearn.host.hooks import of_the_host
 from openrlhf_unlearn.host.training import actor as actors
 from openrlhf_unlearn.host.training import trainer as trainers
 from openrlhf_unlearn.host.training.generator import ResumableLoader
+from openrlhf_unlearn.machine.host_functions import of_the_host
 from tests.host.training.test_checkpoint import Generator
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from openrlhf_unlearn.probe.engine.packing import deal
-from openrlhf_unlearn.probe.summary import Gradients, Sketch, stack, summarise
+from openrlhf_unlearn.probe.gradient_summary import Gradients, Sketch, stack, summarise
 
 
 def simulated(

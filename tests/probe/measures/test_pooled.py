@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from openrlhf_unlearn.probe.engine.packing import deal
+from openrlhf_unlearn.probe.gradient_summary import Sketch, stack
 from openrlhf_unlearn.probe.measures.pooled import Pooled
-from openrlhf_unlearn.probe.summary import Sketch, stack
 from tests.probe.measures.simulation import alike, summed
 
 DIM, PROMPTS, TRUTH = 160, 60, 0.3

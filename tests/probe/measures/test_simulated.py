@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from openrlhf_unlearn.probe.summary import Sketch, summarise
+from openrlhf_unlearn.probe.gradient_summary import Sketch, summarise
 from tests.report.worlds import _gradients
 
 

@@ -89,7 +89,7 @@ def summarise(
     return row
 
 
-def pick(array, rows: Sequence[int]) -> np.ndarray:
+def pick(array, rows: Sequence[int] | np.ndarray) -> np.ndarray:
     """These rows of one of the arrays, in memory; the array may be in a file."""
     return np.stack([array[int(row) : int(row) + 1][0] for row in rows])
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from openrlhf_unlearn.probe.summary import Gradients
+from openrlhf_unlearn.probe.gradient_summary import Gradients
 
 BLOCK_BYTES = 128 << 20  # of gradients in memory at a time
 MIN_UNITS = 3  # of a prompt, from which it is known how uncertain its agreement is

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from openrlhf_unlearn.probe.compare import correlation
+from openrlhf_unlearn.probe.two_probes import correlation
 from openrlhf_unlearn.probe.words import against
 from openrlhf_unlearn.store.run_dir import RunDir, write_table
 

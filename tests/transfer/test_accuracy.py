@@ -1,7 +1,7 @@
 import numpy as np
 
 from openrlhf_unlearn.store.probes import Transfer
-from openrlhf_unlearn.transfer.agreement import advantage, agreement
+from openrlhf_unlearn.transfer.accuracy import advantage, agreement
 from openrlhf_unlearn.transfer.words import check_sentences, sign_sentence
 
 N = 10  # clusters

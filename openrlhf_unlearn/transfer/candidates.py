@@ -36,12 +36,14 @@ def gradients_of_pool(
     from tqdm import tqdm
 
     from openrlhf_unlearn.evaluation.prompts import load_tokenizer
-    from openrlhf_unlearn.probe.work import Work, Worker
+    from openrlhf_unlearn.probe.work import GradientWorker, Work
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     kept = {name: settings[name] for name in FIELDS} | {"model": model, "temperature": settings["temperature"]}
     tokenizer = load_tokenizer(model)
-    worker = Worker(Work(**kept, device=device, tokens=default_tokens(device), attention=None, trust_remote_code=trust))
+    worker = GradientWorker(
+        Work(**kept, device=device, tokens=default_tokens(device), attention=None, trust_remote_code=trust)
+    )
     found = []
     for start in tqdm(range(0, len(rows), 32), desc="gradients of the pool", unit="lot"):
         lot = [_rollouts(i, rows[i], tokenizer) for i in range(start, min(start + 32, len(rows)))]

@@ -35,7 +35,8 @@ def correlation(run: RunDir, name: str, full: str) -> dict:
     inside = np.isin(groups, names)
     result = {"probe": full, **_correlations(x, y)}
     if len(names) > 1:
-        centred = [sum((groups == name) * (v - v[groups == name].mean()) for name in names)[inside] for v in (x, y)]
+        parts = [[(groups == name) * (v - v[groups == name].mean()) for name in names] for v in (x, y)]
+        centred = [np.sum(part, axis=0)[inside] for part in parts]
         result["within"] = {"all": _correlations(*centred)}
         result["within"] |= {name: _correlations(x[groups == name], y[groups == name]) for name in names}
     return result
