@@ -59,11 +59,11 @@ class Engine:
         keep_log(config.log)
         # vLLM's own process is a new one: in a fork of one that has asked for GPUs, CUDA cannot start.
         os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
-        if not has_gpu():
+        on_cpu = not has_gpu()
+        if on_cpu:
             os.environ.update(environment(threads))
         from vllm import LLM
 
-        one_process = not has_gpu() and config.tensor_parallel == 1
         self.config = config
         self.names = itertools.count()
         self.llm = LLM(
@@ -72,12 +72,15 @@ class Engine:
             seed=(config.seed + 7919 * number) % 2**31,
             max_model_len=config.max_len,
             tensor_parallel_size=config.tensor_parallel,
-            distributed_executor_backend=ONE_PROCESS if one_process else None,
+            distributed_executor_backend=ONE_PROCESS if on_cpu and config.tensor_parallel == 1 else None,
             max_num_seqs=config.max_num_seqs,
-            enforce_eager=not has_gpu(),
+            enforce_eager=on_cpu,
             trust_remote_code=config.trust_remote_code,
             disable_log_stats=True,
+            worker_extension_cls="openrlhf_unlearn.machine.products.Widening" if on_cpu else "",
         )
+        if on_cpu:
+            self.llm.collective_rpc("widen_products")
 
     def sample(self, requests: list[Request]) -> Iterator[list[tuple[int, list[int]]]]:
         """The responses as they finish, a few at a time: (index of the request, token ids).
