@@ -42,6 +42,7 @@ def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor
     """
     training = Training(world, tmp_path, data=some_prompts(world, tmp_path, every=2))
     changes = {
+        **NO_REFERENCE,
         "rollout__batch_size": 16,
         "train__batch_size": 64,
         "ckpt__save_steps": 1,
@@ -61,8 +62,8 @@ def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor
     last = training.run.steps("clipping")[-1]
     rows, sampled = training.rows(processed=True), training.rows(processed=False)
     assert {row["reason"] for row in sampled} == {"accepted", "no_positive", "nearly_solved"}
-    seen = sum(row["reason"] == "nearly_solved" for row in sampled if row["step"] <= last)
-    assert saved_state(training, last)["filter"] == {"nearly_solved_seen": seen}
+    solved = sum(row["reason"] == "nearly_solved" for row in sampled if row["step"] <= last)
+    assert saved_state(training, last)["filter"] == {"nearly_solved_seen": solved}
     assert {row["n_positive"] for row in rows} <= set(range(1, 7)) and max(row["mean_reward"] for row in rows) < 0.5
     # What the loss saw of a prompt is what the tracker had said of it, whatever the penalty made of its reward.
     told = {(row["step"], row["prompt_id"]): row["n_positive"] for row in rows}
