@@ -187,15 +187,14 @@ ready_python() {
     fi
 }
 
-# Prints where the environment of interpreter $1 is, the interpreter's whole path, and what is in it.
+# Prints where the environment of interpreter $1 is, the interpreter's whole path, and what is in it, by what pip wrote:
+# to import PyTorch takes seconds, and every script comes by here.
 describe_python() {
     "$1" - <<'END'
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, version
 
-import torch
-import transformers
-
+torch, transformers = version("torch"), version("transformers")
 try:
     found = distribution("openrlhf")
     host = f"openrlhf {found.version}"
@@ -204,7 +203,7 @@ try:
 except PackageNotFoundError:
     host = "no OpenRLHF: only the probe, its tests and its benchmarks run"
 print(sys.prefix, sys.executable, sep="\n")
-print(f"torch {torch.__version__}, transformers {transformers.__version__}, {host}")
+print(f"torch {torch}, transformers {transformers}, {host}")
 END
 }
 
@@ -212,7 +211,7 @@ END
 use_as_it_is() {
     local said prefix python aside made
     if ! said=$(describe_python "$1" 2>/dev/null); then
-        echo "$1 cannot import PyTorch and transformers; unset UNLEARN_PYTHON (or PYTHON), and .venv is made" >&2
+        echo "$1 has no PyTorch and transformers; unset UNLEARN_PYTHON (or PYTHON), and .venv is made" >&2
         exit 1
     fi
     { read -r prefix && read -r python && read -r said; } <<<"$said"

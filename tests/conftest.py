@@ -30,8 +30,12 @@ if importlib.util.find_spec("openrlhf") is None:
     ]  # fmt: skip
 
 
+LONG = ("test_base.py", "test_docs_site.py", "test_paper.py", "test_scripts.py", "test_stopping.py", "test_types.py")
+
+
 def pytest_collection_modifyitems(items):
-    """Files that start the real stack come first: of several processes none is left with a long one at the end.
+    """Files that start the real stack come first, then the LONG ones (half a minute and more, by --durations): of
+    several processes none is left with a long one at the end.
 
     Of these one that needs the built-in world is the very first, then those that do not: while one process makes it,
     none has to wait for it.
@@ -43,7 +47,9 @@ def pytest_collection_modifyitems(items):
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     needing = {item.path for item in items if "world" in item.fixturenames}
     maker = next((item.path for item in items if item.path in slow & needing), None)
-    items.sort(key=lambda item: (item.path not in slow, item.path != maker, item.path in needing))
+    items.sort(
+        key=lambda item: (item.path not in slow, item.path != maker, item.path.name not in LONG, item.path in needing)
+    )
 
 
 @pytest.fixture(scope="session")

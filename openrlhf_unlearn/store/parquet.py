@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from openrlhf_unlearn.errors import UserError
@@ -56,6 +55,8 @@ def read_rows(path: Path, batch: int = SCANNED) -> Iterator[dict[str, Any]]:
 
 def scan_table(path: Path, columns: Sequence[str], wanted: pa.Array | None = None) -> Iterator[pa.Table]:
     """Those of the columns that the file has, SCANNED rows at a time; `wanted`: the prompt ids whose rows come."""
+    import pyarrow.dataset as ds  # brings pandas: half a second of every command that scans nothing
+
     read_table(path, [])  # says in one line what is wrong with the file
     data = ds.dataset(path, format="parquet")
     condition = None if wanted is None else ds.field("prompt_id").isin(wanted)

@@ -30,10 +30,16 @@ def test_the_host_accepts_every_training(tmp_path):
     for share in (25, 50, 75):
         (hints / f"hint_{share}.jsonl").write_text('{"prompt": "A1234=", "label": "12", "origin": "0", "hint": 0.5}\n')
     commands = {(s, w): printed_command(s, w, tmp_path / "out") for s in SCRIPTS for w in ("world", "qwen")}
-    assert all(words[:3] == ["python", "-m", "openrlhf.cli.train_ppo"] for words in commands.values())
-    for code, text in short_launches([[*words[3:], "--dry_run"] for words in commands.values()]):
+    real = [
+        shlex.split(example("real", tmp_path / "out", *words, DRY_RUN="print").splitlines()[-1])
+        for words in ((), ("--model", "Qwen/Qwen2.5-0.5B"))  # its own, and one of any size
+    ]
+    launches = [*commands.values(), *real]
+    assert all(words[:3] == ["python", "-m", "openrlhf.cli.train_ppo"] for words in launches)
+    for code, text in short_launches([[*words[3:], "--dry_run"] for words in launches]):
         assert code == 0, text
     assert not (tmp_path / "out").exists()
+    assert split_flags(real[1][3:])["--actor.model_name_or_path"] == ["Qwen/Qwen2.5-0.5B"]
     for (script, setting), words in commands.items():
         flags = split_flags(words[3:])
         aggregated = "token-mean" if setting == "qwen" else "seq-mean-token-mean"

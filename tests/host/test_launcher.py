@@ -1,12 +1,14 @@
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.host import launcher
-from tests.integration.stack import short_launches
+from tests.integration.stack import Training, error_line, short_launches
 
 
 def test_plugin_names_are_taken_and_the_rest_is_the_hosts():
@@ -52,15 +54,58 @@ CASES = [
 ]
 
 
-def test_a_dry_run_asks_the_hosts_own_parser_and_checks_and_writes_nothing(tmp_path):
+REFUSED = [
+    (2, "--algo.dynamic_filtering_enable and the plugin both filter", {"algo__dynamic_filtering_enable": True}),
+    (2, "--unlearn.loss no_kl sets --algo.kl.use_loss", {"unlearn__loss": "no_kl"}),
+    (2, "do not divide into --train.micro_batch_size 48", {"train__micro_batch_size": 48}),
+    (1, "no such folder", {"actor__model_name_or_path": "./nowhere"}),
+    (1, "data.jsonl: no such file", {"data__prompt_dataset": "nowhere/data.jsonl"}),
+    (1, "has no key 'answer' (--data.label_key)", {"data__label_key": "answer"}),
+    (1, "reward.py: no such file", {"reward__remote_url": "nowhere/reward.py"}),
+    (1, "choose of none, dynamic", {"unlearn__filter": "dynamc"}),
+]
+
+
+def fake(folder: Path) -> Training:
+    """On a model folder with configuration and tokenizer files and one row of data; nothing of it is ever loaded."""
+    world = folder / "world"
+    (world / "model").mkdir(parents=True)
+    for name in ("config.json", "tokenizer.json"):
+        (world / "model" / name).write_text("{}")
+    (world / "train.jsonl").write_text(json.dumps({"prompt": "1+1=", "label": "2"}) + "\n")
+    return Training(world, folder)
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """(exit code, output) of the launches of REFUSED and of CASES, in one process; they write nothing."""
+    training, here = fake(tmp_path_factory.mktemp("launches")), tmp_path_factory.mktemp("here")
+
     def words(changes):
         flags = ((f"--{name}", value) for name, value in {**FLAGS, **changes}.items())
         return ["--plugin", "unlearn", "--dry_run", *(word for pair in flags for word in pair if word)]
 
-    answers = short_launches([words(changes) for changes, _, _ in CASES], tmp_path)
-    for (_, code, said), (found, text) in zip(CASES, answers, strict=True):
+    refused = [training.words(**flags) for _, _, flags in REFUSED]
+    answers = short_launches(refused + [words(changes) for changes, _, _ in CASES], here)
+    assert list(here.iterdir()) == [] and not training.run.path.exists()
+    return answers
+
+
+def test_a_dry_run_asks_the_hosts_own_parser_and_checks(answers):
+    for (_, code, said), (found, text) in zip(CASES, answers[len(REFUSED) :], strict=True):
         assert said in text and found == code and "Traceback" not in text
-    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_input_is_one_line_that_names_the_culprit(answers):
+    for (code, message, _), (found, text) in zip(REFUSED, answers[: len(REFUSED)], strict=True):
+        assert (message in error_line(text), found) == (True, code), text
+        assert "Traceback" not in text
+
+
+@pytest.mark.slow
+def test_the_real_command_line_ends_with_one_line_and_the_exit_code(tmp_path):
+    text = fake(tmp_path)(expect=2, unlearn__loss="no_kl")
+    assert "--unlearn.loss no_kl sets --algo.kl.use_loss" in error_line(text) and "Traceback" not in text
 
 
 RAY_SAYS = (

@@ -15,16 +15,31 @@ def saved_state(training, step):
     return read_state(file)[0]
 
 
+def checkpoint_state(tag):
+    """Step and state of OpenRLHF's checkpoint in this folder, as a resume from it would find them."""
+    (file,) = tag.glob("*mp_rank_00_model_states.pt")
+    host = torch.load(file, weights_only=False)
+    name = host["data_loader_state_dict"]["unlearn"]["file"]
+    (path, *_) = [*tag.parent.glob(f"*/{name}"), *(tag.parent.parent / "_unlearn").glob(name)]
+    return host["global_step"], read_state(path)[0]
+
+
 def resumed_state(training):
     """Step and state of the checkpoint that a resume would load; (0, None) before the first."""
     saved = training.folder / "checkpoints" / "_actor"
-    if not (saved / "latest").exists():
-        return 0, None
-    (file,) = (saved / (saved / "latest").read_text().strip()).glob("*mp_rank_00_model_states.pt")
-    host = torch.load(file, weights_only=False)
-    name = host["data_loader_state_dict"]["unlearn"]["file"]
-    (path, *_) = [*saved.glob(f"*/{name}"), *(saved.parent / "_unlearn").glob(name)]
-    return host["global_step"], read_state(path)[0]
+    latest = saved / "latest"
+    return checkpoint_state(saved / latest.read_text().strip()) if latest.exists() else (0, None)
+
+
+def check_checkpoints(training, regular: int):
+    """So many, and the best one, which is of any step and in the asynchronous trainer behind the generator: each with
+    the state of its step, and no other."""
+    tags = [path for path in (training.folder / "checkpoints" / "_actor").iterdir() if path.is_dir()]
+    assert sorted(path.name.startswith("best_") for path in tags) == [False] * regular + [True]
+    for tag in tags:
+        step, state = checkpoint_state(tag)
+        assert step == state["step"] >= 1
+        assert len(list(tag.glob("state-*.npz"))) == 1
 
 
 def never_killed(training, last_step, config: FilterConfig, name="oversample_replay"):

@@ -80,6 +80,13 @@ def example(script: str, *words, **environment) -> str:
     return done.stdout
 
 
+def some_prompts(world: Path, folder: Path, every: int) -> Path:
+    """A data set of the world's first prompt of each so many."""
+    path = folder / f"every-{every}.jsonl"
+    path.write_text("".join((world / "train.jsonl").read_text().splitlines(keepends=True)[::every]))
+    return path
+
+
 class Training:
     """One training command on the built-in world; `folder` holds its outputs, `world` the model and data."""
 
@@ -164,13 +171,32 @@ class Training:
                 child.kill()
         process.wait()
 
-    def start_and_kill(self, after_steps: int, **changes) -> None:
-        """Start, and kill everything as soon as the tracker has written that many steps."""
+    def started(self, after_steps: int, **changes) -> subprocess.Popen:
+        """Start; the process, as soon as the tracker has written that many steps."""
         process = self.start(**changes)
         while len(self.run.steps()) < after_steps:
             assert process.poll() is None, self.text()[-3000:]
             time.sleep(0.1)
-        self.kill(process)
+        return process
+
+    def start_and_kill(self, after_steps: int, **changes) -> None:
+        """Start, and kill everything as soon as the tracker has written that many steps."""
+        self.kill(self.started(after_steps, **changes))
+
+    def start_and_signal(self, after_steps: int, number: int, **changes) -> None:
+        """Start, and send the driver a signal at that step: no process is left behind, Ray's, the trainer's, vLLM's."""
+        process = self.started(after_steps, **changes)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) > 5, "Ray's own, actors, and what vLLM starts in them"
+        alive = [child.name() for child in children if child.is_running()]
+        assert "VLLM::Worker" not in alive, "an engine computes where it schedules"
+        process.send_signal(number)
+        assert process.wait(60) != 0
+        left = psutil.wait_procs(children, timeout=30)[1]
+        names = [child.name() for child in left]
+        for child in left:
+            child.kill()
+        assert not names
 
     def __call__(self, expect: int = 0, timeout: float = 600, **changes) -> str:
         """Run to the end; the output. Fails with the output's end if the exit code is another than expected."""

@@ -1,13 +1,15 @@
-"""Shaped rewards, scores, a schedule and an evaluation in the real stack."""
+"""Shaped rewards, scores, a schedule, a filter of the user's own and an evaluation in the real stack."""
 
 import json
 import re
+import signal
 
 import pytest
 
 from openrlhf_unlearn.store.run_dir import read_table
 from openrlhf_unlearn.store.training import Clipping, Likelihood
-from tests.integration.stack import NO_REFERENCE, ROOT, Training, error_line
+from tests.integration.history import resumed_state, saved_state
+from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run, error_line, some_prompts
 
 pytestmark = pytest.mark.slow
 
@@ -34,21 +36,34 @@ def reward(tmp_path):
 
 
 def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor(world, tmp_path, reward):
-    """Rewards never pass 0.5; the host's penalty overwrites them; the filter is named relative to the launcher."""
-    half = tmp_path / "half.jsonl"
-    half.write_text("".join((world / "train.jsonl").read_text().splitlines(keepends=True)[::2]))
-    training = Training(world, tmp_path, data=half)
-    text = training(
-        rollout__batch_size=16,
-        train__batch_size=64,
-        reward__remote_url=reward,
-        reward__stop_properly_penalty_coef=-0.5,
-        actor__lr_scheduler="cosine_with_min_lr",
-        actor__dual_clip=3.0,
-        algo__advantage__is_correction_level="token",
-        unlearn__filter="examples/my_filter.py:NearlySolved",
-    )
-    rows = training.rows(processed=True)
+    """Rewards never pass 0.5; the host's penalty overwrites them; the filter is named relative to the launcher.
+
+    Ctrl-C ends the first launch, and the second goes on with the filter's state and the learning rate.
+    """
+    training = Training(world, tmp_path, data=some_prompts(world, tmp_path, every=2))
+    changes = {
+        **NO_REFERENCE,
+        "rollout__batch_size": 16,
+        "train__batch_size": 64,
+        "ckpt__save_steps": 1,
+        "ckpt__load_enable": True,
+        "reward__remote_url": reward,
+        "reward__stop_properly_penalty_coef": -0.5,
+        "actor__lr_scheduler": "cosine_with_min_lr",
+        "actor__dual_clip": 3.0,
+        "algo__advantage__is_correction_level": "token",
+        "unlearn__filter": "examples/my_filter.py:NearlySolved",
+    }
+    training.start_and_signal(3, signal.SIGINT, **changes)
+    before, _ = resumed_state(training)
+    assert before >= 2
+    text = training(**changes)
+    check_run(training, batch=16)
+    last = training.run.steps("clipping")[-1]
+    rows, sampled = training.rows(processed=True), training.rows(processed=False)
+    assert {row["reason"] for row in sampled} == {"accepted", "no_positive", "nearly_solved"}
+    solved = sum(row["reason"] == "nearly_solved" for row in sampled if row["step"] <= last)
+    assert saved_state(training, last)["filter"] == {"nearly_solved_seen": solved}
     assert {row["n_positive"] for row in rows} <= set(range(1, 7)) and max(row["mean_reward"] for row in rows) < 0.5
     # What the loss saw of a prompt is what the tracker had said of it, whatever the penalty made of its reward.
     told = {(row["step"], row["prompt_id"]): row["n_positive"] for row in rows}
@@ -56,10 +71,10 @@ def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor
         seen = kind.read(training.run).rows()
         assert {(row.step, row.prompt_id): row.n_positive for row in seen} == told, kind
     rates = [float(rate) for rate in re.findall(r"'actor_lr': ([0-9.e-]+)", text)]
-    assert len(rates) == len(training.run.steps("clipping"))
+    assert len(rates) == last - before
     # The last batch may end a few prompts before the data do. By optimiser steps it would be above half of the peak.
     assert 0.1 <= rates[-1] / 5e-5 < 0.2 and rates == sorted(rates, reverse=True)
-    accepted = sum(row["accepted"] for row in training.rows(processed=False))
+    accepted = sum(row["accepted"] for row in sampled)
     assert accepted < 0.8 * read_table(training.run.prompts).num_rows, (
         "nearly everything was accepted: this shows little"
     )

@@ -7,30 +7,9 @@ import pytest
 from openrlhf_unlearn.store.run_dir import read_json
 from openrlhf_unlearn.store.training import TrainingRollouts
 from tests.gpu import GPUS
-from tests.integration.stack import ROOT, Training, check_run, error_line, example, short_launches
+from tests.integration.stack import Training, check_run, error_line, example, short_launches
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.mark.skipif(0 < GPUS < 2, reason="asynchronous training takes two GPUs")
-def test_asynchronous_with_the_users_own_filter_killed_and_resumed(world, tmp_path):
-    half = tmp_path / "half.jsonl"
-    half.write_text("".join((world / "train.jsonl").read_text().splitlines(keepends=True)[::2]))
-    training = Training(world, tmp_path, data=half)
-    flags = {
-        "rollout__batch_size": 16,
-        "train__batch_size": 64,
-        "train__async_enable": True,
-        "vllm__enable_sleep": None,
-        "ckpt__save_steps": 1,
-        "ckpt__load_enable": True,
-        "unlearn__filter": f"{ROOT}/examples/my_filter.py:NearlySolved",
-    }
-    training.start_and_kill(after_steps=3, **flags)  # the generator is ahead of the trainer and its checkpoint
-    training(**flags)
-    check_run(training, batch=16)
-    assert {row["reason"] for row in training.rows(processed=False)} == {"accepted", "no_positive", "nearly_solved"}
-    assert all(0 < row["n_positive"] < 7 for row in training.rows(processed=True))
 
 
 @pytest.mark.skipif(0 < GPUS < 2, reason="two ranks take two GPUs")
