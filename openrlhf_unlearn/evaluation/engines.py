@@ -170,7 +170,8 @@ class LocalPool:
     size = 1
 
     def __init__(self, config: EngineConfig):
-        self.engine = Engine(config, threads=1 if has_gpu() else choose_threads(config.model, 1, config.trust_remote_code))
+        threads = 1 if has_gpu() else choose_threads(config.model, trust_remote_code=config.trust_remote_code)
+        self.engine = Engine(config, threads=threads)
 
     def sample(
         self, chunks: Iterable[list[Request]], progress: Callable[[int], object]

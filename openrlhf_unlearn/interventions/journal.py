@@ -68,7 +68,10 @@ class Journal:
                     raise UserError(f"{self.path}: line {number} is not JSON; mend or remove it") from None
                 break  # the last line, cut off by a kill
             good += len(line)
-            self._take(entry)
+            try:
+                self._take(entry)
+            except (AttributeError, KeyError, TypeError):
+                raise UserError(f"{self.path}: line {number} is no entry of a journal; mend or remove it") from None
         self._file.truncate(good)
 
     def _take(self, entry: dict) -> None:

@@ -122,6 +122,24 @@ def test_second_models_have_other_names_in_a_copy(tmp_path, monkeypatch):
     assert "secret" not in "".join(path.read_text() for path in files if path.suffix == ".json")
 
 
+@pytest.mark.parametrize("place", ["report.html", "prompts.csv", "lists/x.json", "lists"])
+def test_what_a_link_leads_to_is_not_published(tmp_path, place):
+    """A received run's report, with a link to what is the user's."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "x.json").write_text("private")
+    report = tmp_path / "run" / "report"
+    (report / "lists").mkdir(parents=True)
+    (report / "report.html").write_text("<html>")
+    (report / "prompts.csv").write_text("")
+    if place == "lists":
+        (report / "lists").rmdir()
+    (report / place).unlink(missing_ok=True)
+    (report / place).symlink_to(mine if place == "lists" else mine / "x.json")
+    with pytest.raises(UserError, match="is a link, or in one"):
+        write_site(report, {}, tmp_path / "site")
+
+
 def test_a_page_that_follows_training_is_not_published(run, tmp_path):
     folder = tmp_path / "report"
     folder.mkdir()

@@ -1,8 +1,8 @@
 """The mechanical rewrite that makes OpenRLHF's code device-agnostic: a program, so that none of its text is ours.
 
 Calls such as `torch.cuda.empty_cache()` become calls of DeepSpeed's accelerator, which on a GPU are the very same
-functions of torch.cuda (tests/host/cpu/test_rewrite.py compares them) and on a CPU do what a CPU needs. Two host
-functions get a first line that takes our path where the accelerator is a CPU, and only there. Before the host starts
+functions of torch.cuda (tests/host/cpu/test_rewrite.py compares them) and on a CPU do what a CPU needs. Three host
+functions begin with lines that do something where the accelerator is a CPU, and only there. Before the host starts
 Ray, ours is started where there is no GPU.
 """
 
@@ -33,6 +33,8 @@ _BRANCHES = {
         "if on_cpu():",
         "    return receive_weight(self, name, dtype, shape, empty_cache)",
     ),
+    # In every process that trains or takes log-probs. With a GPU it does nothing.
+    "setup_distributed": ("from openrlhf_unlearn.machine.products import widen_products", "widen_products()"),
 }
 # Before the statement that starts Ray unless it runs: there, with a GPU or a cluster, this does nothing.
 _RAY_START = "not ray.is_initialized()"

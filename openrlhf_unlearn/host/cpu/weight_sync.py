@@ -6,6 +6,8 @@ collected and reloaded together when the last one has come.
 
 import torch
 
+from openrlhf_unlearn.machine.products import widen_products
+
 
 def on_cpu() -> bool:
     """Whether DeepSpeed's accelerator is the CPU; on a GPU none of this module is used."""
@@ -31,6 +33,7 @@ def cpu_group(host: str, port: int, rank: int, world_size: int) -> CpuGroup:
     """Join the group of the policy's rank 0 and all vLLM workers."""
     from vllm.distributed.utils import stateless_init_torch_distributed_process_group
 
+    widen_products()  # here, because every vLLM worker comes by before it samples
     return CpuGroup(stateless_init_torch_distributed_process_group(host, port, rank, world_size, backend="gloo"))
 
 
