@@ -45,6 +45,7 @@ def atomic_folder(path: Path) -> Generator[Path]:
         _check_free(path)
         aside.mkdir(parents=True)
         yield aside
+        _check_free(path)  # another command may have been faster
         if there:  # perhaps another file system, or where the user's shell is: it stays
             for made in list(aside.iterdir()):
                 made.rename(target / made.name)
@@ -52,7 +53,7 @@ def atomic_folder(path: Path) -> Generator[Path]:
             aside.rename(target)
     except OSError as error:
         if not there:
-            _check_free(path)  # another command was faster
+            _check_free(path)  # faster by a moment
         why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error  # of many files
         raise UserError(f"cannot write {path}: {why}; free space or choose another folder") from error
     finally:
