@@ -54,7 +54,7 @@ ALL = {
     "hints": "hints run --output hints --solutions solutions.jsonl --shares 50 --grading-workers 1",
 }
 NEEDS = {"export": "datasets", "evaluate": "openrlhf", "evaluate another": "openrlhf", "probe": "torch",
-         "curriculum": "openrlhf"}  # fmt: skip
+         "curriculum": "openrlhf", "hints": "openrlhf"}  # fmt: skip
 VERBS = {name: words for name, words in ALL.items() if name not in NEEDS or importlib.util.find_spec(NEEDS[name])}
 SUMMARY = {"classify": "classify", "analyze": "report", "forecast": "forecast", "regrade": "regrade"}
 ONE_TABLE = {"judge as another": "judge", "import another": "import"}  # of these one may have to wait for the other
