@@ -22,7 +22,9 @@ def main() -> None:
     args = parser.parse_args()
 
     shown = 0.0
-    with args.log.open("a") as log, tqdm(total=args.steps, desc="starting Ray, vLLM, DeepSpeed", unit="step") as bar:
+    sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # a locale without UTF-8 must not end the training
+    bar = tqdm(total=args.steps, desc="starting Ray, vLLM, DeepSpeed", unit="step")
+    with args.log.open("a", encoding="utf-8") as log, bar:
         for line in sys.stdin:
             log.write(line)
             log.flush()

@@ -10,7 +10,7 @@ import re
 import sys
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 MASK = "***"
 SHORTEST = 6  # characters; a shorter value, such as "none", is masked where its name is known, and not elsewhere
@@ -24,6 +24,7 @@ _QUOTED = r"'[^']*'|\"(?:[^\"\\]|\\.)*\""
 _AFTER_FLAG = re.compile(rf"(--?[\w.-]{{1,100}}(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}|[^\s'\"])+")
 _NAMED = re.compile(rf"([\w.-]{{1,100}}=|['\"][\w.-]{{1,100}}['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
 _USER = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
+_SCHEME = re.compile(r"^(Bearer|Basic)\s+", re.IGNORECASE)
 _HEADER = re.compile(r"\b(Bearer|Basic)\s+(?=\S*[\d=])[\w.~+/=-]{6,}", re.IGNORECASE)  # no word: it has a digit
 # Keys that say by their beginning whose they are: OpenAI and those who follow it, Hugging Face, GitHub, GitLab, Slack,
 # Google, AWS. In JSON and in prints of text an escape may stand before: the n of \n is no letter of a word.
@@ -49,8 +50,21 @@ def is_secret(name: str) -> bool:
 
 def remember(value: str | None) -> None:
     """Mask `value`, a secret whose name does not say so, in all that this process writes from now on."""
-    if value and len(value) >= SHORTEST:
-        _remembered.add(value)
+    if value:
+        _remembered.update({value, _SCHEME.sub("", value)})
+
+
+def remember_all(value: Any, name: str = "") -> None:
+    """Likewise the secrets in `value`, as JSON holds it: of fields whose names say so, and in URLs."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            remember_all(item, str(key))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            remember_all(item, name)
+    elif isinstance(value, str):
+        for secret in {value} if is_secret(name) else _in_url(value):
+            remember(secret)
 
 
 class Secret(str):
@@ -136,16 +150,20 @@ def _known(environment: tuple, argv: tuple, remembered: frozenset) -> tuple[str,
     found |= {value for name, value in flags if name.startswith("-") and is_secret(name) and not value.startswith("-")}
     for _, word in (*environment, *flags):
         found |= _in_url(word)
+    found = {value.strip() for value in found}  # a line's end, as a file of Windows leaves it
     return tuple(sorted((value for value in found if len(value) >= SHORTEST), key=len, reverse=True))
 
 
 def _in_url(word: str) -> set[str]:
-    """The password of a URL, or the user where there is none, and what an HTTP client makes of both."""
-    if "://" not in word or "@" not in word:
+    """The password of a URL, or the user where there is none, what an HTTP client makes of both, and its keys."""
+    if "://" not in word or not set("@?") & set(word):
         return set()
     try:
         url = urlsplit(word)
+        found = {value for name, value in parse_qsl(url.query) if is_secret(name)}
     except ValueError:
         return set()
+    if "@" not in url.netloc:
+        return found
     user, password = unquote(url.username or ""), unquote(url.password or "")
-    return {password or user, url.password or "", base64.b64encode(f"{user}:{password}".encode()).decode()}
+    return found | {password or user, url.password or "", base64.b64encode(f"{user}:{password}".encode()).decode()}

@@ -50,9 +50,11 @@ ALL = {
     "evaluate another": f"evaluate --run run --tag sampled-2 {EVALUATE} --chunk 20",
     "probe": "probe --run run --tag final --model model --prompts 8 --max-rollouts 2 --lora-rank 2",
     "curriculum": "curriculum run --output stages --dry-run",
+    "diagnose": "diagnose run",
+    "hints": "hints run --output hints --solutions solutions.jsonl --shares 50 --grading-workers 1",
 }
 NEEDS = {"export": "datasets", "evaluate": "openrlhf", "evaluate another": "openrlhf", "probe": "torch",
-         "curriculum": "openrlhf"}  # fmt: skip
+         "curriculum": "openrlhf", "hints": "openrlhf"}  # fmt: skip
 VERBS = {name: words for name, words in ALL.items() if name not in NEEDS or importlib.util.find_spec(NEEDS[name])}
 SUMMARY = {"classify": "classify", "analyze": "report", "forecast": "forecast", "regrade": "regrade"}
 ONE_TABLE = {"judge as another": "judge", "import another": "import"}  # of these one may have to wait for the other
@@ -89,6 +91,8 @@ def make(folder: Path) -> None:
     (folder / "rollouts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     rows = [{"prompt": f"question {i}", "label": str(i)} for i in range(SIZE)]
     (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = [{"prompt_id": name, "solution": "First one adds. Then one adds again."} for name in ids(SIZE)]
+    (folder / "solutions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "reward.py").write_text("def reward_func(queries, prompts, labels):\n    return {'rewards': 1.0}\n")
     if "probe" in VERBS:
         from tests.probe.runs import save_model

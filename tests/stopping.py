@@ -22,7 +22,7 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.store.run_dir import read_json, read_table
 from tests.pairs import VERBS, make, prepare
 
-STOPPED = ("analyze", "import", "regrade", "evaluate", "probe")
+STOPPED = ("analyze", "import", "regrade", "evaluate", "probe", "diagnose", "hints")
 ENDS = {signal.SIGINT: (130, ": stopped; the same"), signal.SIGTERM: (143, ": stopped by SIGTERM; the same")}
 ROWS = 30_000
 

@@ -1,5 +1,6 @@
 """Every bad input and bad moment that we know of: one line on stderr, exit code 1 or 2, and every file as it was."""
 
+import gzip
 import importlib.util
 import json
 import math
@@ -8,15 +9,18 @@ import re
 import shlex
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from openrlhf_unlearn import cli
+from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import read_json, write_json
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 from tests.interventions.runs import make_run
@@ -127,6 +131,16 @@ def loop(name: str) -> Callable[[Place], object]:
     return before
 
 
+def link(name: str, content: str = "precious") -> Callable[[Place], object]:
+    """A link to a file of the user's, as a received run may hold one."""
+
+    def before(place: Place) -> None:
+        (place.tmp / name).parent.mkdir(parents=True, exist_ok=True)
+        (place.tmp / name).symlink_to(place.write("mine", content))
+
+    return before
+
+
 def step(table: str, **columns: list) -> Callable[[Place], object]:
     """One step of a table, with no column but these."""
 
@@ -191,6 +205,7 @@ NAMES = "letters, digits, '.', '-' and '_' only"
 IMPORT_STEPS = "import jsonl {tmp}/r.jsonl --run {new}"
 OFFLINE = "analyze {run} --offline"
 FINAL = "evaluations/final.parquet"
+GRADIENTS = "given/run/probes/x/gradients.safetensors"
 ANSWER = {"response": "1", "label": "1"}
 
 CASES = [
@@ -285,6 +300,7 @@ CASES = [
     Case("import jsonl {tmp}/r.jsonl --run {run} --tag final", 1, "is there already", rows("r.jsonl", ROLLOUT)),
     Case("import jsonl {tmp}/r.jsonl --run {tmp}/full --tag t", 1, "is not empty", full_with_rollouts),
     Case("import jsonl {tmp}/bomb.parquet --run {new} --tag initial", 1, "GB or more, too much for", bomb),
+    Case("import verl {tmp} --run {run} --follow", 1, IN_USE, held("given/run")),
     Case("import paper {tmp}/p.csv --run {new}", 1, "has no column 'step'", text("p.csv", "a,b\n1,2\n")),
     Case("import paper {tmp}/p.csv --run {new}", 1, "line 2 cannot be read",
          text("p.csv", "step,prompt_id,mean_reward,std_reward,n,processed\n1,7,0.5\n")),
@@ -296,6 +312,8 @@ CASES = [
     # transfer and tasks
     Case("transfer {run}", 1, "make one with openrlhf-unlearn probe"),
     Case("transfer {run} --probe none", 1, "make it with openrlhf-unlearn probe"),
+    Case("transfer {run} --probe x", 1, "gradients.safetensors cannot be read", text(GRADIENTS, b"\xff" * 16)),
+    Case("transfer {run} --probe x", 1, "safetensors cannot be read", text(GRADIENTS, b"\2\0\0\0\0\0\0\0{}")),
     Case("transfer {run} --steps 0", 2, "--steps must be at least 1"),
     Case("transfer {run} --verify 3 --objective grpo", 2, "goes with --objective likelihood"),
     Case("transfer {run} --from {tmp}/p.jsonl", 2, "name with --for whom"),
@@ -316,6 +334,7 @@ CASES = [
     Case(f"{ASKED} --prompts {{tmp}}/p.json", 1, "must be a JSON list", text("p.json", "{}")),
     Case(f"{ASKED} --prompts {{tmp}}/p.json", 1, "names no prompt", text("p.json", '["a"]')),
     Case(ASKED, 1, "line 1 is not JSON", text("out/answers.jsonl", "no\n{}\n")),
+    Case(ASKED, 1, "line 1 is no entry of a journal", text("out/answers.jsonl", "{}\n")),
     Case(ASKED, 1, IN_USE, held("out")),
     Case(ASKED, 1, "names code", other_format),
     Case("judge {run} --tag initial --model w", 1, "no endpoint"),
@@ -353,6 +372,14 @@ CASES = [
     Case("analyze {run} --offline", 1, IN_USE, held("given/run/report")),
     Case("regrade {run} --out {tmp}/given", 1, "exists; choose another folder"),
     Case("regrade {run} --answer-format nope", 1, "nope"),
+    Case("diagnose {run}", 1, "does not say what it was made from", text("given/run/causes.json", "{}")),
+    Case("publish {run} --to {tmp}/site --anonymise", 1, "does not say what it was made from",
+         text("given/run/causes.json", "{}")),
+    # links of a received run, through which a file of the user's would be emptied
+    Case("classify {run}", 1, ".learnability.parquet.lock is a link", link("given/run/.learnability.parquet.lock")),
+    Case(OFFLINE, 1, ".lock is a link", link("given/run/report/.lock")),
+    Case(f"judge {{run}} --tag initial {ENDPOINT}", 1, "answers.jsonl is a link",
+         link("given/run/judgements/answers.jsonl")),
     # tables of another kind
     Case("classify {run}", 1, "'prompt_id' holds int64, not text", column(FINAL, "prompt_id", 7)),
     Case("classify {run}", 1, "'verdict' holds int64, not text", column(FINAL, "verdict", 7)),
@@ -524,10 +551,19 @@ def fill(folder: Path) -> set[str]:
         "analyze {run} --output {tmp}/small/report",
         "sft-set --run {run} --from-run {run} --output {tmp}/small/s.jsonl",
         f"augment similar --run {{run}} --output {{tmp}}/small/o {ENDPOINT} --check-model c --check-base-url http://a/v1",
+        "hints {run} --output {tmp}/small/h --solutions {tmp}/s.jsonl",
+        "regrade {run} --out {tmp}/small/again --workers 1",
+        "grade {tmp}/r.jsonl --label-key response --workers 1 --output {tmp}/small/v.jsonl",
+        "demo {tmp}/small/demo --no-open",
+        "examples {tmp}/small",
+        "examples {tmp}/small/new",
+        "tasks gcd --size 2 --output {tmp}/small/t.jsonl",
     ],
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(words, place, small_disk, capsys):
     rows("r.jsonl", ROLLOUT)(place)
+    ids = [row.prompt_id for row in Prompts.read(place.run).rows()]
+    rows("s.jsonl", *({"prompt_id": name, "solution": "First one adds. Then one adds again."} for name in ids))(place)
     there = fill(small_disk)
     before = place.content()
     code, said = one_line(capsys, words, place)
@@ -552,6 +588,34 @@ def test_a_journal_on_a_full_disk_stops_before_it_pays_and_goes_on_later(place, 
         (small_disk / "rest").unlink()
         assert cli.main(shlex.split(words.format(run=place.run))) == 0
     assert place.run.judgements("initial").exists()
+
+
+TEXT = b"x" * 10**7
+PACKED = {
+    "r.jsonl.gz": b'{"prompt": "' + TEXT + b'"}\n',
+    "list.json.gz": b'["\n' + TEXT + b'"]',
+    "document.json.gz": b'{"prompt":\n"' + TEXT + b'"}',
+    "r.csv.gz": b"prompt,response,reward\n" + TEXT + b",b,1\n",
+    "r.eval": TEXT,
+    "1.pt": TEXT,
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_small_file_that_unpacks_to_more_than_the_memory_is_one_line(name, place, capsys, monkeypatch):
+    path = place.tmp / name
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress(PACKED[name]))
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("samples/1.json", PACKED[name])
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**24))
+    before = place.content()
+    form = "inspect" if name.endswith(".eval") else "jsonl"
+    code, said = one_line(capsys, f"import {form} {{tmp}}/{name} --run {{new}} --tag initial", place)
+    assert f"{name} unpacks to" in said and "too much for the memory that is free" in said
+    assert code == 1 and place.content() == before
 
 
 def start(words: str, place: Place, **environment) -> subprocess.Popen:

@@ -92,3 +92,13 @@ def test_the_install_script_refuses_what_it_does_not_know(tmp_path):
     interpreter(tmp_path / "python3", (3, 12))
     done = install(tmp_path, "--chek")
     assert done.returncode == 2 and "unknown argument --chek" in done.stderr
+
+
+def test_a_locale_without_utf_8_does_not_end_a_training(tmp_path):
+    """Nor does a byte that is no text."""
+    narrow = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii:strict"}
+    command = [sys.executable, SCRIPT.with_name("progress.py"), "--steps", "2", "--log", tmp_path / "train.log"]
+    lines = "naïve ∑\nGlobal step 2: {'reward': 0.5}\n".encode() + b"\xff\n"
+    done = subprocess.run(command, input=lines, env={**os.environ, **narrow}, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "naïve ∑" in (tmp_path / "train.log").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrlhf_unlearn.masking import MASK, hide, is_secret, mask_text, mask_values, masked, remember
+from openrlhf_unlearn.masking import MASK, hide, is_secret, mask_text, mask_values, masked, remember, remember_all
 
 SECRET = "S3cr3tValue99"
 KEYS = (  # put together here, so that no scanner of sources takes them for real ones
@@ -87,7 +87,10 @@ def test_texts_without_one_stay_as_they_are(text):
 def test_values_given_in_the_environment_and_in_urls_are_masked_anywhere(monkeypatch):
     monkeypatch.setenv("MY_SERVICE_API_KEY", SECRET)
     monkeypatch.setenv("HTTPS_PROXY", "http://me:pr0xyPassw0rd@proxy:8080")
-    for secret in (SECRET, "pr0xyPassw0rd", "bWU6cHIweHlQYXNzdzByZA=="):  # the last: what Basic makes of it
+    monkeypatch.setenv("SERVICE", "https://host/v1?api_key=qu3ryValue&q=prompt")
+    monkeypatch.setenv("ENDS_TOKEN", "carr1age\r")
+    # The third: what Basic makes of it.
+    for secret in (SECRET, "pr0xyPassw0rd", "bWU6cHIweHlQYXNzdzByZA==", "qu3ryValue", "carr1age"):
         assert mask_values(f"it said {secret}!") == f"it said {MASK}!"
 
 
@@ -96,6 +99,12 @@ def test_a_value_whose_name_says_nothing_can_be_told(monkeypatch):
     remember("unlikely-to-be-guessed")
     remember("none")  # what servers without keys are given: no secret
     assert mask_text("unlikely-to-be-guessed, none") == f"{MASK}, none"
+
+
+def test_secrets_of_what_is_sent_can_be_told_by_their_places(monkeypatch):
+    monkeypatch.setattr("openrlhf_unlearn.masking._remembered", set())
+    remember_all(["http://me:passw0rd@x/v1", {"seed": 12345678, "headers": [{"Authorization": "Bearer alphabetic"}]}])
+    assert mask_values("passw0rd, alphabetic, 12345678") == "***, ***, 12345678"
 
 
 def test_nested_values_and_commands_as_words():

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from openrlhf_unlearn import cli, masking
+from openrlhf_unlearn.exchange.live import LiveWriter, Rollout
+from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, write_json
 from openrlhf_unlearn.store.trust import own
 from tests.interventions.runs import make_run
@@ -18,7 +20,9 @@ from tests.interventions.test_augment import solve, write
 from tests.labels.runs import make_run as make_classifiable
 
 MARK = "MaRkEdSeCrEt"
-WANDB, HUB, TOKEN, PASSWORD, KEY = (f"{MARK}{name}" for name in ("Wandb", "Hub", "Token", "Password", "Key"))
+WANDB, HUB, TOKEN, PASSWORD, KEY, BODY = (
+    f"{MARK}{name}" for name in ("Wandb", "Hub", "Token", "Password", "Key", "Body")
+)
 URL = f"https://user:{PASSWORD}@example.invalid/v1"
 LAUNCH = (
     "python -m openrlhf.cli.train_ppo --plugin unlearn --actor.model_name_or_path base --data.prompt_dataset d.jsonl "
@@ -49,6 +53,7 @@ def leaks(folder: Path, before: dict[Path, bytes], *texts: str) -> list[str]:
     """Where a marked secret is: in what was printed, or in a file that was written."""
     found = [text for text in texts if MARK.lower() in text.lower()]
     for path in folder.rglob("*"):
+        found += [str(path)] if MARK.lower() in path.name.lower() else []
         if path.is_file() and path.read_bytes() != before.get(path):
             found += [str(path)] if MARK.lower().encode() in path.read_bytes().lower() else []
     return found
@@ -90,6 +95,17 @@ def run_verb(words: str, folder: Path, capsys) -> int:
         (f"classify run --api-token={TOKEN}", 2),
         (f"train --plugin unlearn --logger.wandb.key {WANDB} --no.such_flag {TOKEN}", 2),
         ("judge run --tag initial --csv-out sheet.csv", 0),
+        ("diagnose run --export review.csv", 0),
+        (f"diagnose run --second {URL}", 1),
+        ("hints run --output h --solutions s.jsonl --prompts ids.json", 0),
+        (f"hints run --output h --kind abstract --model w --base-url {URL} --tries 1", 1),
+        ("grade g.jsonl --output verdicts.jsonl", 0),
+        (f"grade {URL}", 1),
+        (f"compare run {URL}", 1),
+        (f"transfer run --probe none --model {URL}", 1),
+        (f"publish run --to {URL}", 1),
+        (f"tasks gcd:seed={URL} --output t.jsonl", None),
+        (f"demo r.jsonl --api-key {KEY}", 2),
         ("doctor", None),
         ("patch status", None),
     ],
@@ -98,6 +114,10 @@ def test_no_verb_writes_or_prints_a_secret(words, code, place, capsys):
     if words.split()[0] in ("curriculum", "sft-set", "train"):
         pytest.importorskip("openrlhf")
     (place / "r.jsonl").write_text('{"prompt": "1+1", "response": "2", "reward": 1}\n')
+    (place / "g.jsonl").write_text('{"response": "2", "label": "2"}\n')
+    ids = [row.prompt_id for row in Prompts.read(RunDir(place / "run")).rows()]
+    (place / "ids.json").write_text(json.dumps(ids[:1]))
+    (place / "s.jsonl").write_text(json.dumps({"prompt_id": ids[0], "solution": "First one adds. Then all."}))
     found = run_verb(words, place, capsys)
     assert code is None or found == code
 
@@ -107,7 +127,7 @@ def test_no_verb_writes_or_prints_a_secret(words, code, place, capsys):
 def test_an_endpoint_that_repeats_the_key_does_not_get_it_written(place, capsys, kind, variable, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     monkeypatch.setenv(variable, KEY)
-    said = f"your key {KEY}, and Authorization: Bearer {KEY}"
+    said = f"your key {KEY}, your other key {BODY} and your password {PASSWORD}; Authorization: Bearer {KEY}"
     replies = {
         "says it": lambda request, n: Reply(json.dumps({"findings": said, "score": 4})),
         "refuses with it": lambda request, n: Reply(status=401, error={"message": said}),
@@ -116,10 +136,10 @@ def test_an_endpoint_that_repeats_the_key_does_not_get_it_written(place, capsys,
     with Server(replies[kind]) as server:
         url = server.url.replace("http://", f"http://user:{PASSWORD}@")
         ends = f"--base-url {url} --model w --api-key-env {variable} --tries 1"
-        extra = shlex.quote(json.dumps({"api_key": TOKEN, "seed": 1}))
+        extra = shlex.quote(json.dumps({"api_key": BODY, "seed": 1}))
         code = run_verb(f"judge run --tag initial --per-group 1 {ends} --extra-body {extra}", place, capsys)
         assert len(server.requests) >= 1
-        assert server.requests[0]["api_key"] == TOKEN  # it was sent
+        assert server.requests[0]["api_key"] == BODY  # it was sent
     assert code == (0 if kind == "says it" else 1)
     if kind == "says it":
         assert masking.MASK in (place / "run" / "judgements" / "answers.jsonl").read_text()
@@ -130,6 +150,13 @@ def test_augment_writes_no_secret(place, capsys):
     with Server(write) as writer, Server(solve) as solver:
         ends = f"--base-url {writer.url} --model w --check-model s --check-base-url {solver.url}"
         assert run_verb(f"augment similar --run run --output out {ends}", place, capsys) == 0
+
+
+def test_a_live_writer_writes_no_secret(tmp_path):
+    writer = LiveWriter(tmp_path / "run", model=URL)
+    writer.add(1, [Rollout("1+1", "2", 1.0)])
+    writer.close()
+    assert RunDir(tmp_path / "run").run_json.exists() and leaks(tmp_path, {}) == []
 
 
 def test_training_writes_no_secret_and_follows_the_umask(tmp_path, monkeypatch):

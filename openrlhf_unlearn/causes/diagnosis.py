@@ -67,7 +67,7 @@ def save(result: Diagnosis, runs: Sequence[str | Path], made_from: dict | None =
             mine = [name for name, found in zip(ids, causes, strict=True) if found == cause]
             if mine:
                 write_json(run.cause_list(cause), mine)
-            else:
+            elif not run.cause_list(cause).parent.is_symlink():  # of a received run: it may lead elsewhere
                 run.cause_list(cause).unlink(missing_ok=True)  # an earlier diagnosis may have left one
         table.write(run)
         write_json(run.causes_json, {**result.summary, "made_from": made_from})

@@ -7,17 +7,13 @@ steps of a table are one member, because a Parquet file has more than it holds.
 """
 
 import json
-import os
-import shutil
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 from openrlhf_unlearn.demo import RECORDING
-from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.parquet import packed, packed_file, read_packed
-from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_json, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_folder, atomic_path, read_json, write_json
 from openrlhf_unlearn.store.training import STEP_KINDS
 
 _THEN = (2026, 1, 1, 0, 0, 0)  # the same run gives the same bytes
@@ -60,17 +56,8 @@ def _without_places(run: RunDir, document: dict) -> bytes:
 
 def unpack(path: Path, folder: Path) -> RunDir:
     """The run directory of a recording at `folder`, which appears whole or not at all."""
-    try:
-        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.absolute().parent))
-        try:
-            _write(path, RunDir(aside))
-            os.chmod(aside, 0o777 & ~_umask())
-            os.replace(aside, folder)  # over nothing, or an empty folder
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-    except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+    with atomic_folder(folder) as aside:
+        _write(path, RunDir(aside))
     return RunDir(folder)
 
 
@@ -88,12 +75,6 @@ def _write(path: Path, run: RunDir) -> None:
             else:
                 with atomic_path(run.path / name) as aside:
                     aside.write_bytes(data)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def engine_pool(config: EngineConfig, n_engines: int | None = None) -> Iterator[
     import ray
 
     started = not ray.is_initialized()
-    threads = 1 if has_gpu() or cluster else choose_threads(config.model, n_engines or 1)
+    threads = 1 if has_gpu() or cluster else choose_threads(config.model, n_engines or 1, config.trust_remote_code)
     if started:
         # Of its own, also where some `ray start` runs on this machine: that Ray does not take these arguments.
         own = {} if has_gpu() or cluster else {"address": "local", **ray_init_kwargs(threads)}
@@ -173,7 +173,8 @@ class LocalPool:
     size = 1
 
     def __init__(self, config: EngineConfig):
-        self.engine = Engine(config, threads=1 if has_gpu() else choose_threads(config.model))
+        threads = 1 if has_gpu() else choose_threads(config.model, trust_remote_code=config.trust_remote_code)
+        self.engine = Engine(config, threads=threads)
 
     def sample(
         self, chunks: Iterable[list[Request]], progress: Callable[[int], object]

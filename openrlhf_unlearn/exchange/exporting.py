@@ -16,9 +16,6 @@ imported ones, or else the row in prompts.parquet.
 
 import csv
 import json
-import os
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +26,7 @@ from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.prompts import GROUPS, Learnability, Prompts
-from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, check_name, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_folder, atomic_path, check_name, write_json
 from openrlhf_unlearn.store.training import Rewards
 
 PAPER_GROUPS = ("unlearnable", "learnable", "no_reward", "easy")
@@ -130,40 +127,21 @@ def write_dataset(run_dir: RunDir, table: Learnability, options: ExportOptions) 
     else:
         joined = Prompts.read(run_dir).arrow.join(table.arrow, Prompts.prompt_id.name, join_type="inner")
         data = Dataset(cast(Any, joined.combine_chunks()))  # it takes Arrow's tables, too
-    _replace_folder(options.output, lambda aside: data.save_to_disk(str(aside)))
-
-
-def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
-    """Write a folder aside and rename it; refuses to replace anything."""
-    if target.exists():
-        raise UserError(f"{target} is there already; choose another --output, or delete it")
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        aside.mkdir(parents=True)
-        write(aside)
-        aside.rename(target)
-    except OSError as error:
-        if target.exists():  # another command was faster
-            raise UserError(f"{target} is there already; choose another --output, or delete it") from None
-        why = error.strerror or error
-        raise UserError(f"cannot write {target}: {why}; free space or choose another --output") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with atomic_folder(options.output) as aside:
+        data.save_to_disk(str(aside))
 
 
 def write_paper_files(run_dir: RunDir, table: Learnability, options: ExportOptions) -> None:
     check_name(options.prefix, "--prefix")
     numbers = _numbers(run_dir, options)
 
-    def write(folder: Path) -> None:
+    with atomic_folder(options.output) as folder:
         _write_csv(run_dir, numbers, folder / "prompt_reward_stats.csv")
         for group in PAPER_GROUPS:
             ids = sorted(numbers[name] for name in table.by_paper_code(group) if name in numbers)
             (folder / f"{options.prefix}_{group}.json").write_text(json.dumps(ids), encoding="utf-8")
         for tag in run_dir.evaluation_tags():
             _write_results(run_dir, tag, numbers, folder / f"result_{tag}.json")
-
-    _replace_folder(options.output, write)
 
 
 def _numbers(run_dir: RunDir, options: ExportOptions) -> dict[str, int]:

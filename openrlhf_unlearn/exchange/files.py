@@ -18,15 +18,18 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.parquet import read_rows
+from openrlhf_unlearn.store.table_size import SHARE
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _BATCH = 4096
+_COPIES = 4  # of a text, while it is read: its bytes, its characters, what is made of them
 
 Row = tuple[str, object]  # where it stands, for messages; what stands there
 
@@ -100,17 +103,44 @@ def _text(path: Path, start: bytes) -> Iterator[io.TextIOWrapper]:
         yield io.TextIOWrapper(raw, encoding=encoding, newline="\n")
 
 
+def _most() -> int:
+    """Characters that one text may have: a small compressed file can hold one of gigabytes."""
+    return int(psutil.virtual_memory().available * SHARE / _COPIES)
+
+
+def _fits(path: Path, size: int, most: int) -> None:
+    if size >= most:
+        raise UserError(
+            f"{path} unpacks to {size / 1e9:.1f} GB or more in one piece, too much for the memory that is free; is it "
+            "what it should be? Split it, or use a larger machine"
+        )
+
+
+def _lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
+    most = _most()
+    while line := text.readline(most):
+        _fits(path, len(line), most)
+        yield line
+
+
+def _rest(path: Path, text: io.TextIOWrapper) -> str:
+    most = _most()
+    rest = text.read(most)
+    _fits(path, len(rest), most)
+    return rest
+
+
 def _json(path: Path, lines: io.TextIOWrapper, growing: bool) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_lines(path, lines), 1):
         if number == 1 and _begins_list(line):
-            yield from _json_list(path, line + lines.read())
+            yield from _json_list(path, line + _rest(path, lines))
         elif line.strip():
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
                 if growing and not line.endswith("\n"):
                     return
-                if number > 1 or not (rest := lines.read()):
+                if number > 1 or not (rest := _rest(path, lines)):
                     raise UserError(f"{path}: line {number} is not JSON ({error.msg}); fix or remove it") from None
                 row = _document(path, line + rest, error)
             except ValueError:  # Python reads no more than 4,300
@@ -145,9 +175,10 @@ def _json_list(path: Path, text: str) -> Iterator[Row]:
 
 
 def _csv(path: Path, lines: io.TextIOWrapper) -> Iterator[Row]:
-    csv.field_size_limit(2**31 - 1)  # the module's limit of 131,072 characters is less than a long response
-    header = lines.readline()  # spreadsheets write semicolons where the comma stands in numbers
-    reader = csv.DictReader(chain([header], lines), delimiter=max(",;\t", key=header.count))
+    csv.field_size_limit(min(_most(), 2**31 - 1))  # the module's 131,072 characters are less than a long response
+    rows = _lines(path, lines)
+    header = next(rows, "")  # spreadsheets write semicolons where the comma stands in numbers
+    reader = csv.DictReader(chain([header], rows), delimiter=max(",;\t", key=header.count))
     try:
         twice = [name for name, n in Counter(reader.fieldnames or ()).items() if name and n > 1]
         if twice:
@@ -169,6 +200,9 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 def _torch(path: Path) -> Iterator[Row]:
     """What torch.save wrote, without running any code that the file may bring."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            _fits(path, sum(member.file_size for member in archive.infolist()), _COPIES * _most())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own import, and of old pickles
         value = _load_torch(path)
@@ -202,6 +236,7 @@ def _zip_of_json(path: Path) -> Iterator[Row]:
         with zipfile.ZipFile(path) as archive:
             for name in sorted(set(archive.namelist())):  # one that was written again is there twice
                 if name.endswith(".json"):
+                    _fits(path, archive.getinfo(name).file_size, _most())
                     yield name, json.loads(archive.read(name))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise UserError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.masking import mask_text, remember
+from openrlhf_unlearn.masking import mask_text, remember, remember_all
 from openrlhf_unlearn.options import nested, option
 
 
@@ -37,7 +37,8 @@ class Endpoint:
     def key(self) -> str | None:
         """The key in the environment. Raises UserError where there is none, and no server that may do without."""
         key = os.environ.get(self.api_key_env)
-        remember(key)  # whatever its variable is called; an endpoint may repeat it
+        remember(key)  # whatever its variable is called; an endpoint may repeat it, and what else it is sent
+        remember_all([self.base_url, self.extra_body])
         if not key and not self.base_url:
             raise UserError(f"no endpoint: give --base-url, or {self.api_key_env} in the environment")
         if self.base_url and not _is_http(self.base_url):

@@ -167,7 +167,7 @@ def read_solutions(run_dir: RunDir, path: Path, key: str) -> dict[str, str]:
         raise UserError(f"--solutions {path} is not JSON lines ({error})") from None
     if not rows or not all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows):
         raise UserError(f"--solutions {path}: each row needs a text {key!r}; name its column by --solution-key")
-    if all("prompt_id" in row for row in rows):
+    if all(isinstance(row.get("prompt_id"), str) for row in rows):
         return {row["prompt_id"]: row[key] for row in rows}
     return {name: row[key] for name, row in identified_rows(run_dir, str(path))}
 

@@ -41,6 +41,8 @@ class Journal:
         self.changed = asyncio.Condition()  # something settled
         self.stopped: UserError | None = None  # why no further request may go out
         self._number = 0
+        if path.is_symlink():  # of a received run: it may lead to any file, and is written to
+            raise UserError(f"{path} is a link, which no journal of ours is; remove it")
         self._made_folder = not path.parent.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+b")
@@ -66,7 +68,10 @@ class Journal:
                     raise UserError(f"{self.path}: line {number} is not JSON; mend or remove it") from None
                 break  # the last line, cut off by a kill
             good += len(line)
-            self._take(entry)
+            try:
+                self._take(entry)
+            except (AttributeError, KeyError, TypeError):
+                raise UserError(f"{self.path}: line {number} is no entry of a journal; mend or remove it") from None
         self._file.truncate(good)
 
     def _take(self, entry: dict) -> None:

@@ -75,7 +75,12 @@ def _rows(run: RunDir, data: str | None) -> tuple[list[tuple[str, dict]], str, s
 
 
 def _last_user_text(held: str | list) -> str:
-    return held if isinstance(held, str) else [m["content"] for m in held if m["role"] == "user"][-1]
+    if isinstance(held, str):
+        return held
+    said = [message.get("content") for message in held if message.get("role") == "user"]
+    if not said or not isinstance(said[-1], str):
+        raise UserError("a prompt of the data holds no text of a user; name the column of the question: --question-key")
+    return said[-1]
 
 
 def choose(questions: dict[str, Question], spec: str | None, run: RunDir) -> list[Question]:

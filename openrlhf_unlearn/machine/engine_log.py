@@ -9,7 +9,9 @@ import logging
 import os
 from pathlib import Path
 
+from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.masking import mask_text
+from openrlhf_unlearn.store.files import atomic_path
 
 OWN = ("VLLM_LOGGING_CONFIG_PATH", "VLLM_LOGGING_LEVEL", "VLLM_CONFIGURE_LOGGING")
 
@@ -42,11 +44,13 @@ def keep_log(log: Path | None) -> None:
         return
     try:
         if log is None:
-            raise OSError("no log is asked for")
+            raise UserError("no log is asked for")
+        if log.is_symlink():  # of a received run: it may lead to any file, and would be written to
+            raise UserError(f"{log} is a link")
         settings = log.with_name(f".{log.name}.json")
-        settings.parent.mkdir(parents=True, exist_ok=True)
-        settings.write_text(json.dumps(logging_of(log.absolute())), encoding="utf-8")
-    except OSError:
+        with atomic_path(settings) as aside:
+            aside.write_text(json.dumps(logging_of(log.absolute())), encoding="utf-8")
+    except UserError:
         os.environ["VLLM_LOGGING_LEVEL"] = "ERROR"  # its warnings are of no use on the terminal
         return
     os.environ["VLLM_LOGGING_CONFIG_PATH"] = str(settings.absolute())

@@ -10,15 +10,18 @@ SMALL = 10_000_000  # parameters
 _ours: str | None = None  # what this process has put into OMP_NUM_THREADS itself, for a model before
 
 
-def n_parameters(model: str) -> int | None:
-    """Parameters of a Hugging Face folder or hub model, counted without its weights; None if that cannot be told."""
+def n_parameters(model: str, trust_remote_code: bool = False) -> int | None:
+    """Parameters of a Hugging Face folder or hub model, counted without its weights; None if that cannot be told.
+
+    `trust_remote_code`: the model's own Python code may run.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
-        config = AutoConfig.from_pretrained(model, trust_remote_code=True)
+        config = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
         with torch.device("meta"):
-            built = AutoModelForCausalLM.from_config(config, trust_remote_code=True)
+            built = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
     except Exception:  # whatever is wrong with the model, loading it says so better
         return None
     return sum(parameter.numel() for parameter in built.parameters())
@@ -46,14 +49,14 @@ def omp_num_threads(threads: int) -> str:
     return _ours
 
 
-def choose_threads(model: str, together: int = 1) -> int:
+def choose_threads(model: str, together: int = 1, trust_remote_code: bool = False) -> int:
     """Threads a process for `model`; prints the number and why."""
     if given := by_user():
         print(f"CPU threads a process: {given} (OMP_NUM_THREADS)", flush=True)
         return int(given)
     import joblib
 
-    cores, parameters = joblib.cpu_count(), n_parameters(model)
+    cores, parameters = joblib.cpu_count(), n_parameters(model, trust_remote_code)
     threads = threads_for(parameters, cores, together)
     size = "a model of unknown size" if parameters is None else f"{parameters / 1e6:.3g} M parameters"
     shared = f", {together} processes at once" if together > 1 else ""

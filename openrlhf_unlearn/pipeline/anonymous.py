@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, write_json
+from openrlhf_unlearn.pipeline.diagnose import last_seconds
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, write_json
 
 EMPTIED = {"versions", "host", "created_by", "data_files"}  # fields that say how and where
 NAMED = {"model": "model", "data": "data", "run": "run", "runs": "run", "path": "path", "checkpoint": "checkpoint"}
@@ -75,7 +76,7 @@ def _tags(run: RunDir, names: Names) -> dict[str, str]:
     from openrlhf_unlearn.causes.audit import evaluation_tag
 
     about = [(tag, run.evaluation_json(tag)) for tag in run.evaluation_tags()]
-    models = {tag: read_json(path).get("model") for tag, path in about if path.exists()}
+    models = {tag: read_object(path).get("model") for tag, path in about if path.exists()}
     return {
         tag: names.of("model", model).replace(" ", "-")
         for tag, model in models.items()
@@ -85,8 +86,8 @@ def _tags(run: RunDir, names: Names) -> dict[str, str]:
 
 def _seconds(run: RunDir, copy: Path, tags: dict[str, str], names: Names) -> None:
     """The second models of the diagnosis: without them the causes would be others."""
-    about, kept = read_json(copy / "causes.json"), []
-    for name, path in read_json(run.causes_json)["made_from"]["seconds"]:
+    about, kept = read_object(copy / "causes.json"), []
+    for name, path in last_seconds(run):
         if run.evaluation(name).exists() and Path(path).resolve() == run.evaluation(name).resolve():
             name = tags.get(name, name)
             kept.append([name, f"{copy.name}/evaluations/{name}.parquet"])
@@ -104,13 +105,14 @@ def _link(place: Path, path: Path) -> None:
 
 
 def _about(path: Path, names: Names) -> dict:
-    value = read_json(path)
+    value = read_object(path)
     if path.name == "run.json":
         own = (value.get("args") or {}).get("unlearn") or {}
         kept = {key: own[key] for key in ("skip_prompts", "only_prompts") if own.get(key)}
         value = {**value, "command": "", "args": {"unlearn": kept}}
     if path.name == "causes.json":  # the remedies' commands, without the folders of their arguments
-        return json.loads(json.dumps({**names.clean(value), "remedies": [_remedy(c) for c in value["remedies"]]}))
+        remedies = [_remedy(cure) for cure in value.get("remedies", ())]
+        return json.loads(json.dumps({**names.clean(value), "remedies": remedies}))
     if path.name == "summary.json":
         value = {key: part for key, part in value.items() if key != "report"}
     return json.loads(json.dumps(names.clean(value)))

@@ -20,6 +20,7 @@ import hashlib
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.prompts import Causes, Prompts
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, write_jsonl
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, write_jsonl
 from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
@@ -114,7 +115,9 @@ def _diagnose(
     from openrlhf_unlearn.causes.diagnosis import diagnose, save
 
     paths = [run.path for run in runs]
-    with hold(runs[0].causes, "diagnose", wait_s=SHORT_S):
+    with ExitStack() as locks:  # in one order, so that two commands never wait for each other
+        for run in sorted(runs, key=str):
+            locks.enter_context(hold(run.causes, "diagnose", wait_s=SHORT_S))
         result = diagnose(paths, seconds, tau=tau, easy=easy)
         save(result, paths, made_from(runs, seconds))
     return result
@@ -159,9 +162,17 @@ def made_from(runs: Sequence[RunDir], seconds: list[tuple[str, Path]]) -> dict:
     }
 
 
+def last_seconds(run: RunDir) -> list[tuple[str, str]]:
+    """(name, path of its evaluation) of the second models of the last diagnosis."""
+    try:
+        return [(str(name), str(path)) for name, path in read_object(run.causes_json)["made_from"]["seconds"]]
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{run.causes_json} does not say what it was made from; delete it and diagnose again") from None
+
+
 def known_models(run: RunDir) -> list[tuple[str, Path]]:
     """Second models of the last diagnosis that are still there, and those that `openrlhf-unlearn models` sampled."""
-    last = read_object(run.causes_json)["made_from"]["seconds"] if run.causes_json.exists() else []
+    last = last_seconds(run) if run.causes_json.exists() else []
     kept = [(name, Path(path)) for name, path in last if Path(path).exists()]
     return kept + [found for found in compared_models(run) if found not in kept]
 
@@ -169,7 +180,7 @@ def known_models(run: RunDir) -> list[tuple[str, Path]]:
 def compared_models(run: RunDir) -> list[tuple[str, Path]]:
     """Models that `openrlhf-unlearn models` has sampled on this run, but for the one that it started from."""
     names = [name for name in Summary.read(run).models if run.evaluation(name).exists()]
-    about = {name: read_json(run.evaluation_json(name)) for name in names if run.evaluation_json(name).exists()}
+    about = {name: read_object(run.evaluation_json(name)) for name in names if run.evaluation_json(name).exists()}
     start = run.config().model
     return [(name, run.evaluation(name)) for name in names if about.get(name, {}).get("model") != start]
 

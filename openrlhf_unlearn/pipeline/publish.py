@@ -25,7 +25,7 @@ from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.pipeline.anonymous import anonymous_runs
 from openrlhf_unlearn.report.markdown import as_markdown
 from openrlhf_unlearn.report.sealing import sealed
-from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, holds_files
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_folder, atomic_path
 from openrlhf_unlearn.store.summary import Summary
 
 HOME = "https://github.com/openrlhf-unlearn/openrlhf-unlearn"
@@ -92,8 +92,12 @@ def publish(options: PublishOptions) -> Published:
             return Published(markdown)
         site, space = Path(scratch, "site"), options.to.removeprefix("hf:")
         write_site(report, numbers, site)
-        target = _copy(site, Path(space)) if space == options.to else _upload(site, space, options.private)
-        return Published(markdown, str(target), sum(path.stat().st_size for path in site.rglob("*") if path.is_file()))
+        if space == options.to:
+            with atomic_folder(Path(space)) as aside:
+                shutil.copytree(site, aside, dirs_exist_ok=True)
+        else:
+            space = _upload(site, space, options.private)
+        return Published(markdown, space, sum(path.stat().st_size for path in site.rglob("*") if path.is_file()))
 
 
 def _anonymised(runs: list[RunDir], compare: bool, scratch: Path) -> Path:
@@ -134,26 +138,20 @@ def follows_training(page: str, numbers: dict) -> bool:
 def write_site(report: Path, numbers: dict, site: Path) -> None:
     """index.html, prompts.csv, lists/ and a README.md that makes the folder a static Space."""
     (site / "lists").mkdir(parents=True)
+    files = [report / "prompts.csv", *sorted((report / "lists").glob("*.json"))]
+    for path in (report / "report.html", *files):
+        if path.is_symlink() or (path.parent.is_symlink() and path.parent != report):  # to any file of the user's
+            raise UserError(f"{path} is a link, or in one, and would publish what it leads to; make the report again")
     page = (report / "report.html").read_text(encoding="utf-8")
     if follows_training(page, numbers):
         raise UserError("the report follows training; make one that stays: openrlhf-unlearn analyze RUN --offline")
     (site / "index.html").write_text(sealed(page), encoding="utf-8")
-    for path in [report / "prompts.csv", *sorted((report / "lists").glob("*.json"))]:
+    for path in files:
         if path.is_file():
             shutil.copyfile(path, site / path.relative_to(report))
     front = "---\ntitle: What a run learned, and what it did not\nsdk: static\npinned: false\n---\n\n"
     made = f"\n\n*Made by [openrlhf-unlearn]({HOME}); the page is `index.html`.*\n"
     (site / "README.md").write_text(front + as_markdown(numbers) + made, encoding="utf-8")
-
-
-def _copy(site: Path, target: Path) -> Path:
-    if target.exists() and (not target.is_dir() or holds_files(target)):
-        raise UserError(f"{target} is there already; choose another --to, or delete it")
-    try:
-        shutil.copytree(site, target, dirs_exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write {target}: {error.strerror or error}; choose another --to") from None
-    return target
 
 
 def _upload(site: Path, name: str, private: bool) -> str:

@@ -8,8 +8,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.options import option
+from openrlhf_unlearn.store.run_dir import atomic_folder
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -27,10 +27,6 @@ OPTIONS = ExamplesOptions
 def run(options: ExamplesOptions) -> None:
     source = next(path for path in (PACKAGE / "examples", PACKAGE.parent / "examples") if path.is_dir())
     target = Path(options.into) / "examples"
-    if target.exists():
-        raise UserError(f"{target} is there already; choose another folder: openrlhf-unlearn examples FOLDER")
-    try:
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-    except OSError as error:
-        raise UserError(f"cannot write {target}: {error.strerror or error}; choose another folder") from error
+    with atomic_folder(target) as aside:
+        shutil.copytree(source, aside, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     print(f"{target}: {target / 'README.md'} says what each script does")

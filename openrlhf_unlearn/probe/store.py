@@ -101,12 +101,12 @@ def load(path: Path) -> tuple[dict[str, Gradients], dict]:
     try:
         with open(path, "rb") as file:
             size = struct.unpack("<Q", file.read(8))[0]
-            header = json.loads(file.read(size))
+            header = json.loads(file.read(min(size, path.stat().st_size)))
+        metadata = header.pop("__metadata__")
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; make it with openrlhf-unlearn probe") from None
-    except (struct.error, ValueError, MemoryError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, struct.error) as error:
         raise UserError(f"{path} cannot be read ({error}); delete it and probe again") from None
-    metadata = header.pop("__metadata__")
     arrays = {name: Rows(path, 8 + size, entry) for name, entry in header.items()}
     kinds = sorted({name.split(".")[0] for name in header})
     found = {}

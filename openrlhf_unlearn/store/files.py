@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all: they are written aside in the same folder, then renamed; and JSON."""
+"""Files and folders that appear whole or not at all: they are written aside, then renamed; and JSON."""
 
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,39 @@ def atomic_path(path: Path) -> Generator[Path]:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Generator[Path]:
+    """Yield an empty folder to fill; it becomes `path`, new or empty, if the block succeeds and is removed if not."""
+    target = path.absolute()
+    there, above = target.is_dir(), [folder for folder in target.parents if not folder.exists()]
+    aside = (target if there else target.parent) / f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        _check_free(path)
+        aside.mkdir(parents=True)
+        yield aside
+        _check_free(path)  # another command may have been faster
+        if there:  # perhaps another file system, or where the user's shell is: it stays
+            for made in list(aside.iterdir()):
+                made.rename(target / made.name)
+        else:
+            aside.rename(target)
+    except OSError as error:
+        if not there:
+            _check_free(path)  # faster by a moment
+        why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error  # of many files
+        raise UserError(f"cannot write {path}: {why}; free space or choose another folder") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.suppress(OSError):  # something was put there
+            for folder in above:
+                folder.rmdir()
+
+
+def _check_free(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or any(held.name[0] != "." for held in path.iterdir())):
+        raise UserError(f"{path} is there already; choose another folder, or delete it")
 
 
 def _is_device(path: Path) -> bool:

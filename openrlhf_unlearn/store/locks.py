@@ -68,11 +68,13 @@ def _acquire(lock: Path, path: Path, owner: str, wait_s: float) -> int | None:
     while True:
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)  # it is written to
         except OSError as error:
             vanished += 1
             if error.errno in (errno.ENOENT, errno.EEXIST) and vanished < 5:
                 continue  # another process just removed the folder that it had made and put nothing into
+            if error.errno == errno.ELOOP:
+                raise UserError(f"{lock} is a link, which no lock of ours is; remove it") from None
             raise UserError(f"cannot write {path}: {error.strerror}; choose a folder that you may write to") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

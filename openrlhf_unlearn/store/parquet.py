@@ -17,7 +17,8 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.files import atomic_path
 from openrlhf_unlearn.store.table_size import check_size
 
-SCANNED = 8192  # rows that a scan holds at once
+SCANNED = 8192  # rows that a scan gives at once
+READAHEAD = 16  # times as many that pyarrow reads ahead
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -57,7 +58,9 @@ def scan_table(path: Path, columns: Sequence[str], wanted: pa.Array | None = Non
     """Those of the columns that the file has, SCANNED rows at a time; `wanted`: the prompt ids whose rows come."""
     import pyarrow.dataset as ds  # brings pandas: half a second of every command that scans nothing
 
-    read_table(path, [])  # says in one line what is wrong with the file
+    with _said(path), pq.ParquetFile(path) as file:
+        at_once = SCANNED * READAHEAD
+        check_size(path, columns, file.metadata, min(1.0, at_once / max(1, file.metadata.num_rows)))
     data = ds.dataset(path, format="parquet")
     condition = None if wanted is None else ds.field("prompt_id").isin(wanted)
     kept = [name for name in columns if name in data.schema.names]

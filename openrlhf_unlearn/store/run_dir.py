@@ -2,6 +2,7 @@
 
 from openrlhf_unlearn.store.config import SCHEMA_VERSION as SCHEMA_VERSION
 from openrlhf_unlearn.store.files import as_json as as_json
+from openrlhf_unlearn.store.files import atomic_folder as atomic_folder
 from openrlhf_unlearn.store.files import atomic_path as atomic_path
 from openrlhf_unlearn.store.files import holds_files as holds_files
 from openrlhf_unlearn.store.files import read_json as read_json

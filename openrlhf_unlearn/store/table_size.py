@@ -11,14 +11,16 @@ import pyarrow.parquet as pq
 from openrlhf_unlearn.errors import UserError
 
 SHARE = 0.5  # of the free memory that one table may take
-SMALL = 2**24  # bytes: a larger file is taken to hold what it unpacks to, repeated texts apart
+SMALL = 2**24  # bytes: a larger column is taken to hold what it unpacks to, repeated texts apart
 
 
-def check_size(path: Path, columns: Sequence[str] | None, metadata: pq.FileMetaData) -> None:
-    """Raise UserError where the columns (None: all) of the file would not fit into SHARE of the free memory."""
+def check_size(path: Path, columns: Sequence[str] | None, metadata: pq.FileMetaData, share: float = 1.0) -> None:
+    """Raise UserError where the columns (None: all) of the file would not fit into SHARE of the free memory; `share`:
+    of its rows, as many as are in memory at once."""
     free = psutil.virtual_memory().available
-    size = unpacked(path, columns, free * SHARE, metadata)
-    if size > free * SHARE:
+    most = free * SHARE / share
+    size = unpacked(path, columns, most, metadata)
+    if size > most:
         raise UserError(
             f"{path} unpacks to {size / 1e9:.1f} GB or more, too much for the {free / 1e9:.1f} GB of memory that are "
             "free; is it what it should be? Split it, or use a larger machine"
@@ -34,11 +36,12 @@ def unpacked(path: Path, columns: Sequence[str] | None, most: float, metadata: p
     ]
     chunks = [(i, c) for i, c in chunks if columns is None or c.path_in_schema.split(".")[0] in columns]
     size = sum(chunk.total_uncompressed_size + 8 * chunk.num_values for _, chunk in chunks)
-    if size > most or path.stat().st_size > SMALL:
+    if size > most:
         return size
     # A text that repeats is stored once, and its chunk says no more than how often there is any.
     for i, chunk in chunks:
-        if chunk.physical_type == "BYTE_ARRAY" and chunk.total_uncompressed_size * chunk.num_values > most:
+        large = chunk.total_uncompressed_size * chunk.num_values > most
+        if chunk.physical_type == "BYTE_ARRAY" and large and chunk.total_compressed_size <= SMALL:
             with pq.ParquetFile(path, read_dictionary=[chunk.path_in_schema]) as file:
                 size += sum(map(_texts, file.read_row_group(i, [chunk.path_in_schema]).columns))
             if size > most:

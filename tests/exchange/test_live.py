@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,9 +14,11 @@ from openrlhf_unlearn.exchange.live import LiveWriter, Rollout, record_generatio
 from openrlhf_unlearn.exchange.live.follow import look
 from openrlhf_unlearn.exchange.live.writer import pooled
 from openrlhf_unlearn.exchange.reading import Reader
+from openrlhf_unlearn.store.prompts import Prompts as PromptTable
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 from tests.exchange.cli import counts, imported
+from tests.store.test_locks import holding
 
 
 def group(prompt: str, rewards, **more) -> list[Rollout]:
@@ -35,6 +38,22 @@ def test_a_step_is_written_when_the_next_one_begins(tmp_path):
     assert [row["response"] for row in TrainingRollouts.read(run).arrow.to_pylist()] == ["a 0", "b 0", "a 0"]
     assert run.config().values["positive"] == {"by": "reward", "threshold": 0.5, "given": False}
     assert prompt_id("a", "1") in Rewards.read(run).arrow.column("prompt_id").to_pylist()
+
+
+def test_prompts_that_an_import_is_writing_are_waited_for(tmp_path):
+    writer = LiveWriter(tmp_path / "run")
+    writer.add(1, group("a", [1.0, 0.0]))
+    then = "from tests.exchange.test_live import import_b; import_b(Path(sys.argv[1]).parent)"
+    process = holding(tmp_path / "run" / "prompts.parquet", then)
+    writer.close()
+    process.wait()
+    assert {row.prompt for row in PromptTable.read(RunDir(tmp_path / "run")).rows()} == {"a", "b"}
+
+
+def import_b(run: Path) -> None:
+    """What `import --tag` does at its end, to the prompts that it read at its beginning."""
+    row = PromptTable.Row(prompt_id=prompt_id("b", "1"), prompt="b", label="1")
+    PromptTable.of_rows([row]).write(RunDir(run))
 
 
 def test_ranks_that_see_parts_of_a_step_make_one_row_a_prompt(tmp_path, monkeypatch):

@@ -33,6 +33,17 @@ def test_all_is_kept_and_errors_are_shown(tmp_path, unset, capsys):
     assert "loading" not in shown and "out of memory" in shown
 
 
+def test_a_log_that_is_a_link_is_not_written_to(tmp_path, unset):
+    for name in ("mine", "settings"):
+        (tmp_path / name).write_text("precious")
+    (tmp_path / "a.log").symlink_to("mine")
+    keep_log(tmp_path / "a.log")
+    assert os.environ.pop("VLLM_LOGGING_LEVEL") == "ERROR" and "VLLM_LOGGING_CONFIG_PATH" not in os.environ
+    (tmp_path / ".b.log.json").symlink_to("settings")
+    keep_log(tmp_path / "b.log")
+    assert (tmp_path / "mine").read_text() == (tmp_path / "settings").read_text() == "precious"
+
+
 def test_a_folder_that_cannot_be_written_and_a_level_of_ones_own(tmp_path, unset, monkeypatch):
     (tmp_path / "file").write_text("")
     keep_log(tmp_path / "file" / "a.log")

@@ -1,5 +1,6 @@
 """Threads of a CPU run: by the model's size, by what computes at once, by the user."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -55,6 +56,17 @@ def test_parameters_are_counted_without_weights(tmp_path, monkeypatch):
     (folder / "model.safetensors").unlink()
     assert n_parameters(str(folder)) == counted
     assert n_parameters(str(tmp_path / "none")) is None
+
+
+def test_counting_runs_no_code_of_the_models_unless_asked(tmp_path):
+    pytest.importorskip("torch")
+    folder = tmp_path / "m"
+    folder.mkdir()
+    auto = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    (folder / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": auto}))
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    assert n_parameters(str(folder)) is None and not (tmp_path / "ran").exists()
+    assert n_parameters(str(folder), trust_remote_code=True) is None and (tmp_path / "ran").exists()
 
 
 def test_the_choice_is_printed_and_the_users_own_wins(tmp_path, monkeypatch, capsys):

@@ -140,7 +140,25 @@ def test_a_page_that_follows_training_says_so_in_its_summary(page, numbers, foll
     assert follows_training(page, numbers) is follows
 
 
-def test_such_a_page_is_not_published(tmp_path):
+@pytest.mark.parametrize("place", ["report.html", "prompts.csv", "lists/x.json", "lists"])
+def test_what_a_link_leads_to_is_not_published(tmp_path, place):
+    """A received run's report, with a link to what is the user's."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "x.json").write_text("private")
+    report = tmp_path / "run" / "report"
+    (report / "lists").mkdir(parents=True)
+    (report / "report.html").write_text("<html>")
+    (report / "prompts.csv").write_text("")
+    if place == "lists":
+        (report / "lists").rmdir()
+    (report / place).unlink(missing_ok=True)
+    (report / place).symlink_to(mine if place == "lists" else mine / "x.json")
+    with pytest.raises(UserError, match="is a link, or in one"):
+        write_site(report, {}, tmp_path / "site")
+
+
+def test_a_page_that_follows_training_is_not_published(tmp_path):
     folder = tmp_path / "report"
     folder.mkdir()
     (folder / "report.html").write_text("<p>")

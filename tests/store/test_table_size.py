@@ -1,4 +1,6 @@
+import os
 import random
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.parquet import scan_table
 from openrlhf_unlearn.store.run_dir import read_table
-from openrlhf_unlearn.store.table_size import check_size, unpacked
+from openrlhf_unlearn.store.table_size import SMALL, check_size, unpacked
 
 TEXT = "x" * 1_000_000
 
@@ -39,6 +42,33 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_refused_without_unpacking_it(
     with pytest.raises(UserError, match="too much"):
         read_table(path, ["prompt_id"])
     assert read_table(path, []).num_rows == 500_000  # what is not read does not count
+
+
+def long_texts(rows: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 10_000]))
+
+
+def test_a_large_column_beside_it_hides_no_bomb(tmp_path, monkeypatch):
+    path, rows = tmp_path / "bomb.parquet", 200_000
+    noise = pa.FixedSizeBinaryArray.from_buffers(pa.binary(100), rows, [None, pa.py_buffer(os.urandom(100 * rows))])
+    pq.write_table(pa.table({"response": long_texts(rows), "noise": noise}), path, store_schema=False)
+    assert path.stat().st_size > SMALL
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**28))
+    with pytest.raises(UserError, match="too much for"):
+        read_table(path)
+
+
+def test_a_scan_is_refused_where_what_it_reads_at_once_is_too_much(tmp_path, monkeypatch):
+    path, rows = tmp_path / "bomb.parquet", 400_000
+    pq.write_table(pa.table({"prompt_id": ["a"] * rows, "response": long_texts(rows)}), path, store_schema=False)
+    for available, refused in ((2**32, False), (2**28, True)):  # 4 GB in all, 1.3 GB at once
+        monkeypatch.setattr("psutil.virtual_memory", lambda free=available: SimpleNamespace(available=free))
+        scan = scan_table(path, ["response"], pa.array(["b"]))
+        if refused:
+            with pytest.raises(UserError, match="too much for"):
+                list(scan)
+        else:
+            assert list(scan) == []
 
 
 @settings(max_examples=30)

@@ -13,11 +13,20 @@ from openrlhf_unlearn.exchange.formats.base import Format
 from openrlhf_unlearn.exchange.live.writer import LiveWriter
 from openrlhf_unlearn.exchange.options import ImportOptions
 from openrlhf_unlearn.exchange.reading import Reader
+from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir
 
 
 def follow(run: RunDir, form: Format, options: ImportOptions) -> None:
-    """Until Ctrl-C: record every file that is whole; look again every `options.follow` seconds."""
+    """Until Ctrl-C: record every file that is whole; look again every `options.follow` seconds.
+
+    Raises UserError where another command records the run: two would count every rollout twice.
+    """
+    with hold(run.path, "import --follow"):
+        _follow(run, form, options)
+
+
+def _follow(run: RunDir, form: Format, options: ImportOptions) -> None:
     writer = LiveWriter(run.path, options.model, options.threshold, options.save_rollouts, form.name)
     reader, sizes = Reader(form, options.named_columns(), False, None), {}
     print(f"following {options.source} into {run}; Ctrl-C stops, the same command goes on", flush=True)

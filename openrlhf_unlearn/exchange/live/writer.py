@@ -27,6 +27,8 @@ from openrlhf_unlearn.store.run_dir import RunDir, holds_files
 from openrlhf_unlearn.store.table import StepTable
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts, drop_after
 
+IMPORT_S = 600.0  # that an import of an evaluation, which holds the prompts from its first to its last row, may take
+
 
 def read_rollout(
     prompt: Any, response: Any, reward: Any, label: Any = None, positive: bool | None = None
@@ -150,10 +152,11 @@ class LiveWriter:
             self._write_texts(step, groups)
 
     def _save_prompts(self) -> None:
-        """With what other processes have added meanwhile."""
-        for name, row in Prompts(self.run).rows.items():
-            self.prompts.rows.setdefault(name, row)
-        self.prompts.save()
+        """With what other processes have added meanwhile; an import that is under way is waited for."""
+        with hold(self.run.prompts, self.framework, wait_s=IMPORT_S):
+            for name, row in Prompts(self.run).rows.items():
+                self.prompts.rows.setdefault(name, row)
+            self.prompts.save()
 
     def _written(self, kind: type[StepTable], step: int) -> list:
         there = self.run.step_file(kind.folder, step).exists()

@@ -52,7 +52,8 @@ def _start_ray(args) -> bool:
 
     if os.environ.get("RAY_ADDRESS", "local") != "local":
         return False
-    threads = choose_threads(args.actor.model_name_or_path, at_once(args))
+    # As the host loads it, which trusts the model's code.
+    threads = choose_threads(args.actor.model_name_or_path, at_once(args), trust_remote_code=True)
     try:
         ray.init(**ray_init_kwargs(threads))
     except ValueError as error:
