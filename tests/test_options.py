@@ -105,10 +105,13 @@ def test_a_required_flag_is_required():
     assert read_options(Needs, parser.parse_args(["--model", "m"])) == Needs("m")
 
 
-def test_every_field_of_every_verb_has_a_help_text():
+def test_every_field_of_every_verb_has_a_help_text_and_its_own_name():
     import dataclasses
     import importlib
+    import typing
 
-    for module, _ in VERBS.values():
-        for field in dataclasses.fields(importlib.import_module(module).OPTIONS):
-            assert field.metadata["help"], (module, field.name)
+    for options in [importlib.import_module(module).OPTIONS for module, _ in VERBS.values()]:
+        fields = dataclasses.fields(options)
+        assert all(field.metadata["help"] for field in fields), options
+        # A field that two classes share takes the name that the later one gives it.
+        assert {field.name for field in fields} <= typing.get_type_hints(options).keys(), options

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.evaluation.settings import Settings, check_same, now, resolve, start_run, versions
-from openrlhf_unlearn.grading.options import ANSWER_FORMAT, WORKERS
+from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold
@@ -70,7 +70,7 @@ class EvaluateOptions:
     tensor_parallel: int = option("GPUs an engine", 1)
     dtype: str = option("of the weights; as training's by default", "bfloat16", choices=DTYPES)
     chunk: int = option("responses between two saved parts", 2048)
-    grading_workers: int = WORKERS
+    grading_workers: int = GRADING_WORKERS
     save_responses: bool = option("keep text and tokens; probe and regrade need them", True)
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE

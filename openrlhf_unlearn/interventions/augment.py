@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.grading.options import ANSWER_FORMAT, WORKERS
+from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
 from openrlhf_unlearn.interventions.journal import Journal
@@ -61,7 +61,7 @@ class AugmentOptions:
     question_key: str | None = QUESTION_KEY
     n: int = option("new problems a prompt", 5, flag="-n")
     answer_format: str | None = ANSWER_FORMAT
-    grading_workers: int = WORKERS
+    grading_workers: int = GRADING_WORKERS
     writer: Endpoint = nested("the endpoint that writes the problems", Endpoint())
     checker: Endpoint = nested("the endpoint that solves them, to check the answers", Endpoint(), prefix="check_")
     limits: Limits = LIMITS

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.grading.options import ANSWER_FORMAT, WORKERS
+from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
 from openrlhf_unlearn.interventions.questions import (
@@ -70,7 +70,7 @@ class HintsOptions:
     data: str | None = DATA
     question_key: str | None = QUESTION_KEY
     answer_format: str | None = ANSWER_FORMAT
-    grading_workers: int = WORKERS
+    grading_workers: int = GRADING_WORKERS
     endpoint: Endpoint = nested("the endpoint that solves, or states the idea", Endpoint())
     limits: Limits = LIMITS
     trust_run: bool = TRUST_RUN

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.grading.options import ANSWER_FORMAT, WORKERS
+from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
 from openrlhf_unlearn.interventions.questions import (
@@ -62,7 +62,7 @@ class SftSetOptions:
     )
     from_tag: str = option("--from-run: which evaluation", "initial")
     answer_format: str | None = ANSWER_FORMAT
-    grading_workers: int = WORKERS
+    grading_workers: int = GRADING_WORKERS
     seed: int = option("of the choice of prompts", 0)
     endpoint: Endpoint = nested("the stronger model", Endpoint())
     limits: Limits = LIMITS

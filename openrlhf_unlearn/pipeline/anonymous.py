@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from openrlhf_unlearn.pipeline.diagnose import last_seconds
-from openrlhf_unlearn.store.run_dir import RunDir, read_object, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object, write_json
 
 EMPTIED = {"versions", "host", "created_by", "data_files"}  # fields that say how and where
 NAMED = {"model": "model", "data": "data", "run": "run", "runs": "run", "path": "path", "checkpoint": "checkpoint"}
@@ -104,7 +104,9 @@ def _link(place: Path, path: Path) -> None:
     place.symlink_to(path.resolve())
 
 
-def _about(path: Path, names: Names) -> dict:
+def _about(path: Path, names: Names) -> dict | list:
+    if path.parent.name == "causes":
+        return read_json(path)  # a list of prompts
     value = read_object(path)
     if path.name == "run.json":
         own = (value.get("args") or {}).get("unlearn") or {}

@@ -72,7 +72,7 @@ class GradientWorker:
         return gradients, facts
 
 
-def load_model(name: str, dtype: str, device: str, trust_remote_code: bool = False):
+def load_model(name: str, dtype: str, device: str, trust_remote_code: bool = False) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
