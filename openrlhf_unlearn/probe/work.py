@@ -72,7 +72,8 @@ class GradientWorker:
         return gradients, facts
 
 
-def load_model(name: str, dtype: str, device: str, trust_remote_code: bool = False):
+def load_model(name: str, dtype: str, device: str, trust_remote_code: bool = False) -> Any:
+    """A causal language model of transformers, of its own class."""
     import torch
     from transformers import AutoModelForCausalLM
 
