@@ -73,6 +73,7 @@ class GradientWorker:
 
 
 def load_model(name: str, dtype: str, device: str, trust_remote_code: bool = False) -> Any:
+    """A causal language model of transformers, of its own class."""
     import torch
     from transformers import AutoModelForCausalLM
 

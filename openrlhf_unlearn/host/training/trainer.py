@@ -58,6 +58,7 @@ class UnlearnExperienceMaker(ppo_trainer.RemoteExperienceMaker):
 class _TrainStep(_Trainer):
     """What both trainers do more at each step; mixed in before the host's BasePPOTrainer."""
 
+    args: Any
     experience_maker: UnlearnExperienceMaker
 
     def train_step(self, rollout_samples, global_step: int):
