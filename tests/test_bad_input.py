@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import read_json, write_json
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 from tests.interventions.runs import make_run
@@ -551,7 +550,6 @@ def fill(folder: Path) -> set[str]:
         "analyze {run} --output {tmp}/small/report",
         "sft-set --run {run} --from-run {run} --output {tmp}/small/s.jsonl",
         f"augment similar --run {{run}} --output {{tmp}}/small/o {ENDPOINT} --check-model c --check-base-url http://a/v1",
-        "hints {run} --output {tmp}/small/h --solutions {tmp}/s.jsonl",
         "regrade {run} --out {tmp}/small/again --workers 1",
         "grade {tmp}/r.jsonl --label-key response --workers 1 --output {tmp}/small/v.jsonl",
         "demo {tmp}/small/demo --no-open",
@@ -562,8 +560,6 @@ def fill(folder: Path) -> set[str]:
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(words, place, small_disk, capsys):
     rows("r.jsonl", ROLLOUT)(place)
-    ids = [row.prompt_id for row in Prompts.read(place.run).rows()]
-    rows("s.jsonl", *({"prompt_id": name, "solution": "First one adds. Then one adds again."} for name in ids))(place)
     there = fill(small_disk)
     before = place.content()
     code, said = one_line(capsys, words, place)

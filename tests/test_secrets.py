@@ -111,7 +111,7 @@ def run_verb(words: str, folder: Path, capsys) -> int:
     ],
 )
 def test_no_verb_writes_or_prints_a_secret(words, code, place, capsys):
-    if words.split()[0] in ("curriculum", "sft-set", "train"):
+    if words.split()[0] in ("curriculum", "hints", "sft-set", "train"):
         pytest.importorskip("openrlhf")
     (place / "r.jsonl").write_text('{"prompt": "1+1", "response": "2", "reward": 1}\n')
     (place / "g.jsonl").write_text('{"response": "2", "label": "2"}\n')
