@@ -30,12 +30,12 @@ if importlib.util.find_spec("openrlhf") is None:
     ]  # fmt: skip
 
 
-LONG = ("test_base.py", "test_docs_site.py", "test_paper.py", "test_scripts.py", "test_stopping.py", "test_types.py")
+LONG = ("test_paper.py", "test_scripts.py", "test_types.py")  # half a minute of a core and more
 
 
 def pytest_collection_modifyitems(items):
-    """Files that start the real stack come first, then the LONG ones (half a minute and more, by --durations): of
-    several processes none is left with a long one at the end.
+    """Files that start the real stack come first, then other LONG ones: of several processes none is left with a long
+    one at the end.
 
     Of these one that needs the built-in world is the very first, then those that do not: while one process makes it,
     none has to wait for it.
