@@ -196,7 +196,7 @@ class Training:
         names = [child.name() for child in left]
         for child in left:
             child.kill()
-        assert not names
+        assert not names, names
 
     def __call__(self, expect: int = 0, timeout: float = 600, **changes) -> str:
         """Run to the end; the output. Fails with the output's end if the exit code is another than expected."""

@@ -52,7 +52,7 @@ def test_hints_traces_shaping_maxrl_waves_partial_rollouts_and_a_sampler_ended_a
         "ckpt__save_steps": 2,
         "ckpt__load_enable": True,
         "eval__dataset": some_prompts(world, tmp_path, every=40),
-        "eval__steps": 3,  # no checkpoint is being written when the first launch ends
+        "eval__steps": 5,  # the first launch ends before: no best checkpoint of it is half written
         "eval__n_samples_per_prompt": 1,
         "algo__advantage__estimator": "dr_grpo",
         "algo__advantage__is_correction_level": "token",
@@ -69,7 +69,7 @@ def test_hints_traces_shaping_maxrl_waves_partial_rollouts_and_a_sampler_ended_a
         "unlearn__replay_log_probs": "stored",
     }
     training.start_and_signal(4, signal.SIGTERM, **changes)  # the generator is ahead of trainer and checkpoint
-    assert resumed_state(training)[0] == 2
+    assert resumed_state(training)[0] >= 2
     text = training(**changes)
     sampled, trained = training.rows(processed=False), training.rows(processed=True)
     assert len(sampled) == 3 * N, "an episode is as many visits as rows, whatever is selected or brought back"
