@@ -112,7 +112,7 @@ def summary(found: Similarity, groups: list[str]) -> dict[str, dict]:
 
 def order(to_all: dict[str, dict]) -> str:
     """Whether easy > learnable > unlearnable in the pooled, noise-corrected similarity to all others, in words."""
-    rows = [to_all[name] for name in ORDER if name in to_all and to_all[name]["corrected"] is not None]
+    rows = [row for name in ORDER if (row := to_all.get(name)) and row["corrected"] is not None]
     if len(rows) < len(ORDER):
         return "too few rollouts or prompts to say"
     shown = " > ".join(ORDER)

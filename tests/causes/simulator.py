@@ -106,7 +106,7 @@ class _Mess:
         """The rates that one evaluation has: its samples are not independent."""
         if not self.much:
             return rate
-        size = min(1e6, 1 / (0.05 * self.much) - 1)
+        size = 1 / max(1e-6, 0.05 * self.much) - 1
         within = np.clip(rate, 1e-6, 1 - 1e-6)
         return np.where(rate > 0, self.rng.beta(size * within, size * (1 - within)), 0.0)
 
