@@ -21,7 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 collect_ignore_glob = []
 if importlib.util.find_spec("torch") is None:
     collect_ignore_glob += ["collect/test_images.py", "collect/test_judgement.py", "gpu/*", "probe/*", "worlds/*"]
-    collect_ignore_glob += ["transfer/test_command.py", "transfer/test_verify.py"]
+    collect_ignore_glob += ["machine/test_products.py", "transfer/test_command.py", "transfer/test_verify.py"]
 if importlib.util.find_spec("openrlhf") is None:
     collect_ignore_glob += [
         "evaluation/test_evaluate.py", "examples/*", "grading/test_data_check.py", "grading/test_reward.py", "host/*",
