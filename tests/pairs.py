@@ -21,8 +21,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json, write_table
 from openrlhf_unlearn.store.trust import own
 from tests.evaluation.coins import Coins
 from tests.labels.runs import ids, make_run
@@ -87,6 +89,10 @@ def make(folder: Path) -> None:
     run = make_run(folder / "run", [4] * 14 + [0] * 30, [8] * 14 + [0, 5] * 15, [4] * SIZE, n=SAMPLES)
     write_json(run.run_json, {**run.config().values, "command": LAUNCH})
     own(run.run_json)
+    for tag in run.evaluation_tags():  # whole numbers in boxes, which no grading process is started for
+        table = read_table(run.evaluation(tag))
+        said = pa.array([rf"\boxed{{{i}}}" for i in range(len(table))])
+        write_table(run.evaluation(tag), table.set_column(table.column_names.index("response"), "response", said))
     rows = [{"prompt": f"new {i % 5}", "response": "x", "reward": i % 2, "step": i % 3} for i in range(300)]
     (folder / "rollouts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     rows = [{"prompt": f"question {i}", "label": str(i)} for i in range(SIZE)]

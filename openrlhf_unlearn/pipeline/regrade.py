@@ -108,7 +108,8 @@ def regrade_into(shadow: RunDir, run_dir: RunDir, options: RegradeOptions) -> di
     labels = dict(zip(prompts.prompt_id, prompts.label, strict=True))
     _copy_rest(run_dir, shadow)
     how = {"workers": options.workers, "timeout_s": options.timeout_s}
-    with load_grader(options.answer_format, **how) as grader, load_grader("lenient", **how) as lenient:
+    lenient_grader = load_grader("lenient", warm=False, **how)  # asked of what was called wrong alone
+    with load_grader(options.answer_format, **how) as grader, lenient_grader as lenient:
         seen: list[Regraded] = []
         for tag in run_dir.evaluation_tags():
             table = Evaluations.read(run_dir, tag)

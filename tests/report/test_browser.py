@@ -234,6 +234,38 @@ def test_any_id_can_be_linked_to(chromium, tmp_path):
     page.close()
 
 
+def test_a_prompt_opens_also_while_the_address_is_about_to_say_what_was_typed(page):
+    """The address follows what is typed a moment later: after a link was followed it once took the link back."""
+    page.evaluate(
+        """() => {
+            const later = [], own = setTimeout;
+            setTimeout = (then) => later.push(then);
+            document.querySelector("#search").value = "plus 1?";
+            document.querySelector("#filters").dispatchEvent(new Event("input"));
+            location.hash = document.querySelector("#body tr[data-id] a").getAttribute("href");
+            for (const then of later) then(); // before the page hears that the address has changed
+            setTimeout = own;
+        }"""
+    )
+    page.wait_for_selector("#prompt[open] .question")
+
+
+def test_rows_stay_while_they_are_clicked_though_the_table_moves_a_little(page):
+    """Someone presses on a row, the table is resized or scrolled by a row, and the button is let go."""
+    page.locator(f"{SHOWN} a").first.hover()
+    page.mouse.down()
+    page.evaluate(
+        """() => new Promise((done) => {
+            const box = document.querySelector("#rows");
+            box.style.height = `${box.clientHeight - 1}px`;
+            box.dispatchEvent(new Event("scroll"));
+            requestAnimationFrame(() => requestAnimationFrame(done));
+        })"""
+    )
+    page.mouse.up()
+    page.wait_for_selector("#prompt[open] .question")
+
+
 def test_mathematics_is_typeset_and_broken_mathematics_is_text(page):
     page.fill("#search", "plus 1?")
     page.check("#with-rollouts")

@@ -27,7 +27,8 @@ const address = {
     for (const [name, value] of Object.entries(changes)) value === "" ? this.said.delete(name) : this.said.set(name, value);
     clearTimeout(this.waiting);
     const show = () => history.replaceState(null, "", location.pathname + location.search + this.link({}).replace(/^#$/, ""));
-    if (soon) this.waiting = setTimeout(show, 200);
+    const from = location.hash; // a link that was followed meanwhile says what is to be shown
+    if (soon) this.waiting = setTimeout(() => location.hash === from && show(), 200);
     else show();
   },
 };

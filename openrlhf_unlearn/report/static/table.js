@@ -46,13 +46,13 @@ class Browser {
   }
 
   listen() {
-    this.box.addEventListener("scroll", () => requestAnimationFrame(() => this.draw()));
+    this.box.addEventListener("scroll", () => requestAnimationFrame(() => this.redraw()));
     this.body.addEventListener("keydown", (event) => this.onKey(event));
     this.body.addEventListener("click", (event) => {
       const row = event.target.closest("tr[data-id]");
       if (row && event.target.tagName !== "A") location.hash = promptLink(row.dataset.id);
     });
-    new ResizeObserver(() => this.draw()).observe(this.box);
+    new ResizeObserver(() => this.redraw()).observe(this.box);
     $("#sort").addEventListener("change", (event) => this.sortBy(event.target.value, this.sort.up));
     $("#direction").addEventListener("click", () => this.sortBy(this.sort.key));
     $("#filters").addEventListener("input", (event) => event.target.id === "sort" || this.apply());
@@ -139,9 +139,20 @@ class Browser {
     $("#browser").setAttribute("aria-rowcount", this.rows.length + 1);
   }
 
+  // The rows in view and a few before and after them: it moves by whole margins, so that most scrolling draws nothing.
+  inView() {
+    const margins = (pixels) => pixels / ROW / MARGIN, { scrollTop, clientHeight } = this.box;
+    const from = Math.max(0, Math.floor(margins(scrollTop)) - 1), to = Math.ceil(margins(scrollTop + clientHeight)) + 1;
+    return [from * MARGIN, Math.min(this.rows.length, to * MARGIN)];
+  }
+
+  // After a scroll or a resize. A row that is replaced while a button is held down on it is never clicked.
+  redraw() {
+    if (String(this.inView()) !== String(this.drawn)) this.draw();
+  }
+
   draw() {
-    const from = Math.max(0, Math.floor(this.box.scrollTop / ROW) - MARGIN);
-    const to = Math.min(this.rows.length, from + Math.ceil(this.box.clientHeight / ROW) + 2 * MARGIN);
+    const [from, to] = (this.drawn = this.inView());
     const focused = this.body.contains(document.activeElement);
     const drawn = [this.space(from)];
     for (let at = from; at < to; at++) drawn.push(this.row(at));
