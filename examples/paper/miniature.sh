@@ -221,7 +221,8 @@ for step; do
     fi
     say "== $step"
     started=$SECONDS
-    ("step_$step")
+    # The groups are told by `runs`, of the world's 128 answers to a prompt; other models give 32, as in the paper.
+    ([ "$step" = runs ] || export SAMPLES="${SAMPLES:-32}"; "step_$step")
     if ! dry && [ "$step" != page ]; then
         mkdir -p "$MINI/done"
         echo $((SECONDS - started)) >"$MINI/done/$step"
