@@ -16,6 +16,7 @@ import numpy as np
 
 from openrlhf_unlearn.report.numbers import Say, Sentence
 from openrlhf_unlearn.stats.means import mean_interval, wilson
+from openrlhf_unlearn.stats.paired import paired_difference
 from openrlhf_unlearn.store.summary import Summary
 
 NOT_LEARNED = ("no_reward", "unlearnable")
@@ -80,10 +81,10 @@ def solved_rows(
         found: dict[str, Any] = dict.fromkeys(("by_luck", "luck_p", "repeat", "difference", "difference_interval"))
         if luck is not None:
             found |= {"by_luck": float(luck[mine].sum()), "luck_p": at_least(luck[mine], number)}
-        if repeat is not None:
-            both = np.isfinite(repeat[mine])
+        both = np.isfinite(repeat[mine]) if repeat is not None else np.zeros(n, bool)
+        if both.any():
             again = repeat[mine][both] >= tau
-            difference, interval = mean_interval(solved[both] * 1.0 - again)
+            difference, interval = paired_difference(solved[both], again)
             found |= {"repeat": int(again.sum()), "difference": difference, "difference_interval": interval}
         rows.append(Solved(group, n, number, number / n, list(wilson(number / n, n) or (0.0, 1.0)), **found))
     return rows
@@ -138,8 +139,8 @@ def _against(row: Solved, numbers: dict[str, Any]) -> str:
         return "luck in sampling does not explain it, another seed may (--repeat tells)"
     numbers["repeat"] = row.prompts - row.repeat if row.group == "learnable" else row.repeat
     text = "a repeated run {repeat:count}"
-    if row.difference_interval is None:
-        return text + ", which is no difference to speak of"
+    if row.difference_interval is None:  # of an earlier version, where it could not be told
+        return text
     low, high = row.difference_interval
     numbers |= {"difference": row.difference, "low": low, "high": high}
     text += ", a difference in the share solved of {difference:signed} ({low:signed} to {high:signed})"

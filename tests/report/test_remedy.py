@@ -1,6 +1,7 @@
 """What `compare` says of a remedy, and the nulls under which it says nothing."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from openrlhf_unlearn.labels.posterior import Posterior
 from openrlhf_unlearn.report.remedy import as_numbers, at_least, cosine_rows, recorded, solved_rows, verdicts
+from openrlhf_unlearn.stats.paired import paired_difference
 from openrlhf_unlearn.store.summary import Summary
 
 TAU = 0.1
@@ -49,7 +51,9 @@ def test_a_taught_group_is_said_only_against_a_repeated_run():
             [0.0] * 27 + [0.5] * 3,
             ": no difference is shown, the interval includes zero.",
         ),  # as many, other prompts
-        ([0.5] * 3 + [0.0] * 27, [0.1] * 30, [0.5] * 3 + [0.0] * 27, "which is no difference to speak of."),
+        ([0.5] * 3 + [0.0] * 27, [0.1] * 30, [0.5] * 3 + [0.0] * 27, "the interval includes zero."),  # the same ones
+        ([0.5] * 4 + [0.0] * 26, [0.1] * 30, [0.0] * 30, "the interval includes zero."),  # four may differ by chance
+        ([0.5], [0.1], [0.0], "the interval includes zero."),
         ([0.5] * 3 + [0.0] * 27, [0.1] * 30, None, "nothing more can be said."),  # what luck gives
         ([0.5] * 20, None, None, "nothing more can be said."),  # adaptive samples: luck is not known
     ],
@@ -57,6 +61,42 @@ def test_a_taught_group_is_said_only_against_a_repeated_run():
 def test_the_nulls_under_which_no_remedy_is_said_to_teach(after, luck, repeat, says):
     _, text = row(after, luck, repeat)
     assert text.endswith(says)
+
+
+@pytest.mark.parametrize(
+    ("group", "after", "repeat", "says"),
+    [
+        ("unlearnable", [0.5] * 20, [0.0] * 20, "+1.000 (+0.735 to +1.000): more than by repeating."),
+        ("unlearnable", [0.0] * 20, [0.5] * 20, "−1.000 (−1.000 to −0.735): fewer than by repeating."),
+        ("learnable", [0.0] * 20, [0.5] * 20, "−1.000 (−1.000 to −0.735): fewer than by repeating."),
+    ],
+)
+def test_a_difference_that_is_the_same_for_every_prompt_is_one(group, after, repeat, says):
+    assert row(after, [0.5] * 20, repeat, group)[1].endswith(says)
+
+
+@pytest.mark.parametrize("prompts", [5, 12, 30, 100])
+@pytest.mark.parametrize("shares", [(0.02, 0.02), (0.1, 0.02), (0.4, 0.4), (0.95, 0.05)])
+def test_the_interval_holds_the_true_difference_of_paired_shares(prompts, shares):
+    """Prompts of which some are solved in any run, so that the two runs' prompts go together."""
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(400):
+        always = rng.random(prompts) < 0.2
+        first, second = (always | (rng.random(prompts) < share) for share in shares)
+        low, high = paired_difference(first, second)[1]
+        held += low <= 0.8 * (shares[0] - shares[1]) <= high
+    assert held / 400 >= 0.93
+
+
+def test_a_repeated_run_without_these_prompts_is_none():
+    found, text = row([0.5] * 20, None, [np.nan] * 20)
+    assert found.repeat is None and text.endswith("nothing more can be said.")
+
+
+def test_a_row_of_an_earlier_version_without_an_interval_has_no_word_on_the_difference():
+    found, _ = row([0.5] * 20, None, [0.0] * 20)
+    (said,) = verdicts([replace(found, difference_interval=None)])
+    assert said.text.endswith("; a repeated run 0.")
 
 
 def test_learnable_prompts_lost_are_counted_against_the_same_nulls():
