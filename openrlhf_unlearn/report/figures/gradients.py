@@ -7,6 +7,7 @@ from openrlhf_unlearn.report.figures.marks import bars, forest, group_mean
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Sentence
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
+from openrlhf_unlearn.report.probes import _at_equal_numbers
 from openrlhf_unlearn.store.probes import Interference, Transfer
 from openrlhf_unlearn.store.prompts import GROUPS
 from openrlhf_unlearn.store.run_dir import RunDir, read_object
@@ -26,23 +27,26 @@ def separation_data(material: Material) -> Data | None:
 
 
 def separation_caption(material: Material, data: Data) -> Sentence:
-    equal = [row for row in records(data) if row["rollouts"]]
     text = (
         "Probability that of a random pair the learnable prompt has the higher mean cosine (area under the ROC curve), "
         "with 95 % intervals over prompts; a half is no better than a coin."
     )
+    equal = _at_equal_numbers(material.probe) if material.probe else None
     if not equal:
         return text, {}
-    last = equal[-1]
-    verdict = (
-        "so it is not the number of rollouts" if last["low"] > 0.5 else "so the number of rollouts may be all of it"
-    )
-    return (
-        text
-        + " With {rollouts:count} correct rollouts drawn of every prompt it is {auc:rate} ({low:rate} to {high:rate})"
-        f": {verdict}.",
-        {name: last[name] for name in ("rollouts", "auc", "low", "high")},
-    )
+    text += " With {rollouts:count} correct rollouts drawn of every prompt it is {auc:rate} ({low:rate} to {high:rate})"
+    whole = {row["cosine"]: row for row in records(data) if not row["rollouts"]}
+    return text + _verdict(equal, **whole) + ".", {name: equal[name] for name in ("rollouts", "auc", "low", "high")}
+
+
+def _verdict(equal: dict, plain: dict | None = None, corrected: dict | None = None) -> str:
+    """What the areas say of the number of rollouts, which is nothing where nothing tells the groups apart."""
+    if equal["low"] > 0.5:
+        return ": so it is not the number of rollouts alone"
+    told = plain and plain["low"] > 0.5
+    if told and equal["high"] >= 0.5 and not (corrected and corrected["low"] > 0.5):
+        return ": so the number of rollouts may be all of it"
+    return ""
 
 
 def draw_separation(figure: Canvas, data: Data) -> None:
