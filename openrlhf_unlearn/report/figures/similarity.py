@@ -320,29 +320,54 @@ def over_training_caption(material: Material, data: Data) -> Sentence:
 
 
 def over_models_caption(material: Material, data: Data) -> Sentence:
-    text = (
-        "The same prompts under {models:count} models. The gap between learnable and unlearnable is smallest under "
-        "{closest:plain}, {gap:rate}; whether RL then learns the unlearnable is not seen here."
-    )
+    text, numbers = "The same prompts under {models:count} models.", {"models": len(set(data["probe"]))}
     gaps = _gaps(records(data))
     if not gaps:
-        return "The same prompts under {models:count} models.", {"models": len(set(data["probe"]))}
-    closest = min(gaps, key=lambda probe: gaps[probe])
-    return text, {"models": len(set(data["probe"])), "closest": closest, "gap": gaps[closest]}
+        return text, numbers
+    text += " The gap between learnable and unlearnable is "
+    closest = _smallest(gaps)
+    if closest:
+        text += "smallest under {closest:plain}, {gap:rate} ({low:rate} to {high:rate})"
+        numbers |= {"closest": closest, **dict(zip(("gap", "low", "high"), gaps[closest], strict=True))}
+    else:
+        text += "not shown to be smallest under any of them"
+    return text + "; whether RL then learns the unlearnable is not seen here.", numbers
 
 
-def _gaps(rows: list[dict]) -> dict[str, float]:
-    """probe → corrected, else plain, mean of the learnable less that of the unlearnable."""
-    mean = {(row["cosine"], row["group"], row["probe"]): row["mean"] for row in rows}
+Gap = tuple[float, float, float]  # value, low, high
+
+
+def _gaps(rows: list[dict]) -> dict[str, Gap]:
+    """probe → mean of the learnable less that of the unlearnable, by the corrected cosine if all probes have it, else
+    by the plain; nothing where one of them cannot say."""
+    found = {(row["cosine"], row["group"], row["probe"]): row for row in rows if row["low"] is not None}
+    probes = dict.fromkeys(row["probe"] for row in rows)
     for kind in ("corrected", "plain"):
-        both = {
-            probe: mean[kind, "learnable", probe] - mean[kind, "unlearnable", probe]
-            for probe in {row["probe"] for row in rows}
-            if (kind, "learnable", probe) in mean and (kind, "unlearnable", probe) in mean
-        }
-        if both:
-            return both
+        if all((kind, group, probe) in found for probe in probes for group in ("learnable", "unlearnable")):
+            means = {probe: [_bounds(found[kind, g, probe]) for g in ("learnable", "unlearnable")] for probe in probes}
+            return {probe: _less(*both) for probe, both in means.items()}
     return {}
+
+
+def _smallest(gaps: dict[str, Gap]) -> str | None:
+    """The probe whose gap is smaller than every other's by more than chance."""
+    closest = min(gaps, key=lambda probe: gaps[probe][0])
+    others = (gap for probe, gap in gaps.items() if probe != closest)
+    return closest if all(_less(gap, gaps[closest])[1] > 0 for gap in others) else None
+
+
+def _bounds(row: dict) -> Gap:
+    return row["mean"], row["low"], row["high"]
+
+
+def _less(first: Gap, second: Gap) -> Gap:
+    """First less second with its 95 % interval, of the intervals of both (Zou and Donner 2008), as if independent."""
+    value = first[0] - second[0]
+    down, up = (
+        np.hypot(first[0] - first[1], second[2] - second[0]),
+        np.hypot(first[2] - first[0], second[0] - second[1]),
+    )
+    return value, value - float(down), value + float(up)
 
 
 def _draw_over(figure: Canvas, data: Data, over: str) -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from openrlhf_unlearn.report.figures.base import records
+from openrlhf_unlearn.report.figures.base import columns, records
+from openrlhf_unlearn.report.figures.marks import group_mean
 from openrlhf_unlearn.report.figures.similarity import (
     SIMILARITY,
     SIMILARITY_GROUPS,
@@ -11,6 +12,7 @@ from openrlhf_unlearn.report.figures.similarity import (
     SIMILARITY_OVER_TRAINING,
     SIMILARITY_PROMPTS,
 )
+from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.store.run_dir import read_json
 
 
@@ -46,3 +48,50 @@ def test_checkpoints_and_models_are_told_apart(material):
     assert list(dict.fromkeys(zip(models["probe"], models["model"], strict=True))) == [
         ("initial", "m"), ("midtrained", "other")
     ]  # fmt: skip
+
+
+def models_say(**gaps) -> str:
+    """The caption where models have these (corrected, plain) gaps, each mean ± 0.05; None where one cannot say."""
+    rows = [
+        {"cosine": kind, "group": group, "probe": probe, "mean": mean, "low": mean - 0.05, "high": mean + 0.05}
+        for probe, both in gaps.items()
+        for kind, gap in zip(("corrected", "plain"), both, strict=True)
+        for group, mean in (("learnable", 0.6), ("unlearnable", 0.6 - gap if gap is not None else None))
+        if mean is not None
+    ]
+    return Say(*SIMILARITY_OVER_MODELS.caption(None, columns(rows)), "").text
+
+
+def test_the_smallest_gap_is_named_where_it_is_smaller_by_more_than_chance():
+    said = models_say(base=(0.5, 0.3), mid=(0.1, 0.1))
+    assert "is smallest under mid, 0.100 (0.029 to 0.171); whether" in said
+    assert "is smallest under mid, 0.010" in models_say(base=(0.4, 0.4), mid=(None, 0.01)), "by what both have"
+
+
+@pytest.mark.parametrize(
+    "gaps",
+    [
+        {"base": (0.12, 0.4), "mid": (0.1, 0.1)},
+        {"base": (0.5, 0.3), "mid": (0.1, 0.1), "other": (0.11, 0.5)},
+        {"base": (0.4, 0.4), "mid": (None, 0.35)},
+    ],
+)
+def test_no_gap_is_named_smallest_where_another_may_be(gaps):
+    said = models_say(**gaps)
+    assert "is not shown to be smallest under any of them; whether" in said and "smallest under mid" not in said
+
+
+def test_nothing_is_said_of_gaps_that_a_model_lacks():
+    assert models_say(base=(0.4, 0.4), mid=(None, None)) == "The same prompts under 2 models."
+
+
+def test_models_of_the_same_gap_are_hardly_ever_told_apart():
+    rng, named = np.random.default_rng(0), 0
+    for _ in range(300):
+        rows = [
+            {"cosine": "plain", "group": group, "probe": probe, **group_mean(rng.normal(mean, 0.2, 20))}
+            for probe in ("base", "mid")
+            for group, mean in (("learnable", 0.5), ("unlearnable", 0.2))
+        ]
+        named += "smallest under {closest" in SIMILARITY_OVER_MODELS.caption(None, columns(rows))[0]
+    assert named / 300 <= 0.07
