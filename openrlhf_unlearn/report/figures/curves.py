@@ -11,6 +11,7 @@ import numpy as np
 from openrlhf_unlearn.report.figures.base import Axes
 from openrlhf_unlearn.report.figures.marks import group_mean
 from openrlhf_unlearn.report.material import Visits
+from openrlhf_unlearn.report.reasoning import mean_of
 from openrlhf_unlearn.store.run_dir import GROUPS
 
 POINTS = 40  # windows of steps that a curve is drawn with, at most
@@ -37,17 +38,29 @@ def reward_curves(visits: Visits, groups: np.ndarray) -> list[dict]:
         mine = (found == group) & known & (group != "")
         for number in np.unique(window[mine]):
             here = mine & (window == number)
-            _, place = np.unique(visits.row[here], return_inverse=True)
-            share, reward = (
-                np.bincount(place, weights=values[here]) / np.bincount(place)
-                for values in (visits.pass_rate, visits.mean_reward)
-            )
+            row = visits.row[here]
+            share, reward = (mean_of(row, v[here], len(groups)) for v in (visits.pass_rate, visits.mean_reward))
             told, trained = group_mean(share, rates=True), group_mean(reward)
             if told:
                 about = {"group": group, "step": float(visits.step[here].mean()), "visits": int(here.sum())}
                 shown = {"pass_rate": told["mean"], "low": told["low"], "high": told["high"]}
                 rows.append(about | shown | {"mean_reward": trained and trained["mean"]})
     return rows
+
+
+def curve(
+    mine: np.ndarray, step: np.ndarray, window: np.ndarray, row: np.ndarray, values: np.ndarray, rates: bool = False
+) -> list[dict]:
+    """step, prompts, mean, low and high of each window of `mine`, over prompts; (visits,) each, `row` the prompt's.
+
+    A prompt that is visited more than once in a window, or in several runs, counts once, with its mean.
+    """
+    mine, found = mine & np.isfinite(values), []
+    for number in np.unique(window[mine]):
+        here = mine & (window == number)
+        if told := group_mean(mean_of(row[here], values[here], int(row.max()) + 1), rates):
+            found.append({"step": float(step[here].mean()), **told})
+    return found
 
 
 def plot_band(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Canvas, Data, Figure, columns, records
-from openrlhf_unlearn.report.figures.curves import plot_band, reward_axis, reward_curves, windows
+from openrlhf_unlearn.report.figures.curves import curve, plot_band, reward_axis, reward_curves, windows
 from openrlhf_unlearn.report.figures.marks import bars, forest, group_mean
 from openrlhf_unlearn.report.interventions import comparison, names
 from openrlhf_unlearn.report.material import Material
@@ -28,17 +28,15 @@ def augmentation_data(material: Material) -> Data | None:
         return None
     window, rows = windows(visits.step), []
     for name in SOURCES:
-        for number in np.unique(window[kind == name]):
-            here = (kind == name) & (window == number)
-            if found := group_mean(visits.pass_rate[here], rates=True):
-                rows.append({"kind": name, "step": float(visits.step[here].mean()), **found})
+        points = curve(kind == name, visits.step, window, visits.row, visits.pass_rate, rates=True)
+        rows += [{"kind": name, **point} for point in points]
     return columns(rows)
 
 
 def augmentation_caption(material: Material, data: Data) -> Sentence:
     text = (
         "Share of rollouts correct as sampled, of the original prompts and of the problems made from them; bands are "
-        "95 % intervals. "
+        "95 % intervals over prompts. "
         "Bands of the originals that stay level while the new problems rise show no carrying over."
     )
     mine = [row["mean"] for row in records(data) if row["kind"] == "original"]

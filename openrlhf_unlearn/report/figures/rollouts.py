@@ -3,7 +3,7 @@
 import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Axes, Canvas, Data, Figure, columns, records
-from openrlhf_unlearn.report.figures.curves import plot_band, windows
+from openrlhf_unlearn.report.figures.curves import curve, plot_band, windows
 from openrlhf_unlearn.report.figures.marks import group_lines, group_mean
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Sentence
@@ -93,18 +93,15 @@ def likelihood_data(material: Material) -> Data | None:
     window, rows = windows(steps), []
     for model, values in zip(MODELS, (table.reference_log_likelihood, table.policy_log_likelihood), strict=True):
         for group in GROUPS:
-            mine = (groups == group) & np.isfinite(values)
-            for number in np.unique(window[mine]):
-                here = mine & (window == number)
-                if found := group_mean(values[here]):
-                    rows.append({"model": model, "group": group, "step": float(steps[here].mean()), **found})
+            points = curve(groups == group, steps, window, places, values)
+            rows += [{"model": model, "group": group, **point} for point in points]
     return columns(rows)
 
 
 def likelihood_caption(material: Material, data: Data) -> Sentence:
     text = (
-        "Mean log-likelihood a token of correct rollouts, by group; bands are 95 % intervals over prompts. A correct "
-        "rollout that the reference model finds unlikely is a lucky one, off the model's own way."
+        "Mean log-likelihood a token of correct rollouts, by group; bands are 95 % intervals over prompts. The "
+        "lower, the less likely the model finds what was rewarded."
     )
     means = {group: _mean_likelihood(data, group) for group in ("learnable", "unlearnable")}
     if None in means.values():
@@ -174,8 +171,7 @@ def reasoning_data(material: Material) -> Data | None:
 def reasoning_caption(material: Material, data: Data) -> Sentence:
     text = (
         "Judged quality of the reasoning that led to correct answers: mean over prompts with 95 % intervals, and the "
-        "share of rollouts with each score. A right answer by poor reasoning is rewarded all the same, and teaches "
-        "nothing that carries over."
+        "share of rollouts with each score. A right answer by poor reasoning is rewarded all the same."
     )
     first = {row["group"]: row["mean"] for row in records(data) if row["evaluation"] == data["evaluation"][0]}
     numbers = {group: first[group] for group in ("learnable", "unlearnable") if group in first}

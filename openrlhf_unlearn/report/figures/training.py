@@ -3,11 +3,12 @@
 import numpy as np
 
 from openrlhf_unlearn.report.figures.base import Canvas, Data, Figure, columns, records
-from openrlhf_unlearn.report.figures.curves import plot_band, reward_axis, reward_curves, windows
+from openrlhf_unlearn.report.figures.curves import curve, plot_band, reward_axis, reward_curves, windows
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Sentence
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES
-from openrlhf_unlearn.stats.means import rate_interval, wilson
+from openrlhf_unlearn.report.reasoning import mean_of
+from openrlhf_unlearn.stats.means import rate_interval
 from openrlhf_unlearn.store.prompts import GROUPS
 from openrlhf_unlearn.store.training import Clipping
 
@@ -88,39 +89,48 @@ def solved_state(rewards: np.ndarray, start: np.ndarray) -> np.ndarray:
     return known[last]
 
 
-def turnover_data(material: Material) -> Data | None:
-    """Of the visits of prompts that were solved at the visit before, the share that lost them, by group and window."""
+def after_solved(material: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(step, prompt's row, whether it was lost) of the visits to prompts that were solved at the visit before."""
     visits = material.visits
     order = np.lexsort((visits.step, visits.run, visits.row))
-    row, run, step = visits.row[order], visits.run[order], visits.step[order]
-    if not len(row):
-        return None
+    row, run = visits.row[order], visits.run[order]
     start = np.ones(len(row), bool)
     start[1:] = (row[1:] != row[:-1]) | (run[1:] != run[:-1])
     solved = solved_state(visits.pass_rate[order], start)
-    before = np.concatenate([[0], solved[:-1]]) * ~start
+    before = np.flatnonzero(~start[1:] & (solved[:-1] == 1)) + 1
+    before = before[np.isin(material.groups[row[before]], GROUPS)]
+    return visits.step[order][before], row[before], solved[before] == 0
+
+
+def turnover_data(material: Material) -> Data | None:
+    """Of the visits of prompts that were solved at the visit before, the share that lost them, by group and window."""
+    step, row, gone = after_solved(material)
     window, groups, rows = windows(step), material.groups[row], []
     for group in GROUPS:
         for number in np.unique(window):
-            here = (groups == group) & (window == number) & (before == 1)
+            here = (groups == group) & (window == number)
             if here.any():
-                lost = int((solved[here] == 0).sum())
+                lost = int(gone[here].sum())
                 at = {"group": group, "step": float(step[here].mean()), "solved_before": int(here.sum())}
                 rows.append({**at, "lost": lost, "share": lost / int(here.sum())})
     return columns(rows)
 
 
 def turnover_caption(material: Material, data: Data) -> Sentence:
-    lost, visits = sum(data["lost"]), sum(data["solved_before"])
-    low, high = wilson(lost / visits, visits) or (0.0, 1.0)
+    _, row, gone = after_solved(material)
+    of_prompts = mean_of(row, gone, material.size)
+    share, interval = rate_interval(of_prompts)
+    low, high = interval or (0.0, 1.0)
     return (
         "Of the visits to a prompt that was solved at the visit before ({solved:plain} of the rollouts correct, or "
-        "more), the share at which it was lost (below {lost_bound:plain}). {lost:count} of {visits:count} in all "
-        "({share:percent}; 95 % interval {low:percent} to {high:percent}). Some of these are luck: a "
-        "visit has few rollouts. Points of fewer than {fewest:count} such visits are in the data only.",
+        "more), the share at which it was lost (below {lost_bound:plain}). {lost:count} of {visits:count} in all; the "
+        "mean of {prompts:count} {prompts:prompt|prompts} is {share:percent} (95 % interval {low:percent} to "
+        "{high:percent}). Some of these are luck: a visit has few rollouts. Points of fewer than {fewest:count} such "
+        "visits are in the data only.",
         {
-            "solved": SOLVED, "lost_bound": LOST, "lost": lost, "visits": visits, "share": lost / visits, "low": low,
-            "high": high, "fewest": FEWEST_VISITS,
+            "solved": SOLVED, "lost_bound": LOST, "lost": sum(data["lost"]), "visits": sum(data["solved_before"]),
+            "prompts": int(np.isfinite(of_prompts).sum()), "share": share, "low": low, "high": high,
+            "fewest": FEWEST_VISITS,
         },
     )  # fmt: skip
 
@@ -152,8 +162,6 @@ TURNOVER = Figure(
 
 # Share of clipped response tokens by group, positive and negative rollouts apart (paper, Figure 4) --------------------
 
-NO_CLIPPING = 0.001  # share of tokens below which clipping cannot matter
-
 
 def clipping_data(material: Material) -> Data | None:
     table, places = material.steps_of(Clipping)
@@ -164,37 +172,25 @@ def clipping_data(material: Material) -> Data | None:
     fractions = {"positive": table.positive_clip_fraction, "negative": table.negative_clip_fraction}
     for sign, fraction in fractions.items():
         for group in GROUPS:
-            mine = (found == group) & np.isfinite(fraction)
-            for number in np.unique(window[mine]):
-                here = mine & (window == number)
-                mean, interval = rate_interval(fraction[here])
-                low, high = interval or (None, None)
-                rows.append(
-                    {
-                        "rollouts": sign,
-                        "group": group,
-                        "step": float(steps[here].mean()),
-                        "prompts": int(here.sum()),
-                        "clip_fraction": mean,
-                        "low": low,
-                        "high": high,
-                    }
-                )
+            for point in curve(found == group, steps, window, places, fraction, rates=True):
+                named = {"clip_fraction" if name == "mean" else name: value for name, value in point.items()}
+                rows.append({"rollouts": sign, "group": group, **named})
     return columns(rows)
 
 
 def clipping_caption(material: Material, data: Data) -> Sentence:
     text = (
         "Share of response tokens whose gradient the clipped objective sets to zero, left in correct, right in "
-        "incorrect rollouts; bands are 95 % intervals over prompts. If clipping were the cause, the unlearnable would "
-        "stand out among the correct."
+        "incorrect rollouts; bands are 95 % intervals over prompts. Are the unlearnable clipped more than others "
+        "among the correct?"
     )
     rows = [row for row in records(data) if (row["rollouts"], row["group"]) == ("positive", "unlearnable")]
     if not rows:
         return text, {}
-    peak = max(row["clip_fraction"] for row in rows)
+    peak = max(rows, key=lambda row: row["clip_fraction"])
     text += " Their highest point is {peak:percent}"
-    return text + (": next to none, so it is not the cause here." if peak < NO_CLIPPING else "."), {"peak": peak}
+    text += "." if peak["low"] is None else " ({low:percent} to {high:percent})."
+    return text, {"peak": peak["clip_fraction"], "low": peak["low"], "high": peak["high"]}
 
 
 def draw_clipping(figure: Canvas, data: Data) -> None:

@@ -1,8 +1,10 @@
 """New problems, and runs side by side."""
 
 import shutil
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -31,6 +33,16 @@ def test_originals_and_new_problems_are_told_by_their_datasource(tmp_path):
     write_table(run.prompts, table.set_column(table.column_names.index("datasource"), "datasource", pa.array(kinds)))
     rows = {(row["kind"], row["step"]): row["mean"] for row in records(AUGMENTATION.data(Material([run])))}
     assert rows["similar", 3.0] > 0.7 > 0.3 > rows["original", 3.0]
+
+
+def test_an_original_that_is_visited_more_than_once_counts_once():
+    row, rate = np.tile(np.arange(3), 4), np.tile([0.0, 0.5, 1.0], 4)
+    visits = SimpleNamespace(row=row, step=row * 0 + 1, pass_rate=rate)
+    prompts_ = SimpleNamespace(datasource=["original", "original", "similar"])
+    material = SimpleNamespace(visits=visits, prompts=prompts_)
+    rows = {found["kind"]: found for found in records(AUGMENTATION.data(material))}
+    assert (rows["original"]["prompts"], rows["original"]["mean"]) == (2, 0.25)
+    assert (rows["similar"]["prompts"], rows["similar"]["low"]) == (1, None)
 
 
 def test_variants_count_an_original_once(run, tmp_path):
