@@ -67,7 +67,7 @@ def sentences(found: InTheRun | None) -> list[str]:
     )
     compared = f"rank correlation {mine} over {found.prompts} hard prompts, that of the pass rate before {theirs}"
     if found.predicted[1] <= 0:
-        return [f"Whom the run taught was not predicted: {compared}."]
+        return [f"Whom the run taught is not shown to be predicted: {compared}."]
     if found.ahead[1] > 0:
         return [f"Whom the run taught was predicted, beyond what the pass rate tells: {compared}, difference {ahead}."]
-    return [f"Whom the run taught was predicted, but not beyond the pass rate: {compared}, difference {ahead}."]
+    return [f"Whom the run taught was predicted, not shown beyond the pass rate: {compared}, difference {ahead}."]
