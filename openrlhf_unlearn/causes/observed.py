@@ -12,7 +12,8 @@ class Samples:
 
     n, positive: (prompts,) counts. answers: of each prompt the answers that were not positive, by normalised text; None
     where no text was kept. disputed: (prompts,) samples not positive that a lenient grader takes; None where it was not
-    asked. failed: (prompts,) samples without a verdict (no answer, time-out, error).
+    asked. failed: (prompts,) samples without a verdict (no answer, time-out, error). unbiased: (prompts,) pass rates
+    where sampling was adaptive, so that positives over samples are biased; None where it was not.
     """
 
     n: np.ndarray
@@ -20,11 +21,12 @@ class Samples:
     failed: np.ndarray
     answers: list[Counter] | None = None
     disputed: np.ndarray | None = None
+    unbiased: np.ndarray | None = None
 
     @property
     def rate(self) -> np.ndarray:
-        """Share of positives, (prompts,), nan without samples."""
-        return share(self.positive, self.n)
+        """Pass rate, (prompts,), nan without samples."""
+        return share(self.positive, self.n) if self.unbiased is None else self.unbiased
 
     def times(self, row: int, answer: str | None) -> int:
         """How many samples of the prompt give this answer; 0 where no text was kept."""

@@ -18,6 +18,7 @@ import pyarrow as pa
 from openrlhf_unlearn.causes.kin import kin_rate, nearest
 from openrlhf_unlearn.causes.observed import Observed, Samples, Visits
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.evaluation.adaptive import plan_at, pooled_rates
 from openrlhf_unlearn.grading.answer_key import answer_of, key, number_of
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.probes import Interference
@@ -59,6 +60,7 @@ class _Gathered:
     lenient: list[Counter]  # writings that a lenient grader may take
     texts: dict[str, str]
     any_text: bool = False
+    unbiased: np.ndarray | None = None  # pass rates, where sampling was adaptive
 
     @classmethod
     def empty(cls, size: int) -> "_Gathered":
@@ -83,7 +85,8 @@ class _Gathered:
             self.lenient[row][written] += 1
 
     def samples(self, disputed: np.ndarray | None = None) -> Samples:
-        return Samples(self.n, self.positive, self.failed, self.answers if self.any_text else None, disputed)
+        answers = self.answers if self.any_text else None
+        return Samples(self.n, self.positive, self.failed, answers, disputed, self.unbiased)
 
 
 def read_cases(
@@ -207,7 +210,7 @@ def _add_counted(into: _Gathered, table: Rewards, mine: pa.Array) -> None:
 
 def gathered(paths: Sequence[Path], mine: pa.Array) -> _Gathered:
     """Every sample of these prompts in evaluations or rollouts."""
-    found = _Gathered.empty(len(mine))
+    found, counts = _Gathered.empty(len(mine)), [np.zeros((2, len(mine)), dtype=np.int64)]
     columns = (
         Evaluations.prompt_id, Evaluations.response, Evaluations.reward, Evaluations.verdict, Evaluations.positive,
     )  # fmt: skip
@@ -216,18 +219,21 @@ def gathered(paths: Sequence[Path], mine: pa.Array) -> _Gathered:
             rows, right = part.places(mine).tolist(), part.hits().tolist()
             for item in zip(rows, part.response, right, part.verdict, strict=True):
                 found.add(*item)
+        counts.append(np.stack([found.n, found.positive]))
+    plans = [plan_at(path) for path in paths]
+    if any(plans):
+        found.unbiased = pooled_rates(plans, *np.diff(counts, axis=0).transpose(1, 0, 2))
     return found
 
 
 def pass_rates(paths: Sequence[Path], ids: pa.Array) -> np.ndarray:
-    """Share of positives of every prompt of the run over these evaluations, (all prompts,), nan where not sampled."""
-    n, positive = np.zeros(len(ids)), np.zeros(len(ids))
+    """Pass rate of every prompt of the run over these evaluations, (all prompts,), nan where not sampled."""
+    counts = []
     for path in paths:
         table = Evaluations.open(path, Evaluations.prompt_id, Evaluations.reward, Evaluations.positive)
         rows, hit = table.places(ids), table.hits()
-        n += np.bincount(rows[rows >= 0], minlength=len(ids))
-        positive += np.bincount(rows[(rows >= 0) & hit], minlength=len(ids))
-    return np.divide(positive, n, out=np.full(len(ids), np.nan), where=n > 0)
+        counts.append([np.bincount(rows[known], minlength=len(ids)) for known in (rows >= 0, (rows >= 0) & hit)])
+    return pooled_rates([plan_at(path) for path in paths], *np.array(counts).transpose(1, 0, 2))
 
 
 def guess_rates(paths: Sequence[Path], ids: pa.Array, rows: np.ndarray, labels: list[str]) -> np.ndarray:

@@ -15,10 +15,14 @@ pull the mean down, and a single prompt's is too extreme. `rates` are unbiased: 
 was positive, given where it stopped (Girshick, Mosteller and Savage 1946), again by counting paths.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import betabinom, binom
+
+from openrlhf_unlearn.store.run_dir import read_object
 
 WAVE = 4
 PRIOR = (0.3, 1.0)  # Beta: many prompts near 0, as in the paper's hard data
@@ -32,6 +36,22 @@ def plan_of(about: dict) -> "Plan | None":
     return Plan(
         int(about.get("n") or 32), float(about["adaptive"]), float((about.get("settings") or {}).get("settle", 0.1))
     )
+
+
+def plan_at(evaluation: Path) -> "Plan | None":
+    """The same of an evaluation's file of samples, from what stands beside it."""
+    about = evaluation.with_suffix(".json")
+    return plan_of(read_object(about)) if about.exists() else None
+
+
+def pooled_rates(plans: Sequence["Plan | None"], n: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """Unbiased pass rates over several evaluations, (prompts,), nan without samples; n, positive: (evaluations,
+    prompts). Each sample counts alike, or each evaluation where the numbers of samples depend on outcomes."""
+    if not any(plans):
+        return Plan(0).rates(n.sum(0), positive.sum(0))
+    rates = np.stack([(plan or Plan(0)).rates(*counts) for plan, *counts in zip(plans, n, positive, strict=True)])
+    seen = np.isfinite(rates)
+    return np.divide(np.nansum(rates, 0), seen.sum(0), out=np.full(n.shape[1], np.nan), where=seen.any(0))
 
 
 class Plan:

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
+from openrlhf_unlearn.evaluation.adaptive import Plan, plan_at, pooled_rates
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.prompts import Prompts
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_object
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir
 from openrlhf_unlearn.store.training import Rewards
 
 
@@ -100,11 +100,8 @@ class Counts:
 
 
 def _mean_rate(evaluations: list[Evaluation]) -> np.ndarray:
-    """(prompts,), each sample counting alike, or each evaluation where the numbers of samples depend on outcomes."""
-    n = np.stack([e.n for e in evaluations])
-    weights = np.where(n > 0, 1, 0) if any(e.plan for e in evaluations) else n
-    total = (weights * np.nan_to_num([e.rate for e in evaluations])).sum(axis=0)
-    return np.divide(total, weights.sum(axis=0), out=np.full(n.shape[1], np.nan), where=weights.sum(axis=0) > 0)
+    n, positive = (np.stack(counts) for counts in zip(*((e.n, e.positive) for e in evaluations), strict=True))
+    return pooled_rates([e.plan for e in evaluations], n, positive)
 
 
 def read_counts(
@@ -225,7 +222,7 @@ def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -
         row,
         sample,
         hit,
-        _plan(path),
+        plan_at(path),
     )
 
 
@@ -260,11 +257,6 @@ def _check_even(evaluation: Evaluation) -> None:
         raise UserError(
             f"{evaluation.path} has {what}; finish it (run evaluate again), or accept it with --allow-uneven"
         )
-
-
-def _plan(path: Path) -> Plan | None:
-    about = path.with_suffix(".json")
-    return plan_of(read_object(about)) if about.exists() else None
 
 
 def _training(run: RunDir, ids: pa.Array) -> Training:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
+from openrlhf_unlearn.evaluation.adaptive import plan_at, pooled_rates
 from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.probes import Probe, load_probes
 from openrlhf_unlearn.report.provisional import provisional_groups
@@ -17,7 +17,7 @@ from openrlhf_unlearn.store.columns import Column
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.evaluations import Evaluations, Judgements
 from openrlhf_unlearn.store.prompts import Learnability, Prompts
-from openrlhf_unlearn.store.run_dir import RunDir, read_object
+from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.table import StepTable, Table
 from openrlhf_unlearn.store.training import Rewards
@@ -273,28 +273,19 @@ class Material:
         paths = [run.evaluation(tag) for run in self.runs if run.evaluation(tag).exists()]
         if not paths:
             return None
-        n, positive, verdicts, rates, adaptive = np.zeros(self.size, int), np.zeros(self.size, int), {}, [], False
+        counts, verdicts, plans = [], {}, [plan_at(path) for path in paths]
         for path in paths:
             table = Evaluations.open(path, *_SAMPLE)
             rows = table.places(self.ids)
             known = rows >= 0
             hit = known & table.hits(self.threshold)
-            mine = np.bincount(rows[known], minlength=self.size), np.bincount(rows[hit], minlength=self.size)
-            n, positive = n + mine[0], positive + mine[1]
-            about = path.with_suffix(".json")
-            plan = plan_of(read_object(about)) if about.exists() else None
-            rates.append((plan or Plan(0)).rates(*mine))
-            adaptive |= plan is not None
+            counts.append([np.bincount(rows[mine], minlength=self.size) for mine in (known, hit)])
             verdict = np.array(table[Evaluations.verdict].fill_null("wrong").to_pylist(), dtype=object)
             for name in set(verdict):
                 counted = np.bincount(rows[known & (verdict == name)], minlength=self.size)
                 verdicts[name] = verdicts.get(name, 0) + counted
-        if adaptive:  # each run counts alike: how often a prompt was sampled depends on what came out
-            seen = np.isfinite(rates)
-            rate = np.divide(np.nansum(rates, axis=0), seen.sum(axis=0), out=np.full(self.size, np.nan), where=n > 0)
-        else:
-            rate = np.divide(positive, n, out=np.full(self.size, np.nan), where=n > 0)
-        return Tally(n, positive, verdicts, rate, adaptive)
+        n, positive = np.array(counts).transpose(1, 0, 2)
+        return Tally(n.sum(0), positive.sum(0), verdicts, pooled_rates(plans, n, positive), any(plans))
 
 
 def _digits(tag: str) -> int:

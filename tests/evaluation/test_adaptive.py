@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.adaptive_replay import main, outcomes, replay
-from openrlhf_unlearn.evaluation.adaptive import Plan
+from openrlhf_unlearn.evaluation.adaptive import Plan, pooled_rates
 from tests.labels.runs import make_run
 
 
@@ -122,3 +122,12 @@ def test_replay_of_an_evaluation_that_is_done(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["replay", str(run), "--tags", "final"])
     main()
     assert capsys.readouterr().out.strip().endswith("100.00% labels the same")
+
+
+def test_evaluations_are_pooled_by_sample_unless_outcomes_decided_how_many():
+    n, positive = np.array([[8, 8, 0], [24, 0, 0]]), np.array([[8, 4, 0], [0, 0, 0]])
+    assert pooled_rates([None, None], n, positive)[:2].tolist() == [0.25, 0.5]
+    plan = Plan(32, 0.04)
+    alone = plan.rates(n[0], positive[0])
+    mixed = pooled_rates([plan, None], n, positive)
+    assert mixed[:2].tolist() == [alone[0] / 2, alone[1]] and np.isnan(mixed[2])

@@ -26,7 +26,9 @@ VERDICT_COLOURS = {
 
 
 def verdicts_data(material: Material) -> Data | None:
-    sampled = {tag: tally for tag in material.tags if (tally := material.tally(tag)) and tally.n.sum()}
+    """Of the last evaluation in which outcomes did not decide how often a prompt was sampled."""
+    tallies = {tag: tally for tag in material.tags if (tally := material.tally(tag)) is not None}
+    sampled = {tag: tally for tag, tally in tallies.items() if tally.n.any() and not tally.adaptive}
     if not sampled:
         return None
     tag, tally = sampled.popitem()
@@ -75,7 +77,7 @@ def draw_verdicts(figure: Canvas, data: Data) -> None:
 VERDICTS_BY_GROUP = Figure(
     name="verdicts",
     title="What the grader said",
-    needs="an evaluation: openrlhf-unlearn evaluate",
+    needs="an evaluation with a fixed number of samples: openrlhf-unlearn evaluate",
     data=verdicts_data,
     caption=verdicts_caption,
     draw=draw_verdicts,
