@@ -97,8 +97,8 @@ def variants_caption(material: Material, data: Data) -> Sentence:
     rows = {(row["measure"], row["group"]): row for row in records(data)}
     text = (
         "Cosine of the gradient of each original prompt with those of the problems made from it, mean over originals "
-        "with 95 % intervals. If it is no higher than with all other prompts, training on the new problems moves the "
-        "policy elsewhere than the original needs."
+        "with 95 % intervals over these. If it is no higher than with all other prompts, the new problems pull no more "
+        "where the original does than any prompt."
     )
     own, all_others = rows.get(("cosine", "unlearnable")), rows.get(("mean_cosine", "unlearnable"))
     if not own or not all_others:
@@ -275,7 +275,7 @@ def stages_caption(material: Material, data: Data) -> Sentence:
     last = [row for row in records(data) if row["group"] == "unlearnable"]
     text = (
         "Share of rollouts correct as sampled, in {stages:count} stages, each from the model of the one before; dashes "
-        "mark where one ends. Groups are those of the first run; bands are 95 % intervals."
+        "mark where one ends. Groups are those of the first run; bands are 95 % intervals over prompts."
     )
     numbers = {"stages": len(set(data["stage"]))}
     if not last:

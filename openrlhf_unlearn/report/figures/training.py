@@ -28,7 +28,7 @@ def ends(data: Data, group: str) -> dict[str, float]:
 def reward_by_group_caption(material: Material, data: Data) -> Sentence:
     text = (
         "Share of rollouts correct as sampled, before any filter, replay or shaping of rewards, of the prompts of each "
-        "group; bands are 95 % intervals."
+        "group; bands are 95 % intervals over prompts."
     )
     if material.provisional:
         text += (
@@ -247,7 +247,7 @@ def acceptance_caption(material: Material, data: Data) -> Sentence:
     shares = [share for share, name in zip(data["share"], data["outcome"], strict=True) if name == "accepted"]
     return (
         "Prompts visited, by what the filter decided. {first:percent} were accepted at first and {last:percent} at the "
-        "end; what is rejected for all rollouts alike costs sampling and teaches nothing.",
+        "end; what is rejected has cost its sampling all the same.",
         {"first": shares[0], "last": shares[-1]},
     )
 

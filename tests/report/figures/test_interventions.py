@@ -11,12 +11,14 @@ import pytest
 from openrlhf_unlearn.report.figures.base import columns, records
 from openrlhf_unlearn.report.figures.interventions import (
     AUGMENTATION,
+    COMPARED_PASS_RATES,
     COMPARED_REWARDS,
     COMPARED_STAGES,
     VARIANTS,
     chain,
 )
 from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.store.probes import Variants
 from openrlhf_unlearn.store.run_dir import RunDir, read_table, write_table
 from tests.report.worlds import prompts, start, train
@@ -81,3 +83,13 @@ def test_stages_follow_each_others_models(tmp_path):
     data = COMPARED_STAGES.data(material)
     assert min(s for s, stage in zip(data["step"], data["stage"], strict=True) if stage == 2) == 4
     assert chain(Material(runs[:1], compared=runs[:2])) == []
+
+
+@pytest.mark.parametrize(
+    ("group", "low", "counted"),
+    [("unlearnable", 0.01, 1), ("unlearnable", -0.01, 0), ("unlearnable", None, 0), ("learnable", 0.01, 0)],
+)
+def test_an_intervention_counts_where_the_interval_of_the_unlearnable_lies_above_zero(group, low, counted):
+    row = {"group": group, "run": "b", "prompts": 9, "pass_rate": 0.2, "difference": 0.1, "low": low, "high": 0.3}
+    said = Say(*COMPARED_PASS_RATES.caption(None, columns([row, {**row, "run": "c", "low": -0.2}])), "").text
+    assert f"For {counted} of 2 interventions the interval" in said
