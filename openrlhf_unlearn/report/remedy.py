@@ -81,8 +81,7 @@ def solved_rows(
         found: dict[str, Any] = dict.fromkeys(("by_luck", "luck_p", "repeat", "difference", "difference_interval"))
         if luck is not None:
             found |= {"by_luck": float(luck[mine].sum()), "luck_p": at_least(luck[mine], number)}
-        both = np.isfinite(repeat[mine]) if repeat is not None else np.zeros(n, bool)
-        if both.any():
+        if repeat is not None and (both := np.isfinite(repeat[mine])).any():
             again = repeat[mine][both] >= tau
             difference, interval = paired_difference(solved[both], again)
             found |= {"repeat": int(again.sum()), "difference": difference, "difference_interval": interval}

@@ -363,10 +363,8 @@ def _bounds(row: dict) -> Gap:
 def _less(first: Gap, second: Gap) -> Gap:
     """First less second with its 95 % interval, of the intervals of both (Zou and Donner 2008), as if independent."""
     value = first[0] - second[0]
-    down, up = (
-        np.hypot(first[0] - first[1], second[2] - second[0]),
-        np.hypot(first[2] - first[0], second[0] - second[1]),
-    )
+    down = np.hypot(first[0] - first[1], second[2] - second[0])
+    up = np.hypot(first[2] - first[0], second[0] - second[1])
     return value, value - float(down), value + float(up)
 
 
