@@ -148,8 +148,7 @@ def change_caption(material: Material, data: Data) -> Sentence:
     by_group = dict(zip(data["group"], zip(data["worse"], data["prompts"], strict=True), strict=True))
     text = (
         "Prompts whose pass@1 rose or fell between the first and the last evaluation by more than sampling noise; each "
-        "is tested alone, so up to {level:percent} of all unchanged ones show a change by chance; of a "
-        "group that these samples chose it can be far more (of the learnable better, of the easy worse)."
+        "is tested alone, so up to {level:percent} of the unchanged ones show a change by chance."
     )
     if "easy" not in by_group:
         return text, {"level": CHANGE_LEVEL}
