@@ -18,7 +18,7 @@ PLENTY = 8  # correct rollouts of a prompt: a whole group of the paper's k = 8
 WHAT = {
     "learnable": "{learnable:was|were} learned",
     "unlearnable": "{unlearnable:was|were} rewarded in training and yet not learned",
-    "no_reward": "never had a correct rollout",
+    "no_reward": "had no correct rollout in training",
     "mixed": "{mixed:was|were} learned in some runs only",
 }
 
@@ -56,7 +56,8 @@ def _what(material: Material, groups: Groups) -> Sentence:
         text += ("" if i == 0 else ", and " if i == len(found) - 1 else ", ") + f"{{{group}:count}} "
         text += f"({{{group}_share:percent}}; {'' if i else '95 % interval '}{{{group}_low:percent}} to "
         text += f"{{{group}_high:percent}}) {_outcome(group, material)}"
-    text += "." if "unlearnable" in groups else "; none was rewarded in training and yet not learned."
+    none = not {"unlearnable", "mixed"} & set(groups) and not _rewarded_elsewhere(material)
+    text += "; none was rewarded in training and yet not learned." if none else "."
     text += _chance(material, groups, numbers) + _transfer(material, numbers)
     return ("So far: " + text if material.provisional else text), numbers
 
@@ -84,10 +85,17 @@ def _transfer(material: Material, numbers: dict[str, Any]) -> str:
 
 
 def _outcome(group: str, material: Material) -> str:
-    """Rewarded is only said where all of them were visited in training."""
+    """Rewarded is only said where all of them were visited in training, without a reward where no run has one."""
+    if group == "no_reward" and _rewarded_elsewhere(material):
+        return "had no correct rollout in the training of some run"
     if group == "unlearnable" and material.labels.get("unlearnable_not_visited"):
         return "{unlearnable:was|were} not learned, some of them without being visited in training"
     return WHAT[group]
+
+
+def _rewarded_elsewhere(material: Material) -> bool:
+    """Of `no_reward` only one run had to be without a correct rollout; did another have one?"""
+    return bool(material.per_prompt(material.visits.n_positive)[material.groups == "no_reward"].any())
 
 
 def _why(
@@ -128,9 +136,11 @@ def _rewarded(material: Material) -> Sentence:
     return text + " whether {prompts:its gradient differs|their gradients differ} from the learnable ones'.", numbers
 
 
-def _never_rewarded(material: Material) -> Sentence:
+def _never_rewarded(material: Material) -> Sentence | None:
     mine = material.groups == "no_reward"
     sampled, right = (int(material.per_prompt(v)[mine].sum()) for v in (material.visits.n, material.visits.n_positive))
+    if not sampled:  # labels of other runs
+        return None
     numbers = {"sampled": sampled, "prompts": int(mine.sum())}
     text = "of {sampled:count} rollouts of {prompts:this prompt|these prompts} in training "
     if not right:

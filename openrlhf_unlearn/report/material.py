@@ -220,6 +220,14 @@ class Material:
         """Sum over the visits of each prompt; values: (visits,)."""
         return np.bincount(self.visits.row, weights=values, minlength=self.size)
 
+    def by_run(self, values: np.ndarray) -> np.ndarray:
+        """The same in each run alone, (runs, prompts)."""
+        visits = self.visits
+        return np.stack(
+            [np.bincount(visits.row[mine], weights=values[mine], minlength=self.size)
+             for mine in (visits.run == number for number in range(len(self.runs)))]
+        )  # fmt: skip
+
     def steps_of(self, kind: type[Steps]) -> tuple[Steps, np.ndarray]:
         """All rows of one of the tables with a file a step, of all runs, and each one's prompt, (rows,).
 
