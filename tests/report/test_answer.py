@@ -91,6 +91,7 @@ def runs_of(groups: list[str], *positives: list[int], n: int = 160) -> Material:
     size, runs = len(groups), len(positives)
     found = Material([None] * runs)
     found.prompts, found.probes, found.groups = Prompts.of(prompt_id=list(map(str, range(size)))), {}, np.array(groups)
+    found.learnability, found.summary = SimpleNamespace(), Summary({})
     found.visits = SimpleNamespace(
         run=np.repeat(range(runs), size), row=np.tile(range(size), runs), step=np.ones(runs * size),
         n=np.full(runs * size, n), n_positive=np.concatenate(positives),
@@ -115,7 +116,6 @@ def test_not_one_was_correct_is_only_said_where_it_is_so():
 
 def shares(material: Material) -> str:
     """The first sentence of hard prompts."""
-    material.learnability, material.summary = SimpleNamespace(), Summary({})
     names, counts = np.unique(material.groups, return_counts=True)
     rows = {
         str(name): {"prompts": n, "share_of_hard": n / material.size, "share_of_hard_interval": None}

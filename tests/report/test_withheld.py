@@ -43,13 +43,19 @@ def test_numbers_of_rollouts_are_no_doubt_about_cosines_without_their_noise():
     assert "plain, so few rollouts lower it" in plain and "taken out" not in plain and "with just" not in plain
 
 
-@pytest.mark.parametrize("probe", [None, object()])
-def test_a_probe_that_ran_is_not_promised_again(probe):
+def test_a_probe_that_ran_is_not_promised_again():
     material = runs_of(["unlearnable"] * 3, [1] * 3)
-    material.probe = probe
-    text = Say(*_rewarded(material), "answer").text
-    assert ("too few prompts were probed to say" in text) == (probe is not None)
-    assert ("the probe would tell" in text) == (probe is None)
+
+    def text(**probes) -> str:
+        material.probes = probes
+        return Say(*_rewarded(material), "answer").text
+
+    def probed(label: str) -> SimpleNamespace:
+        return SimpleNamespace(tag="initial", n_correct=np.ones(3), labels=np.array([label] * 3))
+
+    says = "the probe would tell", "too few prompts were probed to say"
+    for i, one in enumerate((text(), text(initial=probed("unlearnable")))):
+        assert [word in one for word in says] == [i == 0, i == 1]
 
 
 def test_nothing_is_said_of_prompts_that_nobody_looked_at():
