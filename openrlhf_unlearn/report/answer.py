@@ -113,13 +113,15 @@ def _why(
 
 
 def _rewarded(material: Material) -> Sentence:
-    """How much reward the unlearnable had; that it was enough only where most of them had a whole group's worth."""
-    rewarded = material.per_prompt(material.visits.n_positive)[material.groups == "unlearnable"]
+    """How much reward the unlearnable had, each in the run that gave it most; that it was enough only where most of
+    them had a whole group's worth."""
+    visits, several = material.visits, len(material.runs) > 1
+    rewarded = material.by_run(visits.n_positive).max(axis=0)[material.groups == "unlearnable"]
     share = float((rewarded >= PLENTY).mean())
     low, high = wilson(share, len(rewarded)) or (0.0, 1.0)
     numbers = {
         "plenty": PLENTY, "rich": int((rewarded >= PLENTY).sum()), "prompts": len(rewarded), "share": share, "low": low,
-        "high": high, "median": float(np.median(rewarded)), "steps": len(np.unique(material.visits.step)),
+        "high": high, "median": float(np.median(rewarded)), "steps": len(np.unique(visits.step)),
     }  # fmt: skip
     if low > 0.5:
         text = "It was not for want of reward: "
@@ -129,8 +131,11 @@ def _rewarded(material: Material) -> Sentence:
         text = "Whether it was for want of reward is open: "
     text += (
         "{rich:count} of {prompts:count} unlearnable {prompts:prompt|prompts} ({share:percent}; 95 % interval "
-        "{low:percent} to {high:percent}) had {plenty:count} correct rollouts or more in {steps:count} "
-        "{steps:step|steps} of training (median {median:small}); "
+        "{low:percent} to {high:percent}) had {plenty:count} correct rollouts or more in "
+        + ("one run of at most " if several else "")
+        + "{steps:count} {steps:step|steps}"
+        + ("" if several else " of training")
+        + " (median {median:small}); "
     )
     text += "too few prompts were probed to say" if material.probe else "the probe would tell"
     return text + " whether {prompts:its gradient differs|their gradients differ} from the learnable ones'.", numbers

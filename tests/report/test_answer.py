@@ -108,6 +108,16 @@ def test_want_of_reward_is_only_excluded_where_most_had_plenty(positives, said):
     assert text.startswith(f"{said} of reward")
 
 
+def test_few_rewards_in_each_of_several_runs_are_not_plenty():
+    """3 correct rollouts in each of 3 runs are no run's 8, though 9 together."""
+    kinds = ["unlearnable"] * 20
+    text = Say(*_rewarded(runs_of(kinds, *[[3] * 20] * 3)), "answer").text
+    assert text.startswith("It may be for want of reward: 0 of 20") and "in one run of at most 1 step (median 3)" in text
+    plenty = Say(*_rewarded(runs_of(kinds, [3] * 20, [20] * 20)), "answer").text
+    assert plenty.startswith("It was not for want of reward: 20 of 20") and "(median 20)" in plenty
+    assert "in 1 step of training" in Say(*_rewarded(runs_of(kinds, [3] * 20)), "answer").text
+
+
 def test_not_one_was_correct_is_only_said_where_it_is_so():
     assert "not one was correct" in Say(*_never_rewarded(runs_of(["no_reward"] * 3, [0] * 3)), "answer").text
     text = Say(*_never_rewarded(runs_of(["no_reward"] * 3, [0, 4, 0])), "answer").text
