@@ -112,7 +112,8 @@ def test_few_rewards_in_each_of_several_runs_are_not_plenty():
     """3 correct rollouts in each of 3 runs are no run's 8, though 9 together."""
     kinds = ["unlearnable"] * 20
     text = Say(*_rewarded(runs_of(kinds, *[[3] * 20] * 3)), "answer").text
-    assert text.startswith("It may be for want of reward: 0 of 20") and "in one run of at most 1 step (median 3)" in text
+    assert text.startswith("It may be for want of reward: 0 of 20")
+    assert "in one run of at most 1 step (median 3)" in text
     plenty = Say(*_rewarded(runs_of(kinds, [3] * 20, [20] * 20)), "answer").text
     assert plenty.startswith("It was not for want of reward: 20 of 20") and "(median 20)" in plenty
     assert "in 1 step of training" in Say(*_rewarded(runs_of(kinds, [3] * 20)), "answer").text
