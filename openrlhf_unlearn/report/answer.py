@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from openrlhf_unlearn.labels.posterior import SURE
 from openrlhf_unlearn.report import causes, outlook
 from openrlhf_unlearn.report.advice import Advice
 from openrlhf_unlearn.report.groups import Groups, hard_prompts, labelled_prompts
@@ -77,11 +78,16 @@ def _chance(material: Material, groups: Groups, numbers: dict[str, Any]) -> str:
 
 
 def _transfer(material: Material, numbers: dict[str, Any]) -> str:
+    """Only of prompts that surely improved: luck labels others learnable, rewarded or not."""
     learned: dict[str, Any] = material.labels.get("learned_without_reward") or {}
-    if not (count := learned.get("prompts")):
+    if not (count := learned.get("improved")):
         return ""
-    numbers["transfer"] = count
-    return " {transfer:count} of the learned {transfer:was|were} learned without a reward of {transfer:its|their} own."
+    numbers |= {"transfer": count, "by": material.labels["improved_by"], "improved_sure": SURE}
+    return (
+        " {transfer:count} of the learned rose by more than {by:plain} in every run, each at a probability of "
+        "{improved_sure:percent} or more, though some run never sampled a correct rollout of {transfer:it|them} in "
+        "training."
+    )
 
 
 def _outcome(group: str, material: Material) -> str:
