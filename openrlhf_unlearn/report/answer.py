@@ -12,7 +12,7 @@ from openrlhf_unlearn.report.groups import Groups, hard_prompts, labelled_prompt
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Say, Sentence
 from openrlhf_unlearn.report.outlook import Outlook
-from openrlhf_unlearn.report.probes import Separation
+from openrlhf_unlearn.report.probes import Separation, outdated
 from openrlhf_unlearn.stats.means import wilson
 
 PLENTY = 8  # correct rollouts of a prompt: a whole group of the paper's k = 8
@@ -143,7 +143,12 @@ def _rewarded(material: Material) -> Sentence:
         + ("" if several else " of training")
         + " (median {median:small}); "
     )
-    text += "too few prompts were probed to say" if material.probe else "the probe would tell"
+    if material.probe is None:
+        text += "the probe would tell"
+    elif outdated(material):
+        text += "the probe is of earlier groups and cannot say"
+    else:
+        text += "too few prompts were probed to say"
     return text + " whether {prompts:its gradient differs|their gradients differ} from the learnable ones'.", numbers
 
 
@@ -161,14 +166,17 @@ def _never_rewarded(material: Material) -> Sentence | None:
 
 
 def _gradients(similarity: Separation) -> Sentence:
-    """What the probe says, for or against gradients as the reason."""
+    """What the probe says, for or against gradients as the reason. A plain cosine grows with the number of rollouts, so
+    that it tells nothing where no comparison at equal numbers says the same."""
     equal, plain = similarity["equal"], similarity["kind"] == "plain"
     says = "The gradients tell them apart"
     if similarity["high"] < 0.5:
         says += ", but the wrong way round"
+        if plain and not (equal and equal["high"] < 0.5):
+            says += ", and perhaps only by their numbers of correct rollouts"
     elif similarity["low"] <= 0.5:
         says = "The gradients do not tell them apart for sure"
-    elif plain and equal and equal["low"] <= 0.5:
+    elif plain and not (equal and equal["low"] > 0.5):
         says += ", but perhaps only by their numbers of correct rollouts"
     numbers: dict[str, Any] = {
         "unlearnable": similarity["unlearnable"], "learnable": similarity["learnable"], "auc": similarity["auc"],
@@ -187,9 +195,11 @@ def _gradients(similarity: Separation) -> Sentence:
     if equal:
         numbers |= {"rollouts": equal["rollouts"], "equal": equal["auc"]}
         numbers |= {"equal_low": equal["low"], "equal_high": equal["high"]}
+        numbers |= dict(zip(("equal_unlearnable", "equal_learnable"), equal["prompts"], strict=True))
         by = "" if plain else "by the plain cosine "
         text += f", and {{equal:rate}} ({{equal_low:rate}} to {{equal_high:rate}}) {by}with just {{rollouts:count}} "
-        text += "correct {rollouts:rollout|rollouts} of each"
+        text += "correct {rollouts:rollout|rollouts} of each, of the {equal_unlearnable:count} and "
+        text += "{equal_learnable:count} prompts that have as many"
     return text + ".", numbers
 
 

@@ -99,7 +99,7 @@ def test_luck_is_no_transfer(tmp_path, runs):
 def test_transfer_in_one_run_alone_is_none_of_the_other(tmp_path):
     """What rose in the run that rewarded it, and may not have in the run that did not, is not counted."""
     finals, ever = ([30] * 6, [4] * 6), ([4] * 6, [0] * 6)
-    paths = [make_run(tmp_path / str(i), [1] * 6, finals[i], ever[i], seed=i).path for i in range(2)]
+    paths = [make_run(tmp_path / str(i), [3] * 6, finals[i], ever[i], seed=i).path for i in range(2)]
     learned = classify(paths).summary["learned_without_reward"]
     assert learned["prompts"] == 6 and learned["improved"] == 0
 
