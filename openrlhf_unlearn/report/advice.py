@@ -15,6 +15,7 @@ import numpy as np
 from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE
 from openrlhf_unlearn.report.causes import MENDABLE
 from openrlhf_unlearn.report.failures import CONSENSUS
+from openrlhf_unlearn.report.forecast import beside, own_forecast
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.reasoning import reasoning
@@ -241,19 +242,21 @@ def _outliers(material: Material, outliers: np.ndarray | None, answers: dict[int
 
 
 def _forecast(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
-    """Only where the forecast is better than a coin, for sure."""
-    quality = material.summary.forecast
+    """Only where the forecast is better than a coin, for sure; with what simpler ones reach."""
+    quality = own_forecast(material)
     skipping, interval = quality.get("skipping", []), quality.get("auc_interval") or [0.0, 1.0]
     if not skipping or interval[0] <= 0.5:
         return None
     row = skipping[len(skipping) // 2]
+    simpler, numbers = beside(quality)
     return Advice(
         "forecast",
         "Skip by forecast",
         "Leaving out the {share:percent} of the hard prompts with the highest forecast risk ({prompts:count}) would "
         "have cost {lost:count} learnable ones ({of_learnable:percent} of those); the forecast's AUC is {auc:rate} "
-        "({low:rate} to {high:rate}).",
-        {
+        "({low:rate} to {high:rate})." + simpler,
+        numbers
+        | {
             "share": row["share_of_hard_prompts"],
             "prompts": row["prompts"],
             "lost": row["learnable_lost"],

@@ -41,6 +41,7 @@ def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None, posi
     positives = np.zeros((1, len(groups)), int) if positives is None else np.array(positives)
     runs, size = positives.shape
     found = Material([SimpleNamespace(steps=lambda kind: [], config=RunConfig)] * runs)
+    found.learnability = SimpleNamespace()
     found.prompts = Prompts.of(prompt_id=list(map(str, range(size))))
     found.groups, found.config, found.judgements, found.causes = np.array(groups, dtype=object), RunConfig(), {}, None
     none = np.zeros(runs * size)
@@ -117,6 +118,10 @@ def test_outliers_are_for_the_eye_and_for_no_cure():
 
 def test_no_skipping_by_a_forecast_that_may_be_a_coin():
     row = {"share_of_hard_prompts": 0.25, "prompts": 5, "learnable_lost": 1, "share_of_learnable_lost": 0.1}
-    quality = {"skipping": [row], "auc": 0.7, "auc_interval": [0.45, 0.85]}
-    assert "forecast" not in given(seen(["mixed"], forecast=quality))
-    assert "forecast" in given(seen(["mixed"], forecast={**quality, "auc_interval": [0.55, 0.85]}))
+    quality = {"prompts": 2, "at_risk": 1, "skipping": [row], "auc": 0.7, "auc_interval": [0.55, 0.85]}
+    quality["gradients"] = {"why_not": "no probe"}
+    groups = ["learnable", "unlearnable", "mixed"]
+    assert "Gradients are not used: no probe." in text_of(given(seen(groups, forecast=quality))["forecast"])
+    assert "forecast" not in given(seen(groups, forecast={**quality, "auc_interval": [0.45, 0.85]}))
+    assert "forecast" not in given(seen(groups, forecast={**quality, "learned_from": "runs/other"}))
+    assert "forecast" not in given(seen(groups[1:], forecast=quality)), "labels have changed since"
