@@ -14,7 +14,7 @@ import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.stats.means import rate_interval
-from openrlhf_unlearn.store.run_dir import read_json, read_table, update_summary
+from openrlhf_unlearn.store.run_dir import read_json, read_table, update_summary, write_table
 from tests.report.worlds import evaluate, full_run, prompts, start, train
 
 
@@ -113,6 +113,18 @@ def test_markdown_and_json_for_machines(run, capsys):
 def test_the_command_that_makes_it_again_is_on_the_page(run):
     assert analyze(run, "--tau", 0.2, "--threshold", 0.5) == 0
     assert f"openrlhf-unlearn analyze {run} --tau=0.2 --threshold=0.5" in page_of(run)
+
+
+def test_groups_of_an_earlier_classify_are_shown_with_its_thresholds(run):
+    """Where the labels cannot be made anew, the page must not say that this command's --tau and --easy made them."""
+    assert analyze(run) == 0
+    write_table(run.evaluation("final"), read_table(run.evaluation("final")).slice(5))
+    assert analyze(run, "--tau", 0.3, "--easy", 0.2) == 0
+    report = read_json(run.summary)["report"]
+    assert report["tau"] == report["easy"] == 0.1
+    assert any("the groups shown are of an earlier classify" in item["why"] for item in report["missing"])
+    assert analyze(run, "--tau", 0.3, "--allow-uneven") == 0
+    assert read_json(run.summary)["report"]["tau"] == 0.3
 
 
 def test_repetitions_are_pooled(tmp_path):
