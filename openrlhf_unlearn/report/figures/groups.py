@@ -149,8 +149,8 @@ def change_caption(material: Material, data: Data) -> Sentence:
     by_group = dict(zip(data["group"], zip(data["worse"], data["prompts"], strict=True), strict=True))
     text = (
         "Prompts whose pass@1 rose or fell between the first and the last evaluation by more than sampling noise; each "
-        "is tested alone, so of all unchanged prompts up to {level:percent} show a change by chance. Groups that the same "
-        "samples chose have more than their part of these: easy ones seem to get worse, learnable ones better."
+        "is tested alone, so of all unchanged prompts up to {level:percent} show a change by chance. Groups that the "
+        "same samples chose have more than their part of these: easy ones seem to get worse, learnable ones better."
     )
     if "easy" not in by_group:
         return text, {"level": CHANGE_LEVEL}
