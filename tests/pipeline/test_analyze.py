@@ -44,6 +44,7 @@ def test_the_groups_are_the_planted_ones(run, capsys):
         "easy": 12, "learnable": 12, "unlearnable": 12, "no_reward": 12
     }  # fmt: skip
     assert groups["unlearnable"]["share_of_hard"] == pytest.approx(1 / 3)
+    assert 'data-key="labels.expected_improved"' in page_of(run)
     shown = capsys.readouterr().out
     assert str(run.report) in shown and "Of 48 prompts 36 were hard" in shown
 
@@ -236,6 +237,7 @@ def test_an_interrupted_run(tmp_path, capsys):
     missing = {item["what"]: item for item in report["missing"]}
     assert "has not finished" in missing["pass@1 after training"]["why"]
     assert missing["pass@1 after training"]["command"] in page_of(run)
+    assert "expected_improved" not in page_of(run)
     assert "So far: " in capsys.readouterr().out
 
 
