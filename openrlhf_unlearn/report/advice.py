@@ -135,9 +135,10 @@ def _no_reward(material: Material, outliers: np.ndarray | None, answers: dict[in
     """
     rows = np.flatnonzero(material.groups == "no_reward")
     n, right = (material.by_run(values)[:, rows] for values in (material.visits.n, material.visits.n_positive))
-    if not n.sum():
+    median = int(np.median(np.where(right == 0, n, 0).sum(axis=0))) if len(rows) else 0
+    if not median:
         return None
-    numbers: dict[str, Any] = {"prompts": len(rows), "median": int(np.median(np.where(right == 0, n, 0).sum(axis=0)))}
+    numbers: dict[str, Any] = {"prompts": len(rows), "median": median}
     if right.any():
         numbers["elsewhere"] = int(right.any(axis=0).sum())
         text = (
@@ -145,7 +146,7 @@ def _no_reward(material: Material, outliers: np.ndarray | None, answers: dict[in
             "{median:count} sampled of each there (median); of {elsewhere:count} another run had some. "
         )
     else:
-        numbers["bound"] = 1 - 0.05 ** (1 / max(1, numbers["median"]))
+        numbers["bound"] = 1 - 0.05 ** (1 / median)
         text = (
             "{prompts:count} {prompts:prompt|prompts} had no correct rollout in training, with {median:count} sampled "
             "of each (median). So many wrong ones exclude, at 95 %, a pass rate above {bound:percent} and no less. "

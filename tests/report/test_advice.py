@@ -87,6 +87,8 @@ def test_wrong_rollouts_exclude_nothing_where_another_run_has_correct_ones():
     text = text_of(item)
     assert "in the training of some run, with 16 sampled of each there (median); of 4 another run had some" in text
     assert "exclude" not in text and "bound" not in item.numbers
+    other = seen(["no_reward"] * 4, positives=[[3] * 4])
+    assert "no_reward" not in given(other), "labels of other runs, and this one had correct rollouts of all"
     both = given(seen(["no_reward"] * 4, n=16, positives=[[0] * 4] * 2))["no_reward"]
     assert both.numbers["bound"] == pytest.approx(1 - 0.05 ** (1 / 32)) and "some run" not in text_of(both)
 
