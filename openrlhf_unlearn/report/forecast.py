@@ -22,7 +22,7 @@ def own_forecast(material: "Material") -> dict[str, Any]:
 
 def beside(quality: dict[str, Any]) -> Sentence:
     """After the forecast's AUC: that of each simpler forecast of the same prompts, and what gradients add."""
-    text, numbers = "", {}
+    text, numbers = "", dict[str, Any]()
     for i, row in enumerate(quality.get("baselines") or ()):
         gain, name = row["gain"], f"baseline{i}"
         better = "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "not shown to be better"
