@@ -122,7 +122,7 @@ def _rewarded(material: Material) -> Sentence:
     """How much reward the unlearnable had, each in the run that gave it most; that it was enough only where most of
     them had a whole group's worth."""
     visits, several = material.visits, len(material.runs) > 1
-    rewarded = material.by_run(visits.n_positive).max(axis=0)[material.groups == "unlearnable"]
+    rewarded: np.ndarray = material.by_run(visits.n_positive).max(axis=0)[material.groups == "unlearnable"]
     share = float((rewarded >= PLENTY).mean())
     low, high = wilson(share, len(rewarded)) or (0.0, 1.0)
     numbers = {
