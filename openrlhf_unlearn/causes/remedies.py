@@ -34,11 +34,9 @@ def _verifier(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
     final = cases.observed.final
     numbers: dict[str, float] = {"prompts": len(rows)}
     text = "{prompts:count} {prompts:prompt gets|prompts get} right answers graded wrong"
-    if final.disputed is not None:
-        numbers |= {
-            "now": _mean(final.rate[rows]),
-            "then": _mean((final.positive + final.disputed)[rows] / final.n[rows]),
-        }
+    if final.disputed is not None and final.disputed[rows].any():
+        now = final.rate[rows]
+        numbers |= {"now": _mean(now), "then": _mean(now + final.disputed[rows] / np.maximum(1, final.n[rows]))}
         text += "; by a format that takes their writing, pass@1 would read {then:rate} instead of {now:rate}"
     return Remedy(
         "verifier",
@@ -114,7 +112,8 @@ def _forgotten(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
     best = found.values["peak"][rows] + cases.observed.final.rate[rows]
     text = (
         "{prompts:count} {prompts:prompt was|prompts were} solved for a while (best stretch {best:rate} on average) "
-        "and lost again. Visiting them again, or an earlier checkpoint, can keep that; more is not to be expected."
+        "and lost again. Visiting {prompts:it|them} again, or an earlier checkpoint, may keep that; that more comes of "
+        "it this run cannot say."
     )
     return Remedy(
         "forgotten",
@@ -129,9 +128,8 @@ def _beyond(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
     numbers: dict[str, float] = {"prompts": len(rows)}
     text = "{prompts:count} {prompts:prompt|prompts} this model does not learn from its own rewards"
     if cases.observed.seconds:
-        rate = np.nanmax([model.rate[rows] for model in cases.observed.seconds], axis=0)
-        numbers["other"] = _mean(rate)
-        text += "; another model solves them at {other:rate}"
+        numbers["other"] = max(_mean(model.rate[rows]) for model in cases.observed.seconds)
+        text += "; another model solves {prompts:it|them} at {other:rate}"
     text += ". Another base, or its solutions to fine-tune on; whether RL then goes on from there this run cannot say."
     return Remedy(
         "beyond",

@@ -37,7 +37,7 @@ from openrlhf_unlearn.labels.groups import (
     rate,
     visited,
 )
-from openrlhf_unlearn.labels.posterior import DELTA, Posterior
+from openrlhf_unlearn.labels.posterior import DELTA, SURE, Posterior
 from openrlhf_unlearn.labels.sensitivity import agreement, group_shares, labels_of_runs, sensitivity
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.stats.means import wilson
@@ -150,7 +150,7 @@ def classify(options: ClassifyOptions) -> Classification:
         "expected_improved": float(improved[hard].sum()),
         "learnable_by_chance": float(by_chance[hard].sum()),
         "unlearnable_not_visited": int((kept & (group == CODE["unlearnable"]) & ~visited(counts).any(axis=0)).sum()),
-        "learned_without_reward": _learned_without_reward(counts, group, kept),
+        "learned_without_reward": _learned_without_reward(counts, group, kept, improved),
         "expected_label_errors": float(np.nansum(1 - confidence[kept])),
         "sensitivity": sensitivity(counts, at),
         "agreement": agreement(counts, at),
@@ -188,15 +188,19 @@ def _columns_of_runs(counts: Counts, at: Thresholds) -> dict:
     return columns
 
 
-def _learned_without_reward(counts: Counts, group: np.ndarray, kept: np.ndarray) -> dict[str, int]:
-    """Learnable prompts that some run taught without ever sampling a positive of them: by what it learned elsewhere.
-
-    `not_visited`: those that some run that trained never sampled at all.
+def _learned_without_reward(
+    counts: Counts, group: np.ndarray, kept: np.ndarray, improved: np.ndarray
+) -> dict[str, int]:
+    """Learnable prompts of which some run that trained never sampled a positive (`visited`) or nothing at all
+    (`not_visited`). Luck labels some so; the `improved` are SURE to have risen in every run, these among them: by what
+    training did elsewhere. improved: (prompts,) P(risen in a run), mean over the runs.
     """
     learned, seen = kept & (group == CODE["learnable"]), visited(counts)
     trained = seen.any(axis=1, keepdims=True)
     never, unseen = no_reward(counts).any(axis=0), (trained & ~seen).any(axis=0)
-    kinds = {"prompts": never | unseen, "visited": never, "not_visited": unseen}
+    in_every_run = 1 - len(seen) * (1 - improved)  # at least so probable
+    these = never | unseen
+    kinds = {"prompts": these, "visited": never, "not_visited": unseen, "improved": these & (in_every_run >= SURE)}
     return {name: int((learned & these).sum()) for name, these in kinds.items()}
 
 
@@ -277,10 +281,11 @@ def report(summary: dict) -> str:
 
 
 def _transfer(learned: dict[str, int]) -> list[str]:
-    """Lines on what was learned without a reward of its own; none where nothing was."""
-    says = {"visited": "never sampled a positive of", "not_visited": "never sampled at all"}
+    """Lines on what was learned although some run never rewarded it; none where nothing was."""
+    if not learned["prompts"]:
+        return []
     return [
-        f"learned without a reward of its own (transfer): {learned[name]} learnable prompts that some run {what}"
-        for name, what in says.items()
-        if learned[name]
+        f"learnable though some run never sampled a positive of them: {learned['visited']}; never sampled them at all: "
+        f"{learned['not_visited']}; of both, surely improved in every run (P >= {SURE:g}), so by transfer: "
+        f"{learned['improved']}"
     ]

@@ -31,6 +31,7 @@ _MEANS = {
 BANK = np.array([(mean * size, (1 - mean) * size) for size, means in _MEANS.items() for mean in means])
 _PSEUDO_COUNT = 0.5  # prompts a class that follow the whole bank evenly; matters with few prompts only
 DELTA = 0.05  # a rise of the pass rate from which it improved: half of the paper's tau
+SURE = 0.9  # probability from which it is said to have
 _GRID = np.concatenate([np.linspace(0, 0.2, 81), np.linspace(0.2, 1, 81)[1:]])
 
 

@@ -86,14 +86,16 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
     _check_readable(runs)
     missing, labels = complete(runs, options)
     compared = runs if options.compare else ()
-    material = Material(pooled, options.tau, options.easy, compared=compared, threshold=options.threshold)
+    earlier = {} if labels or not pooled[0].learnability.exists() else Summary.read(pooled[0]).classify
+    tau, easy = earlier.get("tau", options.tau), earlier.get("easy", options.easy)
+    material = Material(pooled, tau, easy, compared=compared, threshold=options.threshold)
     if options.output and labels:
         material.learnability = Learnability(labels.table)
         material.summary = material.summary.changed(classify=labels.summary)
         material.causes = diagnosed(pooled, material)
-    earlier = Summary.read(RunDir(options.output)) if options.output else material.summary
+    last = Summary.read(RunDir(options.output)) if options.output else material.summary
     report = build(material, options, missing, page(options).parent, live)
-    write(page(options), report, material, earlier, options.figure_files)
+    write(page(options), report, material, last, options.figure_files)
     if options.output:
         write_json(options.output / "summary.json", {"report": report.numbers})
         return report

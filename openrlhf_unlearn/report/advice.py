@@ -15,6 +15,7 @@ import numpy as np
 from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE
 from openrlhf_unlearn.report.causes import MENDABLE
 from openrlhf_unlearn.report.failures import CONSENSUS
+from openrlhf_unlearn.report.forecast import beside, own_forecast
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.reasoning import reasoning
@@ -128,20 +129,34 @@ def _drop(material: Material, outliers: np.ndarray | None, answers: dict[int, st
 
 
 def _no_reward(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
-    """What so many wrong rollouts exclude; no promise that a first correct one would be learned from."""
+    """What so many wrong rollouts exclude; no promise that a first correct one would be learned from.
+
+    Where another run has correct ones they exclude nothing: the runs without were picked for having none.
+    """
     rows = np.flatnonzero(material.groups == "no_reward")
-    seen = material.per_prompt(material.visits.n)[rows]
-    if not len(rows) or not seen.sum():
+    n, right = (material.by_run(values)[:, rows] for values in (material.visits.n, material.visits.n_positive))
+    median = int(np.median(np.where(right == 0, n, 0).sum(axis=0))) if len(rows) else 0
+    if not median:
         return None
-    median = int(np.median(seen))
-    bound = 1 - 0.05 ** (1 / max(1, median))
+    numbers: dict[str, Any] = {"prompts": len(rows), "median": median}
+    if right.any():
+        numbers["elsewhere"] = int(right.any(axis=0).sum())
+        text = (
+            "{prompts:count} {prompts:prompt|prompts} had no correct rollout in the training of some run, with "
+            "{median:count} sampled of each there (median); of {elsewhere:count} another run had some. "
+        )
+    else:
+        numbers["bound"] = 1 - 0.05 ** (1 / median)
+        text = (
+            "{prompts:count} {prompts:prompt|prompts} had no correct rollout in training, with {median:count} sampled "
+            "of each (median). So many wrong ones exclude, at 95 %, a pass rate above {bound:percent} and no less. "
+        )
     return Advice(
         "no_reward",
-        "Never a correct rollout: is it sampled enough?",
-        "{prompts:count} {prompts:prompt|prompts} never had a correct rollout in training, with {median:count} sampled "
-        "of each (median). So many wrong ones exclude, at 95 %, a pass rate above {bound:percent} and no less. "
-        "Oversampling draws more of them; whether one correct rollout would then be learned from, this run cannot say.",
-        {"prompts": len(rows), "median": median, "bound": bound},
+        "No correct rollout in training: is it sampled enough?",
+        text + "Oversampling draws more of them; whether one correct rollout would then be learned from, this training "
+        "cannot say.",
+        numbers,
         rows,
         "--unlearn.filter oversample_replay --unlearn.only_prompts {list}",
     )
@@ -228,19 +243,21 @@ def _outliers(material: Material, outliers: np.ndarray | None, answers: dict[int
 
 
 def _forecast(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
-    """Only where the forecast is better than a coin, for sure."""
-    quality = material.summary.forecast
+    """Only where the forecast is better than a coin, for sure; with what simpler ones reach."""
+    quality = own_forecast(material)
     skipping, interval = quality.get("skipping", []), quality.get("auc_interval") or [0.0, 1.0]
     if not skipping or interval[0] <= 0.5:
         return None
     row = skipping[len(skipping) // 2]
+    simpler, numbers = beside(quality)
     return Advice(
         "forecast",
         "Skip by forecast",
         "Leaving out the {share:percent} of the hard prompts with the highest forecast risk ({prompts:count}) would "
         "have cost {lost:count} learnable ones ({of_learnable:percent} of those); the forecast's AUC is {auc:rate} "
-        "({low:rate} to {high:rate}).",
-        {
+        "({low:rate} to {high:rate})." + simpler,
+        numbers
+        | {
             "share": row["share_of_hard_prompts"],
             "prompts": row["prompts"],
             "lost": row["learnable_lost"],

@@ -5,20 +5,21 @@ from typing import Any
 
 import numpy as np
 
+from openrlhf_unlearn.labels.posterior import SURE
 from openrlhf_unlearn.report import causes, outlook
 from openrlhf_unlearn.report.advice import Advice
 from openrlhf_unlearn.report.groups import Groups, hard_prompts, labelled_prompts
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Say, Sentence
 from openrlhf_unlearn.report.outlook import Outlook
-from openrlhf_unlearn.report.probes import Separation
+from openrlhf_unlearn.report.probes import Separation, outdated
 from openrlhf_unlearn.stats.means import wilson
 
 PLENTY = 8  # correct rollouts of a prompt: a whole group of the paper's k = 8
 WHAT = {
     "learnable": "{learnable:was|were} learned",
     "unlearnable": "{unlearnable:was|were} rewarded in training and yet not learned",
-    "no_reward": "never had a correct rollout",
+    "no_reward": "had no correct rollout in training",
     "mixed": "{mixed:was|were} learned in some runs only",
 }
 
@@ -56,7 +57,8 @@ def _what(material: Material, groups: Groups) -> Sentence:
         text += ("" if i == 0 else ", and " if i == len(found) - 1 else ", ") + f"{{{group}:count}} "
         text += f"({{{group}_share:percent}}; {'' if i else '95 % interval '}{{{group}_low:percent}} to "
         text += f"{{{group}_high:percent}}) {_outcome(group, material)}"
-    text += "." if "unlearnable" in groups else "; none was rewarded in training and yet not learned."
+    none = not {"unlearnable", "mixed"} & set(groups) and not _rewarded_elsewhere(material)
+    text += "; none was rewarded in training and yet not learned." if none else "."
     text += _chance(material, groups, numbers) + _transfer(material, numbers)
     return ("So far: " + text if material.provisional else text), numbers
 
@@ -76,18 +78,30 @@ def _chance(material: Material, groups: Groups, numbers: dict[str, Any]) -> str:
 
 
 def _transfer(material: Material, numbers: dict[str, Any]) -> str:
+    """Only of prompts that surely improved: luck labels others learnable, rewarded or not."""
     learned: dict[str, Any] = material.labels.get("learned_without_reward") or {}
-    if not (count := learned.get("prompts")):
+    if not (count := learned.get("improved")):
         return ""
-    numbers["transfer"] = count
-    return " {transfer:count} of the learned {transfer:was|were} learned without a reward of {transfer:its|their} own."
+    numbers |= {"transfer": count, "by": material.labels["improved_by"], "improved_sure": SURE}
+    return (
+        " {transfer:count} of the learned rose by more than {by:plain} in every run, each at a probability of "
+        "{improved_sure:percent} or more, though some run never sampled a correct rollout of {transfer:it|them} in "
+        "training."
+    )
 
 
 def _outcome(group: str, material: Material) -> str:
-    """Rewarded is only said where all of them were visited in training."""
+    """Rewarded is only said where all of them were visited in training, without a reward where no run has one."""
+    if group == "no_reward" and _rewarded_elsewhere(material):
+        return "had no correct rollout in the training of some run"
     if group == "unlearnable" and material.labels.get("unlearnable_not_visited"):
         return "{unlearnable:was|were} not learned, some of them without being visited in training"
     return WHAT[group]
+
+
+def _rewarded_elsewhere(material: Material) -> bool:
+    """Of `no_reward` only one run had to be without a correct rollout; did another have one?"""
+    return bool(material.per_prompt(material.visits.n_positive)[material.groups == "no_reward"].any())
 
 
 def _why(
@@ -105,13 +119,15 @@ def _why(
 
 
 def _rewarded(material: Material) -> Sentence:
-    """How much reward the unlearnable had; that it was enough only where most of them had a whole group's worth."""
-    rewarded = material.per_prompt(material.visits.n_positive)[material.groups == "unlearnable"]
+    """How much reward the unlearnable had, each in the run that gave it most; that it was enough only where most of
+    them had a whole group's worth."""
+    visits, several = material.visits, len(material.runs) > 1
+    rewarded: np.ndarray = material.by_run(visits.n_positive).max(axis=0)[material.groups == "unlearnable"]
     share = float((rewarded >= PLENTY).mean())
     low, high = wilson(share, len(rewarded)) or (0.0, 1.0)
     numbers = {
         "plenty": PLENTY, "rich": int((rewarded >= PLENTY).sum()), "prompts": len(rewarded), "share": share, "low": low,
-        "high": high, "median": float(np.median(rewarded)), "steps": len(np.unique(material.visits.step)),
+        "high": high, "median": float(np.median(rewarded)), "steps": len(np.unique(visits.step)),
     }  # fmt: skip
     if low > 0.5:
         text = "It was not for want of reward: "
@@ -121,16 +137,26 @@ def _rewarded(material: Material) -> Sentence:
         text = "Whether it was for want of reward is open: "
     text += (
         "{rich:count} of {prompts:count} unlearnable {prompts:prompt|prompts} ({share:percent}; 95 % interval "
-        "{low:percent} to {high:percent}) had {plenty:count} correct rollouts or more in {steps:count} "
-        "{steps:step|steps} of training (median {median:small}); "
+        "{low:percent} to {high:percent}) had {plenty:count} correct rollouts or more in "
+        + ("one run of at most " if several else "")
+        + "{steps:count} {steps:step|steps}"
+        + ("" if several else " of training")
+        + " (median {median:small}); "
     )
-    text += "too few prompts were probed to say" if material.probe else "the probe would tell"
+    if material.probe is None:
+        text += "the probe would tell"
+    elif outdated(material):
+        text += "the probe is of earlier groups and cannot say"
+    else:
+        text += "too few prompts were probed to say"
     return text + " whether {prompts:its gradient differs|their gradients differ} from the learnable ones'.", numbers
 
 
-def _never_rewarded(material: Material) -> Sentence:
+def _never_rewarded(material: Material) -> Sentence | None:
     mine = material.groups == "no_reward"
     sampled, right = (int(material.per_prompt(v)[mine].sum()) for v in (material.visits.n, material.visits.n_positive))
+    if not sampled:  # labels of other runs
+        return None
     numbers = {"sampled": sampled, "prompts": int(mine.sum())}
     text = "of {sampled:count} rollouts of {prompts:this prompt|these prompts} in training "
     if not right:
@@ -140,14 +166,17 @@ def _never_rewarded(material: Material) -> Sentence:
 
 
 def _gradients(similarity: Separation) -> Sentence:
-    """What the probe says, for or against gradients as the reason."""
+    """What the probe says, for or against gradients as the reason. A plain cosine grows with the number of rollouts, so
+    that it tells nothing where no comparison at equal numbers says the same."""
     equal, plain = similarity["equal"], similarity["kind"] == "plain"
     says = "The gradients tell them apart"
     if similarity["high"] < 0.5:
         says += ", but the wrong way round"
+        if plain and not (equal and equal["high"] < 0.5):
+            says += ", and perhaps only by their numbers of correct rollouts"
     elif similarity["low"] <= 0.5:
         says = "The gradients do not tell them apart for sure"
-    elif plain and equal and equal["low"] <= 0.5:
+    elif plain and not (equal and equal["low"] > 0.5):
         says += ", but perhaps only by their numbers of correct rollouts"
     numbers: dict[str, Any] = {
         "unlearnable": similarity["unlearnable"], "learnable": similarity["learnable"], "auc": similarity["auc"],
@@ -166,9 +195,11 @@ def _gradients(similarity: Separation) -> Sentence:
     if equal:
         numbers |= {"rollouts": equal["rollouts"], "equal": equal["auc"]}
         numbers |= {"equal_low": equal["low"], "equal_high": equal["high"]}
+        numbers |= dict(zip(("equal_unlearnable", "equal_learnable"), equal["prompts"], strict=True))
         by = "" if plain else "by the plain cosine "
         text += f", and {{equal:rate}} ({{equal_low:rate}} to {{equal_high:rate}}) {by}with just {{rollouts:count}} "
-        text += "correct {rollouts:rollout|rollouts} of each"
+        text += "correct {rollouts:rollout|rollouts} of each, of the {equal_unlearnable:count} and "
+        text += "{equal_learnable:count} prompts that have as many"
     return text + ".", numbers
 
 

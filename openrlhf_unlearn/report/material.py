@@ -220,6 +220,12 @@ class Material:
         """Sum over the visits of each prompt; values: (visits,)."""
         return np.bincount(self.visits.row, weights=values, minlength=self.size)
 
+    def by_run(self, values: np.ndarray) -> np.ndarray:
+        """The same in each run alone, (runs, prompts)."""
+        found = np.zeros((len(self.runs), self.size))
+        np.add.at(found, (self.visits.run, self.visits.row), values)
+        return found
+
     def steps_of(self, kind: type[Steps]) -> tuple[Steps, np.ndarray]:
         """All rows of one of the tables with a file a step, of all runs, and each one's prompt, (rows,).
 

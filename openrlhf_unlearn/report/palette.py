@@ -28,7 +28,7 @@ GROUP_MEANINGS = {
     "easy": "solved often enough before training",
     "learnable": "hard before training, solved after it, in every run, rewarded in training or not",
     "unlearnable": "rewarded during training, still not solved after it, in every run",
-    "no_reward": "not solved after training, and in some run no correct rollout was ever sampled",
+    "no_reward": "not solved after training, and some run sampled no correct rollout of it in training",
     "mixed": "the runs disagree",
     "ungradable": "its label cannot be graded; it says nothing about the model",
 }

@@ -135,10 +135,11 @@ class Separation(TypedDict):
 
 def separation(material: "Material") -> Separation | None:
     """How well the mean cosine tells learnable from unlearnable prompts, also at equal numbers of rollouts; the groups'
-    own means, from all of their rollouts with the noise taken out where that can be had. None without enough of both.
+    own means, from all of their rollouts with the noise taken out where that can be had. None without enough of both,
+    or of a probe whose means and comparisons are of earlier groups.
     """
     probe, chosen = material.probe, choose_cosine(material)
-    if probe is None or chosen is None:
+    if probe is None or chosen is None or probe.name in outdated(material):
         return None
     kind, cosine = chosen
     values = [cosine[(material.groups == group) & np.isfinite(cosine)] for group in GROUPS]

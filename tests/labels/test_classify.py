@@ -67,10 +67,13 @@ def test_learned_without_a_reward_is_learned(tmp_path, capsys):
     rows = result.table.to_pylist()
     assert [row["runs_visited"] for row in rows] == [1, 0, 1, 1, 1, 1]
     assert [row["runs_rewarded"] for row in rows] == [0, 0, 1, 0, 1, 0]
-    assert result.summary["learned_without_reward"] == {"prompts": 3, "visited": 2, "not_visited": 1}
+    assert result.summary["learned_without_reward"] == {
+        "prompts": 3, "visited": 2, "not_visited": 1, "improved": 3
+    }  # fmt: skip
     assert rows[3]["label_confidence"] == rows[3]["p_unlearnable"]
     assert cli.main(["classify", str(run)]) == 0
-    assert "(transfer): 2 learnable prompts that some run never sampled a positive of" in capsys.readouterr().out
+    said = "never sampled a positive of them: 2; never sampled them at all: 1; of both, surely improved in every run"
+    assert f"{said} (P >= 0.9), so by transfer: 3" in capsys.readouterr().out
     shares = [row["expected_share"] for name, row in result.summary["hard"].items() if name != "n"]
     assert sum(shares) == pytest.approx(1)
 
@@ -79,6 +82,26 @@ def test_nothing_is_said_of_transfer_where_there_was_none(tmp_path, capsys):
     run = make_run(tmp_path / "run", [0] * 4, [30, 30, 1, 1], [1, 2, 0, 3])
     assert cli.main(["classify", str(run)]) == 0
     assert "transfer" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_luck_is_no_transfer(tmp_path, runs):
+    """Pass rates that did not change, of prompts without a reward: many are learnable by luck, none has improved."""
+    rng = np.random.default_rng(0)
+    rates, paths = rng.uniform(0.02, 0.12, 300), [tmp_path / str(run) for run in range(runs)]
+    initial = rng.binomial(32, rates)
+    for seed, path in enumerate(paths):
+        make_run(path, initial, rng.binomial(32, rates), [0] * 300, seed=seed)
+    learned = classify(paths).summary["learned_without_reward"]
+    assert learned["prompts"] >= 10 and learned["improved"] == 0
+
+
+def test_transfer_in_one_run_alone_is_none_of_the_other(tmp_path):
+    """What rose in the run that rewarded it, and may not have in the run that did not, is not counted."""
+    finals, ever = ([30] * 6, [4] * 6), ([4] * 6, [0] * 6)
+    paths = [make_run(tmp_path / str(i), [3] * 6, finals[i], ever[i], seed=i).path for i in range(2)]
+    learned = classify(paths).summary["learned_without_reward"]
+    assert learned["prompts"] == 6 and learned["improved"] == 0
 
 
 def test_a_run_that_never_visited_a_prompt_tells_nothing_of_its_rewards(tmp_path):

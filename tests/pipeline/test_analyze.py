@@ -14,7 +14,7 @@ import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.stats.means import rate_interval
-from openrlhf_unlearn.store.run_dir import read_json, read_table, update_summary
+from openrlhf_unlearn.store.run_dir import read_json, read_table, update_summary, write_table
 from tests.report.worlds import evaluate, full_run, prompts, start, train
 
 
@@ -44,6 +44,7 @@ def test_the_groups_are_the_planted_ones(run, capsys):
         "easy": 12, "learnable": 12, "unlearnable": 12, "no_reward": 12
     }  # fmt: skip
     assert groups["unlearnable"]["share_of_hard"] == pytest.approx(1 / 3)
+    assert 'data-key="labels.expected_improved"' in page_of(run)
     shown = capsys.readouterr().out
     assert str(run.report) in shown and "Of 48 prompts 36 were hard" in shown
 
@@ -113,6 +114,18 @@ def test_markdown_and_json_for_machines(run, capsys):
 def test_the_command_that_makes_it_again_is_on_the_page(run):
     assert analyze(run, "--tau", 0.2, "--threshold", 0.5) == 0
     assert f"openrlhf-unlearn analyze {run} --tau=0.2 --threshold=0.5" in page_of(run)
+
+
+def test_groups_of_an_earlier_classify_are_shown_with_its_thresholds(run):
+    """Where the labels cannot be made anew, the page must not say that this command's --tau and --easy made them."""
+    assert analyze(run) == 0
+    write_table(run.evaluation("final"), read_table(run.evaluation("final")).slice(5))
+    assert analyze(run, "--tau", 0.3, "--easy", 0.2) == 0
+    report = read_json(run.summary)["report"]
+    assert report["tau"] == report["easy"] == 0.1
+    assert any("the groups shown are of an earlier classify" in item["why"] for item in report["missing"])
+    assert analyze(run, "--tau", 0.3, "--allow-uneven") == 0
+    assert read_json(run.summary)["report"]["tau"] == 0.3
 
 
 def test_repetitions_are_pooled(tmp_path):
@@ -224,6 +237,7 @@ def test_an_interrupted_run(tmp_path, capsys):
     missing = {item["what"]: item for item in report["missing"]}
     assert "has not finished" in missing["pass@1 after training"]["why"]
     assert missing["pass@1 after training"]["command"] in page_of(run)
+    assert "expected_improved" not in page_of(run)
     assert "So far: " in capsys.readouterr().out
 
 

@@ -8,6 +8,7 @@ import pytest
 from openrlhf_unlearn.report.advice import Advice, advise
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.store.config import RunConfig
+from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.summary import Summary
 from tests.report.worlds import prompts, start, train
 
@@ -35,17 +36,22 @@ def test_nothing_was_left_out_where_no_flag_asked_for_it(tmp_path):
 # Data under which an advice must not be given -------------------------------------------------------------------------
 
 
-def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None):
-    """Just what advice reads, of prompts with one visit of n rollouts each."""
-    size = len(groups)
-    none = np.zeros(size)
-    failed = {"timeout": np.full(size, failed), "error": none, "no_answer": none}
-    return SimpleNamespace(
-        groups=np.array(groups, dtype=object), size=size, config=RunConfig(), runs=[], judgements={}, causes=None,
-        visits=SimpleNamespace(n=np.full(size, n), n_positive=none, failed=failed), per_prompt=lambda values: values,
-        summary=Summary({"forecast": forecast}),
-        label_column=lambda name: np.broadcast_to(np.asarray(confidence, float), size),
+def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None, positives=None) -> Material:
+    """Just what advice reads, of prompts with one visit of n rollouts in each run; positives: (runs, prompts)."""
+    positives = np.zeros((1, len(groups)), int) if positives is None else np.array(positives)
+    runs, size = positives.shape
+    found = Material([SimpleNamespace(steps=lambda kind: [], config=RunConfig)] * runs)
+    found.learnability = SimpleNamespace()
+    found.prompts = Prompts.of(prompt_id=list(map(str, range(size))))
+    found.groups, found.config, found.judgements, found.causes = np.array(groups, dtype=object), RunConfig(), {}, None
+    none = np.zeros(runs * size)
+    found.visits = SimpleNamespace(
+        run=np.repeat(range(runs), size), row=np.tile(range(size), runs), n=np.full(runs * size, n),
+        n_positive=positives.ravel(), failed={"timeout": none + failed, "error": none, "no_answer": none},
     )  # fmt: skip
+    found.summary = Summary({"forecast": forecast})
+    found.label_column = lambda name: np.broadcast_to(np.asarray(confidence, float), size)
+    return found
 
 
 def given(material, outliers=None, answers=()) -> dict[str, Advice]:
@@ -76,6 +82,17 @@ def test_what_wrong_rollouts_exclude():
     assert "no_reward" not in given(seen(["unlearnable"] * 4)) and "no_reward" not in given(seen(["no_reward"], n=0))
 
 
+def test_wrong_rollouts_exclude_nothing_where_another_run_has_correct_ones():
+    item = given(seen(["no_reward"] * 4, n=16, positives=[[0] * 4, [3, 3, 3, 0], [3, 3, 3, 3]]))["no_reward"]
+    text = text_of(item)
+    assert "in the training of some run, with 16 sampled of each there (median); of 4 another run had some" in text
+    assert "exclude" not in text and "bound" not in item.numbers
+    other = seen(["no_reward"] * 4, positives=[[3] * 4])
+    assert "no_reward" not in given(other), "labels of other runs, and this one had correct rollouts of all"
+    both = given(seen(["no_reward"] * 4, n=16, positives=[[0] * 4] * 2))["no_reward"]
+    assert both.numbers["bound"] == pytest.approx(1 - 0.05 ** (1 / 32)) and "some run" not in text_of(both)
+
+
 def test_a_verifier_is_only_suspect_that_fails():
     assert "verifier" in given(seen(["learnable"], failed=16))
     assert "verifier" not in given(seen(["learnable"], failed=15))
@@ -103,6 +120,10 @@ def test_outliers_are_for_the_eye_and_for_no_cure():
 
 def test_no_skipping_by_a_forecast_that_may_be_a_coin():
     row = {"share_of_hard_prompts": 0.25, "prompts": 5, "learnable_lost": 1, "share_of_learnable_lost": 0.1}
-    quality = {"skipping": [row], "auc": 0.7, "auc_interval": [0.45, 0.85]}
-    assert "forecast" not in given(seen(["mixed"], forecast=quality))
-    assert "forecast" in given(seen(["mixed"], forecast={**quality, "auc_interval": [0.55, 0.85]}))
+    quality = {"prompts": 2, "at_risk": 1, "skipping": [row], "auc": 0.7, "auc_interval": [0.55, 0.85]}
+    quality["gradients"] = {"why_not": "no probe"}
+    groups = ["learnable", "unlearnable", "mixed"]
+    assert "Gradients are not used: no probe." in text_of(given(seen(groups, forecast=quality))["forecast"])
+    assert "forecast" not in given(seen(groups, forecast={**quality, "auc_interval": [0.45, 0.85]}))
+    assert "forecast" not in given(seen(groups, forecast={**quality, "learned_from": "runs/other"}))
+    assert "forecast" not in given(seen(groups[1:], forecast=quality)), "labels have changed since"

@@ -12,6 +12,8 @@ from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.probes import separation
 from openrlhf_unlearn.stats.auc import auc_with_interval
 from openrlhf_unlearn.stats.means import wilson
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.summary import Summary
 from tests.report.worlds import classify, evaluate, full_run, probe, prompts, start, train
 
 
@@ -32,8 +34,8 @@ def test_many(tmp_path):
     assert what == (
         "Of 48 prompts 36 were hard (pass@1 below 0.1 before training): 12 (33 %; 95 % interval 20 % to 50 %) were "
         "learned, 12 (33 %; 20 % to 50 %) were rewarded in training and yet not learned, and 12 (33 %; 20 % to 50 %) "
-        "never had a correct rollout. Learned means at or above the threshold by the samples: had nothing changed, "
-        "about 0.81 would be."
+        "had no correct rollout in training. Learned means at or above the threshold by the samples: had nothing "
+        "changed, about 0.81 would be."
     )
     assert why.startswith("It may be for want of reward: 0 of 12 unlearnable prompts (0 %; 95 % interval 0 % to 24 %)")
 
@@ -84,10 +86,17 @@ def test_gradients_wholly_apart_are_no_certainty_of_few_prompts(tmp_path):
 # Data under which a sentence must not be said ------------------------------------------------------------------------
 
 
-def runs_of(groups: list[str], positives: list[int], n: int = 160):
-    """Just what the sentences about rewards read: one visit a prompt with so many correct of n rollouts."""
-    visits = SimpleNamespace(step=np.ones(len(groups)), n=np.full(len(groups), n), n_positive=np.array(positives))
-    return SimpleNamespace(groups=np.array(groups), visits=visits, per_prompt=lambda values: values, probe=None)
+def runs_of(groups: list[str], *positives: list[int], n: int = 160) -> Material:
+    """Just what the sentences about rewards read: in each run one visit a prompt with so many correct of n rollouts."""
+    size, runs = len(groups), len(positives)
+    found = Material([None] * runs)
+    found.prompts, found.probes, found.groups = Prompts.of(prompt_id=list(map(str, range(size)))), {}, np.array(groups)
+    found.learnability, found.summary = SimpleNamespace(), Summary({})
+    found.visits = SimpleNamespace(
+        run=np.repeat(range(runs), size), row=np.tile(range(size), runs), step=np.ones(runs * size),
+        n=np.full(runs * size, n), n_positive=np.concatenate(positives),
+    )  # fmt: skip
+    return found
 
 
 @pytest.mark.parametrize(
@@ -99,10 +108,49 @@ def test_want_of_reward_is_only_excluded_where_most_had_plenty(positives, said):
     assert text.startswith(f"{said} of reward")
 
 
+def test_few_rewards_in_each_of_several_runs_are_not_plenty():
+    """3 correct rollouts in each of 3 runs are no run's 8, though 9 together."""
+    kinds = ["unlearnable"] * 20
+    text = Say(*_rewarded(runs_of(kinds, *[[3] * 20] * 3)), "answer").text
+    assert text.startswith("It may be for want of reward: 0 of 20")
+    assert "in one run of at most 1 step (median 3)" in text
+    plenty = Say(*_rewarded(runs_of(kinds, [3] * 20, [20] * 20)), "answer").text
+    assert plenty.startswith("It was not for want of reward: 20 of 20") and "(median 20)" in plenty
+    assert "in 1 step of training" in Say(*_rewarded(runs_of(kinds, [3] * 20)), "answer").text
+
+
 def test_not_one_was_correct_is_only_said_where_it_is_so():
     assert "not one was correct" in Say(*_never_rewarded(runs_of(["no_reward"] * 3, [0] * 3)), "answer").text
     text = Say(*_never_rewarded(runs_of(["no_reward"] * 3, [0, 4, 0])), "answer").text
     assert "not one" not in text and "4 were correct" in text
+
+
+def shares(material: Material) -> str:
+    """The first sentence of hard prompts."""
+    names, counts = np.unique(material.groups, return_counts=True)
+    rows = {
+        str(name): {"prompts": n, "share_of_hard": n / material.size, "share_of_hard_interval": None}
+        for name, n in zip(names, counts.tolist(), strict=True)
+    }
+    return Say(*_what(material, rows), "answer").text
+
+
+def test_without_a_reward_is_said_of_the_runs_that_had_none():
+    """Three runs, one of them without a correct rollout: `no_reward` all the same, and not without a reward."""
+    kinds = ["no_reward"] * 12 + ["learnable"]
+    once = shares(runs_of(kinds, [0] * 13, [3] * 13, [3] * 13))
+    assert "had no correct rollout in the training of some run." in once and "none was rewarded" not in once
+    never = shares(runs_of(kinds, [0] * 13, [0] * 12 + [3], [0] * 13))
+    assert "had no correct rollout in training; none was rewarded in training and yet not learned." in never
+
+
+def test_none_was_rewarded_and_not_learned_is_not_said_beside_runs_that_disagree():
+    assert "none was rewarded" in shares(runs_of(["learnable"], [3]))
+    assert "none was rewarded" not in shares(runs_of(["learnable", "mixed"], [3, 3], [3, 3]))
+
+
+def test_nothing_is_said_of_rewards_that_these_runs_did_not_sample():
+    assert _never_rewarded(runs_of(["no_reward"], [0], n=0)) is None
 
 
 def outcome(learnable: int, hard: int, **labels) -> str:
@@ -122,11 +170,14 @@ def test_luck_is_said_where_it_may_be_all():
     assert "nothing changed" not in outcome(60, 100, learnable_by_chance=0.1)
 
 
-def test_transfer_is_said_only_where_something_was_learned_without_a_reward():
-    assert "2 of the learned were learned without a reward of their own" in outcome(
-        60, 100, learned_without_reward={"prompts": 2}
-    )
-    assert "without a reward" not in outcome(60, 100, learned_without_reward={"prompts": 0})
+def test_transfer_is_said_only_of_what_surely_improved_without_a_reward():
+    luck, sure = ({"prompts": 9, "improved": improved} for improved in (0, 2))
+    assert (
+        "2 of the learned rose by more than 0.05 in every run, each at a probability of 90 % or more, though some run "
+        "never sampled a correct rollout of them in training."
+    ) in outcome(60, 100, improved_by=0.05, learned_without_reward=sure)
+    for learned in (luck, {"prompts": 9}, {}):
+        assert "rollout of" not in outcome(60, 100, improved_by=0.05, learned_without_reward=learned), learned
 
 
 def test_rewarded_is_not_said_of_prompts_that_were_never_visited():

@@ -18,6 +18,7 @@ def gradients(low: float, high: float, equal: tuple | None = None, kind="plain",
     found = {"kind": kind, "mean_kind": mean_kind, "unlearnable": 0.1, "learnable": 0.2, "auc": (low + high) / 2}
     if equal:
         equal = {"rollouts": 2, "auc": sum(equal) / 2, "low": equal[0], "high": equal[1]}
+        equal["prompts"] = [12, 34]
     return Say(*_gradients(found | {"low": low, "high": high, "equal": equal}), "answer").text
 
 
@@ -25,9 +26,10 @@ def gradients(low: float, high: float, equal: tuple | None = None, kind="plain",
     ("low", "high", "equal", "said"),
     [
         (0.6, 0.9, (0.6, 0.9), "tell them apart: "),
-        (0.6, 0.9, None, "tell them apart: "),
+        (0.6, 0.9, None, "tell them apart, but perhaps only by their numbers of correct rollouts: "),
         (0.5, 0.9, (0.6, 0.9), "do not tell them apart for sure: "),
-        (0.1, 0.4, (0.6, 0.9), "tell them apart, but the wrong way round: "),
+        (0.1, 0.4, (0.1, 0.4), "tell them apart, but the wrong way round: "),
+        (0.1, 0.4, (0.6, 0.9), "tell them apart, but the wrong way round, and perhaps only by their numbers of"),
         (0.6, 0.9, (0.5, 0.9), "tell them apart, but perhaps only by their numbers of correct rollouts: "),
     ],
 )
@@ -38,18 +40,25 @@ def test_gradients_tell_only_what_both_intervals_show(low, high, equal, said):
 def test_numbers_of_rollouts_are_no_doubt_about_cosines_without_their_noise():
     corrected = gradients(0.6, 0.9, (0.4, 0.6), kind="corrected", mean_kind="corrected")
     assert "perhaps only by" not in corrected and "by the plain cosine with just 2 correct rollouts" in corrected
+    assert "of each, of the 12 and 34 prompts that have as many." in corrected
     assert "the noise of few rollouts taken out" in corrected and "plain, so few" not in corrected
     plain = gradients(0.6, 0.9)
     assert "plain, so few rollouts lower it" in plain and "taken out" not in plain and "with just" not in plain
 
 
-@pytest.mark.parametrize("probe", [None, object()])
-def test_a_probe_that_ran_is_not_promised_again(probe):
+def test_a_probe_that_ran_is_not_promised_again():
     material = runs_of(["unlearnable"] * 3, [1] * 3)
-    material.probe = probe
-    text = Say(*_rewarded(material), "answer").text
-    assert ("too few prompts were probed to say" in text) == (probe is not None)
-    assert ("the probe would tell" in text) == (probe is None)
+
+    def text(**probes) -> str:
+        material.probes = probes
+        return Say(*_rewarded(material), "answer").text
+
+    def probed(label: str) -> SimpleNamespace:
+        return SimpleNamespace(tag="initial", n_correct=np.ones(3), labels=np.array([label] * 3))
+
+    says = "the probe would tell", "too few prompts were probed to say", "the probe is of earlier groups"
+    for i, one in enumerate((text(), text(initial=probed("unlearnable")), text(initial=probed("mixed")))):
+        assert [word in one for word in says] == [i == 0, i == 1, i == 2]
 
 
 def test_nothing_is_said_of_prompts_that_nobody_looked_at():

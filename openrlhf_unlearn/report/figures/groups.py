@@ -7,6 +7,7 @@ from openrlhf_unlearn.causes import UNDECIDED
 from openrlhf_unlearn.causes.words import NAMES
 from openrlhf_unlearn.report.figures.base import Canvas, Data, Figure, columns, records
 from openrlhf_unlearn.report.figures.marks import group_lines, group_mean, legend
+from openrlhf_unlearn.report.forecast import beside, own_forecast
 from openrlhf_unlearn.report.groups import HARD
 from openrlhf_unlearn.report.material import Material, Tally
 from openrlhf_unlearn.report.numbers import Sentence
@@ -148,7 +149,8 @@ def change_caption(material: Material, data: Data) -> Sentence:
     by_group = dict(zip(data["group"], zip(data["worse"], data["prompts"], strict=True), strict=True))
     text = (
         "Prompts whose pass@1 rose or fell between the first and the last evaluation by more than sampling noise; each "
-        "is tested alone, so up to {level:percent} of the unchanged ones show a change by chance."
+        "is tested alone, so of all unchanged prompts up to {level:percent} show a change by chance. Groups that the "
+        "same samples chose have more than their part of these: easy ones seem to get worse, learnable ones better."
     )
     if "easy" not in by_group:
         return text, {"level": CHANGE_LEVEL}
@@ -251,17 +253,18 @@ SENSITIVITY = Figure(
 
 
 def forecast_data(material: Material) -> Data | None:
-    return columns(material.summary.forecast.get("calibration", []))
+    return columns(own_forecast(material).get("calibration", []))
 
 
 def forecast_caption(material: Material, data: Data) -> Sentence:
-    quality = material.summary.forecast
+    quality = own_forecast(material)
     low, high = quality["auc_interval"]
+    simpler, numbers = beside(quality)
     return (
         "Risk of not being learned as forecast before training, against what happened, by fifths of the risk. "
         "Cross-validated AUC {auc:rate} ({low:rate} to {high:rate}), calibration error {error:rate}: on the diagonal "
-        "the forecast can be taken at its word.",
-        {"auc": quality["auc"], "low": low, "high": high, "error": quality["calibration_error"]},
+        "the forecast can be taken at its word." + simpler,
+        numbers | {"auc": quality["auc"], "low": low, "high": high, "error": quality["calibration_error"]},
     )
 
 

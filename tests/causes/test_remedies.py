@@ -1,0 +1,61 @@
+"""What each remedy says of its data, and data on which it does not say it."""
+
+import numpy as np
+import pytest
+
+from openrlhf_unlearn.causes import CAUSES
+from openrlhf_unlearn.causes.observed import Observed, Visits
+from openrlhf_unlearn.causes.posterior import posterior
+from openrlhf_unlearn.causes.reading import Cases
+from openrlhf_unlearn.causes.remedies import remedies
+from openrlhf_unlearn.report.numbers import Say
+from openrlhf_unlearn.store.run_dir import RunDir
+from tests.causes.test_evidence import samples, visits
+
+STEPS = np.arange(1, 31)
+RISES = Visits(np.zeros(30, int), STEPS, np.full(30, 64), np.round(64 / (1 + np.exp((40 - STEPS) / 6))).astype(int))
+FLAT = visits(0, 1, 0, 1, 0, 0, 1, 0)
+SOLVED = {"visits": visits(0, 1, 6, 7, 8, 7, 2, 0, 0, 0)}
+REWRITTEN, CUT_OFF = ({"final": samples(failed=10, disputed=disputed)} for disputed in (20, 0))
+TWO = {"seconds": [samples(positive=16), samples(positive=2)]}
+MORE_STEPS = "at the pace of the 1 that surely rises, half of the samples are right after about"
+
+
+def said(cause: str, said_of: str | None = None, **known) -> str:
+    """The remedy of `cause`, of one prompt of which `said_of` is said."""
+    observed = Observed(**{"final": samples(answers={}), **known})
+    cases = Cases([RunDir("run")], ["p"], ["text"], ["1"], ["unlearnable"], observed)
+    found = remedies(cases, posterior(observed), np.array([said_of or cause], dtype=object))
+    return " ".join(Say(one.template, one.numbers, "").text for one in found if one.cause == cause)
+
+
+@pytest.mark.parametrize(
+    ("cause", "says", "known", "null"),
+    [
+        ("verifier", "pass@1 would read 0.625 instead of 0.000", REWRITTEN, CUT_OFF),
+        ("verifier", "would read", REWRITTEN, {}),
+        ("never_rewarded", "in 96 each (median)", {"visits": visits(*[0] * 8)}, {}),
+        ("never_rewarded", "in 32 each (median). A first one takes as likely as not 98 samples more", {}, SOLVED),
+        ("rising", MORE_STEPS, {"visits": RISES}, {"visits": FLAT}),
+        ("rising", "no rise is sure enough to say how much more it takes", {"visits": FLAT}, {"visits": RISES}),
+        ("beyond", "another model solves it at 0.500", TWO, {}),
+        ("guessable", "it took 64 rollouts, which a run without it saves", {"visits": FLAT}, {}),
+        ("random_label", "it took 64 rollouts, which a run without it saves", {"visits": FLAT}, {}),
+        ("wrong_label", "expected to be wrong", TWO, {}),
+        ("wrong_label", "One model cannot tell", {}, TWO),
+        ("wrong_label", "would be learned", {**TWO, "kin": np.array([0.8])}, {"kin": np.array([0.8])}),
+    ],
+)
+def test_a_number_is_said_of_its_data_and_of_no_other(cause, says, known, null):
+    assert says in said(cause, **known)
+    assert says not in said(cause, **null)
+
+
+def test_what_was_solved_for_a_while_is_said_with_its_best_stretch():
+    assert "was solved for a while (best stretch 0.938 on average)" in said("forgotten", **SOLVED)
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_no_remedy_of_a_cause_that_is_said_of_no_prompt(cause):
+    assert said(cause, **SOLVED)
+    assert not said(cause, said_of="undecided", **SOLVED)
