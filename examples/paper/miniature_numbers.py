@@ -227,8 +227,8 @@ def mid_rise(group: str) -> Callable[[Miniature], Number]:
 # Trained and held-out prompts ----------------------------------------------------------------------------------------
 
 
-def trained_and_held(mini: Miniature) -> dict[str, dict[str, str]]:
-    """Of each model with a held-out evaluation: planted cause → "trained / held out"."""
+def trained_and_held(mini: Miniature) -> dict[str, dict[str, tuple[Number, Number]]]:
+    """Of each model with a held-out evaluation: planted cause → final pass@1 of trained and of held-out prompts."""
     causes = {
         name: {
             row["prompt_id"]: row["cause"] for row in read_table(mini.folder / "world" / f"{name}.parquet").to_pylist()
@@ -241,12 +241,11 @@ def trained_and_held(mini: Miniature) -> dict[str, dict[str, str]]:
         run = mini.run(*name.split("--"))
         sides = [(pass_rates(run), causes["truth"]), (pass_rates(RunDir(path.parents[1])), causes["heldout_truth"])]
         found[name.replace("--", "/")] = {
-            cause: " / ".join(_mean_of(cause, values, planted) for values, planted in sides)
+            cause: tuple(rate(_caused_by(cause, values, planted)) for values, planted in sides)
             for cause in set(causes["truth"].values())
         }
     return found
 
 
-def _mean_of(cause: str, values: Values, planted: dict[str, str]) -> str:
-    own = [value for name, value in values.items() if planted.get(name) == cause]
-    return f"{np.mean(own):.3f}" if own else "–"
+def _caused_by(cause: str, values: Values, planted: dict[str, str]) -> Values:
+    return {name: value for name, value in values.items() if planted.get(name) == cause}

@@ -28,6 +28,7 @@ from openrlhf_unlearn.store.run_dir import RunDir, write_table
 from openrlhf_unlearn.worlds.task import SETTINGS, draw_prompts, full_answer, rules, texts
 from tests.report import worlds
 
+EACH = 40  # prompts of a group: a third of them leave the interval of a rate near 0 wider than the threshold
 PAPER = Path(__file__).parents[2] / "examples" / "paper"
 sys.path.insert(0, str(PAPER))
 import miniature_claims as claims  # noqa: E402
@@ -165,7 +166,7 @@ def test_intervals_of_differences_between_groups_hold(size):
 @pytest.fixture
 def tiny(tmp_path):
     """Two steps of a miniature: three runs, and an intervention that taught everything."""
-    made = worlds.prompts(12)
+    made = worlds.prompts(EACH)
     for seed in range(3):
         run = worlds.start(tmp_path / "runs" / str(seed) / "run", made)
         worlds.train(run, made, steps=10, seed=seed)
@@ -220,14 +221,29 @@ def test_the_page_of_a_tiny_miniature(tiny):
 
 def test_what_was_learned_by_heart_shows_beside_held_out_prompts(tiny):
     held = RunDir(tiny / "heldout" / "k64")
-    made = worlds.prompts(12)
+    made = worlds.prompts(EACH)
     others = [worlds.Prompt(p.text + "1", p.label, p.kind) for p in made]
     worlds.start(held.path, others)
     worlds.evaluate(held, others, "final")
     for name, prompts in {"truth": made, "heldout_truth": others}.items():
         rows = [{"prompt_id": p.id, "group": p.kind, "cause": "random"} for p in prompts if p.kind == "unlearnable"]
         write_table(tiny / "world" / f"{name}.parquet", pa.Table.from_pylist(rows))
-    ((trained, heldout),) = [
-        row["random"].split(" / ") for row in claims.of.trained_and_held(claims.Miniature(tiny)).values()
-    ]
-    assert float(trained) > 0.5 > 0.2 > float(heldout)  # it was taught everything, and only what it was trained on
+    ((trained, heldout),) = [row["random"] for row in claims.of.trained_and_held(claims.Miniature(tiny)).values()]
+    assert trained.value > 0.5 > 0.2 > heldout.value  # it was taught everything, and only what it was trained on
+    assert claims.by_heart(trained, heldout).startswith("**")
+    assert claims.by_heart(heldout, claims.of.NONE).endswith(" / –")
+
+
+def test_nothing_is_said_to_be_learned_by_heart_where_the_difference_may_be_luck():
+    rng, bold = np.random.default_rng(0), 0
+    for _ in range(400):
+        rates = rng.binomial(32, rng.beta(0.6, 19.4, (2, 40))) / 32
+        sides = (claims.of.rate({str(i): x for i, x in enumerate(values)}) for values in rates)
+        bold += claims.by_heart(*sides).startswith("**")
+    assert bold <= 0.025 * 400 + 2 * (0.025 * 400) ** 0.5
+
+
+def test_every_step_takes_the_first_of_the_seeds(tmp_path):
+    done = miniature(tmp_path / "m", "k64", DRY_RUN="print", RUN_SEEDS="3 4")
+    assert done.returncode == 0, done.stderr
+    assert "runs/3/run/learnability.parquet" in done.stdout and "runs/0" not in done.stdout
