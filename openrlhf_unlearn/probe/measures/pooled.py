@@ -25,7 +25,7 @@ from openrlhf_unlearn.probe.measures.between_rollouts import Agreement, blocks, 
 SMALLEST = 5  # prompts of a group with two units, below which its noise is not known
 LEAST = 2  # standard errors by which the agreement of a group's units must exceed 0
 # Where it is not known how the prompts of a group differ in noise, loud ones may count less than they should: by so
-# much of the estimate at noises that differ like exp(0.7 · normal), see tests/probe/test_pooled.py.
+# much of the estimate at noises that differ like exp(0.7 · normal), see tests/probe/measures/test_pooled.py.
 UNKNOWN_SPREAD = 0.1
 
 
