@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.stats.means import mean_interval, rate_interval
+from openrlhf_unlearn.stats.means import mean_interval, rate_difference, rate_interval
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
 from openrlhf_unlearn.store.training import Clipping, Rewards
 from openrlhf_unlearn.worlds.agreement import read_groups
@@ -78,6 +78,13 @@ def paired(a: Values, b: Values) -> Number:
     return mean({name: a[name] - b[name] for name in a.keys() & b.keys()})
 
 
+def paired_rates(a: Values, b: Values) -> Number:
+    """The same of numbers in [0, 1]."""
+    both = sorted(a.keys() & b.keys())
+    middle, ends = rate_difference(*(np.array([side[name] for name in both], float) for side in (a, b)))
+    return NONE if middle is None else Number(middle, *(ends or (math.nan, math.nan)))
+
+
 def gap(a: Values, b: Values) -> Number:
     """Difference of the means of two groups of prompts."""
     return minus(mean(a), mean(b))
@@ -135,7 +142,7 @@ def hard_share(mini: Miniature) -> Number:
 
 def reward_rise(mini: Miniature, group: str) -> Number:
     late = pooled([rewards(run, 0.9, 1.0) for run in mini.runs])
-    return paired(mini.of(group, late), pooled([rewards(run, 0.0, 0.1) for run in mini.runs]))
+    return paired_rates(mini.of(group, late), pooled([rewards(run, 0.0, 0.1) for run in mini.runs]))
 
 
 def late_reward(mini: Miniature, group: str) -> Number:
@@ -149,7 +156,7 @@ def final(*names: str) -> Callable[[Miniature], Number]:
 
 def replay_slows(mini: Miniature) -> Number:
     a, b = (rewards(mini.run("hypotheses", name)) for name in ("oversample_replay", "baseline"))
-    return paired(mini.of("learnable", a), b)
+    return paired_rates(mini.of("learnable", a), b)
 
 
 def clip_ratio(mini: Miniature) -> Number:
