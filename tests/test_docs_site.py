@@ -44,3 +44,19 @@ def test_the_first_page_is_the_readme_and_its_images_are_there(site):
     images = re.findall(r'<img[^>]* src="([^"]+)"', text)
     assert images and [path for path in images if not (site / path).exists()] == []
     assert re.findall(r'href="(?!https?:)[^"]*\.md', text) == []
+
+
+def test_tests_and_benchmarks_that_texts_name_are_there():
+    texts = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples/README.md", *ROOT.glob("docs/*.md")]
+    texts += [*ROOT.glob("openrlhf_unlearn/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
+    pattern = re.compile(r"(?<![\w/])(?:tests|benchmarks)/[\w/]+\.(?:py|sh)\b")
+    named = {(text, name) for text in texts for name in pattern.findall(text.read_text("utf-8"))}
+    assert len(named) > 50
+    assert [f"{text.relative_to(ROOT)}: {name}" for text, name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_tests_that_the_documentation_chooses_are_there():
+    pattern = re.compile(r"pytest (tests/[\w/]+\.py) -k (\w+)")
+    chosen = [found for page in ROOT.glob("docs/*.md") for found in pattern.findall(page.read_text("utf-8"))]
+    missing = [(file, name) for file, name in chosen if not re.search(rf"def test\w*{name}", (ROOT / file).read_text())]
+    assert chosen and missing == []

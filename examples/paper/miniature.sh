@@ -91,7 +91,7 @@ step_hypotheses() {
 
 step_k64() {
     need runs
-    BASELINE=$MINI/runs/0 bash examples/unlearnable_only_k64.sh world "$MINI/k64"
+    BASELINE=$(dirname "$RUN") bash examples/unlearnable_only_k64.sh world "$MINI/k64"
     if dry; then return; fi
     analyze "$RUN" "$MINI/k64/run" --compare
     keep k64 "$RUN" compared_rewards
@@ -101,7 +101,7 @@ step_probe() {
     need runs
     if dry; then return; fi
     openrlhf-unlearn probe --run "$RUN" --model "$MODEL" --tag initial --compare-full
-    openrlhf-unlearn probe --run "$RUN" --model "$MINI/runs/0/model" --tag final
+    openrlhf-unlearn probe --run "$RUN" --model "$(dirname "$RUN")/model" --tag final
     analyze "${RUNS[@]}"
     keep probe "$RUN" similarity similarity_groups interference similarity_over_training
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.stats.means import mean_interval
+from openrlhf_unlearn.stats.means import mean_interval, rate_difference, rate_interval
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
 from openrlhf_unlearn.store.training import Clipping, Rewards
 from openrlhf_unlearn.worlds.agreement import read_groups
@@ -19,7 +19,7 @@ Values = dict[str, float]  # prompt id → number
 
 @dataclass(frozen=True)
 class Number:
-    """`low` and `high` are the 95 % interval; nan where there is no number."""
+    """`low` and `high` are the 95 % interval, nan without one: no verdict is read from such a number."""
 
     value: float
     low: float
@@ -28,7 +28,12 @@ class Number:
     def __str__(self) -> str:
         if math.isnan(self.value):
             return "none"
+        if math.isnan(self.low):
+            return f"{self.value:.3f} (no interval)".replace("-", "−")
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})".replace("-", "−")
+
+
+NONE = Number(math.nan, math.nan, math.nan)
 
 
 class Miniature:
@@ -56,16 +61,28 @@ class Miniature:
 # Numbers of values by prompt -----------------------------------------------------------------------------------------
 
 
-def mean(values: Values) -> Number:
-    middle, interval = mean_interval(np.array(list(values.values()), float))
+def mean(values: Values, interval=mean_interval) -> Number:
+    middle, ends = interval(np.array(list(values.values()), float))
     if middle is None:
-        return Number(math.nan, math.nan, math.nan)
-    return Number(middle, *(interval or (middle, middle)))
+        return NONE
+    return Number(middle, *(ends or (math.nan, math.nan)))
+
+
+def rate(values: Values) -> Number:
+    """Mean of numbers in [0, 1]."""
+    return mean(values, rate_interval)
 
 
 def paired(a: Values, b: Values) -> Number:
     """Mean of a − b over the prompts of both."""
     return mean({name: a[name] - b[name] for name in a.keys() & b.keys()})
+
+
+def paired_rates(a: Values, b: Values) -> Number:
+    """The same of numbers in [0, 1]."""
+    both = sorted(a.keys() & b.keys())
+    middle, ends = rate_difference(*(np.array([side[name] for name in both], float) for side in (a, b)))
+    return NONE if middle is None else Number(middle, *(ends or (math.nan, math.nan)))
 
 
 def gap(a: Values, b: Values) -> Number:
@@ -74,8 +91,10 @@ def gap(a: Values, b: Values) -> Number:
 
 
 def minus(a: Number, b: Number) -> Number:
-    half = math.hypot(a.high - a.low, b.high - b.low) / 2
-    return Number(a.value - b.value, a.value - b.value - half, a.value - b.value + half)
+    """a − b of different prompts; both intervals put together side by side (Newcombe's square-and-add)."""
+    value = a.value - b.value
+    down, up = math.hypot(a.value - a.low, b.high - b.value), math.hypot(a.high - a.value, b.value - b.low)
+    return Number(value, value - down, value + up)
 
 
 def average(pairs: Iterable[tuple[str, float]]) -> Values:
@@ -123,21 +142,21 @@ def hard_share(mini: Miniature) -> Number:
 
 def reward_rise(mini: Miniature, group: str) -> Number:
     late = pooled([rewards(run, 0.9, 1.0) for run in mini.runs])
-    return paired(mini.of(group, late), pooled([rewards(run, 0.0, 0.1) for run in mini.runs]))
+    return paired_rates(mini.of(group, late), pooled([rewards(run, 0.0, 0.1) for run in mini.runs]))
 
 
 def late_reward(mini: Miniature, group: str) -> Number:
-    return mean(mini.of(group, pooled([rewards(run, 0.9, 1.0) for run in mini.runs])))
+    return rate(mini.of(group, pooled([rewards(run, 0.9, 1.0) for run in mini.runs])))
 
 
 def final(*names: str) -> Callable[[Miniature], Number]:
     """Final pass@1 of the unlearnable, of the run in a folder of the miniature."""
-    return lambda mini: mean(mini.of("unlearnable", pass_rates(mini.run(*names))))
+    return lambda mini: rate(mini.of("unlearnable", pass_rates(mini.run(*names))))
 
 
 def replay_slows(mini: Miniature) -> Number:
     a, b = (rewards(mini.run("hypotheses", name)) for name in ("oversample_replay", "baseline"))
-    return paired(mini.of("learnable", a), b)
+    return paired_rates(mini.of("learnable", a), b)
 
 
 def clip_ratio(mini: Miniature) -> Number:
@@ -145,7 +164,9 @@ def clip_ratio(mini: Miniature) -> Number:
     shares = by_prompt(table, "positive_clip_fraction")
     a, b = (np.array(list(mini.of(group, shares).values())) for group in ("unlearnable", "learnable"))
     if not len(a) or not len(b) or b.max() == 0:  # nothing to be a multiple of
-        return Number(math.nan, math.nan, math.nan)
+        return NONE
+    if np.ptp(a) == 0 or np.ptp(b) == 0:  # drawn again, equal values vary no more than before
+        return Number(a.mean() / b.mean(), math.nan, math.nan)
     rng = np.random.default_rng(0)
     drawn = ((rng.choice(a, len(a)), rng.choice(b, len(b))) for _ in range(400))
     ratios = [x.mean() / max(y.mean(), 1e-12) for x, y in drawn]
@@ -164,7 +185,7 @@ def corrected_gap(mini: Miniature) -> Number:
     found = read_json(mini.runs[0].probe_json("initial"))["group_to_all"]
     numbers = [found.get(group) or {} for group in ("learnable", "unlearnable")]
     if any(entry.get("corrected") is None for entry in numbers):
-        return Number(math.nan, math.nan, math.nan)
+        return NONE
     return minus(*(Number(entry["corrected"], entry["low"], entry["high"]) for entry in numbers))
 
 
@@ -188,7 +209,7 @@ def similar_learned(mini: Miniature) -> Number:
     run = mini.run("augment")
     table = read_table(run.prompts, ["prompt_id", "datasource"]).to_pylist()
     kinds = {row["prompt_id"]: row["datasource"] for row in table}
-    return mean({name: value for name, value in pass_rates(run).items() if kinds[name] == "similar"})
+    return rate({name: value for name, value in pass_rates(run).items() if kinds[name] == "similar"})
 
 
 def variant_pull(mini: Miniature) -> Number:
@@ -199,7 +220,7 @@ def variant_pull(mini: Miniature) -> Number:
 def sft_gap(mini: Miniature) -> Number:
     tags = [tag for tag in mini.runs[0].evaluation_tags() if tag.startswith("sft-")]
     found = pass_rates(mini.runs[0], max(tags, key=lambda tag: int(tag.removeprefix("sft-"))))
-    return gap(mini.of("learnable", found), mini.of("unlearnable", found))
+    return minus(rate(mini.of("learnable", found)), rate(mini.of("unlearnable", found)))
 
 
 def mid_rise(group: str) -> Callable[[Miniature], Number]:
@@ -213,8 +234,8 @@ def mid_rise(group: str) -> Callable[[Miniature], Number]:
 # Trained and held-out prompts ----------------------------------------------------------------------------------------
 
 
-def trained_and_held(mini: Miniature) -> dict[str, dict[str, str]]:
-    """Of each model with a held-out evaluation: planted cause → "trained / held out"."""
+def trained_and_held(mini: Miniature) -> dict[str, dict[str, tuple[Number, Number]]]:
+    """Of each model with a held-out evaluation: planted cause → final pass@1 of trained and of held-out prompts."""
     causes = {
         name: {
             row["prompt_id"]: row["cause"] for row in read_table(mini.folder / "world" / f"{name}.parquet").to_pylist()
@@ -227,12 +248,11 @@ def trained_and_held(mini: Miniature) -> dict[str, dict[str, str]]:
         run = mini.run(*name.split("--"))
         sides = [(pass_rates(run), causes["truth"]), (pass_rates(RunDir(path.parents[1])), causes["heldout_truth"])]
         found[name.replace("--", "/")] = {
-            cause: " / ".join(_mean_of(cause, values, planted) for values, planted in sides)
+            cause: tuple(rate(_caused_by(cause, values, planted)) for values, planted in sides)
             for cause in set(causes["truth"].values())
         }
     return found
 
 
-def _mean_of(cause: str, values: Values, planted: dict[str, str]) -> str:
-    own = [value for name, value in values.items() if planted.get(name) == cause]
-    return f"{np.mean(own):.3f}" if own else "–"
+def _caused_by(cause: str, values: Values, planted: dict[str, str]) -> Values:
+    return {name: value for name, value in values.items() if planted.get(name) == cause}

@@ -4,13 +4,17 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from openrlhf_unlearn import cli
@@ -24,6 +28,7 @@ from openrlhf_unlearn.store.run_dir import RunDir, write_table
 from openrlhf_unlearn.worlds.task import SETTINGS, draw_prompts, full_answer, rules, texts
 from tests.report import worlds
 
+EACH = 40  # prompts of a group: a third of them leave the interval of a rate near 0 wider than the threshold
 PAPER = Path(__file__).parents[2] / "examples" / "paper"
 sys.path.insert(0, str(PAPER))
 import miniature_claims as claims  # noqa: E402
@@ -121,10 +126,47 @@ def test_a_verdict_is_where_the_whole_interval_lies(low, high, verdict):
     assert claim.verdict(claims.Number(*[float("nan")] * 3)) == "cannot say"
 
 
+def test_equal_values_decide_nothing_and_rates_have_an_interval():
+    """A spread of 0 claims certainty, of a mean, of a difference and of a ratio."""
+    cosines = claims.Claim("", "", "probe", "", claims.of.hard_share, above=0)
+    equal, single = {str(i): 0.4 for i in range(50)}, {"0": 0.4}
+    for number in (
+        claims.of.mean(equal),
+        claims.of.mean(single),
+        claims.of.gap(single, {"1": 0.1}),
+        claims.of.gap({"0": 0.4, "1": 0.5}, {"2": 0.1, "3": 0.1}),
+    ):
+        assert cosines.verdict(number) == "cannot say" and "(no interval)" in str(number)
+    stays = claims.Claim("", "", "runs", "", claims.of.hard_share, below=0.1)
+    none_right = {str(i): 0.0 for i in range(50)}
+    assert 0.05 < claims.of.rate(none_right).high < 0.1 and stays.verdict(claims.of.rate(none_right)) == "agree"
+    assert stays.verdict(claims.of.rate(dict(list(none_right.items())[:20]))) == "cannot say"
+
+
+@pytest.mark.parametrize("size", [30, 60])
+def test_intervals_of_differences_between_groups_hold(size):
+    """Pass rates and clipped shares with most values 0, and rewards within [0, 1]: not only what is normal."""
+    of, rng = claims.of, np.random.default_rng(size)
+    held = defaultdict(list)
+    for _ in range(300):
+        a, b = (
+            {f"{s}{i}": x for i, x in enumerate(rng.binomial(32, rng.beta(*p, size)) / 32)}
+            for s, p in (("a", (0.6, 19.4)), ("b", (4, 0.8)))
+        )
+        few = {name: value * (rng.random() < 0.2) for name, value in a.items()}
+        for name, number, truth in (
+            ("rates apart", of.minus(of.rate(b), of.rate(a)), 4 / 4.8 - 0.03),
+            ("few above 0", of.minus(of.rate(a), of.rate(few)), 0.03 - 0.006),
+            ("means", of.gap(b, a), 4 / 4.8 - 0.03),
+        ):
+            held[name].append(number.low <= truth <= number.high)
+    assert min(map(np.mean, held.values())) >= 0.90
+
+
 @pytest.fixture
 def tiny(tmp_path):
     """Two steps of a miniature: three runs, and an intervention that taught everything."""
-    made = worlds.prompts(12)
+    made = worlds.prompts(EACH)
     for seed in range(3):
         run = worlds.start(tmp_path / "runs" / str(seed) / "run", made)
         worlds.train(run, made, steps=10, seed=seed)
@@ -141,6 +183,18 @@ def tiny(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "runs-change.svg").write_text("<svg/>")
     return tmp_path
+
+
+def test_a_ratio_of_equal_clipped_shares_has_no_interval(tiny):
+    run = tiny / "hypotheses" / "baseline" / "run"
+    shutil.copytree(tiny / "runs" / "0" / "run", run)
+    mini = claims.Miniature(tiny)
+    for path in (run / "clipping").glob("*.parquet"):
+        rows = pq.read_table(path).to_pylist()
+        for row in rows:
+            row["positive_clip_fraction"] *= mini.groups.get(row["prompt_id"]) != "unlearnable"
+        pq.write_table(pa.Table.from_pylist(rows, pq.read_schema(path)), path)
+    assert str(claims.of.clip_ratio(mini)) == "0.000 (no interval)"
 
 
 def test_the_page_of_a_tiny_miniature(tiny):
@@ -167,14 +221,29 @@ def test_the_page_of_a_tiny_miniature(tiny):
 
 def test_what_was_learned_by_heart_shows_beside_held_out_prompts(tiny):
     held = RunDir(tiny / "heldout" / "k64")
-    made = worlds.prompts(12)
+    made = worlds.prompts(EACH)
     others = [worlds.Prompt(p.text + "1", p.label, p.kind) for p in made]
     worlds.start(held.path, others)
     worlds.evaluate(held, others, "final")
     for name, prompts in {"truth": made, "heldout_truth": others}.items():
         rows = [{"prompt_id": p.id, "group": p.kind, "cause": "random"} for p in prompts if p.kind == "unlearnable"]
         write_table(tiny / "world" / f"{name}.parquet", pa.Table.from_pylist(rows))
-    ((trained, heldout),) = [
-        row["random"].split(" / ") for row in claims.of.trained_and_held(claims.Miniature(tiny)).values()
-    ]
-    assert float(trained) > 0.5 > 0.2 > float(heldout)  # it was taught everything, and only what it was trained on
+    ((trained, heldout),) = [row["random"] for row in claims.of.trained_and_held(claims.Miniature(tiny)).values()]
+    assert trained.value > 0.5 > 0.2 > heldout.value  # it was taught everything, and only what it was trained on
+    assert claims.by_heart(trained, heldout).startswith("**")
+    assert claims.by_heart(heldout, claims.of.NONE).endswith(" / –")
+
+
+def test_nothing_is_said_to_be_learned_by_heart_where_the_difference_may_be_luck():
+    rng, bold = np.random.default_rng(0), 0
+    for _ in range(400):
+        rates = rng.binomial(32, rng.beta(0.6, 19.4, (2, 40))) / 32
+        sides = (claims.of.rate({str(i): x for i, x in enumerate(values)}) for values in rates)
+        bold += claims.by_heart(*sides).startswith("**")
+    assert bold <= 0.025 * 400 + 2 * (0.025 * 400) ** 0.5
+
+
+def test_every_step_takes_the_first_of_the_seeds(tmp_path):
+    done = miniature(tmp_path / "m", "k64", DRY_RUN="print", RUN_SEEDS="3 4")
+    assert done.returncode == 0, done.stderr
+    assert "runs/3/run/learnability.parquet" in done.stdout and "runs/0" not in done.stdout

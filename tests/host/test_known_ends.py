@@ -1,4 +1,4 @@
-"""Which errors say that a machine was lost; tests/test_launcher.py has those of memory."""
+"""Which errors say that a machine was lost; tests/host/test_launcher.py has those of memory."""
 
 import pytest
 from ray.exceptions import ActorUnavailableError, NodeDiedError

@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import norm
 
 from openrlhf_unlearn.stats.auc import area_difference, auc, auc_with_interval, placements
-from openrlhf_unlearn.stats.means import mean_interval, rate_interval, wilson
+from openrlhf_unlearn.stats.means import mean_interval, rate_difference, rate_interval, share_difference, wilson
 
 TIMES = 300
-ALLOWED = 0.90 - 2 * (0.9 * 0.1 / TIMES) ** 0.5  # coverage that simulations of a true 0.90 stay above
+ALLOWED = 0.90  # coverage
 RATES = {  # pass rates of prompts by 32 samples each, and their true mean
     "hard": (lambda rng, n: rng.binomial(32, rng.beta(0.6, 19.4, n)) / 32, 0.03),
     "all alike": (lambda rng, n: rng.binomial(32, 0.003, n) / 32, 0.003),
@@ -34,6 +34,64 @@ def test_mean_of_differences(n):
     rng = np.random.default_rng(n)
     found = [mean_interval(rng.normal(0.1, 0.3, n))[1] for _ in range(TIMES)]
     assert np.mean([low <= 0.1 <= high for low, high in found]) >= ALLOWED
+
+
+def learned(rng, hard: np.ndarray, share: float) -> np.ndarray:
+    """Pass rates by 32 samples after training that teaches this share of the hard prompts."""
+    return rng.binomial(32, np.where(rng.random(len(hard)) < share, 0.9, hard)) / 32
+
+
+def hard_prompts(rng, n: int, share: float):
+    hard = rng.beta(0.6, 19.4, n)
+    return learned(rng, hard, share), rng.binomial(32, hard) / 32, share * (0.9 - 0.03)
+
+
+def wider(rng, n: int):
+    rate = rng.uniform(0, 0.9, n)
+    return rng.binomial(32, rate + 0.1) / 32, rng.binomial(32, rate) / 32, 0.1
+
+
+PAIRS = {  # pass rates of the same prompts in two runs, and the true mean of the differences
+    "nothing learned": lambda rng, n: hard_prompts(rng, n, 0),
+    "one in ten learned": lambda rng, n: hard_prompts(rng, n, 0.1),
+    "a third learned": lambda rng, n: hard_prompts(rng, n, 1 / 3),
+    "one in ten lost": lambda rng, n: (np.where(rng.random(n) < 0.1, 0.03, 0.9), np.full(n, 0.9), -0.087),
+    "all a little": wider,
+    "solved or not": lambda rng, n: ((rng.random(n) < 0.3) * 1.0, (rng.random(n) < 0.2) * 1.0, 0.1),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("n", [10, 30, 100])
+def test_mean_difference_of_rates(name, n):
+    rng, held, found = np.random.default_rng(n), [], []
+    for _ in range(TIMES):
+        first, second, truth = PAIRS[name](rng, n)
+        difference, (low, high) = rate_difference(first, second)
+        found.append(difference - truth)
+        held.append(low <= truth <= high and low < high)
+    nobody = (name, n) == ("one in ten learned", 10)  # in a third of the draws; it says that it is too short then
+    assert np.mean(held) >= (0.75 if nobody else ALLOWED)
+    assert abs(np.mean(found)) <= 0.03
+
+
+def test_difference_of_rates_is_of_the_prompts_of_both():
+    first, second = np.array([0.5, np.nan, 1.0]), np.array([0.25, 0.5, np.nan])
+    assert rate_difference(first, second) == (0.25, None)
+    assert rate_difference(first[1:2], second[1:2]) == (None, None)
+    low, high = rate_difference(np.zeros(50), np.zeros(50))[1]
+    assert -0.1 < low < 0 < high < 0.1
+
+
+@pytest.mark.parametrize("sizes", [(10, 10), (20, 60), (32, 128), (100, 100)])
+@pytest.mark.parametrize("shares", [(0.03, 0.03), (0.03, 0.3), (0, 0.1), (0.5, 0.5), (0.9, 1)])
+def test_difference_of_shares(sizes, shares):
+    rng = np.random.default_rng(0)
+    hits = rng.binomial(sizes, shares, (1000, 2))
+    found = np.array([share_difference(int(a), sizes[0], int(b), sizes[1]) for a, b in hits])
+    truth = shares[1] - shares[0]
+    assert np.mean((found[:, 0] <= truth) & (truth <= found[:, 1])) >= ALLOWED
+    assert (found[:, 0] < found[:, 1]).all()
 
 
 def test_no_interval_of_equal_differences_or_of_one_value():

@@ -72,8 +72,9 @@ def noise(gradients: Gradients) -> Noise:
 
 def unseen_half_width(found: Noise, estimate: np.ndarray) -> np.ndarray:
     """Half the interval of (prompts, columns) cosines for rollouts that were not seen; nan rows are left out."""
-    size = np.abs(np.where(found.enough[:, None], estimate, 0))
-    typical = size.sum(0) / max(1, found.enough.sum())
+    known = found.enough[:, None] & np.isfinite(estimate)
+    size = np.abs(np.where(known, estimate, 0))
+    typical = size.sum(0) / np.maximum(1, known.sum(0))
     return found.unseen[:, None] * np.maximum(size, typical)
 
 

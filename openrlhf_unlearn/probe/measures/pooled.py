@@ -24,9 +24,10 @@ from openrlhf_unlearn.probe.measures.between_rollouts import Agreement, blocks, 
 
 SMALLEST = 5  # prompts of a group with two units, below which its noise is not known
 LEAST = 2  # standard errors by which the agreement of a group's units must exceed 0
-# Where it is not known how the prompts of a group differ in noise, loud ones may count less than they should: by so
-# much of the estimate at noises that differ like exp(0.7 · normal), see tests/probe/test_pooled.py.
-UNKNOWN_SPREAD = 0.1
+# Where it is not known how the prompts of a group differ in noise, loud ones count less than they should, and these may
+# be the more or the less alike. So the interval is widened toward 0 and away from it by up to so much of the estimate:
+# what noises do that differ like exp(0.7 · normal), see tests/probe/measures/test_pooled.py.
+UNKNOWN_SPREAD = np.array([0.1, 0.35])
 
 
 class Pooled:
@@ -115,8 +116,9 @@ class Pooled:
             moves = weights @ np.stack([pair["moves"] for pair in there])
             n = self.members @ self.sizes  # of each prompt's own group; 0 without one
             half = np.sqrt(((n - 1) / np.maximum(n, 1) * moves**2).sum()) * stats.t.ppf(0.975, self.sizes[i] - 1)
-            unknown = float(weights @ [pair["unknown"] for pair in there]) * np.sign(value)
-            entry |= {"low": float(value - half + min(unknown, 0)), "high": float(value + half + max(unknown, 0))}
+            toward, away = weights @ np.stack([pair["unknown"] for pair in there])
+            down, up = (toward, away) if value > 0 else (away, toward)
+            entry |= {"low": float(value - half - down), "high": float(value + half + up)}
         return entry
 
 

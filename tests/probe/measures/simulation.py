@@ -14,15 +14,31 @@ def simulated(
 
     spread: (dim,) relative standard deviation of each coordinate, all alike if None.
     """
-    dim = means.shape[1]
-    spread = np.ones(dim) if spread is None else spread
+    spread = np.ones(means.shape[1]) if spread is None else spread
     spread = spread * np.sqrt(noise / (spread**2).sum())
-    rows, projection = [], Sketch(dim, sketch)
-    for mean, count in zip(means, n, strict=True):
-        rollouts = mean + rng.standard_normal((count, dim)) * spread
-        dealt = deal(count, units)
-        rows.append(summed(rollouts, dealt, units, projection))
-    return stack([f"p{i}" for i in range(len(n))], rows)
+    shape = len(means), max(n), means.shape[1]
+    return gathered(means[:, None] + rng.standard_normal(shape, np.float32) * spread, n, units, sketch)
+
+
+def gathered(rollouts: np.ndarray, n, units: int, sketch: int = 0) -> Gradients:
+    """What the probe keeps of the first n of each prompt's rollouts, (prompts, rollouts, dim), dealt into units."""
+    prompts, most, dim = rollouts.shape
+    there = np.arange(-(-most // units) * units) < np.asarray(n)[:, None]
+    padded = np.zeros((*there.shape, dim), np.float32)
+    padded[:, :most] = rollouts * there[:, :most, None]
+    sums = padded.reshape(prompts, -1, units, dim).sum(1)
+    exact = sums.astype(float)
+    total = exact.sum(1)
+    sketches = Sketch(dim, sketch)(torch.tensor(sums.reshape(-1, dim))).numpy().reshape(prompts, units, -1)
+    return Gradients(
+        [f"p{i}" for i in range(prompts)],
+        mean=(total / np.asarray(n)[:, None]).astype(np.float32),
+        counts=there.reshape(prompts, -1, units).sum(1).astype(np.int32),
+        norms2=(exact**2).sum(2),
+        dots=np.einsum("pud,pd->pu", exact, total),
+        sketches=sketches,
+        distinct=np.array(n, np.int32),
+    )
 
 
 def drawn(rng, texts: np.ndarray, shares: np.ndarray, n, units: int = 10) -> Gradients:

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from openrlhf_unlearn.probe.engine.packing import deal
-from openrlhf_unlearn.probe.gradient_summary import Sketch, stack
 from openrlhf_unlearn.probe.measures.pooled import Pooled
-from tests.probe.measures.simulation import alike, summed
+from tests.probe.measures.simulation import alike, gathered
 
 DIM, PROMPTS, TRUTH = 160, 60, 0.3
 NUMBERS = {
@@ -20,35 +18,67 @@ NOISES = {  # squared norm of a rollout's noise over its mean's
     "apart": lambda rng, p: 5 * np.exp(rng.normal(0, 0.7, p)),
     "loud": lambda rng, p: 20 * np.exp(rng.normal(0, 0.7, p)),
 }
-TAILS = {"normal": lambda rng, n: np.ones(n), "heavy": lambda rng, n: np.exp(rng.normal(0, 0.8, n) - 0.64)}
+TAILS = {
+    "normal": lambda rng, shape: np.ones(shape),
+    "heavy": lambda rng, shape: np.exp(rng.normal(0, 0.8, shape) - 0.64),
+}
 
 
 def simulated(rng, means, numbers, noises, scales, tail, units: int = 10):
     """Rollouts of each prompt: its mean with noise whose loudness has tails of its own."""
-    rows = []
-    for mean, n, noise, scale in zip(means, numbers, noises, scales, strict=True):
-        loud = TAILS[tail](rng, n)[:, None] * np.sqrt(noise / DIM)
-        rollouts = scale * (mean + rng.standard_normal((n, DIM)) * loud)
-        rows.append(summed(rollouts.astype(np.float32), deal(n, units), units, Sketch(DIM, 0)))
-    return stack([f"p{i}" for i in range(len(rows))], rows)
+    shape = len(means), max(numbers)
+    loud = TAILS[tail](rng, shape) * np.sqrt(np.divide(noises, DIM))[:, None]
+    rollouts = means[:, None] + rng.standard_normal((*shape, DIM), np.float32) * loud[..., None]
+    return gathered(rollouts * np.reshape(scales, (-1, 1, 1)), numbers, units)
+
+
+def leaning(rng):
+    """(means, lean): mean cosines around TRUTH, higher where a prompt's `lean` is; that is uniform with variance 1."""
+    lean = rng.uniform(-(3**0.5), 3**0.5, PROMPTS)
+    shared = TRUTH**0.5 + 0.17 * lean
+    means = np.zeros((PROMPTS, DIM))
+    means[:, 0], means[np.arange(PROMPTS), 1 + np.arange(PROMPTS)] = shared, np.sqrt(1 - shared**2)
+    return means, lean
+
+
+def repeated(number: str, tail: str, prompts, times: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """(estimates, covered) where the means and noises of `prompts(rng)` have a mean cosine of TRUTH."""
+    rng, values, held = np.random.default_rng(1), [], []
+    for _ in range(times):
+        scales = np.exp(rng.normal(0, 1, PROMPTS))  # lengths of gradients far apart
+        means, noises = prompts(rng)
+        gradients = simulated(rng, means, NUMBERS[number](rng, PROMPTS), noises, scales, tail)
+        found = Pooled(gradients, [""] * PROMPTS).to_all["all"]
+        if found["corrected"] is not None:
+            values.append(found["corrected"])
+            held.append(found["low"] <= TRUTH <= found["high"])
+    assert len(values) >= 0.9 * times, "it must be able to speak"
+    return np.array(values), np.array(held)
 
 
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("number", NUMBERS)
 def test_bias_and_coverage(number, noise, tail):
-    rng, values, held = np.random.default_rng(1), [], []
-    for _ in range(24):
-        scales = np.exp(rng.normal(0, 1, PROMPTS))  # lengths of gradients far apart
-        drawn = NUMBERS[number](rng, PROMPTS), NOISES[noise](rng, PROMPTS), scales
-        gradients = simulated(rng, alike(PROMPTS, DIM, TRUTH), *drawn, tail)
-        found = Pooled(gradients, [""] * PROMPTS).to_all["all"]
-        if found["corrected"] is not None:
-            values.append(found["corrected"])
-            held.append(found["low"] <= TRUTH <= found["high"])
-    assert len(values) >= 20, "it must be able to speak"
-    assert abs(np.mean(values) - TRUTH) <= 0.03 + 2 * np.std(values) / len(values) ** 0.5
-    assert np.mean(held) >= 0.90 - 2 * (0.9 * 0.1 / len(held)) ** 0.5
+    values, held = repeated(number, tail, lambda rng: (alike(PROMPTS, DIM, TRUTH), NOISES[noise](rng, PROMPTS)))
+    assert abs(values.mean() - TRUTH) <= 0.03
+    assert held.mean() >= 0.90
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("number", NUMBERS)
+def test_noise_that_goes_with_the_cosine(number, sign, tail):
+    """The louder a prompt, the more alike to the others, or the less."""
+
+    def prompts(rng):
+        means, lean = leaning(rng)
+        return means, 5 * np.exp(0.7 * sign * lean)
+
+    values, held = repeated(number, tail, prompts)
+    few = number in ("2", "1 to 3")  # how noises differ is not known then, and only the interval says so
+    assert abs(values.mean() - TRUTH) <= (0.08 if few else 0.03)
+    assert held.mean() >= 0.90
 
 
 def test_equals_the_sums_over_all_pairs():
