@@ -5,6 +5,7 @@ import importlib.util
 import json
 import math
 import os
+import random
 import re
 import shlex
 import subprocess
@@ -568,6 +569,30 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(words, place, s
     skip_if_missing(said)
     assert "No space left on device" in said and "unexpected" not in said
     assert code == 1
+
+
+SOME = "step,prompt_id,mean_reward,std_reward,n,processed\n" + "".join(f"{i},7,0.5,0.1,8,False\n" for i in range(99))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "import jsonl {tmp}/r.jsonl --run {tmp}/small/new",
+        "import jsonl {tmp}/r.jsonl --run {tmp}/small/new --save-rollouts 1",
+        "import jsonl {tmp}/r.jsonl --run {tmp}/small/new --tag initial",
+        "import paper {tmp}/p.csv --run {tmp}/small/new",
+    ],
+)
+def test_an_import_larger_than_the_disk_leaves_nothing_and_is_not_refused_later(words, place, small_disk, capsys):
+    noise = random.Random(0)
+    rows("r.jsonl", *({**ROLLOUT, "response": noise.randbytes(2700).hex(), "step": i} for i in range(99)))(place)
+    place.write("p.csv", SOME)
+    for _ in range(2):
+        code, said = one_line(capsys, words, place)
+        assert "No space left on device" in said and code == 1
+        assert not list(small_disk.iterdir())
+    subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+    assert cli.main(shlex.split(words.format(tmp=place.tmp))) == 0
 
 
 def test_a_journal_on_a_full_disk_stops_before_it_pays_and_goes_on_later(place, small_disk, capsys):

@@ -1,6 +1,7 @@
 """The names by which the run directory is known elsewhere; each stands in a module of its own beside this one."""
 
 from openrlhf_unlearn.store.config import SCHEMA_VERSION as SCHEMA_VERSION
+from openrlhf_unlearn.store.files import all_or_none as all_or_none
 from openrlhf_unlearn.store.files import as_json as as_json
 from openrlhf_unlearn.store.files import atomic_folder as atomic_folder
 from openrlhf_unlearn.store.files import atomic_path as atomic_path
