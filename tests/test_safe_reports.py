@@ -78,6 +78,18 @@ def test_a_report_elsewhere_leaves_the_run_as_it_is_and_says_the_same(run, tmp_p
     assert {path.name for path in (tmp_path / "elsewhere").iterdir()} >= {"report.html", "lists", "prompts.csv"}
 
 
+def test_a_report_elsewhere_that_was_stopped_is_made_again_into_the_same_folder(run, tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    for at in ("openrlhf_unlearn.report.write.write_lists", "openrlhf_unlearn.report.write.page"):
+        with monkeypatch.context() as patch:
+            patch.setattr(at, stopped)
+            assert analyze(run, "--output", tmp_path / "elsewhere") == 130
+    for _ in range(2):
+        assert analyze(run, "--output", tmp_path / "elsewhere") == 0
+
+
 def test_repetitions_get_the_report_too_and_links_in_its_place_are_replaced(run, tmp_path):
     again = make_run(tmp_path / "again", [16] * 6 + [1] * 12, [30] * 6 + [20] * 6 + [0] * 6, seed=1)
     (tmp_path / "precious").write_text("mine")

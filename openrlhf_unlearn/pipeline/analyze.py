@@ -22,7 +22,15 @@ from openrlhf_unlearn.pipeline.complete import complete, diagnosed
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.prompts import Learnability
-from openrlhf_unlearn.store.run_dir import RunDir, as_json, atomic_path, read_object, update_summary, write_json
+from openrlhf_unlearn.store.run_dir import (
+    RunDir,
+    as_json,
+    atomic_path,
+    holds_files,
+    read_object,
+    update_summary,
+    write_json,
+)
 from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.trust import allow_remote_code
 
@@ -74,6 +82,8 @@ def make_report(options: AnalyzeOptions, live: int | None = None):
             if options.output or "cannot write" not in str(error):
                 raise
             raise UserError(f"{error}; --output DIR puts the report there and writes nothing into the run") from None
+        if options.output:
+            _check_output(options.output)
         return _analyze(runs, pooled, options, live)
 
 
@@ -93,6 +103,8 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
         material.causes = diagnosed(pooled, material)
     earlier = Summary.read(RunDir(options.output)) if options.output else material.summary
     report = build(material, options, missing, page(options).parent, live)
+    if options.output and not earlier.values:  # from now on the folder is known as a report's, also if it is stopped
+        write_json(options.output / "summary.json", {"report": {}})
     write(page(options), report, material, earlier, options.figure_files)
     if options.output:
         write_json(options.output / "summary.json", {"report": report.numbers})
@@ -102,6 +114,15 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
         if run is not runs[0]:
             _copy(runs[0].report.parent, run.report.parent)
     return report
+
+
+def _check_output(folder: Path) -> None:
+    """Raise UserError where a report would take the place of files that are of no report alone."""
+    if (folder / "run.json").exists():
+        raise UserError(f"{folder} is a run, whose own report and summary.json would be lost; choose another --output")
+    summary = Summary.read(RunDir(folder)).values
+    if holds_files(folder) and summary.keys() != {"report"}:
+        raise UserError(f"{folder} holds files that are no report's; choose another --output, or empty the folder")
 
 
 def _check_readable(runs: list[RunDir]) -> None:
