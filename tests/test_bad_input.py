@@ -199,6 +199,9 @@ ENDPOINT = "--model w --base-url http://127.0.0.1:9/v1 --tries 1"
 ASKED = f"{AUGMENT} {ENDPOINT} --check-model c"
 HINTS = "hints {run} --output {tmp}/out"
 SHEET = "judge {run} --csv-in {tmp}/s.csv --rater ada"
+SCORES = "item,problem,solution,score,remark\n"
+REVIEW = "prompt_id,p_wrong_label,cause,prompt,label,proposed,evidence,decision,new_label\n"
+FILLED = "holds what a person may have written"
 IN_USE = "is in use by probe (process"
 NAMES = "letters, digits, '.', '-' and '_' only"
 
@@ -206,6 +209,7 @@ IMPORT_STEPS = "import jsonl {tmp}/r.jsonl --run {new}"
 OFFLINE = "analyze {run} --offline"
 FINAL = "evaluations/final.parquet"
 GRADIENTS = "given/run/probes/x/gradients.safetensors"
+CHECKED = "given/run/transfer/x.json"
 ANSWER = {"response": "1", "label": "1"}
 
 CASES = [
@@ -314,6 +318,8 @@ CASES = [
     Case("transfer {run} --probe none", 1, "make it with openrlhf-unlearn probe"),
     Case("transfer {run} --probe x", 1, "gradients.safetensors cannot be read", text(GRADIENTS, b"\xff" * 16)),
     Case("transfer {run} --probe x", 1, "safetensors cannot be read", text(GRADIENTS, b"\2\0\0\0\0\0\0\0{}")),
+    Case("transfer {run} --probe x", 1, "check by trainings on 2 clusters", text(CHECKED, '{"trained": ["a", "b"]}')),
+    Case("transfer {run} --probe x --verify 1", 1, "--verify 2", text(CHECKED, '{"trained": ["a", "b"]}')),
     Case("transfer {run} --steps 0", 2, "--steps must be at least 1"),
     Case("transfer {run} --verify 3 --objective grpo", 2, "goes with --objective likelihood"),
     Case("transfer {run} --from {tmp}/p.jsonl", 2, "name with --for whom"),
@@ -359,6 +365,16 @@ CASES = [
     Case("models {run} a={model}", 2, "give at least two models"),
     Case("models {run} a/b={model} c={model}", 2, NAMES),
     Case("train --plugin nope", 2, "no such plugin"),
+    # what a person has filled in
+    Case("judge {run} --csv-out {tmp}/s.csv", 1, FILLED, text("s.csv", f"{SCORES}x,p,s,,\ny,p,s,3,\n")),
+    Case("judge {run} --csv-out {tmp}/s.csv", 1, FILLED, text("s.csv", f"{SCORES}x,p,s,,a guess\n")),
+    Case("judge {run} --csv-out {tmp}/s.csv", 1, FILLED, text("s.csv", SCORES.replace(",", ";") + "x;p;s;3;\n")),
+    Case("judge {run} --csv-out {tmp}/s.csv", 1, FILLED, text("s.csv", SCORES.encode("utf-16"))),
+    Case("diagnose {run} --export {tmp}/s.csv", 1, FILLED, text("s.csv", f"{REVIEW}x,0.9,c,p,1,2,e,drop,2\n")),
+    Case("diagnose {run} --export {tmp}/s.csv", 1, FILLED, text("s.csv", f"{REVIEW}x,0.9,c,p,1,2,e,,3\n")),
+    Case("diagnose --data {data} --label-key label --model {model} --output {tmp}/a", 1, FILLED,
+         text("a/review.csv", f"{REVIEW}x,0.9,c,p,1,2,e,keep,2\n")),
+    Case("diagnose {run} --decisions {tmp}/r.csv --output {tmp}/r.csv", 2, "would replace the decisions", maybe),
     # reports and the rest
     Case("analyze {run} --tau 2 --offline", 2, "a pass rate above 0 and at most 1"),
     Case("analyze {run} --compare --offline", 2, "--compare needs at least two runs"),

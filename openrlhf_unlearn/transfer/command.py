@@ -28,7 +28,7 @@ from openrlhf_unlearn.transfer.dataset import Chosen, choose
 from openrlhf_unlearn.transfer.in_the_run import in_the_run, predicted_change
 from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollouts
 from openrlhf_unlearn.transfer.options import TransferOptions
-from openrlhf_unlearn.transfer.output import write
+from openrlhf_unlearn.transfer.output import check_kept, write
 from openrlhf_unlearn.transfer.predict import transfer_map
 from openrlhf_unlearn.transfer.vectors import Vectors, vectors
 
@@ -64,6 +64,8 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
     run_dir = RunDir.open(options.run)
     probe = options.probe or default_probe(run_dir)
     with hold(run_dir.transfer_table(probe), f"transfer --probe {probe}"):
+        if not options.targets:
+            check_kept(run_dir, probe, options.verify)
         by_class, facts = load(run_dir.gradients(probe))
         if "correct" not in by_class:
             raise UserError(f"{run_dir.gradients(probe)} holds no gradients of correct rollouts; probe again")
