@@ -141,6 +141,18 @@ def link(name: str, content: str = "precious") -> Callable[[Place], object]:
     return before
 
 
+def led(name: str) -> Callable[[Place], object]:
+    """A link to a folder of the user's, whose files are called as ours are."""
+
+    def before(place: Place) -> None:
+        names = ("wrong_label.json", "drop.json", "augmentation.svg", "report.html", "x.json", "lists/drop.json")
+        mine = [place.write(f"folder/{name}", "{}") for name in names]
+        (place.tmp / name).parent.mkdir(exist_ok=True)
+        (place.tmp / name).symlink_to(mine[0].parent)
+
+    return before
+
+
 def step(table: str, **columns: list) -> Callable[[Place], object]:
     """One step of a table, with no column but these."""
 
@@ -399,6 +411,11 @@ CASES = [
     # links of a received run, through which a file of the user's would be emptied
     Case("classify {run}", 1, ".learnability.parquet.lock is a link", link("given/run/.learnability.parquet.lock")),
     Case(OFFLINE, 1, ".lock is a link", link("given/run/report/.lock")),
+    Case(OFFLINE, 1, "run/report is a link", led("given/run/report")),
+    Case(OFFLINE, 1, "report/lists is a link", led("given/run/report/lists")),
+    Case(OFFLINE, 1, "run/causes is a link", led("given/run/causes")),
+    Case("diagnose {run}", 1, "run/causes is a link", led("given/run/causes")),
+    Case("transfer {run} --probe x", 1, "run/transfer is a link", led("given/run/transfer")),
     Case(f"judge {{run}} --tag initial {ENDPOINT}", 1, "answers.jsonl is a link",
          link("given/run/judgements/answers.jsonl")),
     # tables of another kind

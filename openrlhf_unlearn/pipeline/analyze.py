@@ -28,6 +28,7 @@ from openrlhf_unlearn.store.run_dir import (
     atomic_path,
     holds_files,
     read_object,
+    refuse_links,
     update_summary,
     write_json,
 )
@@ -74,6 +75,9 @@ def make_report(options: AnalyzeOptions, live: int | None = None):
     runs = [RunDir.open(path) for path in options.runs]
     pooled = runs[:1] if options.compare else runs
     folders = [options.output] if options.output else [run.report.parent for run in pooled]
+    refuse_links(*(folder / "lists" for folder in folders))
+    if not options.output:
+        refuse_links(*folders, *(run.cause_lists for run in pooled))
     with ExitStack() as locks:
         try:
             for folder in sorted(folders):
@@ -134,8 +138,8 @@ def _check_readable(runs: list[RunDir]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """The report's files into another folder; a link that lies in their place is replaced, not followed."""
+    """The report's files into another folder; a link in their place is replaced, one among them left out."""
     for path in source.rglob("*"):
-        if path.is_file() and not path.name.startswith("."):
+        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
             with atomic_path(target / path.relative_to(source)) as aside:
                 shutil.copyfile(path, aside)

@@ -150,6 +150,15 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def refuse_links(*folders: Path) -> None:
+    """Raise UserError where a folder whose files are replaced or removed is a link: in a received run, to anywhere."""
+    for folder in folders:
+        if folder.is_symlink():
+            raise UserError(
+                f"{folder} is a link, and what it leads to would be replaced; remove the link, or analyze --output DIR"
+            )
+
+
 def holds_files(folder: Path) -> bool:
     """Whether anything is in there that a user would see; locks and unfinished files and folders of ours are hidden."""
     visible = (path for path in folder.rglob("*") if path.is_file())

@@ -8,6 +8,7 @@ from openrlhf_unlearn.store.files import atomic_path as atomic_path
 from openrlhf_unlearn.store.files import holds_files as holds_files
 from openrlhf_unlearn.store.files import read_json as read_json
 from openrlhf_unlearn.store.files import read_object as read_object
+from openrlhf_unlearn.store.files import refuse_links as refuse_links
 from openrlhf_unlearn.store.files import write_json as write_json
 from openrlhf_unlearn.store.files import write_jsonl as write_jsonl
 from openrlhf_unlearn.store.names import RunDir as RunDir

@@ -22,7 +22,7 @@ from openrlhf_unlearn.probe.rollouts import HARD, rollouts_that_train, source
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.prompts import Prompts
-from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir, refuse_links
 from openrlhf_unlearn.store.trust import allow_remote_code
 from openrlhf_unlearn.transfer.dataset import Chosen, choose
 from openrlhf_unlearn.transfer.in_the_run import in_the_run, predicted_change
@@ -63,6 +63,7 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
     allow_remote_code(options.trust_remote_code)
     run_dir = RunDir.open(options.run)
     probe = options.probe or default_probe(run_dir)
+    refuse_links(run_dir.transfer_table(probe).parent)
     with hold(run_dir.transfer_table(probe), f"transfer --probe {probe}"):
         if not options.targets:
             check_kept(run_dir, probe, options.verify)
