@@ -22,7 +22,7 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.store.run_dir import read_json, read_table
 from tests.pairs import VERBS, make, prepare
 
-STOPPED = ("analyze", "import", "regrade", "evaluate", "probe", "diagnose", "hints")
+STOPPED = ("analyze", "import", "import steps", "regrade", "evaluate", "probe", "diagnose", "hints")
 ENDS = {signal.SIGINT: (130, ": stopped; the same"), signal.SIGTERM: (143, ": stopped by SIGTERM; the same")}
 ROWS = 30_000
 
@@ -55,7 +55,7 @@ def stop(pid: int, number: signal.Signals, after_s: float, place: Path) -> list[
         wrong.append(f"{number.name}: trace: {said[-600:]}")
     time.sleep(0.1)
     wrong += [f"{number.name}: {process} outlives" for process in psutil.process_iter() if _session(process) == pid]
-    wrong += [f"{number.name}: half written: {path}" for path in (place / "run").rglob(".*")]
+    wrong += [f"{number.name}: half written: {path}" for run in ("run", "new") for path in (place / run).rglob(".*")]
     for path in [*place.glob("*/**/*.json"), *place.glob("*/**/*.parquet")]:
         (read_json if path.suffix == ".json" else read_table)(path)
     return wrong

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import math
 import os
+import random
 import re
 import shlex
 import subprocess
@@ -140,6 +141,18 @@ def link(name: str, content: str = "precious") -> Callable[[Place], object]:
     return before
 
 
+def led(name: str) -> Callable[[Place], object]:
+    """A link to a folder of the user's, whose files are called as ours are."""
+
+    def before(place: Place) -> None:
+        names = ("wrong_label.json", "drop.json", "augmentation.svg", "report.html", "x.json", "lists/drop.json")
+        mine = [place.write(f"folder/{name}", "{}") for name in names]
+        (place.tmp / name).parent.mkdir(exist_ok=True)
+        (place.tmp / name).symlink_to(mine[0].parent)
+
+    return before
+
+
 def step(table: str, **columns: list) -> Callable[[Place], object]:
     """One step of a table, with no column but these."""
 
@@ -198,6 +211,9 @@ ENDPOINT = "--model w --base-url http://127.0.0.1:9/v1 --tries 1"
 ASKED = f"{AUGMENT} {ENDPOINT} --check-model c"
 HINTS = "hints {run} --output {tmp}/out"
 SHEET = "judge {run} --csv-in {tmp}/s.csv --rater ada"
+SCORES = "item,problem,solution,score,remark\n"
+REVIEW = "prompt_id,p_wrong_label,cause,prompt,label,proposed,evidence,decision,new_label\n"
+FILLED = "holds what a person may have written"
 IN_USE = "is in use by probe (process"
 NAMES = "letters, digits, '.', '-' and '_' only"
 
@@ -205,6 +221,7 @@ IMPORT_STEPS = "import jsonl {tmp}/r.jsonl --run {new}"
 OFFLINE = "analyze {run} --offline"
 FINAL = "evaluations/final.parquet"
 GRADIENTS = "given/run/probes/x/gradients.safetensors"
+CHECKED = "given/run/transfer/x.json"
 ANSWER = {"response": "1", "label": "1"}
 
 CASES = [
@@ -313,6 +330,8 @@ CASES = [
     Case("transfer {run} --probe none", 1, "make it with openrlhf-unlearn probe"),
     Case("transfer {run} --probe x", 1, "gradients.safetensors cannot be read", text(GRADIENTS, b"\xff" * 16)),
     Case("transfer {run} --probe x", 1, "safetensors cannot be read", text(GRADIENTS, b"\2\0\0\0\0\0\0\0{}")),
+    Case("transfer {run} --probe x", 1, "check by trainings on 2 clusters", text(CHECKED, '{"trained": ["a", "b"]}')),
+    Case("transfer {run} --probe x --verify 1", 1, "--verify 2", text(CHECKED, '{"trained": ["a", "b"]}')),
     Case("transfer {run} --steps 0", 2, "--steps must be at least 1"),
     Case("transfer {run} --verify 3 --objective grpo", 2, "goes with --objective likelihood"),
     Case("transfer {run} --from {tmp}/p.jsonl", 2, "name with --for whom"),
@@ -358,6 +377,16 @@ CASES = [
     Case("models {run} a={model}", 2, "give at least two models"),
     Case("models {run} a/b={model} c={model}", 2, NAMES),
     Case("train --plugin nope", 2, "no such plugin"),
+    # what a person has filled in
+    Case("judge {run} --csv-out {tmp}/s.csv", 1, FILLED, text("s.csv", f"{SCORES}x,p,s,,\ny,p,s,3,\n")),
+    Case("judge {run} --csv-out {tmp}/s.csv", 1, FILLED, text("s.csv", f"{SCORES}x,p,s,,a guess\n")),
+    Case("judge {run} --csv-out {tmp}/s.csv", 1, FILLED, text("s.csv", SCORES.replace(",", ";") + "x;p;s;3;\n")),
+    Case("judge {run} --csv-out {tmp}/s.csv", 1, FILLED, text("s.csv", SCORES.encode("utf-16"))),
+    Case("diagnose {run} --export {tmp}/s.csv", 1, FILLED, text("s.csv", f"{REVIEW}x,0.9,c,p,1,2,e,drop,2\n")),
+    Case("diagnose {run} --export {tmp}/s.csv", 1, FILLED, text("s.csv", f"{REVIEW}x,0.9,c,p,1,2,e,,3\n")),
+    Case("diagnose --data {data} --label-key label --model {model} --output {tmp}/a", 1, FILLED,
+         text("a/review.csv", f"{REVIEW}x,0.9,c,p,1,2,e,keep,2\n")),
+    Case("diagnose {run} --decisions {tmp}/r.csv --output {tmp}/r.csv", 2, "would replace the decisions", maybe),
     # reports and the rest
     Case("analyze {run} --tau 2 --offline", 2, "a pass rate above 0 and at most 1"),
     Case("analyze {run} --compare --offline", 2, "--compare needs at least two runs"),
@@ -369,6 +398,11 @@ CASES = [
     Case("import verl {tmp} --run {new} --follow 0", 2, "every so many seconds above 0"),
     Case("analyze {run} --offline", 1, "--output DIR puts the report there", text("given/run/report", "a file")),
     Case("analyze {run} --offline", 1, IN_USE, held("given/run/report")),
+    Case(f"{OFFLINE} --output {{tmp}}/other/run", 1, "other/run is a run, whose own report", other_run),
+    Case(f"{OFFLINE} --output {{run}}", 1, "is a run, whose own report"),
+    Case(f"{OFFLINE} --output {{tmp}}/full", 1, "holds files that are no report's", text("full/reasoning.png", "mine")),
+    Case(f"{OFFLINE} --output {{tmp}}/full", 1, "holds files that are no report's",
+         text("full/summary.json", '{"report": {}, "classify": {}}')),
     Case("regrade {run} --out {tmp}/given", 1, "exists; choose another folder"),
     Case("regrade {run} --answer-format nope", 1, "nope"),
     Case("diagnose {run}", 1, "does not say what it was made from", text("given/run/causes.json", "{}")),
@@ -377,6 +411,11 @@ CASES = [
     # links of a received run, through which a file of the user's would be emptied
     Case("classify {run}", 1, ".learnability.parquet.lock is a link", link("given/run/.learnability.parquet.lock")),
     Case(OFFLINE, 1, ".lock is a link", link("given/run/report/.lock")),
+    Case(OFFLINE, 1, "run/report is a link", led("given/run/report")),
+    Case(OFFLINE, 1, "report/lists is a link", led("given/run/report/lists")),
+    Case(OFFLINE, 1, "run/causes is a link", led("given/run/causes")),
+    Case("diagnose {run}", 1, "run/causes is a link", led("given/run/causes")),
+    Case("transfer {run} --probe x", 1, "run/transfer is a link", led("given/run/transfer")),
     Case(f"judge {{run}} --tag initial {ENDPOINT}", 1, "answers.jsonl is a link",
          link("given/run/judgements/answers.jsonl")),
     # tables of another kind
@@ -568,6 +607,30 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(words, place, s
     skip_if_missing(said)
     assert "No space left on device" in said and "unexpected" not in said
     assert code == 1
+
+
+SOME = "step,prompt_id,mean_reward,std_reward,n,processed\n" + "".join(f"{i},7,0.5,0.1,8,False\n" for i in range(99))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "import jsonl {tmp}/r.jsonl --run {tmp}/small/new",
+        "import jsonl {tmp}/r.jsonl --run {tmp}/small/new --save-rollouts 1",
+        "import jsonl {tmp}/r.jsonl --run {tmp}/small/new --tag initial",
+        "import paper {tmp}/p.csv --run {tmp}/small/new",
+    ],
+)
+def test_an_import_larger_than_the_disk_leaves_nothing_and_is_not_refused_later(words, place, small_disk, capsys):
+    noise = random.Random(0)
+    rows("r.jsonl", *({**ROLLOUT, "response": noise.randbytes(2700).hex(), "step": i} for i in range(99)))(place)
+    place.write("p.csv", SOME)
+    for _ in range(2):
+        code, said = one_line(capsys, words, place)
+        assert "No space left on device" in said and code == 1
+        assert not list(small_disk.iterdir())
+    subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+    assert cli.main(shlex.split(words.format(tmp=place.tmp))) == 0
 
 
 def test_a_journal_on_a_full_disk_stops_before_it_pays_and_goes_on_later(place, small_disk, capsys):

@@ -42,28 +42,58 @@ def test_only_lists_that_it_wrote_itself_are_removed(run, capsys):
     assert {"mine.json", "no_reward.json"} <= {path.name for path in lists.iterdir()}
 
 
-@pytest.mark.parametrize("link", ["lists", "lists/drop.json"])
-def test_nothing_is_removed_or_overwritten_through_a_link(run, tmp_path, link):
-    """A received run whose summary names lists, and whose report leads elsewhere."""
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "drop.json").write_text('"mine"')
-    (other / "old.json").write_text('"mine"')
-    lists = run.report.parent / "lists"
-    lists.parent.mkdir()
-    if link == "lists":
-        lists.symlink_to(other)
-    else:
-        lists.mkdir()
-        (lists / "drop.json").symlink_to(other / "drop.json")
-        (lists / "old.json").symlink_to(other / "old.json")
-    before = {"report": {"advice": [{"list": "x/old.json"}, {"list": "../../drop.json"}]}}
+ODD = {"report": {"advice": [1, {"list": 2}, {"list": ".."}], "figures": ["augmentation"]}}
+
+
+@pytest.mark.parametrize("before", [{}, {"report": 3}, ODD], ids=str)
+def test_figures_that_no_report_names_are_not_removed(run, before):
+    """They are called as ours are; and the summary is somebody else's."""
+    own = run.report.parent / "augmentation.png"
+    own.parent.mkdir()
+    own.write_text("mine")
     write_json(run.summary, before)
     assert analyze(run) == 0
-    assert (other / "old.json").read_text() == '"mine"'
-    if link != "lists":
-        assert (other / "drop.json").read_text() == '"mine"'
-        assert not (lists / "drop.json").is_symlink()
+    assert own.read_text() == "mine"
+
+
+@pytest.mark.parametrize("link", ["report", "report/lists", "causes"])
+def test_nothing_is_removed_or_overwritten_through_a_link_to_a_folder(run, tmp_path, link, capsys):
+    other = tmp_path / "other"
+    for name in ("drop.json", "wrong_label.json", "report.html", "augmentation.svg", "lists/drop.json"):
+        (other / name).parent.mkdir(parents=True, exist_ok=True)
+        (other / name).write_text('"mine"')
+    (run.path / link).parent.mkdir(exist_ok=True)
+    (run.path / link).symlink_to(other)
+    before = files(other)
+    assert analyze(run) == 1
+    assert f"{link} is a link" in capsys.readouterr().err
+    assert analyze(run, "--output", tmp_path / "elsewhere") == 0
+    assert files(other) == before
+
+
+def test_nothing_is_removed_or_overwritten_through_a_link_to_a_file(run, tmp_path):
+    """A received run whose summary names lists, and whose files lead elsewhere."""
+    other, lists = tmp_path / "other", run.report.parent / "lists"
+    other.mkdir()
+    lists.mkdir(parents=True)
+    for place in (lists / "drop.json", lists / "old.json", run.report.parent / "groups.svg"):
+        (other / place.name).write_text('"mine"')
+        place.symlink_to(other / place.name)
+    advice = [{"list": "x/old.json"}, {"list": "../../drop.json"}]
+    write_json(run.summary, {"report": {"advice": advice, "figures": {"groups": {}}}})
+    before = files(other)
+    assert analyze(run) == 0
+    assert files(other) == before
+    assert not (lists / "drop.json").is_symlink() and not (lists / "old.json").is_symlink()
+
+
+def test_what_a_link_in_a_report_leads_to_is_not_copied_into_another_run(run, tmp_path):
+    again = make_run(tmp_path / "again", [16] * 6 + [1] * 12, [30] * 6 + [20] * 6 + [0] * 6, seed=1)
+    (tmp_path / "private").write_text("mine")
+    run.report.parent.mkdir()
+    (run.report.parent / "notes.txt").symlink_to(tmp_path / "private")
+    assert analyze(run, again) == 0
+    assert again.report.exists() and not (again.report.parent / "notes.txt").exists()
 
 
 def test_a_report_elsewhere_leaves_the_run_as_it_is_and_says_the_same(run, tmp_path, capsys):
@@ -76,6 +106,18 @@ def test_a_report_elsewhere_leaves_the_run_as_it_is_and_says_the_same(run, tmp_p
     for key in ("groups", "hard", "labelled", "expected_label_errors", "answer", "figures"):
         assert there[key] == here[key]
     assert {path.name for path in (tmp_path / "elsewhere").iterdir()} >= {"report.html", "lists", "prompts.csv"}
+
+
+def test_a_report_elsewhere_that_was_stopped_is_made_again_into_the_same_folder(run, tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    for at in ("openrlhf_unlearn.report.write.write_lists", "openrlhf_unlearn.report.write.page"):
+        with monkeypatch.context() as patch:
+            patch.setattr(at, stopped)
+            assert analyze(run, "--output", tmp_path / "elsewhere") == 130
+    for _ in range(2):
+        assert analyze(run, "--output", tmp_path / "elsewhere") == 0
 
 
 def test_repetitions_get_the_report_too_and_links_in_its_place_are_replaced(run, tmp_path):

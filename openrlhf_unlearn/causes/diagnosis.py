@@ -16,7 +16,7 @@ from openrlhf_unlearn.causes.reading import Cases, read_cases
 from openrlhf_unlearn.causes.remedies import Remedy, remedies
 from openrlhf_unlearn.causes.words import Sentences, decided
 from openrlhf_unlearn.store.prompts import Causes, Learnability
-from openrlhf_unlearn.store.run_dir import RunDir, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, refuse_links, write_json
 
 VERSION = 1  # of causes.json
 
@@ -62,12 +62,14 @@ def save(result: Diagnosis, runs: Sequence[str | Path], made_from: dict | None =
     """
     table = Causes(result.table)
     causes, ids = table.cause, table.prompt_id
-    for run in map(RunDir, runs):
+    opened = [RunDir(run) for run in runs]
+    refuse_links(*(run.cause_lists for run in opened))
+    for run in opened:
         for cause in (*CAUSES, UNDECIDED):
             mine = [name for name, found in zip(ids, causes, strict=True) if found == cause]
             if mine:
                 write_json(run.cause_list(cause), mine)
-            elif not run.cause_list(cause).parent.is_symlink():  # of a received run: it may lead elsewhere
+            else:
                 run.cause_list(cause).unlink(missing_ok=True)  # an earlier diagnosis may have left one
         table.write(run)
         write_json(run.causes_json, {**result.summary, "made_from": made_from})

@@ -16,7 +16,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.nested import get
 from openrlhf_unlearn.store.prompts import Causes
 from openrlhf_unlearn.store.run_dir import atomic_path
-from openrlhf_unlearn.store.spreadsheet import write_rows
+from openrlhf_unlearn.store.spreadsheet import check_unfilled, write_rows
 
 DECISIONS = ("label_wrong", "drop", "keep")
 COLUMNS = (
@@ -39,6 +39,11 @@ def suspicious(table: pa.Table) -> list:
     return sorted(rows, key=lambda row: -row.p_wrong_label)
 
 
+def check_review(path: Path) -> None:
+    """Raise UserError where a person has written into the list for review."""
+    check_unfilled(path, COLUMNS, lambda row: not row["decision"].strip() and row["new_label"] == row["proposed"])
+
+
 def write_review(path: Path, table: pa.Table, prompts: Mapping[str, str], labels: Mapping[str, str]) -> None:
     """The list for review, from the rows of a `causes` table."""
     lines = [
@@ -48,6 +53,7 @@ def write_review(path: Path, table: pa.Table, prompts: Mapping[str, str], labels
         )
         for row in suspicious(table)
     ]  # fmt: skip
+    check_review(path)
     with atomic_path(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         write_rows(file, [COLUMNS, *lines])
 

@@ -12,7 +12,6 @@ class Prompts:
     """The run's prompts so far; `save` writes them with what an import added."""
 
     def __init__(self, run_dir: RunDir):
-        self.run = run_dir
         self.rows: dict = {}  # prompt id → PromptTable.Row
         self.several: set[str] = set()  # ids that came with several texts
         self._names: dict[tuple, str] = {}
@@ -60,5 +59,5 @@ class Prompts:
                 "the first text"
             )
 
-    def save(self) -> None:
-        PromptTable.of_rows(self.rows.values(), PromptTable.source_id).write(self.run)
+    def save(self, run_dir: RunDir) -> None:
+        PromptTable.of_rows(self.rows.values(), PromptTable.source_id).write(run_dir)

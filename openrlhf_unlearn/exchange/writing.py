@@ -1,7 +1,8 @@
 """What rollouts become in a run directory: rewards by step and prompt, some of their texts, or one evaluation."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Generator, Hashable, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -19,7 +20,7 @@ from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.graded import Graded
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import RunDir, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, all_or_none, write_json
 from openrlhf_unlearn.store.spool import Spool
 from openrlhf_unlearn.store.table import Table
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
@@ -64,12 +65,12 @@ def import_training(
             n_positive = sum(rule.positive(*one) for one in group)
             steps[step].append(rewards_of(name, rewards, n_positive, processed))
         sampled = sum(len(group) for (_, _, processed), group in groups.items() if not processed)
-        _finish(run_dir, options, prompts, rule)
-        for step, rows in sorted(steps.items()):
-            Rewards.of_rows(rows).write(run_dir, step)
-            if options.save_rollouts:
-                parts = (_judged(Sampled(part), rule, TrainingRollouts, step) for part in kept.tables(step))
-                TrainingRollouts.save_all(run_dir.step_file("rollouts", step), parts)
+        with _all_or_none(run_dir, options, prompts, rule, Path(Rewards.folder)) as new:
+            for step, rows in steps.items():
+                Rewards.of_rows(rows).write(new, step)
+                if options.save_rollouts:
+                    parts = (_judged(Sampled(part), rule, TrainingRollouts, step) for part in kept.tables(step))
+                    TrainingRollouts.save_all(new.step_file("rollouts", step), parts)
     if not sampled:
         print("note: the files hold what trained, not all that was sampled: `no_reward` cannot be told by them")
     return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts, positive by {rule}"
@@ -119,25 +120,20 @@ def import_evaluation(
                 f"{options.source} holds {len(steps)} steps; an evaluation is of one: give its file alone, or --step"
             )
         rule.settle(options.source)
-        _finish(run_dir, options, prompts, rule)
-        parts = (_judged(Sampled(part), rule, Evaluations) for part in kept.tables(options.tag))
-        Evaluations.save_all(run_dir.evaluation(options.tag), parts, Evaluations.positive)
-    about = {
-        "model": options.model if options.tag == "initial" else None,
-        "data": str(options.source),
-        "n": max(drawn.values()),
-    }
-    write_json(
-        run_dir.evaluation_json(options.tag),
-        {
-            **about,
-            "temperature": None,
-            "adaptive": None,
-            "positive": rule.as_json(),
-            "imported_from": options.format,
-            "created": now(),
-        },
-    )
+        with _all_or_none(run_dir, options, prompts, rule, Path("evaluations", f"{options.tag}.parquet")) as new:
+            parts = (_judged(Sampled(part), rule, Evaluations) for part in kept.tables(options.tag))
+            Evaluations.save_all(new.evaluation(options.tag), parts, Evaluations.positive)
+            about = {
+                "model": options.model if options.tag == "initial" else None,
+                "data": str(options.source),
+                "n": max(drawn.values()),
+                "temperature": None,
+                "adaptive": None,
+                "positive": rule.as_json(),
+                "imported_from": options.format,
+                "created": now(),
+            }
+            write_json(new.evaluation_json(options.tag), about)
     return f"evaluation {options.tag}: {sum(drawn.values())} samples of {len(drawn)} prompts, positive by {rule}"
 
 
@@ -156,14 +152,19 @@ def import_csv(run_dir: RunDir, path: Path, prompts: Prompts) -> str:
     for row in rows:
         name = prompts.add(ImportedRollout(None, None, row.mean_reward, id=row.prompt_id), "paper")
         steps[row.step].append(row._replace(prompt_id=name))
-    _finish(run_dir, ImportOptions("paper", str(path), str(run_dir)), prompts, PositiveRule(run_dir, None))
-    for step, of_step in sorted(steps.items()):
-        Rewards.of_rows(of_step).write(run_dir, step)
+    options, rule = ImportOptions("paper", str(path), str(run_dir)), PositiveRule(run_dir, None)
+    with _all_or_none(run_dir, options, prompts, rule, Path(Rewards.folder)) as new:
+        for step, of_step in steps.items():
+            Rewards.of_rows(of_step).write(new, step)
     return f"{len(steps)} steps, {len(rows)} rows"
 
 
-def _finish(run_dir: RunDir, options: ImportOptions, prompts: Prompts, rule: PositiveRule) -> None:
-    """Write run.json, where there is none, and the prompts."""
+@contextmanager
+def _all_or_none(
+    run_dir: RunDir, options: ImportOptions, prompts: Prompts, rule: PositiveRule, last: Path
+) -> Generator[RunDir]:
+    """Yield a run directory to write into; it becomes part of `run_dir` as a whole, or not at all, with the prompts and
+    run.json, where there is none. last: the part by which it is known that an import has been."""
     about = RunConfig.new(
         created_by=f"import {options.format}",
         created=now(),
@@ -173,9 +174,11 @@ def _finish(run_dir: RunDir, options: ImportOptions, prompts: Prompts, rule: Pos
         positive=rule.as_json(),
         args={},
     )
-    with hold(run_dir.run_json, "import", wait_s=SHORT_S):
+    with hold(run_dir.run_json, "import", wait_s=SHORT_S), all_or_none(run_dir.path, run_dir.path / last) as folder:
+        new = RunDir(folder)
         if not run_dir.run_json.exists():
-            about.write(run_dir.run_json)
+            about.write(new.run_json)
         elif rule.given is not None and not (known := run_dir.config()).says_positive:
-            known.changed(positive=rule.as_json()).write(run_dir.run_json)
-    prompts.save()
+            known.changed(positive=rule.as_json()).write(new.run_json)
+        prompts.save(new)
+        yield new

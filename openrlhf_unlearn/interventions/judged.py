@@ -15,10 +15,11 @@ from openrlhf_unlearn.stats.means import mean_interval
 from openrlhf_unlearn.store.evaluations import Evaluations, Judgements
 from openrlhf_unlearn.store.prompts import Learnability, Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, write_json
-from openrlhf_unlearn.store.spreadsheet import write_rows
+from openrlhf_unlearn.store.spreadsheet import check_unfilled, write_rows
 
 HUMAN = "human:"
 SCORES = range(6)
+COLUMNS = ("item", "problem", "solution", "score", "remark")
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,13 @@ def _matrix(lists: Iterable[list[int]]) -> np.ndarray:
 
 
 def write_csv(path: Path, rollouts: list[JudgedRollout]) -> None:
-    """A sheet for a human rater: nothing in it tells group, checkpoint or the judge's score."""
+    """A sheet for a human rater: nothing in it tells group, checkpoint or the judge's score.
+
+    Raises UserError where a person has written into the file.
+    """
+    check_unfilled(path, COLUMNS, lambda row: not (row["score"] + row["remark"]).strip())
     with atomic_path(path) as aside, aside.open("w", newline="", encoding="utf-8") as lines:
-        write_rows(lines, [["item", "problem", "solution", "score", "remark"]])
+        write_rows(lines, [COLUMNS])
         ordered = sorted(rollouts, key=lambda rollout: rollout.name)
         write_rows(lines, ([rollout.name, rollout.problem, rollout.response, "", ""] for rollout in ordered))
 

@@ -22,7 +22,16 @@ from openrlhf_unlearn.pipeline.complete import complete, diagnosed
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.prompts import Learnability
-from openrlhf_unlearn.store.run_dir import RunDir, as_json, atomic_path, read_object, update_summary, write_json
+from openrlhf_unlearn.store.run_dir import (
+    RunDir,
+    as_json,
+    atomic_path,
+    holds_files,
+    read_object,
+    refuse_links,
+    update_summary,
+    write_json,
+)
 from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.trust import allow_remote_code
 
@@ -66,6 +75,9 @@ def make_report(options: AnalyzeOptions, live: int | None = None):
     runs = [RunDir.open(path) for path in options.runs]
     pooled = runs[:1] if options.compare else runs
     folders = [options.output] if options.output else [run.report.parent for run in pooled]
+    refuse_links(*(folder / "lists" for folder in folders))
+    if not options.output:
+        refuse_links(*folders, *(run.cause_lists for run in pooled))
     with ExitStack() as locks:
         try:
             for folder in sorted(folders):
@@ -74,6 +86,8 @@ def make_report(options: AnalyzeOptions, live: int | None = None):
             if options.output or "cannot write" not in str(error):
                 raise
             raise UserError(f"{error}; --output DIR puts the report there and writes nothing into the run") from None
+        if options.output:
+            _check_output(options.output)
         return _analyze(runs, pooled, options, live)
 
 
@@ -95,6 +109,8 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
         material.causes = diagnosed(pooled, material)
     last = Summary.read(RunDir(options.output)) if options.output else material.summary
     report = build(material, options, missing, page(options).parent, live)
+    if options.output and not last.values:  # from now on the folder is known as a report's, also if it is stopped
+        write_json(options.output / "summary.json", {"report": {}})
     write(page(options), report, material, last, options.figure_files)
     if options.output:
         write_json(options.output / "summary.json", {"report": report.numbers})
@@ -106,6 +122,15 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
     return report
 
 
+def _check_output(folder: Path) -> None:
+    """Raise UserError where a report would take the place of files that are of no report alone."""
+    if (folder / "run.json").exists():
+        raise UserError(f"{folder} is a run, whose own report and summary.json would be lost; choose another --output")
+    summary = Summary.read(RunDir(folder)).values
+    if holds_files(folder) and summary.keys() != {"report"}:
+        raise UserError(f"{folder} holds files that are no report's; choose another --output, or empty the folder")
+
+
 def _check_readable(runs: list[RunDir]) -> None:
     """Raise UserError at what an evaluation says of itself and cannot be read, before anything is made anew."""
     for run in runs:
@@ -115,8 +140,8 @@ def _check_readable(runs: list[RunDir]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """The report's files into another folder; a link that lies in their place is replaced, not followed."""
+    """The report's files into another folder; a link in their place is replaced, one among them left out."""
     for path in source.rglob("*"):
-        if path.is_file() and not path.name.startswith("."):
+        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
             with atomic_path(target / path.relative_to(source)) as aside:
                 shutil.copyfile(path, aside)

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.causes.diagnosis import Diagnosis
+from openrlhf_unlearn.causes.label_review import check_review
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.locks import SHORT_S, hold
@@ -67,6 +68,8 @@ class DiagnoseOptions:
         if self.decisions:
             if len(self.runs) != 1 or not self.output:
                 raise UsageError("--decisions FILE needs one RUN (or audit folder) and --output FILE.jsonl")
+            if self.output.absolute() == self.decisions.absolute():
+                raise UsageError(f"--output {self.output} would replace the decisions; choose another file")
         elif self.model:
             if not self.data or not self.label_key:
                 raise UsageError("a label audit needs --data D and --label-key KEY beside --model M")
@@ -102,6 +105,8 @@ def diagnose(options: DiagnoseOptions) -> Diagnosis:
     """
     allow_remote_code(options.trust_remote_code)
     runs = [RunDir.open(path) for path in options.runs]
+    if options.export:
+        check_review(options.export)
     seconds = [found for word in options.second for found in second_models(runs[0], word, options)]
     result = _diagnose(runs, seconds or known_models(runs[0]), options.tau, options.easy)
     if options.export:
@@ -212,11 +217,13 @@ def audit_labels(options: DiagnoseOptions) -> Audit:
 
     allow_remote_code(options.trust_remote_code)
     run = RunDir(options.output or f"{Path(options.data or '').stem}_audit")
+    review = options.export or run.path / "review.csv"
+    check_review(review)  # before anything is sampled
     names = ("data", "n", "input_key", "label_key", "input_template", "max_new_tokens", "answer_format")
     how = {name: getattr(options, name) for name in names}
     how["apply_chat_template"] = options.apply_chat_template or None
     tags = [sampled(run, model, **how)[0] for model in options.model]
-    found = Audit(*audit(run, tags), run, options.export or run.path / "review.csv")
+    found = Audit(*audit(run, tags), run, review)
     _write_review(found.review, found.diagnosis, run)
     return found
 

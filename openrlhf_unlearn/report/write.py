@@ -21,7 +21,7 @@ def write(path: Path, report: Report, material: Material, earlier: Summary, form
     earlier: what that one's summary says; formats: what figures are written as beside SVG.
     """
     folder = path.parent
-    drawings = draw(report, folder, formats)
+    drawings = draw(report, folder, formats, earlier.report)
     write_csv(folder / "prompts.csv", report.prompts)
     write_lists(folder / "lists", report.lists, earlier.report)
     html = page(report, material, drawings, ("svg", *formats))
@@ -29,11 +29,12 @@ def write(path: Path, report: Report, material: Material, earlier: Summary, form
         aside.write_text(html, encoding="utf-8", errors="replace")
 
 
-def draw(report: Report, folder: Path, formats: Sequence[str]) -> dict[str, str]:
-    """figure → its SVG for the page."""
+def draw(report: Report, folder: Path, formats: Sequence[str], earlier: dict[str, Any]) -> dict[str, str]:
+    """figure → its SVG for the page. Files of figures that the earlier report names go."""
     shown = {one.figure.name: one for one in report.figures.shown}
+    before = earlier.get("figures")
     for figure in FIGURES:
-        if figure.name not in shown:
+        if isinstance(before, dict) and figure.name in before:
             remove(figure, folder)
     bar = tqdm(shown.items(), "figures", unit="figure", leave=False, delay=5, disable=None)
     return {name: render(one.figure, one.data, folder, formats) for name, one in bar}
@@ -44,7 +45,8 @@ def write_lists(folder: Path, lists: dict[str, list[str]], earlier: dict[str, An
     go."""
     for name, ids in lists.items():
         write_json(folder / name, ids)
-    before = {Path(item["list"]).name for item in earlier.get("advice") or () if item.get("list")}
-    for name in before - lists.keys():
-        if not any(place.is_symlink() for place in (folder.parent, folder, folder / name)):
-            (folder / name).unlink(missing_ok=True)
+    advice = earlier.get("advice")
+    items = [item.get("list") for item in advice if isinstance(item, dict)] if isinstance(advice, list) else []
+    for name in {Path(item).name for item in items if isinstance(item, str)} - lists.keys():
+        if (folder / name).is_file():
+            (folder / name).unlink()

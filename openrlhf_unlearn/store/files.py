@@ -63,6 +63,41 @@ def atomic_folder(path: Path) -> Generator[Path]:
                 folder.rmdir()
 
 
+@contextmanager
+def all_or_none(folder: Path, last: Path) -> Generator[Path]:
+    """Yield an empty folder to fill; if the block succeeds its files move to the same places in `folder`, which is
+    there, and none of them if not.
+
+    last: a file or folder among them, by which a reader knows that all are there. It moves last, and a folder that was
+    not there or is empty moves in one piece: stopped at any moment, the work can be done again.
+    """
+    aside = folder / f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        aside.mkdir()
+        yield aside
+        _move(aside, folder, last)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror or error}; free space or choose another") from error
+    except UserError as error:
+        raise UserError(str(error).replace(str(aside), str(folder))) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _move(source: Path, target: Path, last: Path) -> None:
+    if source.is_dir():
+        with contextlib.suppress(OSError):  # it holds something, or is a link or another disk: that stays
+            target.rmdir()
+    if source.is_dir() and target.is_dir():
+        for held in sorted(source.iterdir(), key=lambda held: last.is_relative_to(target / held.name)):
+            _move(held, target / held.name, last)
+    elif source.is_dir() or source.stat().st_dev == target.parent.stat().st_dev:
+        os.replace(source, target)
+    else:
+        with atomic_path(target) as copy:
+            shutil.copyfile(source, copy)
+
+
 def _check_free(path: Path) -> None:
     if path.exists() and (not path.is_dir() or any(held.name[0] != "." for held in path.iterdir())):
         raise UserError(f"{path} is there already; choose another folder, or delete it")
@@ -115,6 +150,16 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def refuse_links(*folders: Path) -> None:
+    """Raise UserError where a folder whose files are replaced or removed is a link: in a received run, to anywhere."""
+    for folder in folders:
+        if folder.is_symlink():
+            raise UserError(
+                f"{folder} is a link, and what it leads to would be replaced; remove the link, or analyze --output DIR"
+            )
+
+
 def holds_files(folder: Path) -> bool:
-    """Whether anything is in there that a user would see; locks and unfinished files of ours are hidden."""
-    return folder.is_dir() and any(path.is_file() and path.name[0] != "." for path in folder.rglob("*"))
+    """Whether anything is in there that a user would see; locks and unfinished files and folders of ours are hidden."""
+    visible = (path for path in folder.rglob("*") if path.is_file())
+    return any(not any(part[0] == "." for part in path.relative_to(folder).parts) for path in visible)

@@ -83,8 +83,12 @@ class RunDir:
     def causes_json(self) -> Path:
         return self.path / "causes.json"
 
+    @property
+    def cause_lists(self) -> Path:
+        return self.path / "causes"
+
     def cause_list(self, cause: str) -> Path:
-        return self.path / "causes" / f"{_inside(cause)}.json"
+        return self.cause_lists / f"{_inside(cause)}.json"
 
     @property
     def summary(self) -> Path:

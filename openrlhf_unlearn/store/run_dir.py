@@ -1,12 +1,14 @@
 """The names by which the run directory is known elsewhere; each stands in a module of its own beside this one."""
 
 from openrlhf_unlearn.store.config import SCHEMA_VERSION as SCHEMA_VERSION
+from openrlhf_unlearn.store.files import all_or_none as all_or_none
 from openrlhf_unlearn.store.files import as_json as as_json
 from openrlhf_unlearn.store.files import atomic_folder as atomic_folder
 from openrlhf_unlearn.store.files import atomic_path as atomic_path
 from openrlhf_unlearn.store.files import holds_files as holds_files
 from openrlhf_unlearn.store.files import read_json as read_json
 from openrlhf_unlearn.store.files import read_object as read_object
+from openrlhf_unlearn.store.files import refuse_links as refuse_links
 from openrlhf_unlearn.store.files import write_json as write_json
 from openrlhf_unlearn.store.files import write_jsonl as write_jsonl
 from openrlhf_unlearn.store.names import RunDir as RunDir

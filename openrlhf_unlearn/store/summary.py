@@ -41,7 +41,8 @@ class Summary:
 
     @property
     def report(self) -> dict[str, Any]:
-        return self.values.get("report") or {}
+        found = self.values.get("report")
+        return found if isinstance(found, dict) else {}
 
 
 def update_summary(run: RunDir, key: str, value: Any) -> None:

@@ -22,13 +22,13 @@ from openrlhf_unlearn.probe.rollouts import HARD, rollouts_that_train, source
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.prompts import Prompts
-from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir, refuse_links
 from openrlhf_unlearn.store.trust import allow_remote_code
 from openrlhf_unlearn.transfer.dataset import Chosen, choose
 from openrlhf_unlearn.transfer.in_the_run import in_the_run, predicted_change
 from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollouts
 from openrlhf_unlearn.transfer.options import TransferOptions
-from openrlhf_unlearn.transfer.output import write
+from openrlhf_unlearn.transfer.output import check_kept, write
 from openrlhf_unlearn.transfer.predict import transfer_map
 from openrlhf_unlearn.transfer.vectors import Vectors, vectors
 
@@ -63,7 +63,10 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
     allow_remote_code(options.trust_remote_code)
     run_dir = RunDir.open(options.run)
     probe = options.probe or default_probe(run_dir)
+    refuse_links(run_dir.transfer_table(probe).parent)
     with hold(run_dir.transfer_table(probe), f"transfer --probe {probe}"):
+        if not options.targets:
+            check_kept(run_dir, probe, options.verify)
         by_class, facts = load(run_dir.gradients(probe))
         if "correct" not in by_class:
             raise UserError(f"{run_dir.gradients(probe)} holds no gradients of correct rollouts; probe again")

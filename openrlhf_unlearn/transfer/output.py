@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.probes import Transfer
-from openrlhf_unlearn.store.run_dir import RunDir, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, read_object, write_json
 from openrlhf_unlearn.transfer.in_the_run import InTheRun, sentences
 from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.predict import Map
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 
 COLUMNS = ("value", "low", "high", "p")
 SETTINGS = ("clusters", "objective", "verify", "steps", "batch", "lr", "optimiser", "rollouts", "seed")
+
+
+def check_kept(run: RunDir, probe: str, verify: int | None) -> None:
+    """Raise UserError where a map with a check by more trainings is there, which this one would take the place of."""
+    path = run.transfer_json(probe)
+    trained = read_object(path).get("trained") if path.exists() else None
+    checked = len(trained) if isinstance(trained, list) else 0
+    if checked and (verify is None or 0 < verify < checked):
+        raise UserError(
+            f"{path} holds a check by trainings on {checked} clusters, which would be lost; give --verify {checked}, "
+            "which trains nothing again, or move that file away"
+        )
 
 
 def write(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -326,3 +327,40 @@ def test_real_trl_trainer(tmp_path, world):
     assert {row["n"] for row in rewards} == {8} and len(rewards) == 2 * 4
     known = {row["prompt"] for row in read_table(RunDir(tmp_path / "run").prompts).to_pylist()}
     assert known <= {row["prompt"] for row in prompts}
+
+
+@pytest.mark.parametrize("words", [(), ("--save-rollouts", "2"), ("--tag", "initial", "--step", "1")])
+@pytest.mark.parametrize("after", range(9))
+def test_an_import_stopped_between_any_two_files_goes_on_with_the_same_command(tmp_path, monkeypatch, words, after):
+    for step in (1, 2, 3):
+        write_jsonl(tmp_path / "dump" / f"{step}.jsonl", [verl_row(*row, step) for row in training(step)])
+    replace, left = os.replace, iter(range(after))
+
+    def stopped(source, target):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    line = ("import", "verl", tmp_path / "dump", "--run", tmp_path / "run", *words)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", stopped)
+        code = command(*line)
+    run = RunDir(tmp_path / "run")
+    if code == 130:
+        assert not run.steps() and not run.evaluation_tags() and not list(run.path.glob(".*"))
+        assert command(*line) == 0
+    assert (run.steps(), run.evaluation_tags()) == (([], ["initial"]) if "--tag" in words else ([1, 2, 3], []))
+
+
+def test_an_import_into_folders_that_are_there_takes_their_files_along(tmp_path):
+    """One is a link to another place, one holds what a user has put there."""
+    write_jsonl(tmp_path / "dump" / "1.jsonl", [verl_row(*row, 1) for row in training(1)])
+    (tmp_path / "disk").mkdir()
+    assert command("import", "verl", tmp_path / "dump", "--run", tmp_path / "run", "--tag", "initial") == 0
+    (tmp_path / "run" / "rewards").symlink_to(tmp_path / "disk")
+    (tmp_path / "run" / "rollouts").mkdir()
+    (tmp_path / "run" / "rollouts" / "notes.txt").write_text("mine")
+    assert command("import", "verl", tmp_path / "dump", "--run", tmp_path / "run", "--save-rollouts", "1") == 0
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["step-000001.parquet"]
+    assert {path.name for path in (tmp_path / "run" / "rollouts").iterdir()} == {"notes.txt", "step-000001.parquet"}
+    assert RunDir(tmp_path / "run").evaluation_tags() == ["initial"]

@@ -156,7 +156,7 @@ class LiveWriter:
         with hold(self.run.prompts, self.framework, wait_s=IMPORT_S):
             for name, row in Prompts(self.run).rows.items():
                 self.prompts.rows.setdefault(name, row)
-            self.prompts.save()
+            self.prompts.save(self.run)
 
     def _written(self, kind: type[StepTable], step: int) -> list:
         there = self.run.step_file(kind.folder, step).exists()

@@ -87,7 +87,6 @@ def render(spec: Figure, data: Data, folder: Path, formats: Sequence[str]) -> st
     import matplotlib.pyplot as plt
 
     folder.mkdir(parents=True, exist_ok=True)
-    remove(spec, folder)  # what this time leaves out would be of older data
     write_csv(folder / f"{spec.name}.csv", data)
     with plt.rc_context({**STYLE, "svg.hashsalt": spec.name}):
         figure = plt.figure(figsize=spec.size, layout="constrained")
