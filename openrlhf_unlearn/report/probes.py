@@ -160,11 +160,11 @@ def separation(material: "Material") -> Separation | None:
         "auc": area["auc"],
         "low": area["low"],
         "high": area["high"],
-        "equal": _at_equal_numbers(probe),
+        "equal": at_equal_numbers(probe),
     }
 
 
-def _at_equal_numbers(probe: Probe) -> dict[str, Any] | None:
+def at_equal_numbers(probe: Probe) -> dict[str, Any] | None:
     """The comparison with the most rollouts of each prompt that still has enough prompts, or else the first."""
     found = (probe.numbers.get("separation") or {}).get("equal") or []
     return next((entry for entry in reversed(found) if min(entry["prompts"]) >= 20), found[0] if found else None)

@@ -7,7 +7,7 @@ from openrlhf_unlearn.report.figures.marks import bars, forest, group_mean
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Sentence
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
-from openrlhf_unlearn.report.probes import _at_equal_numbers
+from openrlhf_unlearn.report.probes import at_equal_numbers
 from openrlhf_unlearn.store.probes import Interference, Transfer
 from openrlhf_unlearn.store.prompts import GROUPS
 from openrlhf_unlearn.store.run_dir import RunDir, read_object
@@ -31,7 +31,7 @@ def separation_caption(material: Material, data: Data) -> Sentence:
         "Probability that of a random pair the learnable prompt has the higher mean cosine (area under the ROC curve), "
         "with 95 % intervals over prompts; a half is no better than a coin."
     )
-    equal = _at_equal_numbers(material.probe) if material.probe else None
+    equal = at_equal_numbers(material.probe) if material.probe else None
     if not equal:
         return text, {}
     text += " With {rollouts:count} correct rollouts drawn of every prompt it is {auc:rate} ({low:rate} to {high:rate})"
