@@ -185,7 +185,7 @@ def test_pooled_says_nothing_of_single_rollouts():
     assert rows["learnable", "unlearnable"]["corrected"] is None
 
 
-def test_sample_size_alone_separates_by_plain_cosine_but_notat_equal_numbers():
+def test_sample_size_alone_separates_by_plain_cosine_but_not_at_equal_numbers():
     rng = np.random.default_rng(5)
     gradients = simulated(rng, alike(80, DIM, 0.5), [4] * 40 + [24] * 40)
     groups = ["unlearnable"] * 40 + ["learnable"] * 40

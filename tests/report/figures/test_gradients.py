@@ -31,7 +31,7 @@ def separation_says(plain, corrected, *equal) -> str:
     return Say(*SEPARATION.caption(material, SEPARATION.data(material)), "").text
 
 
-def test_groups_told_apartat_equal_numbers_are_not_told_by_these_alone():
+def test_groups_told_apart_at_equal_numbers_are_not_told_by_these_alone():
     assert separation_says(TOLD, TOLD, (2, 40, TOLD)).endswith("): so it is not the number of rollouts alone.")
 
 
