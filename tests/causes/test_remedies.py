@@ -33,6 +33,7 @@ def said(cause: str, said_of: str | None = None, **known) -> str:
     ("cause", "says", "known", "null"),
     [
         ("verifier", "pass@1 would read 0.625 instead of 0.000", REWRITTEN, CUT_OFF),
+        ("verifier", "would read", REWRITTEN, CUT_OFF),  # X instead of X
         ("verifier", "would read", REWRITTEN, {}),
         ("never_rewarded", "in 96 each (median)", {"visits": visits(*[0] * 8)}, {}),
         ("never_rewarded", "in 32 each (median). A first one takes as likely as not 98 samples more", {}, SOLVED),
