@@ -23,7 +23,8 @@ import numpy as np
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.labels.features import feature_names, read_features
 from openrlhf_unlearn.options import option, takes
-from openrlhf_unlearn.stats.auc import area, area_difference, placements
+from openrlhf_unlearn.stats.auc import Area, area, area_difference, placements
+from openrlhf_unlearn.stats.means import Z
 from openrlhf_unlearn.store.prompts import Learnability, Risks
 from openrlhf_unlearn.store.run_dir import RunDir, update_summary
 
@@ -31,6 +32,7 @@ AT_RISK = ("unlearnable", "no_reward")
 LABELS = (*AT_RISK, "learnable")  # `mixed` is neither: it does not teach the model and is not forecast from
 FOLDS, REPEATS = 5, 3
 FEWEST = 2 * FOLDS  # prompts of either kind that a forecast is learned from
+WIDER = 1.3  # the spread of cross-validated areas over that of one model's: the folds' models share their prompts
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,11 @@ def out_of_fold(x: np.ndarray, labels: np.ndarray) -> Unseen:
     return Unseen(risk, (places[~labels], places[labels]))
 
 
+def unseen_area(unseen: Unseen) -> Area:
+    """The area under these risks, with the interval of a model that is learned from other such prompts."""
+    return area(*unseen.places, z=WIDER * Z)
+
+
 def cross_validated(x: np.ndarray, labels: np.ndarray) -> tuple[Unseen, dict]:
     """`out_of_fold`, and how good these risks are."""
     from sklearn.metrics import brier_score_loss
@@ -166,7 +173,7 @@ def cross_validated(x: np.ndarray, labels: np.ndarray) -> tuple[Unseen, dict]:
             {"prompts": len(chosen), "forecast": float(risk[chosen].mean()), "happened": float(labels[chosen].mean())}
         )
     error = sum(b["prompts"] * abs(b["forecast"] - b["happened"]) for b in bins) / len(risk)
-    found = area(*unseen.places)
+    found = unseen_area(unseen)
     return unseen, {
         "prompts": len(risk),
         "at_risk": int(labels.sum()),
@@ -186,8 +193,9 @@ def baselines(x: np.ndarray, labels: np.ndarray, forecast: Unseen, answers: bool
         columns["answer entropy"] = [6]
     rows = []
     for name, chosen in columns.items():
-        simple = out_of_fold(x[:, chosen], labels).places
-        rows.append({"name": name, **area(*simple), "gain": area_difference(forecast.places, simple)})
+        simple = out_of_fold(x[:, chosen], labels)
+        gain = area_difference(forecast.places, simple.places)
+        rows.append({"name": name, **unseen_area(simple), "gain": gain})
     return rows
 
 
@@ -201,10 +209,13 @@ def compare_gradients(x: np.ndarray, y: np.ndarray, labels: np.ndarray, why: str
     if why or fewest < FEWEST:
         return {"why_not": why or f"fewer than {FEWEST} probed prompts were learned, or were not"}, risk
     both = out_of_fold(np.hstack([x, y])[probed], labels[probed])
-    simple = out_of_fold(x[probed], labels[probed]).places
+    simple = out_of_fold(x[probed], labels[probed])
     risk[probed] = both.risk
-    gain = area_difference(both.places, simple)
-    found = {"prompts": int(probed.sum()), "with": area(*both.places), "without": area(*simple), "gain": gain}
+    gain, areas = (
+        area_difference(both.places, simple.places),
+        {"with": unseen_area(both), "without": unseen_area(simple)},
+    )
+    found = {"prompts": int(probed.sum()), **areas, "gain": gain}
     return found | {"add": gain["low"] > 0}, risk
 
 

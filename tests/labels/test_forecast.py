@@ -6,7 +6,16 @@ import pytest
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.labels.features import answer_entropy
-from openrlhf_unlearn.labels.forecast import _beside, compare_gradients, cross_validated, skipping
+from openrlhf_unlearn.labels.forecast import (
+    _beside,
+    compare_gradients,
+    cross_validated,
+    model,
+    out_of_fold,
+    skipping,
+    unseen_area,
+)
+from openrlhf_unlearn.stats.auc import auc
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.run_dir import read_json, read_table, write_json, write_table
 from tests.labels.runs import ids, make_run
@@ -111,6 +120,26 @@ def test_noise_adds_nothing_at_the_stated_rate():
         adds.append(compare_gradients(x, y, labels, "")[0]["add"])
         area.append(quality["auc_interval"][0] <= 0.5)
     assert np.mean(adds) <= 0.1 and np.mean(area) >= 0.9
+
+
+@pytest.mark.parametrize("tells", [0, 1, 2.5])
+def test_the_interval_holds_the_area_on_new_prompts(tells):
+    """That of a model which is learned from as many prompts as one of the folds'; 0: nothing is to be told."""
+    rng, areas, true = np.random.default_rng(1), [], []
+
+    def draw(n: int):
+        labels = rng.random(n) < 0.5
+        return rng.normal(size=(n, 7)) + tells * labels[:, None] * (np.arange(7) == 0), labels
+
+    new, happened = draw(2000)
+    for _ in range(60):
+        x, labels = draw(60)
+        areas.append(unseen_area(out_of_fold(x, labels)))
+        risk = model().fit(x[:48], labels[:48]).predict_proba(new)[:, 1]
+        true.append(auc(risk[~happened], risk[happened]))
+    truth = np.mean(true)
+    assert abs(np.mean([found["auc"] for found in areas]) - truth) <= 0.03
+    assert np.mean([found["low"] <= truth <= found["high"] for found in areas]) >= 0.90
 
 
 def test_noise_does_not_improve_on_equal_values():
