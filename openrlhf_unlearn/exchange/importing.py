@@ -15,7 +15,8 @@ After an initial and a final one: openrlhf-unlearn classify RUN. Files are JSON 
 .pt (loaded without running code), plain or as .gz or .zst; a row is a rollout, or a prompt with lists of responses and
 rewards. A prompt's id comes from its text and label, or, where the files name their prompts (`id`), from that name: so
 runs imported in any order agree. Rollouts without a reward (null, nan) are left out and counted. Everything is read
-before anything is written. docs/other_frameworks.md says, for each framework, which flag makes it write.
+before anything is written, and all is written or nothing. docs/other_frameworks.md says, for each framework, which
+flag makes it write.
 """
 
 import sys

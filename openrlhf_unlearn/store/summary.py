@@ -41,8 +41,7 @@ class Summary:
 
     @property
     def report(self) -> dict[str, Any]:
-        found = self.values.get("report")
-        return found if isinstance(found, dict) else {}
+        return self.values["report"] if isinstance(self.values.get("report"), dict) else {}
 
 
 def update_summary(run: RunDir, key: str, value: Any) -> None:
