@@ -1,6 +1,7 @@
 """P(not learned): its null, its direction, and that it beats the current rate on seeds it was not fitted on."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,22 @@ def test_it_beats_the_current_rate_at_a_third():
         mine.append(((not_learned(past, 1 / 3, course.near)[course.hard] - failed) ** 2).mean())
         rate.append(((1 - np.array([h.rate for h in past])[course.hard] - failed) ** 2).mean())
     assert np.mean(mine) < 0.9 * np.mean(rate)
+
+
+@pytest.mark.parametrize(("done", "bias"), [(1 / 3, 0.05), (2 / 3, 0.03)])
+def test_what_is_expected_comes_and_who_is_sure_is_not_learned(done, bias):
+    """On average over runs. A third into training too many are expected, as docs/diagnose.md says."""
+    apart, sure = [], []
+    for seed in range(30_000, 30_024):
+        course = simulate(seed).course
+        early = course.visits.step <= course.visits.step.max() * done
+        seen = (course.visits.row[early], course.visits.n[early], course.visits.positive[early])
+        p = not_learned(histories(*seen, len(course.final)), done, course.near)[course.hard]
+        failed = (course.final < 0.1)[course.hard]
+        apart.append(p.mean() - failed.mean())
+        sure += list(failed[p >= 0.95])
+    assert abs(np.mean(apart)) <= bias
+    assert len(sure) > 500 and np.mean(sure) >= 0.95
 
 
 @given(st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=8), min_size=2, max_size=6), st.floats(0, 1))
