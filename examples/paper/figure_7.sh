@@ -7,5 +7,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 do_it openrlhf-unlearn judge "$RUN" --tag initial final --judgements 3 "${JUDGED[@]}"
-do_it openrlhf-unlearn judge "$RUN" --tag initial --csv-out "$FOLDER/sheet.csv"
+# A sheet that is there may be filled in already.
+[ -e "$FOLDER/sheet.csv" ] || do_it openrlhf-unlearn judge "$RUN" --tag initial --csv-out "$FOLDER/sheet.csv"
 do_it openrlhf-unlearn analyze "$RUN"
