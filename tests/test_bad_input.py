@@ -625,6 +625,24 @@ def start(words: str, place: Place, **environment) -> subprocess.Popen:
     )
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sft-set --run {run} --output {tmp}/s --from-run {run} --from-tag none",
+        "export {run} --output {tmp}/o.json --id-column uid",
+        "microworld {data}",
+        "probe --run {run} --model hub/x --tag initial",
+        "classify {tmp}/none",
+    ],
+)
+def test_as_a_user_starts_it_one_line_is_one(words, place):
+    """What libraries print while they are imported, or while they look for a network, comes before ours."""
+    process = start(words, place, HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(place.tmp / "hub"))
+    said = process.communicate(timeout=300)[1].decode()
+    assert process.returncode == 1 and "unexpected" not in said
+    assert len(said.splitlines()) == 1, said
+
+
 def shell(line: str, place: Place) -> tuple[int, str]:
     """(exit code, stderr) of a line of bash, in which `unlearn` is our program."""
     program = shlex.join([sys.executable, "-m", "openrlhf_unlearn.cli"])
