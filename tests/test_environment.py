@@ -76,9 +76,45 @@ def test_the_install_script_checks_before_it_starts(tmp_path, version, line):
 def install(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess:
     """What install_gpu.sh does where only `folder`'s interpreter is found, and no nvcc, so that it stops."""
     for name in ("bash", "sed", "df", "awk", "uname", "dirname"):
-        (folder / name).symlink_to(shutil.which(name))
+        if not (folder / name).exists():
+            (folder / name).symlink_to(shutil.which(name))
     environment = {"PATH": str(folder), "CUDA_HOME": "/nonexistent", **environment}
     return subprocess.run(["bash", INSTALL, *words], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("program", "prints", "line"),
+    [
+        ("df", "Filesystem 1024-blocks Used Available\n/dev/vda 9 9 30408704", "disk: 29 GB free"),
+        ("uname", "aarch64", "Linux on x86-64: this is"),
+    ],
+)
+def test_the_install_script_checks_disk_and_processor(tmp_path, program, prints, line):
+    interpreter(tmp_path / "python3", (3, 12))
+    (tmp_path / program).write_text(f"#!/bin/bash\necho '{prints}'\n")
+    (tmp_path / program).chmod(0o755)
+    done = install(tmp_path, "--check")
+    assert done.returncode == 1 and line in done.stderr
+    (tmp_path / program).unlink()
+    assert line not in install(tmp_path, "--check").stderr
+
+
+def test_on_slurm_rays_dashboard_is_for_its_own_node_alone(tmp_path):
+    """Who reaches it runs code as the user; srun is a program that writes what it is asked to start."""
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").touch()
+    programs = {"srun": 'echo "$@" >>asked', "scontrol": "printf 'a\\nb\\n'", "timeout": "exit 0", "ray": "exit 0"}
+    for name, does in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    slurm = {"SUBMIT_DIR": str(tmp_path), "CPUS_ON_NODE": "8", "NNODES": "2", "JOB_NODELIST": "a,b"}
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **{f"SLURM_{name}": v for name, v in slurm.items()}}
+    script = SCRIPT.parent / "paper" / "slurm.sbatch"
+    subprocess.run(["bash", script, "none"], env=environment, capture_output=True, timeout=60)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    (head,) = (line for line in asked if "--head" in line)
+    assert "-w a ray start --head" in head and "--dashboard-host 127.0.0.1" in head
+    assert not any("--dashboard-host" in line for line in asked if line != head)
 
 
 @pytest.mark.parametrize(("environment", "refused"), [({}, True), ({"PIP_BREAK_SYSTEM_PACKAGES": "1"}, False)])
