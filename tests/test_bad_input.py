@@ -174,6 +174,12 @@ def received_reward(place: Place) -> None:
     place.args(reward={"remote_url": str(place.write("evil.py", "open('executed', 'w')"))})
 
 
+def received_script(place: Place) -> None:
+    place.write("evil/evil.py", "open('executed', 'w')")
+    data = {**place.run.config().values["args"]["data"], "prompt_dataset": f"{place.data},{place.tmp}/evil@x"}
+    place.args(data=data)
+
+
 def other_settings(place: Place) -> None:
     about = {"settings": {"model": str(place.model), "temperature": 0.5}}
     write_json(place.run.evaluation_json("initial"), about)
@@ -255,6 +261,8 @@ CASES = [
     Case(f"{EVALUATE} --reward http://host/score", 1, "only Python files can grade here"),
     Case(EVALUATE, 1, "names code", received_reward),
     Case(EVALUATE, 1, "names code: /x/evil.py:Mine", other_format),
+    Case(EVALUATE, 1, "evil@x; read that, then give --data FILE or --trust-run", received_script),
+    Case("export {run} --output {tmp}/o --id-column label", 1, "evil@x; read that", received_script),
     Case("evaluate --run {tmp}/full --tag t --model {model} --data {data} --input-key prompt --label-key label", 1,
          "is not empty and no run directory", full_with_rollouts),
     Case(FINISHED, 1, "was made with --temperature 0.5", other_settings),
@@ -525,6 +533,8 @@ def small_disk(place):
     folder = place.tmp / "small"
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode and os.environ.get("OPENRLHF_UNLEARN_MOUNTS"):
+        pytest.fail(f"no full disk is tried: {mounted.stderr.decode()}")
     if mounted.returncode:
         pytest.skip("needs the right to mount a small file system")
     yield folder
