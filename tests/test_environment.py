@@ -1,12 +1,15 @@
 """examples/environment.sh: which interpreter it takes, and what it says where none will do."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from openrlhf_unlearn import cli
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "environment.sh"
 INSTALL = SCRIPT.with_name("install_gpu.sh")
@@ -122,6 +125,27 @@ def test_the_systems_python_is_taken_only_where_pip_is_told_to(tmp_path, environ
     marked = "import os; sys.base_prefix = sys.prefix; os.path.exists = lambda path: True"
     interpreter(tmp_path / "python3", (3, 12), marked)
     assert ("python3 is the system's" in install(tmp_path, **environment).stderr) == refused
+
+
+def test_the_lines_for_a_machine_without_gpu_are_those_that_make_the_environment():
+    lines = (SCRIPT.parents[1] / "docs" / "install.md").read_text().split("## Without a GPU")[1].split("```")[1]
+    script = SCRIPT.read_text()
+    torch, host = (re.search(pattern, script)[1] for pattern in (r"\nTORCH=(.*)", r"\nHOST=\((.*)\)"))
+    index = re.search(r"TORCH_CPU_INDEX:-(.*)}", script)[1]
+    removed = re.search(r"uninstall --yes (.*); }", script)[1]
+    assert f"pip install torch=={torch}+cpu --index-url {index}\n" in lines
+    assert all(pinned.strip('"') in lines for pinned in host.split())
+    assert f"pip uninstall --yes {removed}\n" in lines
+
+
+def test_copied_scripts_ask_for_an_environment_and_for_no_clone(tmp_path):
+    assert cli.main(["examples", str(tmp_path)]) == 0
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "UNLEARN_PYTHON")}
+    command = ["bash", tmp_path / "examples" / "quickstart.sh"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "UNLEARN_PYTHON=$(which python) bash" in done.stderr
+    assert "clone is not whole" not in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_the_install_script_refuses_what_it_does_not_know(tmp_path):
