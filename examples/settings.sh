@@ -18,6 +18,11 @@
 #   ATTENTION, SLEEP   on a GPU: gpu_flags.sh explains
 #   DRY_RUN    1: check every flag of the training by the host's own parser and print the command; print: only print
 
+if [ -z "${UNLEARN_PYTHON:-}${PYTHON:-}" ] && [ ! -e "$(dirname "${BASH_SOURCE[0]}")/../setup.py" ]; then
+    # As `openrlhf-unlearn examples` copies them: there is no clone to make .venv from.
+    echo "$0: these scripts are no clone, so name an environment that is ready: UNLEARN_PYTHON=\$(which python) bash $0" >&2
+    exit 1
+fi
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$ROOT" || exit 1
 . examples/gpu_flags.sh

@@ -14,15 +14,32 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 MASK = "***"
 SHORTEST = 6  # characters; a shorter value, such as "none", is masked where its name is known, and not elsewhere
-_WORDS = {"apikey", "authorization", "credential", "credentials", "passphrase", "passwd", "password", "secret"}
-# Names that end in "key" or "token" and are none: columns of data, and a vocabulary's special tokens.
+_WORDS = ("apikey", "authorization", "credential", "passphrase", "passwd", "password", "secret", "signature")
+# Names that end in such a word and are none, by the word before it: columns of data, a vocabulary's special tokens,
+# counts of passes, and folders; "" is a name that is this word alone.
 _COLUMNS = "input label output prompt image images video chosen rejected question answer response text metric id sort"
 _TOKENS = "eos bos pad unk sep cls mask stop end start special image response per a"
-_HARMLESS = {"key": set(_COLUMNS.split()), "token": set(_TOKENS.split())}
+_PASSES = "n num max per eval test train mean first second last one two single multi forward backward is did"
+_FOLDERS = "old orig original init initial start current host work working project"
+_HARMLESS = {
+    "key": set(_COLUMNS.split()),
+    "token": set(_TOKENS.split()),
+    "pass": {"", *_PASSES.split()},
+    "pwd": {"", *_FOLDERS.split()},
+    "sig": set(),
+}
+# "tokens" and "keys" are counts and columns, but after these words.
+_OWNERS = "access api auth bearer github gitlab hf hub openai private refresh secret service session wandb"
 _QUOTED = r"'[^']*'|\"(?:[^\"\\]|\\.)*\""
 # A name is searched for in its last hundred characters: without a bound a long word takes the square of its length.
 _AFTER_FLAG = re.compile(rf"(--?[\w.-]{{1,100}}(?:['\"],?)?\s+)(?!-)(?:{_QUOTED}|[^\s'\"])+")
 _NAMED = re.compile(rf"([\w.-]{{1,100}}=|['\"][\w.-]{{1,100}}['\"]\s*:\s*)(?:{_QUOTED}|[^\s'\",;&#)}}\]])+")
+# A header or a line of YAML: of one word alone only where that is no word of prose.
+_LINE = re.compile(
+    r"(?<![\w.-])((?:[A-Za-z]\w{0,100}[_-][\w-]{1,100}|Authorization|Passw(?:or)?d):[ \t]+)(?!(?:Bearer|Basic)\b)"
+    rf"(?:token\s+)?(?:{_QUOTED}|[^\s'\",;&#)}}\]])+",
+    re.IGNORECASE,
+)
 _USER = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
 _SCHEME = re.compile(r"^(Bearer|Basic)\s+", re.IGNORECASE)
 _HEADER = re.compile(r"\b(Bearer|Basic)\s+(?=\S*[\d=])[\w.~+/=-]{6,}", re.IGNORECASE)  # no word: it has a digit
@@ -42,10 +59,20 @@ _remembered: set[str] = set()
 @lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
     """Whether a flag, a field or an environment variable of this name holds a secret."""
-    words = re.findall("[a-z0-9]+", name.lower().rpartition(".")[2]) or [""]
-    if words[-1] in _HARMLESS:
-        return len(words) == 1 or words[-2] not in _HARMLESS[words[-1]]
-    return words[-1] in _WORDS
+    last = name.rpartition(".")[2]
+    humps = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", last)  # accessToken
+    return any(_says_secret(re.findall("[a-z]+", text.lower())) for text in {last, humps})
+
+
+def _says_secret(words: list[str]) -> bool:
+    """By the last word, in the plural too; numbers are no words, so the second of several keys is one."""
+    before, last = ["", "", *words][-2:]
+    one = last.removesuffix("s")
+    if one in ("key", "token") and one != last:
+        return before in _OWNERS.split()
+    if last in _HARMLESS:
+        return before not in _HARMLESS[last]
+    return one.endswith(_WORDS)
 
 
 def remember(value: str | None) -> None:
@@ -133,7 +160,7 @@ def _mask_text(text: str, values: tuple[str, ...]) -> str:
     text = _USER.sub(MASK, text)
     text = _HEADER.sub(rf"\1 {MASK}", text)
     text = _SHAPES.sub(MASK, text)
-    for pattern in (_AFTER_FLAG, _NAMED):
+    for pattern in (_AFTER_FLAG, _NAMED, _LINE):
         text = pattern.sub(lambda match: f"{match[1]}'{MASK}'" if is_secret(match[1]) else match[0], text)
     return text
 

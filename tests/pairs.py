@@ -54,11 +54,22 @@ ALL = {
     "curriculum": "curriculum run --output stages --dry-run",
     "diagnose": "diagnose run",
     "hints": "hints run --output hints --solutions solutions.jsonl --shares 50 --grading-workers 1",
+    "compare": "compare other run",
+    "publish": "publish run --to site --markdown note.md",
+    "transfer": "transfer run --probe initial",
+}
+LEFT_OUT = {
+    **dict.fromkeys(("demo", "examples", "microworld", "tasks", "grade"), "writes a file or folder of its own, no run"),
+    **dict.fromkeys(("doctor", "patch"), "is about what is installed"),
+    "train": "is a training, which holds its run as a verb does: tests/host/test_start.py",
+    "augment": "asks an endpoint, and writes a folder of its own",
+    "models": "is evaluate, probe and analyze, which are here, one after the other",
 }
 NEEDS = {"export": "datasets", "evaluate": "openrlhf", "evaluate another": "openrlhf", "probe": "torch",
-         "curriculum": "openrlhf", "hints": "openrlhf"}  # fmt: skip
+         "curriculum": "openrlhf", "hints": "openrlhf", "transfer": "torch"}  # fmt: skip
 VERBS = {name: words for name, words in ALL.items() if name not in NEEDS or importlib.util.find_spec(NEEDS[name])}
-SUMMARY = {"classify": "classify", "analyze": "report", "forecast": "forecast", "regrade": "regrade"}
+SUMMARY = {"classify": "classify", "analyze": "report", "forecast": "forecast", "regrade": "regrade",
+           "compare": "compare"}  # fmt: skip
 ONE_TABLE = {"judge as another": "judge", "import another": "import"}  # of these one may have to wait for the other
 AFTER_IMPORT = "has no samples of 5 prompts"  # classify, of those that an import has just added: as one by one
 REFUSED = (AFTER_IMPORT, "is in use by", "is there already", "already holds", "exists; choose another")
@@ -106,6 +117,12 @@ def make(folder: Path) -> None:
         save_model(folder / "model")
     os.chdir(folder)
     assert cli.main(["classify", "run"]) == 0
+    shutil.copytree("run", "other")  # compared, and not touched
+    # What is published, and what transfer reads: by processes whose garbage is not in those that are tried.
+    probed = ["probe --run run --tag initial --model model --prompts 8 --lora-rank 2"] if "probe" in VERBS else []
+    for line in ["analyze run --offline", *probed]:
+        assert [code for code, _ in together([line])] == [0]
+    Path("said-0").unlink()
     assert cli.main(["judge", "run", "--tag", "final", "--csv-out", "sheet.csv"]) == 0
     with open("sheet.csv", newline="", encoding="utf-8") as lines:
         rated = [{**row, "score": "3"} for row in csv.DictReader(lines)]

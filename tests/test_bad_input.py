@@ -187,6 +187,12 @@ def received_reward(place: Place) -> None:
     place.args(reward={"remote_url": str(place.write("evil.py", "open('executed', 'w')"))})
 
 
+def received_script(place: Place) -> None:
+    place.write("evil/evil.py", "open('executed', 'w')")
+    data = {**place.run.config().values["args"]["data"], "prompt_dataset": f"{place.data},{place.tmp}/evil@x"}
+    place.args(data=data)
+
+
 def other_settings(place: Place) -> None:
     about = {"settings": {"model": str(place.model), "temperature": 0.5}}
     write_json(place.run.evaluation_json("initial"), about)
@@ -272,6 +278,8 @@ CASES = [
     Case(f"{EVALUATE} --reward http://host/score", 1, "only Python files can grade here"),
     Case(EVALUATE, 1, "names code", received_reward),
     Case(EVALUATE, 1, "names code: /x/evil.py:Mine", other_format),
+    Case(EVALUATE, 1, "evil@x; read that, then give --data FILE or --trust-run", received_script),
+    Case("export {run} --output {tmp}/o --id-column label", 1, "evil@x; read that", received_script),
     Case("evaluate --run {tmp}/full --tag t --model {model} --data {data} --input-key prompt --label-key label", 1,
          "is not empty and no run directory", full_with_rollouts),
     Case(FINISHED, 1, "was made with --temperature 0.5", other_settings),
@@ -564,6 +572,8 @@ def small_disk(place):
     folder = place.tmp / "small"
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode and os.environ.get("OPENRLHF_UNLEARN_MOUNTS"):
+        pytest.fail(f"no full disk is tried: {mounted.stderr.decode()}")
     if mounted.returncode:
         pytest.skip("needs the right to mount a small file system")
     yield folder
@@ -686,6 +696,24 @@ def start(words: str, place: Place, **environment) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sft-set --run {run} --output {tmp}/s --from-run {run} --from-tag none",
+        "export {run} --output {tmp}/o.json --id-column uid",
+        "microworld {data}",
+        "probe --run {run} --model hub/x --tag initial",
+        "classify {tmp}/none",
+    ],
+)
+def test_as_a_user_starts_it_one_line_is_one(words, place):
+    """What libraries print while they are imported, or while they look for a network, comes before ours."""
+    process = start(words, place, HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(place.tmp / "hub"))
+    said = process.communicate(timeout=300)[1].decode()
+    assert process.returncode == 1 and "unexpected" not in said
+    assert len(said.splitlines()) == 1, said
 
 
 def shell(line: str, place: Place) -> tuple[int, str]:

@@ -1,12 +1,15 @@
 """examples/environment.sh: which interpreter it takes, and what it says where none will do."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from openrlhf_unlearn import cli
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "environment.sh"
 INSTALL = SCRIPT.with_name("install_gpu.sh")
@@ -76,9 +79,45 @@ def test_the_install_script_checks_before_it_starts(tmp_path, version, line):
 def install(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess:
     """What install_gpu.sh does where only `folder`'s interpreter is found, and no nvcc, so that it stops."""
     for name in ("bash", "sed", "df", "awk", "uname", "dirname"):
-        (folder / name).symlink_to(shutil.which(name))
+        if not (folder / name).exists():
+            (folder / name).symlink_to(shutil.which(name))
     environment = {"PATH": str(folder), "CUDA_HOME": "/nonexistent", **environment}
     return subprocess.run(["bash", INSTALL, *words], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("program", "prints", "line"),
+    [
+        ("df", "Filesystem 1024-blocks Used Available\n/dev/vda 9 9 30408704", "disk: 29 GB free"),
+        ("uname", "aarch64", "Linux on x86-64: this is"),
+    ],
+)
+def test_the_install_script_checks_disk_and_processor(tmp_path, program, prints, line):
+    interpreter(tmp_path / "python3", (3, 12))
+    (tmp_path / program).write_text(f"#!/bin/bash\necho '{prints}'\n")
+    (tmp_path / program).chmod(0o755)
+    done = install(tmp_path, "--check")
+    assert done.returncode == 1 and line in done.stderr
+    (tmp_path / program).unlink()
+    assert line not in install(tmp_path, "--check").stderr
+
+
+def test_on_slurm_rays_dashboard_is_for_its_own_node_alone(tmp_path):
+    """Who reaches it runs code as the user; srun is a program that writes what it is asked to start."""
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").touch()
+    programs = {"srun": 'echo "$@" >>asked', "scontrol": "printf 'a\\nb\\n'", "timeout": "exit 0", "ray": "exit 0"}
+    for name, does in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    slurm = {"SUBMIT_DIR": str(tmp_path), "CPUS_ON_NODE": "8", "NNODES": "2", "JOB_NODELIST": "a,b"}
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **{f"SLURM_{name}": v for name, v in slurm.items()}}
+    script = SCRIPT.parent / "paper" / "slurm.sbatch"
+    subprocess.run(["bash", script, "none"], env=environment, capture_output=True, timeout=60)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    (head,) = (line for line in asked if "--head" in line)
+    assert "-w a ray start --head" in head and "--dashboard-host 127.0.0.1" in head
+    assert not any("--dashboard-host" in line for line in asked if line != head)
 
 
 @pytest.mark.parametrize(("environment", "refused"), [({}, True), ({"PIP_BREAK_SYSTEM_PACKAGES": "1"}, False)])
@@ -86,6 +125,27 @@ def test_the_systems_python_is_taken_only_where_pip_is_told_to(tmp_path, environ
     marked = "import os; sys.base_prefix = sys.prefix; os.path.exists = lambda path: True"
     interpreter(tmp_path / "python3", (3, 12), marked)
     assert ("python3 is the system's" in install(tmp_path, **environment).stderr) == refused
+
+
+def test_the_lines_for_a_machine_without_gpu_are_those_that_make_the_environment():
+    lines = (SCRIPT.parents[1] / "docs" / "install.md").read_text().split("## Without a GPU")[1].split("```")[1]
+    script = SCRIPT.read_text()
+    torch, host = (re.search(pattern, script)[1] for pattern in (r"\nTORCH=(.*)", r"\nHOST=\((.*)\)"))
+    index = re.search(r"TORCH_CPU_INDEX:-(.*)}", script)[1]
+    removed = re.search(r"uninstall --yes (.*); }", script)[1]
+    assert f"pip install torch=={torch}+cpu --index-url {index}\n" in lines
+    assert all(pinned.strip('"') in lines for pinned in host.split())
+    assert f"pip uninstall --yes {removed}\n" in lines
+
+
+def test_copied_scripts_ask_for_an_environment_and_for_no_clone(tmp_path):
+    assert cli.main(["examples", str(tmp_path)]) == 0
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "UNLEARN_PYTHON")}
+    command = ["bash", tmp_path / "examples" / "quickstart.sh"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "UNLEARN_PYTHON=$(which python) bash" in done.stderr
+    assert "clone is not whole" not in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_the_install_script_refuses_what_it_does_not_know(tmp_path):

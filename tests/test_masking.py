@@ -22,10 +22,13 @@ KEYS = (  # put together here, so that no scanner of sources takes them for real
 
 
 SECRETS = """logger.wandb.key --logger.wandb.key key --hf.token api_key OPENAI_API_KEY WANDB_API_KEY HF_TOKEN
-    Authorization AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN GIT_PASSWORD db.password --reward.api-key"""
+    Authorization AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN GIT_PASSWORD db.password --reward.api-key
+    accessToken authToken secretKey openAIKey APIkey HF_TOKENS api_keys OPENAI_API_KEY_2 WANDB_KEY2 passwords DB_PASS
+    MYSQL_PWD PGPASSWORD X-Amz-Signature X-Amz-Credential sig client_secret AWS_CREDENTIALS"""
 NONE = """--data.input_key data.label_key input_key label_key --question-key image_key data.output_key max_new_tokens
     ckpt.best_metric_key --api-key-env check_api_key_env tokenizer n_tokens eos_token --tokens-per-minute monkey PWD
-    is_correction_level prompt_id SSH_AUTH_SOCK"""
+    is_correction_level prompt_id SSH_AUTH_SOCK OLDPWD OLD_PWD max_tokens prompt_tokens sort_keys inputKey eosToken
+    pass n_pass eval_pass1 pass_2 KeyError TokenError keys compass design"""
 
 
 @pytest.mark.parametrize("name", SECRETS.split())
@@ -52,6 +55,13 @@ def test_names_of_what_is_no_secret(name):
         f'{{"token": "{SECRET}"}}',
         f"['--logger.wandb.key', '{SECRET}', '--data.input_key', 'prompt']",
         f"WANDB_API_KEY={SECRET} python -m x",
+        f"curl -H 'X-Api-Key: {SECRET}' https://host/prompt",
+        f"headers: X-Api-Key: {SECRET}\nprompt: 1",
+        f"Authorization: token {SECRET}",
+        f"api_key: {SECRET}, model: prompt",
+        f"password: '{SECRET} and more'",
+        f"https://host/a.parquet?X-Amz-Credential={SECRET}&X-Amz-Signature={SECRET}&q=prompt",
+        f"https://host/a.parquet?se=2030&sig={SECRET}",
         "Incorrect API key provided: sk-abcdefghijklmnop1234",
         "hf_abcdefghijklmnop1234 is not valid",
         *(f"{key} is not valid" for key in KEYS),
@@ -77,6 +87,8 @@ def test_texts_with_a_secret(text):
         "openrlhf-unlearn evaluate --model runs/a@b --api-key-env MY_VARIABLE",
         "run.json names no input_key: give --input-key",
         "the key of the data: prompt=question,label=answer",
+        "no key: prompt; label_key: answer; a token: 12; --wandb-key: no such flag; KeyError: 'prompt'",
+        "eval_pass1=0.5, max_tokens=4096, prompt_tokens: 12, /a/b",
         "ghp_short, xoxb-1 and AKIA of ASIAN cities in https://host/AIza",
     ],
 )
@@ -139,7 +151,10 @@ def test_masking_twice_is_masking_once(value):
     assert masked(masked(value)) == masked(value)
 
 
-@pytest.mark.parametrize("text", ["x" * 10**6 + "=1", "-" * 10**5 + " 1", "a-" * 10**5, "'" * 10**5 + "="])
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 10**6 + "=1", "-" * 10**5 + " 1", "a-" * 10**5, "a_" * 10**5 + ":", "a-b " * 10**5, "'" * 10**5 + "="],
+)
 def test_a_long_word_takes_no_longer_than_its_length_asks(text):
     """The square of it was minutes for one long response: this test then does not end."""
     assert mask_text(text) == text

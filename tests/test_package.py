@@ -93,9 +93,11 @@ def test_the_base_pins_nothing_but_the_grader(metadata):
     assert names.isdisjoint({"torch", "transformers", "openrlhf", "ray", "vllm", "deepspeed", "datasets"})
 
 
-def run(*words, cwd: Path) -> subprocess.CompletedProcess:
+def run(*words, cwd: Path, timeout: float | None = None) -> subprocess.CompletedProcess:
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "DISPLAY")}
-    return subprocess.run(list(map(str, words)), capture_output=True, text=True, cwd=cwd, env=environment)
+    return subprocess.run(
+        list(map(str, words)), capture_output=True, text=True, cwd=cwd, env=environment, timeout=timeout
+    )
 
 
 def install(interpreter: str, folder: Path, what: str) -> Path:
@@ -114,7 +116,7 @@ def test_the_wheel_works_in_an_empty_environment(wheel, interpreter, tmp_path):
     programs = install(interpreter, tmp_path, str(wheel))
 
     def command(*words):
-        return run(programs / "openrlhf-unlearn", *words, cwd=tmp_path)
+        return run(programs / "openrlhf-unlearn", *words, cwd=tmp_path, timeout=300)  # the demo: half a minute
 
     demo = command("demo", "--no-open")
     assert demo.returncode == 0, demo.stderr[-3000:]

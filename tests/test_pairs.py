@@ -13,8 +13,9 @@ import sys
 
 import pytest
 
+from openrlhf_unlearn.cli.verbs import VERBS as EVERY
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
-from tests.pairs import VERBS
+from tests.pairs import ALL, LEFT_OUT, VERBS
 
 
 def at_once(folder, kind: str, times: str) -> list[dict]:
@@ -22,6 +23,11 @@ def at_once(folder, kind: str, times: str) -> list[dict]:
     done = subprocess.run([sys.executable, "-m", "tests.pairs", folder, kind, times], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"at once"')]
+
+
+def test_every_verb_is_tried_or_said_why_not():
+    tried = {words.split()[0] for words in ALL.values()}
+    assert tried | set(LEFT_OUT) == set(EVERY) and not tried & set(LEFT_OUT)
 
 
 def test_all_verbs_at_once(tmp_path):

@@ -1,8 +1,10 @@
 """Marked secrets in flags, environment and URLs of every verb: none is in anything that was written or printed."""
 
+import contextlib
 import json
 import os
 import shlex
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -71,55 +73,91 @@ def run_verb(words: str, folder: Path, capsys) -> int:
     return code
 
 
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        ("classify run", 0),
-        ("analyze run --offline --figure-files", 0),
-        ("analyze run --offline --figure-files --format json", 0),
-        ("export run --output o.json", 0),
-        ("export run --output o --format verl-csv", 0),
-        ("regrade run --out again", 0),
-        ("forecast run", 1),
-        ("sft-set --run run --from-run run --output s.jsonl --easy 3 --learnable 3 --unlearnable 3", 0),
-        ("curriculum run --output c --dry-run", 0),
-        (f"curriculum run --output c --dry-run --flags --logger.wandb.key {WANDB}x", 0),
-        (f"curriculum run --output c --flags --no.such_token {WANDB}", 2),
-        (f"import jsonl r.jsonl --run new --tag initial --model {URL}", 0),
-        (f"import jsonl {URL} --run other --tag initial", 1),
-        (f"evaluate --run run --tag new --model m --wandb-key {WANDB}", 2),
-        (f"evaluate --run run --tag new --model m --reward {URL}", 1),
-        (f"evaluate --run {URL} --tag new --model m", 1),
-        (f"probe --run run --tag none --model {URL}", 1),
-        (f"models run a={URL} b={URL} --trust-run", 1),
-        (f"classify run --api-token={TOKEN}", 2),
-        (f"train --plugin unlearn --logger.wandb.key {WANDB} --no.such_flag {TOKEN}", 2),
-        ("judge run --tag initial --csv-out sheet.csv", 0),
-        ("diagnose run --export review.csv", 0),
-        (f"diagnose run --second {URL}", 1),
-        ("hints run --output h --solutions s.jsonl --prompts ids.json", 0),
-        (f"hints run --output h --kind abstract --model w --base-url {URL} --tries 1", 1),
-        ("grade g.jsonl --output verdicts.jsonl", 0),
-        (f"grade {URL}", 1),
-        (f"compare run {URL}", 1),
-        (f"transfer run --probe none --model {URL}", 1),
-        (f"publish run --to {URL}", 1),
-        (f"tasks gcd:seed={URL} --output t.jsonl", None),
-        (f"demo r.jsonl --api-key {KEY}", 2),
-        ("doctor", None),
-        ("patch status", None),
-    ],
-)
-def test_no_verb_writes_or_prints_a_secret(words, code, place, capsys):
-    if words.split()[0] in ("curriculum", "hints", "sft-set", "train"):
+ROWS = [
+    ("classify run", 0),
+    ("analyze run --offline --figure-files", 0),
+    ("analyze run --offline --figure-files --format json", 0),
+    ("export run --output o.json", 0),
+    ("export run --output o --format verl-csv", 0),
+    ("regrade run --out again", 0),
+    ("forecast run", 1),
+    ("sft-set --run run --from-run run --output s.jsonl --easy 3 --learnable 3 --unlearnable 3", 0),
+    ("curriculum run --output c --dry-run", 0),
+    (f"curriculum run --output c --dry-run --flags --logger.wandb.key {WANDB}x", 0),
+    (f"curriculum run --output c --flags --no.such_token {WANDB}", 2),
+    (f"import jsonl r.jsonl --run new --tag initial --model {URL}", 0),
+    (f"import jsonl {URL} --run other --tag initial", 1),
+    (f"evaluate --run run --tag new --model m --wandb-key {WANDB}", 2),
+    (f"evaluate --run run --tag new --model m --reward {URL}", 1),
+    (f"evaluate --run {URL} --tag new --model m", 1),
+    (f"probe --run run --tag none --model {URL}", 1),
+    (f"models run a={URL} b={URL} --trust-run", 1),
+    (f"classify run --api-token={TOKEN}", 2),
+    (f"train --plugin unlearn --logger.wandb.key {WANDB} --no.such_flag {TOKEN}", 2),
+    ("judge run --tag initial --csv-out sheet.csv", 0),
+    ("diagnose run --export review.csv", 0),
+    (f"diagnose run --second {URL}", 1),
+    ("hints run --output h --solutions s.jsonl --prompts ids.json", 0),
+    (f"hints run --output h --kind abstract --model w --base-url {URL} --tries 1", 1),
+    ("grade g.jsonl --output verdicts.jsonl", 0),
+    (f"grade {URL}", 1),
+    (f"compare run {URL}", 1),
+    (f"transfer run --probe none --model {URL}", 1),
+    (f"publish run --to {URL}", 1),
+    (f"tasks gcd:seed={URL} --output t.jsonl", None),
+    (f"demo r.jsonl --api-key {KEY}", 2),
+    ("compare run after", 0),
+    ("analyze run --offline; publish run --to site --markdown note.md", 0),
+    ("publish run --to site --anonymise", 0),
+    ("demo d --no-open", 0),
+    ("examples into", 0),
+    (f"microworld r.jsonl --seed {KEY}", 2),
+    ("evaluate --run run --tag new --model model --trust-run --max-len 128 -n 2", 0),
+    ("models run a=model b=model -n 2 --per-group 1 --trust-run", 0),
+    ("probe --run run --tag initial --model model --prompts 4 --max-rollouts 2; transfer run --probe initial", 0),
+    ("doctor", None),
+    ("patch status", None),
+]
+NO_END = {
+    "forecast": "twelve prompts are too few",
+    "microworld": "it trains for a minute",
+    "train": "test_training_writes_no_secret_and_follows_the_umask has what it writes",
+}
+
+
+def test_every_verb_is_searched_to_its_end():
+    done = {line.split()[0] for words, code in ROWS if code in (0, None) for line in words.split("; ")} | {"augment"}
+    assert done | set(NO_END) == set(cli.VERBS) and not done & set(NO_END)
+
+
+@pytest.mark.parametrize(("words", "code"), ROWS, ids=[words for words, _ in ROWS])
+def test_no_verb_writes_or_prints_a_secret(words, code, place, capsys, monkeypatch):
+    verbs = {line.split()[0] for line in words.split("; ")}
+    if verbs & {"curriculum", "hints", "sft-set", "train"}:
         pytest.importorskip("openrlhf")
+    if "model" in words.split() or "a=model" in words:  # a tiny one, and an engine that tosses coins
+        for needed in ("openrlhf", "peft"):
+            pytest.importorskip(needed)
+        from tests.evaluation.coins import Coins
+        from tests.probe.runs import save_model
+
+        save_model(place / "model")
+        config = json.loads((place / "run" / "run.json").read_text())  # with its secrets
+        config["args"]["reward"] = {"remote_url": "reward.py"}
+        (place / "run" / "run.json").write_text(json.dumps(config))
+        (place / "reward.py").write_text("def reward_func(queries, prompts, labels):\n    return {'rewards': 1.0}\n")
+        tossed = lambda config, number: contextlib.nullcontext(Coins([0.5] * 12))  # noqa: E731
+        monkeypatch.setattr("openrlhf_unlearn.evaluation.engines.engine_pool", tossed)
+    if "compare" in verbs:
+        shutil.copytree(place / "run", place / "after")
     (place / "r.jsonl").write_text('{"prompt": "1+1", "response": "2", "reward": 1}\n')
     (place / "g.jsonl").write_text('{"response": "2", "label": "2"}\n')
     ids = [row.prompt_id for row in Prompts.read(RunDir(place / "run")).rows()]
     (place / "ids.json").write_text(json.dumps(ids[:1]))
     (place / "s.jsonl").write_text(json.dumps({"prompt_id": ids[0], "solution": "First one adds. Then all."}))
-    found = run_verb(words, place, capsys)
-    assert code is None or found == code
+    for line in words.split("; "):
+        found = run_verb(line, place, capsys)
+    assert code is None or found == code, line
 
 
 @pytest.mark.parametrize("kind", ["says it", "refuses with it", "breaks with it"])

@@ -12,7 +12,7 @@ from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.nested import get, has
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
-from openrlhf_unlearn.store.trust import remote_code, why_not_loaded
+from openrlhf_unlearn.store.trust import check_data, remote_code, why_not_loaded
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
     source = data or own.get("prompt_dataset")
     if not source or "input_key" not in own:
         raise UserError(f"{run.run_json} does not say how its prompts were made; export without --id-column and --data")
+    if not data:
+        check_data(run.run_json, source, trusted=False, instead="--data FILE, or once to `evaluate` ")
     config = DataConfig(
         source,
         own["input_key"],

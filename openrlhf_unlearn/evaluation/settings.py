@@ -15,7 +15,7 @@ from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, holds_files
-from openrlhf_unlearn.store.trust import check_run, own
+from openrlhf_unlearn.store.trust import check_data, check_run, own
 
 if TYPE_CHECKING:
     from openrlhf_unlearn.evaluation.evaluate import EvaluateOptions
@@ -109,7 +109,9 @@ def _positive_above(given: float | None, reward: str | None, run: RunDir) -> flo
 
 
 def check_code(args: "EvaluateOptions", values: dict, run: RunDir) -> None:
-    """Raise UserError where a received run, and no flag, names code that grading would run."""
+    """Raise UserError where a received run, and no flag, names code that loading or grading runs."""
+    if not args.data:
+        check_data(run.run_json, values["data"], args.trust_run)
     ours = not values["reward"] or uses_our_grader(values["reward"])
     if not args.reward and not ours:
         check_run(run.run_json, values["reward"], args.trust_run, "--reward FILE.py or ")

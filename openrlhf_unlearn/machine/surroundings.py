@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +23,8 @@ def settle() -> None:
         raise UserError("the current folder was removed or moved; cd into one that is there") from None
     if not sys.stderr.isatty():  # in a log, bars of loading a file of a few rows are noise
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # each try without a network is a line; what came of it we say
+    warnings.filterwarnings("ignore", "The pynvml package is deprecated", FutureWarning)  # to torch, not to the user
     csv.field_size_limit(2**31 - 1)  # the module's limit of 131,072 characters is less than a long response
     _settle_caches()
 

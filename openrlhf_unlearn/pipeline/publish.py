@@ -6,9 +6,9 @@
     openrlhf-unlearn publish A B --compare --to site/ --anonymise  of runs side by side
     openrlhf-unlearn publish RUN --markdown -                      the summary, for a pull request or a W&B note
 
-The report is the one that `analyze` made; --anonymise makes it again, offline, from a copy without names. What looks
-like a secret is masked in texts of prompts and models too. Those texts themselves stay: read them before you publish.
-`hf:` needs `pip install huggingface_hub` and a login (`hf auth login`, or HF_TOKEN).
+The report is the one that `analyze` made, with secrets masked once more; --anonymise makes it again, offline, from a
+copy without names. What looks like a key is masked in texts of prompts and models too. Those texts themselves stay:
+read them before you publish. `hf:` needs `pip install huggingface_hub` and a login (`hf auth login`, or HF_TOKEN).
 """
 
 import re
@@ -24,8 +24,8 @@ from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.pipeline.anonymous import anonymous_runs
 from openrlhf_unlearn.report.markdown import as_markdown
-from openrlhf_unlearn.report.sealing import sealed
-from openrlhf_unlearn.store.run_dir import RunDir, atomic_folder, atomic_path
+from openrlhf_unlearn.report.sealing import sealed, sealed_csv
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_folder, atomic_path, read_json, write_json
 from openrlhf_unlearn.store.summary import Summary
 
 HOME = "https://github.com/openrlhf-unlearn/openrlhf-unlearn"
@@ -138,17 +138,19 @@ def follows_training(page: str, numbers: dict) -> bool:
 def write_site(report: Path, numbers: dict, site: Path) -> None:
     """index.html, prompts.csv, lists/ and a README.md that makes the folder a static Space."""
     (site / "lists").mkdir(parents=True)
-    files = [report / "prompts.csv", *sorted((report / "lists").glob("*.json"))]
-    for path in (report / "report.html", *files):
+    table, lists = report / "prompts.csv", sorted((report / "lists").glob("*.json"))
+    for path in (report / "report.html", table, *lists):
         if path.is_symlink() or (path.parent.is_symlink() and path.parent != report):  # to any file of the user's
             raise UserError(f"{path} is a link, or in one, and would publish what it leads to; make the report again")
     page = (report / "report.html").read_text(encoding="utf-8")
     if follows_training(page, numbers):
         raise UserError("the report follows training; make one that stays: openrlhf-unlearn analyze RUN --offline")
     (site / "index.html").write_text(sealed(page), encoding="utf-8")
-    for path in files:
-        if path.is_file():
-            shutil.copyfile(path, site / path.relative_to(report))
+    for path in lists:
+        write_json(site / path.relative_to(report), read_json(path))
+    if table.is_file():
+        text = table.read_bytes().decode("utf-8", "replace")  # with its line ends
+        (site / table.name).write_bytes(sealed_csv(text).encode())
     front = "---\ntitle: What a run learned, and what it did not\nsdk: static\npinned: false\n---\n\n"
     made = f"\n\n*Made by [openrlhf-unlearn]({HOME}); the page is `index.html`.*\n"
     (site / "README.md").write_text(front + as_markdown(numbers) + made, encoding="utf-8")

@@ -53,6 +53,14 @@ def check_run(run_json: Path, code: str, trusted: bool, instead: str = "") -> No
         )
 
 
+def check_data(run_json: Path, sources: str, trusted: bool, instead: str = "--data FILE or ") -> None:
+    """Likewise where the data that the run names is a script, which OpenRLHF lets an older `datasets` run."""
+    for source in map(str.strip, str(sources).split(",")):
+        path = Path(source.partition("@")[0].strip())
+        if path.suffix == ".py" or (path / f"{path.name}.py").exists():
+            check_run(run_json, source, trusted, instead)
+
+
 def _note(run_json: Path) -> Path:
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     digest = hashlib.blake2b(run_json.read_bytes(), digest_size=16).hexdigest()

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,6 +40,28 @@ def test_a_step_is_written_when_the_next_one_begins(tmp_path):
     assert [row["response"] for row in TrainingRollouts.read(run).arrow.to_pylist()] == ["a 0", "b 0", "a 0"]
     assert run.config().values["positive"] == {"by": "reward", "threshold": 0.5, "given": False}
     assert prompt_id("a", "1") in Rewards.read(run).arrow.column("prompt_id").to_pylist()
+
+
+def test_a_trainer_needs_no_more_of_the_base_than_arrow_numpy_and_psutil(tmp_path):
+    """docs/install.md: what math-verify asks for and verl cannot have is not there, nor is the rest."""
+    code = """if True:
+        import sys
+
+        class Missing:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] in gone:
+                    raise ModuleNotFoundError(name)
+
+        gone = "math_verify antlr4 latex2sympy2_extended sympy jinja2 joblib matplotlib openai pydantic safetensors "
+        gone = (gone + "sklearn scipy tqdm pandas torch transformers datasets openrlhf").split()
+        sys.meta_path.insert(0, Missing())
+        from openrlhf_unlearn.exchange.live import LiveWriter, Rollout, record_generations, recorded
+        writer = LiveWriter(sys.argv[1], model="m", save_rollouts=1)
+        writer.add(1, [Rollout("1+1", "2", 1.0, "2"), Rollout("1+1", "3", 0.0, "2")])
+        writer.close()
+    """
+    subprocess.run([sys.executable, "-c", code, tmp_path / "run"], check=True)
+    assert counts(tmp_path / "run") == {1: (1, 2, 1)}
 
 
 def test_prompts_that_an_import_is_writing_are_waited_for(tmp_path):

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import shutil
 
 import pyarrow as pa
 import pytest
@@ -55,6 +56,31 @@ def test_a_site_without_secrets(run, tmp_path, capsys):
     assert read_json(run.summary)["report"]["answer"][0]["text"] in note
     assert cli.main(["publish", str(run), "--to", str(tmp_path / "site")]) == 1
     assert "is there already" in capsys.readouterr().err
+
+
+def test_an_old_report_is_masked_where_it_had_clear_text(run, tmp_path):
+    """As a version before the masking wrote it: in commands and paths of the page, in prompts.csv and lists."""
+    report = tmp_path / "run" / "report"
+    shutil.copytree(run.report.parent, report)
+    before = report.joinpath("report.html").read_text()
+    planted = "openrlhf-unlearn analyze r --logger.wandb.key &#39;0123 MaRkEd&#39; &gt; log"
+    secrets = [f"<pre>{planted}</pre>", '<span title="https://u:0123MaRkEd@host/v1?token=0123MaRkEd">r</span>']
+    report.joinpath("report.html").write_text(before.replace("</main>", "".join(secrets) + "</main>"))
+    table = report.joinpath("prompts.csv").read_text()
+    with report.joinpath("prompts.csv").open("a") as lines:
+        lines.write(f'{KEY},"token=""0123MaRkEd"", and more"\n')
+    (report / "lists").mkdir(exist_ok=True)
+    report.joinpath("lists", "old.json").write_text(json.dumps([KEY, "a"]))
+    write_site(report, read_json(run.summary)["report"], tmp_path / "site")
+    said = everything(tmp_path / "site")
+    assert "MaRkEd" not in said and KEY not in said
+    html = (tmp_path / "site" / "index.html").read_text()
+    masked = "openrlhf-unlearn analyze r --logger.wandb.key &#x27;***&#x27; &gt; log"
+    assert f'<pre>{masked}</pre><span title="https://***@host/v1?token=&#x27;***&#x27;">r</span></main>' in html
+    packed = re.compile(r'(id="(?:table|details)-data">)[^<]*')
+    kept = html.replace(html[html.index(f"<pre>{masked}") : html.index("</main>")], "")
+    assert packed.sub(r"\1", kept) == packed.sub(r"\1", before), "all else stays"
+    assert (tmp_path / "site" / "prompts.csv").read_text().startswith(table)
 
 
 def test_anonymised_it_names_nobody(run, tmp_path):
