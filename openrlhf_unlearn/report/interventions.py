@@ -5,7 +5,7 @@ from typing import TypedDict
 import numpy as np
 
 from openrlhf_unlearn.report.material import Material
-from openrlhf_unlearn.stats.means import mean_interval, rate_interval
+from openrlhf_unlearn.stats.means import rate_difference, rate_interval
 from openrlhf_unlearn.store.prompts import GROUPS
 
 
@@ -30,8 +30,8 @@ class Comparison(TypedDict):
 def comparison(material: Material) -> Comparison:
     """Final pass@1 of each group (as the first run has them) in every run, and its paired difference to the first.
 
-    The interval is over prompts: the mean of the differences, prompt by prompt, with Student's interval. It does not
-    know that the first run's samples chose the groups, which lifts its unlearnable a little in every other run.
+    The interval is over prompts, both rates' intervals put together by their correlation (`rate_difference`). It does
+    not know that the first run's samples chose the groups, which lifts its unlearnable a little in every other run.
     """
     rates = [final_rate(single) for single in material.interventions]
     rows: list[Row] = []
@@ -39,7 +39,7 @@ def comparison(material: Material) -> Comparison:
         mine = material.groups == group
         for number, rate in enumerate(rates):
             mean, interval = rate_interval(rate[mine])
-            difference, between = mean_interval((rate - rates[0])[mine]) if number else (None, None)
+            difference, between = rate_difference(rate[mine], rates[0][mine]) if number else (None, None)
             rows.append(
                 {
                     "group": group,
