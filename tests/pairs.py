@@ -11,6 +11,7 @@ more than their work. The engine of `evaluate` tosses coins: what is tried is wh
 
 import contextlib
 import csv
+import gc
 import importlib
 import importlib.util
 import itertools
@@ -130,6 +131,8 @@ def make(folder: Path) -> None:
         writer = csv.DictWriter(lines, rated[0])
         writer.writeheader()
         writer.writerows(rated)
+    gc.collect()  # Python drops a Ctrl-C that comes in a callback of what is collected; what is forked has none to do
+    gc.freeze()
 
 
 def together(words: list[str]) -> list[tuple[int, str]]:
