@@ -13,6 +13,7 @@ import shlex
 import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def start(words: str, place: Path) -> int:
     os.dup2(out, 1)
     os.dup2(out, 2)
     code = cli.main(shlex.split(words))
+    for thread in threading.enumerate():  # as at the end of every program: what one of them writes is written
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(10)
     sys.stderr.flush()
     os._exit(code)
 
