@@ -20,9 +20,11 @@ import os
 import shlex
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pyarrow as pa
+from tqdm import tqdm
 
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json, write_table
@@ -89,6 +91,8 @@ def prepare() -> None:
     for module in (*MODULES.split(), *(module for module, _ in cli.VERBS.values())):
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(module)
+    tqdm.set_lock(threading.RLock())  # its own is shared with forks: one that is stopped in it would stop all others
+    tqdm.monitor_interval = 0  # a thread, which a fork has not
     if "probe" in VERBS:
         importlib.import_module("torch").set_num_threads(1)  # a fork cannot use the threads of its parent
     if "evaluate" in VERBS:

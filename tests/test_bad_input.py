@@ -795,6 +795,7 @@ def test_a_locale_without_utf_8_changes_no_file_and_breaks_no_print(place):
 
 
 def test_a_home_that_cannot_be_written_is_a_note(place):
+    pytest.importorskip("datasets")
     process = start("export {run} --output {tmp}/o --format dataset", place, HOME="/dev/null", XDG_CACHE_HOME="")
     said = process.communicate(timeout=300)[1].decode().splitlines()
     assert process.returncode == 0, said

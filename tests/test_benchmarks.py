@@ -10,10 +10,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+LEFT_OUT = ("torch", "transformers", "openrlhf", "datasets", "ray", "vllm", "deepspeed")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
 def test_what_it_imports_is_there(path):
+    try:
+        import_all(path)
+    except ModuleNotFoundError as error:
+        if error.name not in LEFT_OUT:
+            raise
+        pytest.skip(f"needs {error.name}, which the base installation leaves out")
+
+
+def import_all(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] in ("openrlhf_unlearn", "tests"):
             module = importlib.import_module(node.module)
