@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.stats.means import mean_interval, rate_difference, rate_interval
+from openrlhf_unlearn.stats.means import apart, mean_interval, rate_difference, rate_interval
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
 from openrlhf_unlearn.store.training import Clipping, Rewards
 from openrlhf_unlearn.worlds.agreement import read_groups
@@ -91,10 +91,8 @@ def gap(a: Values, b: Values) -> Number:
 
 
 def minus(a: Number, b: Number) -> Number:
-    """a − b of different prompts; both intervals put together side by side (Newcombe's square-and-add)."""
-    value = a.value - b.value
-    down, up = math.hypot(a.value - a.low, b.high - b.value), math.hypot(a.high - a.value, b.value - b.low)
-    return Number(value, value - down, value + up)
+    """a − b of different prompts."""
+    return Number(a.value - b.value, *apart(a.value, (a.low, a.high), b.value, (b.low, b.high)))
 
 
 def average(pairs: Iterable[tuple[str, float]]) -> Values:

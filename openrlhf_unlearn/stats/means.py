@@ -1,5 +1,7 @@
 """Means and shares with 95 % intervals over prompts."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import stats
 
@@ -57,12 +59,18 @@ def rate_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]
 def share_difference(positive: int, n: int, other_positive: int, other_n: int) -> tuple[float, float]:
     """95 % interval of the other share minus this one, of two independent samples (Newcombe 1998, method 10)."""
     share, other = positive / n, other_positive / other_n
-    (low, high), (other_low, other_high) = _wilson(share, n), _wilson(other, other_n)
-    difference = other - share
-    return (
-        difference - float(np.hypot(other - other_low, high - share)),
-        difference + float(np.hypot(other_high - other, share - low)),
-    )
+    return apart(other, _wilson(other, other_n), share, _wilson(share, n))
+
+
+def apart(
+    first: float, interval: Sequence[float], second: float, other: Sequence[float], correlation: float = 0.0
+) -> tuple[float, float]:
+    """95 % interval of first - second, put together of the `interval` of the first and the `other` of the second
+    (Newcombe 1998; Zou and Donner 2008). nan where an end is nan."""
+    (low, high), (other_low, other_high) = interval, other
+    sides = (first - low, other_high - second), (high - first, second - other_low)
+    down, up = (float(np.sqrt(np.maximum(0.0, a * a + b * b - 2 * correlation * a * b))) for a, b in sides)
+    return first - second - down, first - second + up
 
 
 def rate_difference(first: np.ndarray, second: np.ndarray) -> tuple[float | None, list[float] | None]:
@@ -81,6 +89,4 @@ def rate_difference(first: np.ndarray, second: np.ndarray) -> tuple[float | None
         return difference, None
     spread = first[both].std() * second[both].std()
     r = max(0.0, float(np.cov(first[both], second[both], ddof=0)[0, 1] / spread)) if spread > 0 else 0.0
-    sides = (mean - interval[0], other_interval[1] - other), (interval[1] - mean, other - other_interval[0])
-    down, up = (float(np.sqrt(max(0.0, a * a + b * b - 2 * r * a * b))) for a, b in sides)
-    return difference, [difference - down, difference + up]
+    return difference, list(apart(mean, interval, other, other_interval, r))

@@ -10,6 +10,7 @@ from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Sentence
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
 from openrlhf_unlearn.report.probes import Probe, choose_cosine
+from openrlhf_unlearn.stats.means import apart
 from openrlhf_unlearn.store.prompts import GROUPS
 
 COSINES = {"plain": "plain cosine", "corrected": "without the noise of few rollouts"}
@@ -361,11 +362,8 @@ def _bounds(row: dict) -> Gap:
 
 
 def _less(first: Gap, second: Gap) -> Gap:
-    """First less second with its 95 % interval, of the intervals of both (Zou and Donner 2008), as if independent."""
-    value = first[0] - second[0]
-    down = np.hypot(first[0] - first[1], second[2] - second[0])
-    up = np.hypot(first[2] - first[0], second[0] - second[1])
-    return value, value - float(down), value + float(up)
+    """First less second with its 95 % interval, of the intervals of both, as if independent."""
+    return first[0] - second[0], *apart(first[0], first[1:], second[0], second[1:])
 
 
 def _draw_over(figure: Canvas, data: Data, over: str) -> None:
