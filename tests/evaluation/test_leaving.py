@@ -52,6 +52,27 @@ def test_children_end_with_us(ending, code):
     assert not psutil.wait_procs(children, timeout=5)[1]
 
 
+LOST = """
+import gc, signal, sys, time
+from openrlhf_unlearn.evaluation.leaving import nothing_outlives
+def stop(*_):
+    gc.callbacks.clear()
+    signal.raise_signal(getattr(signal, sys.argv[1]))
+    time.sleep(0.01)
+with nothing_outlives():
+    gc.callbacks.append(stop)
+    gc.collect()
+    time.sleep(60)
+    print("went on")
+"""
+
+
+@pytest.mark.parametrize(("ending", "code"), [("SIGTERM", 143), ("SIGINT", -signal.SIGINT)])
+def test_a_stop_that_garbage_collection_swallows_comes_again(ending, code):
+    done = subprocess.run([sys.executable, "-c", LOST, ending], capture_output=True, text=True)
+    assert done.returncode == code and not done.stdout and "ignored" not in done.stderr
+
+
 def test_what_was_there_before_stays():
     sleep = ["sleep", "600"]
     handler, before = signal.getsignal(signal.SIGTERM), subprocess.Popen(sleep)
