@@ -49,8 +49,7 @@ def clip_fraction(run: RunDir) -> float:
 
 
 def rollouts_sampled(run: RunDir) -> int:
-    table = Rewards.read(run).arrow
-    return sum(n for n, processed in zip(*(c.to_pylist() for c in table.columns), strict=True) if not processed)
+    return sum(row["n"] for row in Rewards.read(run).arrow.to_pylist() if not row["processed"])
 
 
 def row_of(run: RunDir, groups: dict[str, str], tau: float) -> list[str]:

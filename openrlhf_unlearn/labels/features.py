@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
 from openrlhf_unlearn.store.evaluations import Evaluations
-from openrlhf_unlearn.store.probes import Similarity
+from openrlhf_unlearn.store.probes import Similarity, read_states
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, read_object
 
@@ -27,12 +27,14 @@ def feature_names(answers: bool) -> list[str]:
 @dataclass(frozen=True)
 class Features:
     """Of a run's prompts, in order of their ids: `known` (prompts, 6), `entropy` of their answers, `gradients`
-    (prompts, 2), nan where unknown. answers: whether responses were saved. probe: "" or why gradients are not used."""
+    (prompts, 2), nan where unknown. states: (prompts, hidden) the last hidden state at the prompt's end, hidden 0 where
+    none is kept. answers: whether responses were saved. probe: "" or why neither gradients nor states are used."""
 
     names: list[str]
     known: np.ndarray
     entropy: np.ndarray
     gradients: np.ndarray
+    states: np.ndarray
     probe: str
 
     @property
@@ -73,7 +75,8 @@ def read_features(run: RunDir, tag: str) -> Features:
     answers = answer_entropy(path, {name for name, p in zip(names, rate, strict=True) if p < HARD_ENOUGH})
     entropy = np.array([answers.get(name, np.nan) for name in names], dtype=float)
     gradients, why = _gradients(run, tag, names)
-    return Features(names, known.astype(float), entropy, gradients, why)
+    states = np.empty((len(names), 0)) if why else _states(run, tag, names)
+    return Features(names, known.astype(float), entropy, gradients, states, why)
 
 
 def answer_entropy(path: Path, wanted: set[str]) -> dict[str, float]:
@@ -104,3 +107,10 @@ def _gradients(run: RunDir, tag: str, names: list[str]) -> tuple[np.ndarray, str
         name: row[1:] for name, row in Similarity.read(run, tag, Similarity.prompt_id, *_PROBE).by_prompt().items()
     }
     return np.array([probed.get(name, [np.nan] * len(_PROBE)) for name in names], dtype=float), ""
+
+
+def _states(run: RunDir, tag: str, names: list[str]) -> np.ndarray:
+    """(prompts, hidden) of the initial probe, nan where a prompt has none; hidden 0 where the probe kept none."""
+    kept = read_states(run, tag)
+    nothing = np.full(len(next(iter(kept.values()), ())), np.nan, np.float32)
+    return np.stack([kept.get(name, nothing) for name in names])

@@ -13,17 +13,20 @@ where given.
 
 Gradients of the initial probe are held against the forecast without them, on the prompts that were probed and on these
 alone: who has a gradient depends on who has a correct rollout, so that a missing one must not be a feature, and a
-verdict on gradients is one on prompts with a correct rollout. A probe that drew its prompts by label is not used.
+verdict on gradients is one on prompts with a correct rollout. A probe that drew its prompts by label is not used. On
+the same prompts the forecast, with gradients and without, is held against one from the hidden state alone, which the
+probe keeps.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.labels.features import feature_names, read_features
 from openrlhf_unlearn.options import option, takes
-from openrlhf_unlearn.stats.auc import Area, area, area_difference, placements
+from openrlhf_unlearn.stats.auc import Area, AreaDifference, area, area_difference, placements
 from openrlhf_unlearn.stats.means import Z
 from openrlhf_unlearn.store.prompts import Learnability, Risks
 from openrlhf_unlearn.store.run_dir import RunDir, update_summary
@@ -32,6 +35,7 @@ AT_RISK = ("unlearnable", "no_reward")
 LABELS = (*AT_RISK, "learnable")  # `mixed` is neither: it does not teach the model and is not forecast from
 FOLDS, REPEATS = 5, 3
 FEWEST = 2 * FOLDS  # prompts of either kind that a forecast is learned from
+PRIOR = 10.0  # variance of the log odds that a hidden state may make, before it is fitted; 1 to 100 are about as good
 WIDER = 1.3  # the spread of cross-validated areas over that of one model's: the folds' models share their prompts
 
 
@@ -87,6 +91,7 @@ def forecast(options: ForecastOptions) -> Forecast:
     quality |= {"features": feature_names(answers), "skipping": skipping(unseen.risk, labels)}
     quality["baselines"] = baselines(x, labels, unseen, answers)
     quality["gradients"], with_gradients = compare_gradients(x, y, labels, given.probe)
+    quality["hidden_state"] = compare_hidden_state(x, y, given.states[known], labels, given.probe)
     if target is None or new is None:
         return Forecast(source, np.array(given.names)[known], unseen.risk, with_gradients, quality)
     new_x = new.table(answers)
@@ -121,15 +126,15 @@ def _check_enough(run: RunDir, labels: np.ndarray) -> None:
         )
 
 
-def model():
-    """Missing values to the median, with nothing that says so; standardised; logistic regression."""
+def model(c: float = 1.0):
+    """Missing values to the median, with nothing that says so; standardised; logistic regression with penalty 1/c."""
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     fill = SimpleImputer(strategy="median", keep_empty_features=True)
-    return make_pipeline(fill, StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
+    return make_pipeline(fill, StandardScaler(), LogisticRegression(C=c, max_iter=1000))
 
 
 @dataclass(frozen=True)
@@ -141,15 +146,18 @@ class Unseen:
     places: tuple[np.ndarray, np.ndarray]
 
 
-def out_of_fold(x: np.ndarray, labels: np.ndarray) -> Unseen:
-    """x: (prompts, features). Prompts are compared within a fold only: who of a feature's value is held out lowers what
-    the others' model says of that value, so that compared between folds even noise would improve on equal values."""
+def out_of_fold(x: np.ndarray, labels: np.ndarray, c: float = 1.0) -> Unseen:
+    """x: (prompts, features), c: of `model`.
+
+    Prompts are compared within a fold only: who of a feature's value is held out lowers what the others' model says of
+    that value, so that compared between folds even noise would improve on equal values.
+    """
     from sklearn.model_selection import StratifiedKFold
 
     risk, places = np.zeros(len(labels)), np.zeros(len(labels))
     for seed in range(REPEATS):
         for rest, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, labels):
-            found, mine = model().fit(x[rest], labels[rest]).predict_proba(x[held])[:, 1], labels[held]
+            found, mine = model(c).fit(x[rest], labels[rest]).predict_proba(x[held])[:, 1], labels[held]
             risk[held] += found / REPEATS
             of_low, of_high = placements(found[~mine], found[mine])
             places[held[~mine]] += of_low / REPEATS
@@ -160,6 +168,11 @@ def out_of_fold(x: np.ndarray, labels: np.ndarray) -> Unseen:
 def unseen_area(unseen: Unseen) -> Area:
     """The area under these risks, with the interval of a model that is learned from other such prompts."""
     return area(*unseen.places, z=WIDER * Z)
+
+
+def unseen_gain(first: Unseen, second: Unseen) -> AreaDifference:
+    """By how much the area of the first's risks is larger, with an interval as that of `unseen_area`."""
+    return area_difference(first.places, second.places, z=WIDER * Z)
 
 
 def cross_validated(x: np.ndarray, labels: np.ndarray) -> tuple[Unseen, dict]:
@@ -194,8 +207,7 @@ def baselines(x: np.ndarray, labels: np.ndarray, forecast: Unseen, answers: bool
     rows = []
     for name, chosen in columns.items():
         simple = out_of_fold(x[:, chosen], labels)
-        gain = area_difference(forecast.places, simple.places)
-        rows.append({"name": name, **unseen_area(simple), "gain": gain})
+        rows.append({"name": name, **unseen_area(simple), "gain": unseen_gain(forecast, simple)})
     return rows
 
 
@@ -211,12 +223,29 @@ def compare_gradients(x: np.ndarray, y: np.ndarray, labels: np.ndarray, why: str
     both = out_of_fold(np.hstack([x, y])[probed], labels[probed])
     simple = out_of_fold(x[probed], labels[probed])
     risk[probed] = both.risk
-    gain, areas = (
-        area_difference(both.places, simple.places),
-        {"with": unseen_area(both), "without": unseen_area(simple)},
-    )
-    found = {"prompts": int(probed.sum()), **areas, "gain": gain}
-    return found | {"add": gain["low"] > 0}, risk
+    gain = unseen_gain(both, simple)
+    areas = {"with": unseen_area(both), "without": unseen_area(simple)}
+    return {"prompts": int(probed.sum()), **areas, "gain": gain, "add": gain["low"] > 0}, risk
+
+
+def compare_hidden_state(
+    x: np.ndarray, y: np.ndarray, states: np.ndarray, labels: np.ndarray, why: str
+) -> dict[str, Any]:
+    """A forecast from the hidden state alone, (prompts, hidden), on the prompts that have one: its area, and by how
+    much that of the features (`gain`), and of features and gradients (`gradients_gain`), is larger.
+
+    The penalty grows with the size of a state, so that before it is fitted a state says as much whatever its size.
+    """
+    there = np.isfinite(states).all(axis=1) & np.isfinite(y).all(axis=1) & (states.shape[1] > 0)
+    fewest = min(labels[there].sum(), (~labels[there]).sum())
+    if why or not there.any() or fewest < FEWEST:
+        unkept = "" if there.any() else "the initial probe keeps none"
+        return {"why_not": why or unkept or f"fewer than {FEWEST} prompts that have one were learned, or were not"}
+    labels = labels[there]
+    alone = out_of_fold(states[there], labels, PRIOR / states.shape[1])
+    features, both = (out_of_fold(columns[there], labels) for columns in (x, np.hstack([x, y])))
+    gains = {"gain": unseen_gain(features, alone), "gradients_gain": unseen_gain(both, alone)}
+    return {**unseen_area(alone), **gains}
 
 
 def skipping(risk: np.ndarray, labels: np.ndarray) -> list[dict]:
@@ -262,9 +291,8 @@ def _beside(quality: dict) -> list[str]:
     """Lines on the simpler forecasts, on the gradients, and on what is not compared."""
     lines = ["beside it, on the same prompts and cross-validated the same way:"]
     for row in quality["baselines"]:
-        gain = row["gain"]
-        word = "better than" if gain["low"] > 0 else "worse than" if gain["high"] < 0 else "not shown to be better than"
-        lines.append(f"  {row['name']}: AUC {row['auc']:.3f}; the forecast is {word} this alone ({_gain(gain)})")
+        than = f"the forecast is {_than(row['gain'])} this alone ({_gain(row['gain'])})"
+        lines.append(f"  {row['name']}: AUC {row['auc']:.3f}; {than}")
     found = quality["gradients"]
     if "with" not in found:
         lines.append(f"  gradients: not used, {found['why_not']}")
@@ -276,7 +304,19 @@ def _beside(quality: dict) -> list[str]:
         )
     if "answer entropy" not in quality["features"]:
         lines.append("  answer entropy: left out, the evaluation saved no responses")
-    return [*lines, "  hidden states: left out, neither evaluations nor probes keep them"]
+    state = quality["hidden_state"]
+    if "why_not" in state:
+        return [*lines, f"  hidden state of the prompt: not used, {state['why_not']}"]
+    lines.append(
+        f"  hidden state of the prompt: on the {sum(state['prompts'])} prompts that have one, AUC {state['auc']:.3f}; "
+        f"the forecast is {_than(state['gain'])} this alone ({_gain(state['gain'])}), with gradients "
+        f"{_than(state['gradients_gain'])} it ({_gain(state['gradients_gain'])})"
+    )
+    return lines
+
+
+def _than(gain: dict) -> str:
+    return "better than" if gain["low"] > 0 else "worse than" if gain["high"] < 0 else "not shown to be better than"
 
 
 def _gain(gain: dict) -> str:

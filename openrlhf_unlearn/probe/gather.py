@@ -28,7 +28,7 @@ def gather(run_dir: RunDir, name: str, work: Work, sample: ChosenRollouts, chose
         check_same(facts["settings"], settings, target, "choose another --name, or delete that folder")
         return gradients, facts
     choice = [[r.id, r.prompt, {k: list(map(list, v)) for k, v in r.responses.items()}] for r in sample.rollouts]
-    parts = Parts(run_dir, name, {**settings, "choice": digest(choice)})
+    parts = Parts(run_dir, name, {**settings, "choice": digest(choice), "states": True})
     chunks = {n: sample.rollouts[n * PART : (n + 1) * PART] for n in range(math.ceil(len(sample.rollouts) / PART))}
     missing = {n: chunk for n, chunk in chunks.items() if not parts.path(n).exists()}
     if len(missing) < len(chunks):

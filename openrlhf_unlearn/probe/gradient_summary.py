@@ -6,7 +6,7 @@ Only making them needs torch; reading and comparing them does not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,8 @@ class Gradients:
     ids: prompts that have such rollouts. mean: (prompts, dim), over rollouts, float32. counts: (prompts, units)
     rollouts in each unit, 0 past the last. norms2, dots: (prompts, units) squared norm of a unit's summed gradient and
     its inner product with the sum over all units. sketches: (prompts, units, sketch) the units' sums, projected.
-    distinct: (prompts,) different rollouts among them.
+    distinct: (prompts,) different rollouts among them. states: (prompts, hidden) the last hidden state at the end of
+    each prompt, hidden 0 where it was not kept.
     """
 
     ids: Sequence[str]
@@ -32,6 +33,7 @@ class Gradients:
     dots: np.ndarray
     sketches: np.ndarray
     distinct: np.ndarray
+    states: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def n(self) -> np.ndarray:
@@ -39,7 +41,7 @@ class Gradients:
         return self.counts.sum(1)
 
 
-ARRAYS = tuple(field.name for field in fields(Gradients) if field.name != "ids")
+ARRAYS = tuple(field.name for field in fields(Gradients) if field.name not in ("ids", "states"))
 
 
 class Sketch:
@@ -96,4 +98,5 @@ def pick(array, rows: Sequence[int] | np.ndarray) -> np.ndarray:
 
 def stack(ids: Sequence[str], rows: Sequence[dict[str, np.ndarray]]) -> Gradients:
     """Gradients of prompts one after the other."""
-    return Gradients(list(ids), **{name: np.stack([row[name] for row in rows]) for name in ARRAYS})
+    names = [*ARRAYS, *["states"] * ("states" in rows[0])]
+    return Gradients(list(ids), **{name: np.stack([row[name] for row in rows]) for name in names})

@@ -41,6 +41,7 @@ class Parts:
         if not self.state.exists():
             write_json(self.state, self.settings)
         tensors = {f"{kind}.{name}": getattr(g, name) for kind, g in gradients.items() for name in ARRAYS}
+        tensors |= {f"{kind}.states": g.states for kind, g in gradients.items() if g.states.size}
         metadata = {f"{kind}.ids": json.dumps(g.ids) for kind, g in gradients.items()}
         with atomic_path(self.path(number)) as aside:
             try:
@@ -94,7 +95,7 @@ def merge(paths: Sequence[Path], target: Path, facts: dict) -> None:
 
 
 def load(path: Path) -> tuple[dict[str, Gradients], dict]:
-    """(Gradients by class, facts) of a merged file; means and sketches are read from the file as they are asked for.
+    """(Gradients by class, facts) of a merged file; means, sketches and states are read as they are asked for.
 
     Raises UserError if there is none, or it is cut off or of an older version.
     """
@@ -115,6 +116,8 @@ def load(path: Path) -> tuple[dict[str, Gradients], dict]:
     for kind in kinds:
         own: dict[str, Any] = {name: arrays[f"{kind}.{name}"] for name in ARRAYS}
         own |= {name: own[name][:] for name in _EAGER}
+        if (states := arrays.get(f"{kind}.states")) is not None:
+            own["states"] = states
         found[kind] = Gradients(json.loads(metadata[f"{kind}.ids"]), **own)
     return found, json.loads(metadata["facts"])
 

@@ -25,7 +25,7 @@ def beside(quality: dict[str, Any]) -> Sentence:
     text, numbers = "", dict[str, Any]()
     for i, row in enumerate(quality.get("baselines") or ()):
         gain, name = row["gain"], f"baseline{i}"
-        better = "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "not shown to be better"
+        better = _better(gain)
         numbers |= {name: row["name"], f"{name}_auc": row["auc"], **_gain(name, gain)}
         text += f" By {{{name}}} alone the AUC is {{{name}_auc:rate}}: the forecast is {better} ({_difference(name)})."
     found = quality.get("gradients") or {}
@@ -40,7 +40,20 @@ def beside(quality: dict[str, Any]) -> Sentence:
     elif "why_not" in found:
         numbers["why_not"] = found["why_not"]
         text += " Gradients are not used: {why_not}."
+    state = quality.get("hidden_state") or {}
+    if "auc" in state:
+        numbers |= {"with_state": sum(state["prompts"]), "state_auc": state["auc"]}
+        numbers |= _gain("state", state["gain"]) | _gain("over_state", state["gradients_gain"])
+        text += (
+            f" By the hidden state alone, on the {{with_state:count}} prompts where it is kept, the AUC is "
+            f"{{state_auc:rate}}: the forecast is {_better(state['gain'])} ({_difference('state')}), and with "
+            f"gradients {_better(state['gradients_gain'])} ({_difference('over_state')})."
+        )
     return text, numbers
+
+
+def _better(gain: dict[str, float]) -> str:
+    return "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "not shown to be better"
 
 
 def _gain(name: str, gain: dict[str, float]) -> dict[str, float]:

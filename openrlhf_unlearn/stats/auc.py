@@ -75,13 +75,13 @@ def auc_with_interval(low: np.ndarray, high: np.ndarray) -> Area | None:
     return area(*placements(low, high)) if len(low) and len(high) else None
 
 
-def area_difference(first: Placements, second: Placements) -> AreaDifference:
-    """Area of `first` less that of `second`, both of the same prompts.
+def area_difference(first: Placements, second: Placements, z: float = Z) -> AreaDifference:
+    """Area of `first` less that of `second`, both of the same prompts; z: of `area`.
 
     Both areas' own intervals put together by their correlation (Newcombe's square-and-add), which DeLong's covariance
     of the placements gives; where these do not vary the areas count as uncorrelated, which only widens.
     """
-    one, two = area(*first), area(*second)
+    one, two = area(*first, z), area(*second, z)
     r, gap = _correlation(first, second), one["auc"] - two["auc"]
     down = one["auc"] - one["low"], two["high"] - two["auc"]
     up = one["high"] - one["auc"], two["auc"] - two["low"]

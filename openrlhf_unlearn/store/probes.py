@@ -1,8 +1,12 @@
 """Tables of gradients: how prompts pull, alone, against their own wrong rollouts, with their variants, by clusters."""
 
+import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from safetensors import SafetensorError, safe_open
 
 from openrlhf_unlearn.store.columns import flags, integers, lists, numbers, texts
 from openrlhf_unlearn.store.names import RunDir
@@ -89,3 +93,16 @@ class Transfer(TagTable):
     @classmethod
     def path(cls, run: RunDir, tag: str) -> Path:
         return run.transfer_table(tag)
+
+
+def read_states(run: RunDir, tag: str) -> dict[str, np.ndarray]:
+    """The last hidden state at the end of each probed prompt that has a correct rollout, (hidden,) by prompt id; empty
+    where the probe's file is gone, for its size, or of a version that kept none."""
+    try:
+        opened: Any = safe_open(run.gradients(tag), "np")
+        with opened as file:
+            ids: list[str] = json.loads(file.metadata()["correct.ids"])
+            states: np.ndarray = file.get_tensor("correct.states")
+            return dict(zip(ids, states, strict=True))
+    except (OSError, SafetensorError, KeyError):
+        return {}

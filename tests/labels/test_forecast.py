@@ -9,12 +9,16 @@ from openrlhf_unlearn.labels.features import answer_entropy
 from openrlhf_unlearn.labels.forecast import (
     _beside,
     compare_gradients,
+    compare_hidden_state,
     cross_validated,
     model,
     out_of_fold,
     skipping,
     unseen_area,
+    unseen_gain,
 )
+from openrlhf_unlearn.probe.gradient_summary import Gradients
+from openrlhf_unlearn.probe.store import Parts, merge
 from openrlhf_unlearn.stats.auc import auc
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.run_dir import read_json, read_table, write_json, write_table
@@ -84,6 +88,52 @@ def test_gradients_of_noise_are_said_to_add_nothing(run, capsys):
     probed(run, {name: rng.normal() for name in groups_of(run)})
     assert cli.main(["forecast", str(run)]) == 0
     assert "gradients add nothing to the forecast that these prompts show" in capsys.readouterr().out
+
+
+def kept(run, names: list[str], *states: np.ndarray) -> None:
+    """Gradients of one number each, with these hidden states, (prompts, hidden), or none."""
+    one, none = np.ones((len(names), 1), np.float32), np.zeros((len(names), 1))
+    counts = np.ones((len(names), 1), np.int32)
+    gradients = Gradients(names, one, counts, none, none, one[:, None], counts[:, 0], *states)
+    parts = Parts(run, "initial", {})
+    parts.write(0, {"correct": gradients}, {})
+    merge([parts.path(0)], run.gradients("initial"), {})
+
+
+@pytest.mark.parametrize("tells", ["gradients", "the state", "nothing"])
+def test_a_hidden_state_is_held_against_the_forecast(run, capsys, tells):
+    group, rng = groups_of(run), np.random.default_rng(0)
+    sign = {name: float(label == "unlearnable") for name, label in group.items()}
+    probed(run, {name: sign[name] * (tells == "gradients") + rng.normal(0, 0.1) for name in group})
+    names = list(reversed(group))
+    told = np.array([sign[name] * (tells == "the state") for name in names])
+    kept(run, names, (told[:, None] + rng.normal(0, 0.1, (len(names), 64))).astype(np.float32))
+    assert cli.main(["forecast", str(run)]) == 0
+    found = read_json(run.summary)["forecast"]["hidden_state"]
+    line = next(line for line in capsys.readouterr().out.splitlines() if "hidden state of the prompt" in line)
+    assert "on the 120 prompts that have one" in line and sum(found["prompts"]) == 120
+    assert found["auc"] > 0.99 if tells == "the state" else found["low"] < 0.5 < found["high"]
+    assert ("the forecast is worse than this alone" in line) == (tells == "the state")
+    assert ("with gradients better than it" in line) == (tells != "the state")
+
+
+def test_a_probe_that_kept_no_states_is_said_to(run, capsys):
+    probed(run, dict.fromkeys(groups_of(run), 0.1))
+    kept(run, list(groups_of(run)))
+    assert cli.main(["forecast", str(run)]) == 0
+    assert "hidden state of the prompt: not used, the initial probe keeps none" in capsys.readouterr().out
+
+
+def test_no_forecast_of_noise_is_told_from_another_nor_from_chance():
+    rng, told, holds = np.random.default_rng(4), [], []
+    for _ in range(40):
+        x, y, states = (rng.normal(size=(80, size)) for size in (7, 2, 64))
+        labels = rng.random(80) < 0.5
+        found = compare_hidden_state(x, y, states, labels, "")
+        gains = [found["gain"], found["gradients_gain"], unseen_gain(*(out_of_fold(c, labels) for c in (x, x[:, :1])))]
+        told.append([gain["high"] < 0 or gain["low"] > 0 for gain in gains])
+        holds.append(found["low"] <= 0.5 <= found["high"])
+    assert np.mean(told) <= 0.1 and np.mean(holds) >= 0.9
 
 
 @pytest.mark.parametrize("settings", [{"per_group": 100}, {"per_group": 3}])
@@ -160,7 +210,8 @@ def test_noise_does_not_improve_on_equal_values():
 )
 def test_a_simpler_forecast_is_beaten_only_where_the_whole_interval_says_so(low, high, word):
     row = {"name": "initial pass rate", "auc": 0.6, "gain": {"difference": (low + high) / 2, "low": low, "high": high}}
-    quality = {"baselines": [row], "gradients": {"why_not": "none"}, "features": ["answer entropy"]}
+    none = {"why_not": "none"}
+    quality = {"baselines": [row], "gradients": none, "hidden_state": none, "features": ["answer entropy"]}
     assert f"the forecast is {word} this alone" in _beside(quality)[1]
 
 
@@ -172,7 +223,7 @@ def test_what_is_left_out_is_said(run, capsys):
     assert cli.main(["forecast", str(run)]) == 0
     printed = capsys.readouterr().out
     assert "answer entropy: left out, the evaluation saved no responses" in printed
-    assert "hidden states: left out" in printed
+    assert "hidden state of the prompt: not used, there is no initial probe" in printed
     assert "initial pass rate: AUC" in printed and "log odds of it with response length: AUC" in printed
 
 

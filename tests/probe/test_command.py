@@ -263,6 +263,10 @@ def test_goes_on_in_smaller_packs_when_memory_runs_out(model, capsys):
                 raise torch.OutOfMemoryError("out of memory")
             return backward(pieces)
 
+        @property
+        def states(self):
+            return backward.states
+
     from openrlhf_unlearn.probe.engine.gradients import collect
 
     found = collect(Stream(Small(), units=16, tokens=1000)(PROMPTS))
@@ -270,6 +274,7 @@ def test_goes_on_in_smaller_packs_when_memory_runs_out(model, capsys):
     for kind in expected:
         assert np.allclose(found[kind].mean, expected[kind].mean)
         assert found[kind].ids == expected[kind].ids
+        assert np.allclose(found[kind].states, expected[kind].states, atol=1e-5)
 
 
 def test_units_share_a_prompt_without_changing_the_mean(model):

@@ -68,6 +68,15 @@ def test_a_simpler_forecast_stands_beside_it(gain, word):
     assert "alone the AUC" not in said({})
 
 
+@pytest.mark.parametrize(("gain", "word"), [(BETTER, "better"), (WORSE, "worse"), (OPEN, "not shown to be better")])
+def test_the_hidden_state_stands_beside_it(gain, word):
+    state = {"prompts": [30, 10], "auc": 0.7, "gain": gain, "gradients_gain": OPEN}
+    text = said({"hidden_state": state})
+    assert f"alone, on the 40 prompts where it is kept, the AUC is 0.700: the forecast is {word} (difference " in text
+    assert "and with gradients not shown to be better (difference " in text
+    assert "hidden state" not in said({"hidden_state": {"why_not": "the initial probe keeps none"}})
+
+
 @pytest.mark.parametrize(("gain", "add"), [(BETTER, True), (OPEN, False)])
 def test_gradients_add_only_where_the_whole_interval_says_so(gain, add):
     compared = {"prompts": 40, "with": {"auc": 0.8}, "without": {"auc": 0.7}, "gain": gain, "add": add}

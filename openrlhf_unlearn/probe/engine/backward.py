@@ -25,7 +25,8 @@ class Backward:
     """Gradients of pieces in a subspace of `model`'s parameters; leaves the model frozen, in packed attention.
 
     The loss of a rollout is the mean negative log-likelihood of its tokens at `temperature`, times its weight.
-    attention: "flex" or "batches"; what suits the model and its device unless given.
+    attention: "flex" or "batches"; what suits the model and its device unless given. states: of the last pack,
+    (pieces, hidden), the last hidden state at the end of each piece's prompt.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class Backward:
         try:
             with torch.enable_grad():
                 hidden = self._hidden(layout)
+                sizes = torch.tensor(layout.predictions)
+                self.states = hidden.detach()[0, layout.rows[sizes.cumsum(0) - sizes]]  # who predict first
                 hidden.backward(self._head_gradient(hidden.detach()[0], layout)[None])
             return self.gradients
         finally:

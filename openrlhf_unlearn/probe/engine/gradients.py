@@ -84,10 +84,10 @@ class Stream:
     def __call__(self, rollouts: Iterable[Rollouts]) -> Iterator[tuple[str, str, dict[str, np.ndarray]]]:
         open_: dict[int, _Open] = {}  # by a prompt and class's number
         for pack in packs(self._pieces(rollouts, open_), self.tokens):
-            for pieces, gradients in self._run(pack):
+            for pieces, gradients, states in self._run(pack):
                 self.seen += sum(piece.n_tokens for piece in pieces)
-                for piece, gradient in zip(pieces, self.project(gradients), strict=True):
-                    open_[piece.unit // self.units].add(piece, gradient, self.units)
+                for piece, gradient, state in zip(pieces, self.project(gradients), states, strict=True):
+                    open_[piece.unit // self.units].add(piece, gradient, state, self.units)
             yield from self._finish(open_)
 
     def _pieces(self, rollouts: Iterable[Rollouts], open_: dict[int, "_Open"]) -> Iterator[Piece]:
@@ -116,13 +116,13 @@ class Stream:
                 yield from pieces
                 number += 1
 
-    def _run(self, pack: list[Piece]) -> list[tuple[list[Piece], torch.Tensor]]:
-        """Gradients of a pack's pieces; in smaller packs if memory does not suffice, alone if one is not finite."""
+    def _run(self, pack: list[Piece]) -> list[tuple[list[Piece], torch.Tensor, torch.Tensor]]:
+        """Gradients and states of a pack's pieces; in smaller packs if memory is short, alone if one is not finite."""
         try:
             gradients = self.backward(pack)
             if len(pack) > 1 and not gradients.isfinite().all():  # padding can carry it from piece to piece
                 return [result for piece in pack for result in self._run([piece])]
-            return [(pack, gradients)]
+            return [(pack, gradients, self.backward.states)]
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
@@ -143,22 +143,25 @@ class Stream:
             prompt = open_.pop(number)
             sums = torch.stack([prompt.sums[u] for u in sorted(prompt.sums)])
             if sums.isfinite().all():
-                yield prompt.id, prompt.kind, summarise(sums, prompt.counts, self.units, self.sketch, prompt.distinct)
+                row = summarise(sums, prompt.counts, self.units, self.sketch, prompt.distinct)
+                yield prompt.id, prompt.kind, row | {"states": prompt.state.float().cpu().numpy()}
             else:
                 self.dropped.append(prompt.id)
                 note(f"prompt {prompt.id} has a gradient that is not finite; left out")
 
 
 class _Open:
-    """A prompt and class under way: summed gradients by unit, and how many rollouts are still to come."""
+    """A prompt and class under way: summed gradients by unit, the prompt's state, and how many rollouts are to come."""
+
+    state: torch.Tensor
 
     def __init__(self, name: str, kind: str, counts: list[int], responses: Sequence[Sequence[int]]):
         self.id, self.kind, self.counts, self.missing = name, kind, counts, len(responses)
         self.distinct = len(set(map(tuple, responses)))
         self.sums: dict[int, torch.Tensor] = {}
 
-    def add(self, piece: Piece, gradient: torch.Tensor, units: int) -> None:
-        unit = piece.unit % units
+    def add(self, piece: Piece, gradient: torch.Tensor, state: torch.Tensor, units: int) -> None:
+        unit, self.state = piece.unit % units, state
         self.sums[unit] = gradient + self.sums.get(unit, 0)
         self.missing -= len(piece.responses)
 

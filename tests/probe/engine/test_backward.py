@@ -98,6 +98,16 @@ def test_any_packing(head_rows):
         assert close(ours, expected)
 
 
+@pytest.mark.parametrize("attention", ["batches", "flex"])
+def test_states_are_the_last_hidden_states_at_the_prompts_ends(attention):
+    model, pieces = tiny("qwen2", True, 2), pieces_of()
+    backward = Backward(model, lora(model), attention=attention)
+    backward(pieces)
+    model.set_attn_implementation("eager")
+    expected = [model.base_model(torch.tensor([list(p.prompt)])).last_hidden_state[0, -1] for p in pieces]
+    assert close(backward.states, torch.stack(expected).to(backward.states.dtype), 1e-4)
+
+
 def test_temperature_divides_the_logits():
     model = tiny(tied=False)
     pieces = pieces_of()
