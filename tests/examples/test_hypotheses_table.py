@@ -3,12 +3,14 @@
 import subprocess
 import sys
 
+from openrlhf_unlearn import cli
 from tests.report.worlds import full_run
 
 
 def test_a_row_a_run_with_its_rollouts(tmp_path):
-    full_run(tmp_path / "baseline" / "run", each=4)
-    words = [sys.executable, "examples/hypotheses_table.py", str(tmp_path / "baseline" / "run")]
+    run = full_run(tmp_path / "baseline" / "run", each=4)
+    assert cli.main(["classify", str(run)]) == 0
+    words = [sys.executable, "examples/hypotheses_table.py", str(run)]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rollouts = 4 * 4 * 8 * 6  # prompts a group, groups, rollouts, steps
