@@ -55,6 +55,7 @@ def number_columns(material: Material, changes: Sequence[Changes]) -> dict[str, 
         columns["cause_probability"] = material.causes.probability
     columns["confidence"] = material.label_column(Learnability.label_confidence)
     columns["p_below_tau"] = material.label_column(Learnability.p_below_tau)
+    columns["p_improved"] = material.label_column(Learnability.p_improved)
     columns["visits"] = np.bincount(visits.row, minlength=material.size).astype(float)
     columns["rollouts"] = sampled
     columns["positives"] = material.per_prompt(visits.n_positive)

@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from openrlhf_unlearn.causes.words import NAMES
+from openrlhf_unlearn.labels.posterior import DELTA
 from openrlhf_unlearn.report.browser import pack
 from openrlhf_unlearn.report.build import Report
 from openrlhf_unlearn.report.changes import KINDS
@@ -133,6 +134,7 @@ def _settings(report: Report, material: Material, math: bool) -> dict[str, Any]:
         "math": math,
         "causes": NAMES,
         "tau": material.tau,
+        "improved_by": DELTA,
     }
 
 

@@ -51,6 +51,7 @@ class Learnability(RunTable, name="learnability"):
     ever_positive = flags()  # in training, in every run that visited it; null: none did
     p_below_tau = numbers()  # posterior P(final pass rate < tau)
     label_confidence = numbers(optional=True)  # P(the label is what the true pass rates would give)
+    p_improved = numbers(optional=True)  # posterior P(final - initial pass rate > 0.05), mean over the runs
     initial_low = numbers(optional=True)  # intervals of the pass rates
     initial_high = numbers(optional=True)
     final_low = numbers(optional=True)

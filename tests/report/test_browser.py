@@ -173,6 +173,7 @@ def test_an_open_prompt_shows_curve_neighbours_and_both_kinds_of_rollouts(page):
     assert titles[:3] == ["Reward over training", "Nearest by gradient (cosine)", "Farthest by gradient (cosine)"]
     assert titles[3:] == ["Correct (4)", "Incorrect (4)"]
     assert page.locator("#prompt-body .curve circle").count() == 6
+    assert "P(after − before > 0.05)" in page.inner_text("#prompt-body")
     neighbour = page.get_attribute(".neighbours a >> nth=0", "href").rpartition("prompt=")[2]
     page.click(".neighbours a >> nth=0")
     wait_for(page, "#prompt-title", neighbour)

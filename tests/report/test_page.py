@@ -13,7 +13,7 @@ from openrlhf_unlearn.report.changes import KINDS
 from openrlhf_unlearn.report.figures import FIGURES
 from openrlhf_unlearn.report.numbers import Say, look_up, show
 from openrlhf_unlearn.report.page import policy
-from openrlhf_unlearn.store.run_dir import GROUPS, read_json
+from openrlhf_unlearn.store.run_dir import GROUPS, read_json, read_table
 from tests.report.worlds import NASTY, Prompt, full_run, prompts, whole_run
 
 SILENT = {"script", "style", "svg", "code", "pre", "title", "option"}
@@ -95,6 +95,9 @@ def test_numbers_of_prompts_are_those_of_the_csv(run):
     assert [row["prompt_id"] for row in rows] == data["id"]
     about = read_json(run.summary)["report"]["prompts_file"]
     assert about["rows"] == len(rows) and about["columns"] == list(rows[0])
+    labels = {row["prompt_id"]: row["p_improved"] for row in read_table(run.learnability).to_pylist()}
+    for row in rows:
+        assert float(row["p_improved"]) == pytest.approx(labels[row["prompt_id"]], abs=1e-4)
     for name in about["columns"][2:]:
         for row, shown in zip(rows, data[name], strict=True):
             if name.startswith("change_"):

@@ -122,6 +122,7 @@ class Prompt {
       add(`Change to ${name}`, `${value > 0 ? "+" : ""}${number(value)}, ${kind}`, between(data[`${of}_low`][i], data[`${of}_high`][i]));
     });
     if (data.p_below_tau[i] !== null) add(`P(after < ${settings.tau})`, number(data.p_below_tau[i]));
+    if (data.p_improved[i] !== null) add(`P(after − before > ${settings.improved_by})`, number(data.p_improved[i]));
     if (data.visits[i]) {
       add("Correct in training", `${data.positives[i]} of ${data.rollouts[i]}`, count(data.visits[i], "visit"));
       add("Without an answer", String(data.no_answer[i]));
