@@ -89,4 +89,5 @@ class Sampler:
     def load_state_dict(self, state: dict) -> None:
         self.passes, self.position = state["passes"], state["position"]
         self.visits, self._last = state["visits"], list(state["last"])
+        self._walked, self._told = 0, self.visits
         self._order = self._shuffled()

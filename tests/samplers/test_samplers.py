@@ -74,6 +74,16 @@ def test_a_resume_at_any_moment_goes_on_with_the_same_visits(kind, prompts, take
                 one.observe(f"p{row}", positives, N)
 
 
+@pytest.mark.parametrize("kind", SAMPLERS.values())
+def test_a_resumed_sampler_counts_what_it_passed_over_since(kind):
+    sampler, twin = kind(config(100)), kind(config(100))
+    visits(sampler, [0.0] * 100, rounds=160, each=1)
+    twin.load_state_dict(sampler.state_dict())
+    assert twin.metrics() == {}  # the buffer that was saved held a batch: nothing was walked
+    sampler.metrics()
+    assert sampler.take(8) == twin.take(8) and sampler.metrics() == twin.metrics()
+
+
 @given(prompts=st.integers(1, 20), seed=st.integers(0, 3))
 def test_uniform_is_a_seeded_permutation_in_each_pass(prompts, seed):
     sampler = load_sampler("uniform", config(prompts, seed))
