@@ -38,6 +38,7 @@ class Solved:
     repeat: int | None  # solved in the repeated run, of the prompts that both evaluated
     difference: float | None  # share after less share in the repeated run, paired by prompt
     difference_interval: list[float] | None
+    repeat_prompts: int | None = None  # that both evaluated; None also in rows of an earlier version
 
 
 class Remedy(TypedDict):
@@ -84,7 +85,8 @@ def solved_rows(
         if repeat is not None and (both := np.isfinite(repeat[mine])).any():
             again = repeat[mine][both] >= tau
             difference, interval = paired_difference(solved[both], again)
-            found |= {"repeat": int(again.sum()), "difference": difference, "difference_interval": interval}
+            found |= {"repeat": int(again.sum()), "repeat_prompts": len(again)}
+            found |= {"difference": difference, "difference_interval": interval}
         rows.append(Solved(group, n, number, number / n, list(wilson(number / n, n) or (0.0, 1.0)), **found))
     return rows
 
@@ -136,16 +138,23 @@ def _against(row: Solved, numbers: dict[str, Any]) -> str:
         if row.group == "learnable" or row.luck_p is None or row.luck_p >= UNLIKELY:
             return "without a repeated run (--repeat) nothing more can be said"
         return "luck in sampling does not explain it, another seed may (--repeat tells)"
-    numbers["repeat"] = row.prompts - row.repeat if row.group == "learnable" else row.repeat
+    lost, both = row.group == "learnable", row.repeat_prompts or row.prompts
+    numbers["repeat"] = both - row.repeat if lost else row.repeat
     text = "a repeated run {repeat:count}"
-    if row.difference_interval is None:  # of an earlier version, where it could not be told
+    if both < row.prompts:
+        numbers["both"] = both
+        text += " of {both:count} that it evaluated"
+    if row.difference is None or row.difference_interval is None:  # of an earlier version, where it could not be told
         return text
-    low, high = row.difference_interval
-    numbers |= {"difference": row.difference, "low": low, "high": high}
-    text += ", a difference in the share solved of {difference:signed} ({low:signed} to {high:signed})"
+    difference, (low, high) = row.difference, row.difference_interval
+    if lost:
+        difference, low, high = -difference, -high, -low
+    numbers |= {"difference": difference, "low": low, "high": high}
+    text += f", a difference in the share {'lost' if lost else 'solved'} of {{difference:signed}} "
+    text += "({low:signed} to {high:signed})"
     if low <= 0 <= high:
         return text + ": no difference is shown, the interval includes zero"
-    return text + (": more than by repeating" if low > 0 else ": fewer than by repeating")
+    return text + f": {'more' if low > 0 else 'fewer'}{' lost' if lost else ''} than by repeating"
 
 
 def as_numbers(rows: list[Solved]) -> list[dict[str, Any]]:

@@ -68,7 +68,8 @@ def test_the_nulls_under_which_no_remedy_is_said_to_teach(after, luck, repeat, s
     [
         ("unlearnable", [0.5] * 20, [0.0] * 20, "+1.000 (+0.735 to +1.000): more than by repeating."),
         ("unlearnable", [0.0] * 20, [0.5] * 20, "−1.000 (−1.000 to −0.735): fewer than by repeating."),
-        ("learnable", [0.0] * 20, [0.5] * 20, "−1.000 (−1.000 to −0.735): fewer than by repeating."),
+        ("learnable", [0.0] * 20, [0.5] * 20, "lost of +1.000 (+0.735 to +1.000): more lost than by repeating."),
+        ("learnable", [0.5] * 20, [0.0] * 20, "lost of −1.000 (−1.000 to −0.735): fewer lost than by repeating."),
     ],
 )
 def test_a_difference_that_is_the_same_for_every_prompt_is_one(group, after, repeat, says):
@@ -103,7 +104,19 @@ def test_learnable_prompts_lost_are_counted_against_the_same_nulls():
     found, text = row([0.0] * 12 + [0.5] * 8, [0.9] * 20, [0.5] * 20, group="learnable")
     assert found.prompts - found.solved == 12
     assert text.startswith("Of 20 learnable prompts of the run before the run after lost 12, where a second evaluation")
-    assert "find 2;" in text and "a repeated run 0" in text and text.endswith(": fewer than by repeating.")
+    assert "find 2;" in text and "a repeated run 0" in text and text.endswith(": more lost than by repeating.")
+
+
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [
+        ("learnable", "lost 0; a repeated run 6 of 20 that it evaluated, a difference in the share lost of −0.300"),
+        ("unlearnable", "solves 40; a repeated run 14 of 20 that it evaluated, a difference in the share solved of +0.3"),
+    ],
+)
+def test_prompts_that_the_repeated_run_did_not_evaluate_are_neither_lost_nor_solved_by_it(group, says):
+    found, text = row([0.5] * 40, None, [0.5] * 14 + [0.0] * 6 + [np.nan] * 20, group)
+    assert found.repeat_prompts == 20 and says in text
 
 
 def test_the_report_has_the_sentences_of_the_last_comparison_and_none_without_one():
