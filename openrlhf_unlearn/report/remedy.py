@@ -5,8 +5,9 @@ solved in any later run by luck. Two nulls say how many:
 
 - *luck*: new samples of the very model that the first run ended with, given all its counts (the posterior of
   labels/posterior.py): what a second evaluation would find;
-- *repeat*: a run that differs from the first by its seed alone, if there is one. It holds what luck holds and how much
-  two trainings differ, so a remedy is said to teach only against it; without one, only that luck does not explain it.
+- *repeat*: a run that differs from the first by its seed alone, if there is one. It is one draw of how much two trainings
+  differ. The interval is over prompts as if they were independent; prompts of a skill are learned together, by one seed
+  and not by another, so it is too short for the difference between trainings, and the sentence speaks of this one run.
 """
 
 from dataclasses import asdict, dataclass
@@ -154,7 +155,8 @@ def _against(row: Solved, numbers: dict[str, Any]) -> str:
     text += "({low:signed} to {high:signed})"
     if low <= 0 <= high:
         return text + ": no difference is shown, the interval includes zero"
-    return text + f": {'more' if low > 0 else 'fewer'}{' lost' if lost else ''} than by repeating"
+    text += f": {'more' if low > 0 else 'fewer'}{' lost' if lost else ''} than in this one repeated run"
+    return text + "; how much seeds differ is not known"
 
 
 def as_numbers(rows: list[Solved]) -> list[dict[str, Any]]:
