@@ -144,6 +144,11 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _users(spec: str) -> bool:
+    """Whether the deciding filter is a user's own, path.py:Name, which may do what ours does."""
+    return ".py:" in spec
+
+
 def check_flags(args: SimpleNamespace) -> None:
     """Refuse what cannot work together. Raises UsageError."""
     own, k = args.unlearn, args.rollout.n_samples_per_prompt
@@ -162,8 +167,19 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("--unlearn.filter hinted and --unlearn.hints FILES go together: give both or neither")
     if own.hints:
         hint_rows(own.hints)
+    if own.review_instead and "review" not in own.filter.split("+") and not _users(own.filter):
+        raise UsageError("--unlearn.review_instead is of --unlearn.filter review, or review+NAME: give that too")
+    if own.hint_trains != "group" and not own.hints:
+        raise UsageError("--unlearn.hint_trains is of --unlearn.filter hinted, with --unlearn.hints FILES: give them too")
     if own.expert_traces:
+        if not own.filter.endswith("oversample_replay") and not _users(own.filter):
+            raise UsageError(
+                f"--unlearn.expert_traces fills the buffer of --unlearn.filter oversample_replay, which {own.filter} has "
+                "not: choose that"
+            )
         json_rows("--unlearn.expert_traces", own.expert_traces, ("prompt_id", "response"), "sft-set")
+    if own.expert_shaping and not own.expert_traces:
+        raise UsageError("--unlearn.expert_shaping weighs expert traces: give --unlearn.expert_traces FILE too")
     if own.expert_shaping < 0 or (own.expert_shaping and args.actor.policy_loss_type != "ppo"):
         raise UsageError("--unlearn.expert_shaping is 0 or more, and needs --actor.policy_loss_type ppo")
     if own.sampler == "posterior" and k < 2:
@@ -281,6 +297,8 @@ class UnlearnPlugin:
         preset = check_flags_and_loss(args, given)
         load_advantage(args.unlearn.advantage)  # a wrong name should fail here, not in an actor
         filter = load_filter(args.unlearn.filter, filter_config(args))
+        if args.unlearn.expert_traces:
+            filter.seed("", [])  # a user's filter without a buffer refuses here, not in an actor
         load_sampler(args.unlearn.sampler, SamplerConfig([], filter.samples_per_wave, args.train.seed))
         if preset:
             shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
