@@ -120,11 +120,21 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         known = [row for row in read_traces(path) if row["prompt_id"] in self.stream.by_id]
         if not known:
             raise UserError(f"--unlearn.expert_traces {path}: no row is of a prompt that trains; of other data?")
+        too_long, max_len = 0, self.args.data.max_len
         for row in known:
             prompt = self.stream.by_id[row["prompt_id"]]
             response = as_response(row, prompt, self.tokenizer, with_log_probs)
-            payload = super()._process_response_into_experience(response, max_len=self.args.data.max_len)
+            if len(response["observation_tokens"]) > max_len:  # the host would cut the answer off
+                too_long += 1
+                continue
+            payload = super()._process_response_into_experience(response, max_len=max_len)
             self.filter.seed(prompt.id, [Rollout(1.0, payload, judged=True, expert=True)])
+        if too_long:
+            print(
+                f"--unlearn.expert_traces {path}: {too_long} of {len(known)} traces are left out: with their prompt they "
+                f"have more tokens than --data.max_len {max_len}",
+                flush=True,
+            )
 
     # The host's entry point ----------------------------------------------------------------------------------------
 
