@@ -23,7 +23,7 @@ FLAGS = {
         "input_template": None,
         "max_len": 32,
     },
-    "rollout": {"batch_size": 4, "n_samples_per_prompt": 4, "micro_batch_size": 4, "vllm_generate_batch_size": 4},
+    "rollout": {"batch_size": 4, "n_samples_per_prompt": 4, "micro_batch_size": 4, "vllm_generate_batch_size": 4, "max_new_tokens": 1},
     "train": {"batch_size": 16, "num_episodes": 1, "seed": 0, "async_enable": False, "agent_func_path": None},
     "actor": {"num_nodes": 1, "num_gpus_per_node": 1},
     "ds": {"ring_attn_size": 1, "tensor_parallel_size": 1},
