@@ -139,6 +139,11 @@ class SampleFilter:
         """Whether the plain rollouts, all of them sampled, lack a positive that this filter cannot make up for."""
         return not group.n_positive
 
+    def enough_negatives(self, rate: float) -> float:
+        """The chance that a visit samples the negatives that an accepted group needs besides one, at a pass rate. For
+        samplers: where it is below 1, rollouts differ and the group is rejected all the same."""
+        return 1.0
+
     def seed(self, prompt_id: str, rollouts: list[Rollout]) -> None:
         """Keep positives that were not sampled here, before the first visit (`--unlearn.expert_traces`)."""
         raise UserError("--unlearn.expert_traces fills the buffer of --unlearn.filter oversample_replay: choose that")

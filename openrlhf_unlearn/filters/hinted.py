@@ -87,6 +87,9 @@ class HintedFilter(SampleFilter):
     def stuck(self, group: Group) -> bool:
         return self.inner.stuck(group)
 
+    def enough_negatives(self, rate: float) -> float:
+        return self.inner.enough_negatives(rate)
+
     def revisit(self, step: int) -> list[str]:
         return self.inner.revisit(step)
 

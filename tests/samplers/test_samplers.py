@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.filters import FilterConfig, load_filter
 from openrlhf_unlearn.samplers import FLOOR, SAMPLERS, PosteriorSampler, Sampler, SamplerConfig, load_sampler
 from openrlhf_unlearn.samplers.posterior import chance_of_both
 
@@ -101,6 +102,20 @@ def test_posterior_spends_visits_where_a_group_may_have_a_gradient():
     solved_or_never, hard, half = (sum(low <= row < high for row in taken) for low, high in parts)
     assert solved_or_never / 80 < 0.5 * half / 40  # a prompt without variance is visited less than half as often
     assert hard / 40 > 0.75 * half / 40  # and one that passes once in a group is not starved
+
+
+def test_groups_that_oversampling_always_rejects_are_not_paid_for():
+    """Of 32 rollouts at a rate of 0.9, seven negatives are rare (0.036), though both signs are nearly sure."""
+    filter = load_filter("review+oversample_replay", FilterConfig(k=N))
+    sampler = PosteriorSampler(SamplerConfig(["p0"], 4 * N, 0, filter.enough_negatives))
+    rng = random.Random(0)
+    for rate in (0.02, 0.3, 0.5, 0.8, 0.9):
+        draws = [sum(rng.random() < rate for _ in range(32)) for _ in range(2000)]
+        found = sum(32 - positives >= 7 for positives in draws) / len(draws)
+        assert filter.enough_negatives(rate) == pytest.approx(found, abs=0.04)
+    assert sampler.worth(0.5) > 0.99 and sampler.worth(1 / 32) > 0.99
+    assert sampler.worth(0.9) == pytest.approx(0.036, abs=0.003)
+    assert PosteriorSampler(config(1, n=32)).worth(0.9) == 1
 
 
 def test_posterior_says_nothing_where_all_prompts_are_alike():
