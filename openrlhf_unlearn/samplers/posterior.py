@@ -6,6 +6,9 @@ with the chance that a group with this rate holds both, positives and negatives;
 the rollouts of a visit, times the chance that it holds as many negatives as the filter needs (one, unless the filter says
 otherwise). So the less is known of a prompt, the more often it is visited.
 
+It sees plain rollouts alone: a prompt that would train by a hint, an expert's trace or a stored positive counts as one
+without a gradient.
+
 Related: MoPPS (arXiv 2507.04632) and BOTS (2510.26374) take the prompts whose drawn rate is nearest to a half. That
 saves more and starves hard prompts that are rewarded (docs/remedies.md has the figures); to have it, override `worth`.
 GRESO (2506.02177) skips by the number of visits in a row without variance.

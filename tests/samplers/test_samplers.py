@@ -104,6 +104,11 @@ def test_posterior_spends_visits_where_a_group_may_have_a_gradient():
     assert hard / 40 > 0.75 * half / 40  # and one that passes once in a group is not starved
 
 
+def test_a_prompt_that_only_a_hint_would_train_is_visited_half_as_often_as_the_documentation_says():
+    taken = visits(PosteriorSampler(config(80)), [0.0] * 40 + [0.5] * 40, rounds=500)
+    assert 0.3 < sum(row < 40 for row in taken) / sum(row >= 40 for row in taken) < 0.6
+
+
 def test_groups_that_oversampling_always_rejects_are_not_paid_for():
     """Of 32 rollouts at a rate of 0.9, seven negatives are rare (0.036), though both signs are nearly sure."""
     filter = load_filter("review+oversample_replay", FilterConfig(k=N))
