@@ -50,7 +50,8 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
     add(
         "--unlearn.review_instead",
         action="store_true",
-        help="review: prompts brought back take the turns of others in the episode, so that no rollout is added",
+        help="review: prompts brought back take the turns of others in the episode, so that no rollout is added; "
+        "these come next, so that an episode no longer visits every row",
     )
     add(
         "--unlearn.expert_traces",
