@@ -296,7 +296,7 @@ class UnlearnPlugin:
         from openrlhf_unlearn.host.cpu.ray_cpu import check_accelerator
         from openrlhf_unlearn.host.job_folder import check_job_folder
         from openrlhf_unlearn.host.training.generator import filter_config
-        from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
+        from openrlhf_unlearn.samplers import check_sampler
 
         args.reward.remote_url = reward_file(args.reward.remote_url)
         check_accelerator(torch.cuda.is_available())
@@ -306,7 +306,7 @@ class UnlearnPlugin:
         filter = load_filter(args.unlearn.filter, filter_config(args))
         if args.unlearn.expert_traces:
             filter.seed("", [])  # a user's filter without a buffer refuses here, not in an actor
-        load_sampler(args.unlearn.sampler, SamplerConfig([], filter.samples_per_wave, args.train.seed))
+        check_sampler(args.unlearn.sampler)
         if args.unlearn.sampler == "posterior" and (args.unlearn.hints or args.unlearn.expert_traces):
             print(STARVES, flush=True)
         if preset:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, load_filter
-from openrlhf_unlearn.samplers import FLOOR, SAMPLERS, PosteriorSampler, Sampler, SamplerConfig, load_sampler
+from openrlhf_unlearn.samplers import FLOOR, SAMPLERS, PosteriorSampler, Sampler, SamplerConfig, check_sampler, load_sampler
 from openrlhf_unlearn.samplers.posterior import chance_of_both
 
 N = 8
@@ -160,11 +160,18 @@ def test_a_users_own_sampler(tmp_path):
         "from openrlhf_unlearn.samplers import Sampler\n"
         "class Mine(Sampler):\n"
         "    def wants(self, prompt_id): return prompt_id in ('p0', 'p1')\n"
+        "class Average(Sampler):\n"
+        "    def __init__(self, config):\n"
+        "        super().__init__(config)\n"
+        "        self.share = len(set(config.prompts)) / len(config.prompts)\n"
         "class Bare(Sampler):\n"
         "    def __init__(self, config): pass\n"
     )
     taken = load_sampler(f"{path}:Mine", config(10)).take(30)
     assert taken.count(0) > taken.count(5) > 0
+    check_sampler(f"{path}:Average")  # before there are prompts
+    with pytest.raises(UserError, match="no subclass of Sampler named Other"):
+        check_sampler(f"{path}:Other")
     for spec, message in [
         ("posteriro", "--unlearn.sampler posteriro: choose of uniform, posterior, or give path.py:Name"),
         (f"{path}:Other", "no subclass of Sampler named Other"),
