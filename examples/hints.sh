@@ -23,3 +23,4 @@ DATA=$PLAIN
 evaluate initial "$MODEL"
 evaluate final "$FOLDER/model"
 openrlhf-unlearn compare "$BEFORE/run" "$FOLDER/run"
+echo "The rollouts and hours above are of stage 4 alone; the remedy costs those of all stages: compare each $ALL/stage_N/run"
