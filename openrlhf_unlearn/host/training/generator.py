@@ -129,6 +129,14 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
                 continue
             payload = super()._process_response_into_experience(response, max_len=max_len)
             self.filter.seed(prompt.id, [Rollout(1.0, payload, judged=True, expert=True)])
+        own, certain = self.args.unlearn, sum(not row.get("log_probs") for row in known)
+        if certain and with_log_probs and own.replay_log_probs == "recomputed" and not own.expert_shaping:
+            print(
+                f"--unlearn.expert_traces {path}: {certain} of {len(known)} traces have no log_probs, which stands for a "
+                "probability of 1; the importance correction then leaves out what is unlikely by now (docs/remedies.md): "
+                "give log_probs or --unlearn.expert_shaping",
+                flush=True,
+            )
         if too_long:
             print(
                 f"--unlearn.expert_traces {path}: {too_long} of {len(known)} traces are left out: with their prompt they "

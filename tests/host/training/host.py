@@ -45,6 +45,7 @@ FLAGS = {
         "replay_memory": 4.0,
         "adaptive": False,
         "give_up_below": 0.0,
+        "replay_log_probs": "recomputed",
         "only_prompts": None,
         "skip_prompts": None,
         "ungradable_labels": [],
