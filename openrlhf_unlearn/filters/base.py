@@ -140,8 +140,8 @@ class SampleFilter:
         return not group.n_positive
 
     def enough_negatives(self, rate: float) -> float:
-        """The chance that a visit samples the negatives that an accepted group needs besides one, at a pass rate. For
-        samplers: where it is below 1, rollouts differ and the group is rejected all the same."""
+        """The chance that a visit at this pass rate samples the negatives that an accepted group needs. For samplers,
+        which see to it that rollouts differ: 1 where a single negative will do."""
         return 1.0
 
     def seed(self, prompt_id: str, rollouts: list[Rollout]) -> None:

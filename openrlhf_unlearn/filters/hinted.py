@@ -9,8 +9,8 @@
   the *plain* prompt beside k - 1 plain negatives. It was sampled from another distribution, so it is weighted as a
   replayed rollout is (docs/remedies.md).
 
-Where rewards differ without a positive (credit for the format), the inner filter would take the plain group; it trains only
-where the hinted wave that was paid for does not.
+Where rewards differ without a positive (credit for the format), the inner filter would take the plain group; it trains
+only where the hinted wave that was paid for does not.
 
 A prompt begins with its smallest hint. The next is larger after a hinted wave without a positive; it is smaller after
 one of positives alone, and after a visit that was solved without. A visit with a plain positive takes no hint at all.

@@ -1,8 +1,8 @@
 """Review: brings prompts back that were solved once and lost since; another filter decides which groups train.
 
-Every `--unlearn.review_every` steps the lost prompts that wait longest are sampled again: besides those whose turn it is, or
-with `--unlearn.review_instead` in the place of some, at no extra rollouts (arXiv 2606.03087, which finds that repair
-costs more the longer it waits). `review` is `review+dynamic`; `review+NAME` composes with any filter. With
+Every `--unlearn.review_every` steps the lost prompts that wait longest are sampled again: besides those whose turn it
+is, or with `--unlearn.review_instead` in the place of some, at no extra rollouts (arXiv 2606.03087, which finds
+that repair costs more the longer it waits). `review` is `review+dynamic`; `review+NAME` composes with any filter. With
 `oversample_replay` a lost prompt also has stored positives to replay, so that it trains even if it samples none.
 """
 

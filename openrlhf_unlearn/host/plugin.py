@@ -177,12 +177,12 @@ def check_flags(args: SimpleNamespace) -> None:
     if own.review_instead and "review" not in own.filter.split("+") and not _users(own.filter):
         raise UsageError("--unlearn.review_instead is of --unlearn.filter review, or review+NAME: give that too")
     if own.hint_trains != "group" and not own.hints:
-        raise UsageError("--unlearn.hint_trains is of --unlearn.filter hinted, with --unlearn.hints FILES: give them too")
+        raise UsageError("--unlearn.hint_trains is of --unlearn.filter hinted: give that and --unlearn.hints FILES too")
     if own.expert_traces:
         if not own.filter.endswith("oversample_replay") and not _users(own.filter):
             raise UsageError(
-                f"--unlearn.expert_traces fills the buffer of --unlearn.filter oversample_replay, which {own.filter} has "
-                "not: choose that"
+                f"--unlearn.expert_traces fills the buffer of --unlearn.filter oversample_replay, which {own.filter} "
+                "has not: choose that"
             )
         json_rows("--unlearn.expert_traces", own.expert_traces, ("prompt_id", "response"), "sft-set")
     if own.expert_shaping and not own.expert_traces:

@@ -2,8 +2,8 @@ r"""Partial solutions: the beginning of a worked solution, without its answer.
 
 QuestA (arXiv 2507.13266) puts the first half or quarter of a solution into the question, POPE (2601.18779) a prefix of
 it; both then take the help away. The share is of the text before the answer: what is in the last box, or without a
-box in a last line of `#### ANSWER` as GSM8K writes it, is never shown, however large the share, since a question that holds
-its answer teaches to copy.
+box in a last line of `#### ANSWER` as GSM8K writes it, is never shown, however large the share, since a question that
+holds its answer teaches to copy.
 """
 
 import re

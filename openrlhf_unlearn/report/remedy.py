@@ -5,9 +5,10 @@ solved in any later run by luck. Two nulls say how many:
 
 - *luck*: new samples of the very model that the first run ended with, given all its counts (the posterior of
   labels/posterior.py): what a second evaluation would find;
-- *repeat*: a run that differs from the first by its seed alone, if there is one. It is one draw of how much two trainings
-  differ. The interval is over prompts as if they were independent; prompts of a skill are learned together, by one seed
-  and not by another, so it is too short for the difference between trainings, and the sentence speaks of this one run.
+- *repeat*: a run that differs from the first by its seed alone, if there is one. It is one draw of how much two
+  trainings differ. The interval is over prompts as if they were independent; prompts of a skill are learned together,
+  by one seed and not by another, so it is too short for the difference between trainings, and the sentence speaks of
+  this one run.
 """
 
 from dataclasses import asdict, dataclass

@@ -3,8 +3,8 @@
 Each prompt has a Beta posterior of its pass rate under the current policy, whose counts fade from pass to pass, since
 the policy moves on. When its turn comes, a pass rate is drawn from it (Thompson sampling), and the prompt is visited
 with the chance that a group with this rate holds both, positives and negatives; from a rate of 1/n on always, n being
-the rollouts of a visit, times the chance that it holds as many negatives as the filter needs (one, unless the filter says
-otherwise). So the less is known of a prompt, the more often it is visited.
+the rollouts of a visit, times the chance that it holds as many negatives as the filter needs (one, unless the filter
+says otherwise). So the less is known of a prompt, the more often it is visited.
 
 It sees plain rollouts alone: a prompt that would train by a hint, an expert's trace or a stored positive counts as one
 without a gradient.

@@ -65,7 +65,10 @@ def test_a_threshold_is_a_finite_number():
     ("words", "says"),
     [
         ("--unlearn.expert_traces t.jsonl", "oversample_replay, which dynamic has not"),
-        ("--unlearn.expert_traces t.jsonl --unlearn.filter review+none", "oversample_replay, which review.none has not"),
+        (
+            "--unlearn.expert_traces t.jsonl --unlearn.filter review+none",
+            "oversample_replay, which review.none has not",
+        ),
         ("--unlearn.expert_shaping 0.1 --unlearn.filter oversample_replay", "give --unlearn.expert_traces FILE too"),
         ("--unlearn.review_instead --unlearn.filter oversample_replay", "--unlearn.filter review, or review.NAME"),
         ("--unlearn.hint_trains one", "--unlearn.hint_trains is of --unlearn.filter hinted"),

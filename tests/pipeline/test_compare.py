@@ -54,7 +54,10 @@ def test_hinted_prompts_stand_against_the_plain_ones_of_the_same_run(monkeypatch
     material = SimpleNamespace(interventions=runs, groups=np.array(["unlearnable"] * 4))
     monkeypatch.setattr(compare, "hinted_cosines", lambda *_: {"p": np.array([0.6, 0.7, 0.6, 0.7])})
     found = compare.cosines(material, Path("hint_50.jsonl"))
-    assert [(rows[0]["before"], rows[0]["after"]) for rows in found.values()] == [(0.1, 0.4), (0.4, pytest.approx(0.65))]
+    assert [(rows[0]["before"], rows[0]["after"]) for rows in found.values()] == [
+        (0.1, 0.4),
+        (0.4, pytest.approx(0.65)),
+    ]
     said = compare.as_text({"solved": [], "pass_rates": [], "runs": [], "spent": [], "cosines": found}, [])
     plain, hinted = said.strip().splitlines()[1:]
     assert "probe p, unlearnable: 0.100 before, 0.400 after, difference +0.300" in plain

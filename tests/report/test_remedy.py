@@ -125,7 +125,10 @@ def test_learnable_prompts_lost_are_counted_against_the_same_nulls():
     ("group", "says"),
     [
         ("learnable", "lost 0; a repeated run 6 of 20 that it evaluated, a difference in the share lost of −0.300"),
-        ("unlearnable", "solves 40; a repeated run 14 of 20 that it evaluated, a difference in the share solved of +0.3"),
+        (
+            "unlearnable",
+            "solves 40; a repeated run 14 of 20 that it evaluated, a difference in the share solved of +0.3",
+        ),
     ],
 )
 def test_prompts_that_the_repeated_run_did_not_evaluate_are_neither_lost_nor_solved_by_it(group, says):

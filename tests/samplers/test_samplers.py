@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.filters import FilterConfig, load_filter
-from openrlhf_unlearn.samplers import FLOOR, SAMPLERS, PosteriorSampler, Sampler, SamplerConfig, check_sampler, load_sampler
+from openrlhf_unlearn.samplers import (
+    FLOOR,
+    SAMPLERS,
+    PosteriorSampler,
+    Sampler,
+    SamplerConfig,
+    check_sampler,
+    load_sampler,
+)
 from openrlhf_unlearn.samplers.posterior import chance_of_both
 
 N = 8

@@ -5,8 +5,8 @@ be up to a tolerance. Each prompt has a Lagrange multiplier that grows with what
 shrinks with what it is short of it, between 0 and 1. Rollouts outside the tolerance are pulled back by the gradient of
 multiplier x (log p_trainer - log p_engine)^2 / 2: multiplier x their difference on each token's log-prob. It is added
 as what it is, a change of the token's advantage, of at most 1, so the host aggregates and clips it with the rest.
-Inside the tolerance nothing is changed, nor are replayed rollouts and expert traces: their difference is of another policy,
-not of the engines.
+Inside the tolerance nothing is changed, nor are replayed rollouts and expert traces: their difference is of another
+policy, not of the engines.
 
 The bound of 1 is ours: a multiplier that goes on growing makes the pull overshoot, and the gap larger.
 

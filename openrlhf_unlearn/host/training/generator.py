@@ -132,15 +132,15 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         own, certain = self.args.unlearn, sum(not row.get("log_probs") for row in known)
         if certain and with_log_probs and own.replay_log_probs == "recomputed" and not own.expert_shaping:
             print(
-                f"--unlearn.expert_traces {path}: {certain} of {len(known)} traces have no log_probs, which stands for a "
-                "probability of 1; the importance correction then leaves out what is unlikely by now (docs/remedies.md): "
-                "give log_probs or --unlearn.expert_shaping",
+                f"--unlearn.expert_traces {path}: {certain} of {len(known)} traces have no log_probs, which stands for "
+                "a probability of 1; the importance correction then leaves out what is unlikely by now "
+                "(docs/remedies.md): give log_probs or --unlearn.expert_shaping",
                 flush=True,
             )
         if too_long:
             print(
-                f"--unlearn.expert_traces {path}: {too_long} of {len(known)} traces are left out: with their prompt they "
-                f"have more tokens than --data.max_len {max_len}",
+                f"--unlearn.expert_traces {path}: {too_long} of {len(known)} traces are left out: with their prompt "
+                f"they have more tokens than --data.max_len {max_len}",
                 flush=True,
             )
 

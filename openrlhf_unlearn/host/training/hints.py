@@ -32,7 +32,9 @@ def load_hints(args: SimpleNamespace, tokenizer, prompt_ids: set[str]) -> dict[s
             else:
                 found.setdefault(row["origin"], []).append((row["hint"], text))
     if too_long:
-        said = f"--unlearn.hints: {too_long} hinted prompts have more than {room} tokens (--data.max_len less room to answer)"
+        said = (
+            f"--unlearn.hints: {too_long} hinted prompts have more than {room} tokens (--data.max_len less an answer)"
+        )
         if not found:
             raise UserError(f"{said}, which are all: raise --data.max_len")
         print(f"{said} and are left out", flush=True)

@@ -46,9 +46,12 @@ def test_prompts_that_sample_no_positive_train_on_the_experts(tmp_path):
 @pytest.mark.parametrize("response", ["4" * 26 + "1", "4" * 30 + "1"])
 def test_a_trace_that_does_not_fit_is_left_out_and_said(tmp_path, capsys, response):
     """--data.max_len is 32 there: the prompt has 4 tokens or 5, the end of the trace one."""
-    changes = {"unlearn__filter": "oversample_replay", "unlearn__expert_traces": traces(tmp_path, 12, response=response)}
+    changes = {
+        "unlearn__filter": "oversample_replay",
+        "unlearn__expert_traces": traces(tmp_path, 12, response=response),
+    }
     made = generator(rows("0", copies=12), tmp_path / "run", reward_file(tmp_path, TRUE_OR_FALSE), **changes)
-    (prompt, *_), row = made.stream.rows, {"response": response}
+    row = {"response": response}
     fits = {
         prompt.id: len(as_response(row, prompt, made.tokenizer, False)["observation_tokens"]) <= 32
         for prompt in made.stream.rows
