@@ -137,16 +137,15 @@ def hinted_cosines(material: Material, after: RunDir, hints: Path) -> dict[str, 
 
 
 def spent(run: RunDir) -> dict:
-    """Rollouts that training sampled, those of hinted prompts included, and hours where the step files tell them."""
+    """Rollouts that training sampled and hours where the step files tell them."""
+    hours = sampling_hours(Material([run]))
+    return {"run": str(run), "steps": len(run.steps()), "rollouts": rollouts_sampled(run), "hours": hours}
+
+
+def rollouts_sampled(run: RunDir) -> int:
+    """Those that training sampled, of hinted prompts too."""
     table = Rewards.read(run, Rewards.processed, Rewards.n, Rewards.n_hinted)
-    sampled = ~table.processed
-    rollouts = table.n + np.nan_to_num(table.n_hinted)
-    return {
-        "run": str(run),
-        "steps": len(run.steps()),
-        "rollouts": int(rollouts[sampled].sum()),
-        "hours": sampling_hours(Material([run])),
-    }
+    return int((table.n + np.nan_to_num(table.n_hinted))[~table.processed].sum())
 
 
 def _difference(row: dict) -> str:
