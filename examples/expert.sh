@@ -16,6 +16,6 @@ if [ -z "${TRACES:-}" ]; then
     TRACES=$BEFORE/expert.jsonl
     [ -n "${DRY_RUN:-}" ] || python examples/world_solutions.py "$WORLD" --run "$BEFORE/run" > "$TRACES"
 fi
+COMPARED=$BEFORE/run
 intervention expert "$@" -- --unlearn.filter oversample_replay --unlearn.loss baseline \
     --unlearn.expert_traces "$TRACES" --unlearn.expert_shaping 0.1 ${ADAPTIVE:+--unlearn.adaptive}
-[ -n "${DRY_RUN:-}" ] || openrlhf-unlearn compare "$BEFORE/run" "$FOLDER/run"

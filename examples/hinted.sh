@@ -10,6 +10,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 . examples/hint_data.sh
 
+COMPARED=$BEFORE/run
 intervention hinted "$@" -- --unlearn.filter hinted --unlearn.loss baseline --unlearn.hint_trains "${TRAINS:-group}" \
     --unlearn.hints "$HINTS/hint_25.jsonl,$HINTS/hint_50.jsonl,$HINTS/hint_75.jsonl"
-[ -n "${DRY_RUN:-}" ] || openrlhf-unlearn compare "$BEFORE/run" "$FOLDER/run"

@@ -23,3 +23,11 @@ DATA=$PLAIN
 evaluate initial "$MODEL"
 evaluate final "$FOLDER/model"
 openrlhf-unlearn compare "$BEFORE/run" "$FOLDER/run"
+python - "$ALL"/stage_[1-4]/run <<'PYTHON'
+import sys
+
+from openrlhf_unlearn.pipeline.compare import rollouts_sampled
+from openrlhf_unlearn.store.run_dir import RunDir
+
+print(f"Rollouts and hours above are of stage 4 alone; all stages: {sum(rollouts_sampled(RunDir(r)) for r in sys.argv[1:]):,} rollouts")
+PYTHON

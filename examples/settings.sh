@@ -137,7 +137,8 @@ evaluate() {
     fi
 }
 
-# An experiment from prompts to report: intervention NAME "$@" -- FLAG ...
+# An experiment from prompts to report: intervention NAME "$@" -- FLAG ...; with COMPARED, a run, the report also has what
+# the remedy did to that run's prompts.
 intervention() {
     local words=()
     while [ "$1" != -- ]; do words+=("$1") && shift; done
@@ -151,6 +152,7 @@ intervention() {
     train "$@"
     evaluate initial "$MODEL"
     evaluate final "$FOLDER/model"
+    [ -z "${COMPARED:-}" ] || openrlhf-unlearn compare "$COMPARED" "$FOLDER/run"
     openrlhf-unlearn analyze "$FOLDER/run"
     say "The report: $FOLDER/run/report/report.html"
 }

@@ -215,7 +215,7 @@ class Collector(ABC):
         answers = visit.answers[: len(visit.plain)]
         sampled = Sampled(visit.prompt.id, visit.plain, visit.responses, answers, visit.hinted)
         self.tracker.observe(sampled, decision.accepted, decision.reason)
-        first = visit.plain[: self.tracker.first_wave or None]
+        first = visit.plain[: self.filter.samples_per_wave]
         self.stream.sampler.observe(visit.prompt.id, sum(judgement.positive for judgement in first), len(first))
         if decision.accepted:
             self.rejected_in_a_row = self.solved_in_a_row = 0

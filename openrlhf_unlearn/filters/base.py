@@ -139,6 +139,11 @@ class SampleFilter:
         """Whether the plain rollouts, all of them sampled, lack a positive that this filter cannot make up for."""
         return not group.n_positive
 
+    def enough_negatives(self, rate: float) -> float:
+        """The chance that a visit at this pass rate samples the negatives that an accepted group needs. For samplers,
+        which see to it that rollouts differ: 1 where a single negative will do."""
+        return 1.0
+
     def seed(self, prompt_id: str, rollouts: list[Rollout]) -> None:
         """Keep positives that were not sampled here, before the first visit (`--unlearn.expert_traces`)."""
         raise UserError("--unlearn.expert_traces fills the buffer of --unlearn.filter oversample_replay: choose that")

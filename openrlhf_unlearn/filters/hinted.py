@@ -9,6 +9,9 @@
   the *plain* prompt beside k - 1 plain negatives. It was sampled from another distribution, so it is weighted as a
   replayed rollout is (docs/remedies.md).
 
+Where rewards differ without a positive (credit for the format), the inner filter would take the plain group; it trains
+only where the hinted wave that was paid for does not.
+
 A prompt begins with its smallest hint. The next is larger after a hinted wave without a positive; it is smaller after
 one of positives alone, and after a visit that was solved without. A visit with a plain positive takes no hint at all.
 """
@@ -52,9 +55,10 @@ class HintedFilter(SampleFilter):
         self._hinted += bool(hinted.rollouts)
         self._move(plain, hinted)
         decision = self.inner.decide(plain)
-        if decision.accepted or not hinted.rollouts:
+        if not hinted.rollouts:
             return decision
-        return self._one(plain, hinted) if self.config.hint_trains == "one" else self._group(hinted)
+        by_hint = self._one(plain, hinted) if self.config.hint_trains == "one" else self._group(hinted)
+        return by_hint if by_hint.accepted or not decision.accepted else decision
 
     def _group(self, hinted: Group) -> Decision:
         decision = DynamicFilter(self.config).decide(hinted)
@@ -86,6 +90,9 @@ class HintedFilter(SampleFilter):
 
     def stuck(self, group: Group) -> bool:
         return self.inner.stuck(group)
+
+    def enough_negatives(self, rate: float) -> float:
+        return self.inner.enough_negatives(rate)
 
     def revisit(self, step: int) -> list[str]:
         return self.inner.revisit(step)

@@ -10,6 +10,7 @@ surplus, and so both ways fill the buffer alike (docs/filters.md).
 """
 
 import random
+from math import comb
 from typing import Any
 
 from openrlhf_unlearn.filters.base import Decision, FilterConfig, Group, Rollout, SampleFilter
@@ -44,6 +45,10 @@ class OversampleReplayFilter(SampleFilter):
 
     def stuck(self, group: Group) -> bool:
         return not group.n_positive and self.buffer.available(group.prompt_id) < self.config.positives_per_group
+
+    def enough_negatives(self, rate: float) -> float:
+        most = self.total - (self.config.k - self.config.positives_per_group)  # positives that leave enough
+        return sum(comb(self.total, x) * rate**x * (1 - rate) ** (self.total - x) for x in range(most + 1))
 
     def decide(self, group: Group) -> Decision:
         name, wanted = group.prompt_id, self.config.positives_per_group

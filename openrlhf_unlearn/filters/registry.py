@@ -49,7 +49,7 @@ def load_named(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T]
     Raises UserError, one line that names the flag, if it cannot be found or made.
     """
     try:
-        made = _find(flag, spec, known, base)(config)
+        made = find_named(flag, spec, known, base)(config)
     except UserError:
         raise
     except Exception as error:  # the user's own code, at import or in its constructor
@@ -60,7 +60,8 @@ def load_named(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T]
     return made
 
 
-def _find(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T]) -> type[T]:
+def find_named(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T]) -> type[T]:
+    """The class that `load_named` makes an object of."""
     if spec in known:
         return known[spec]
     found = user_object(flag, spec, known)

@@ -1,8 +1,8 @@
 """Review: brings prompts back that were solved once and lost since; another filter decides which groups train.
 
-Every `--unlearn.review_every` steps the prompts lost longest ago are sampled again: besides those whose turn it is, or
-with `--unlearn.review_instead` in the place of some, at no extra rollouts (arXiv 2606.03087, which finds that repair
-costs more the longer it waits). `review` is `review+dynamic`; `review+NAME` composes with any filter. With
+Every `--unlearn.review_every` steps the lost prompts that wait longest are sampled again: besides those whose turn it
+is, or with `--unlearn.review_instead` in the place of some, at no extra rollouts (arXiv 2606.03087, which finds
+that repair costs more the longer it waits). `review` is `review+dynamic`; `review+NAME` composes with any filter. With
 `oversample_replay` a lost prompt also has stored positives to replay, so that it trains even if it samples none.
 """
 
@@ -35,9 +35,15 @@ class ReviewFilter(SampleFilter):
     def stuck(self, group: Group) -> bool:
         return self.inner.stuck(group)
 
+    def enough_negatives(self, rate: float) -> float:
+        return self.inner.enough_negatives(rate)
+
     def decide(self, group: Group) -> Decision:
         first = group.rollouts[: self.samples_per_wave]  # later waves were sampled because of what the first one gave
         self.forgetting.visit(group.prompt_id, sum(rollout.positive for rollout in first) / len(first))
+        lost = self.forgetting.lost
+        if group.prompt_id in lost:  # to the end of the line; not when it is due, since a step may have no room for all
+            lost[group.prompt_id] = lost.pop(group.prompt_id)
         return self.inner.decide(group)
 
     def revisit(self, step: int) -> list[str]:
@@ -47,11 +53,7 @@ class ReviewFilter(SampleFilter):
         if step - self.last_review < self.config.review_every:
             return []
         self.last_review = step
-        due = list(self.forgetting.lost)[: self.config.review_at_most]
-        for prompt_id in due:  # to the end of the line, in case it stays lost
-            del self.forgetting.lost[prompt_id]
-            self.forgetting.lost[prompt_id] = None
-        return due
+        return list(self.forgetting.lost)[: self.config.review_at_most]
 
     def metrics(self) -> dict[str, float]:
         return self.inner.metrics()

@@ -50,7 +50,8 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
     add(
         "--unlearn.review_instead",
         action="store_true",
-        help="review: prompts brought back take the turns of others in the episode, so that no rollout is added",
+        help="review: prompts brought back take the turns of others in the episode, so that no rollout is added; "
+        "these come next, so that an episode no longer visits every row",
     )
     add(
         "--unlearn.expert_traces",
@@ -144,6 +145,17 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+STARVES = (
+    "note: --unlearn.sampler posterior passes over prompts that sample no positives, to which hints and expert traces "
+    "come: they get half as many visits as others or fewer (docs/remedies.md); uniform visits all alike"
+)
+
+
+def _users(spec: str) -> bool:
+    """Whether the deciding filter is a user's own, path.py:Name, which may do what ours does."""
+    return ".py:" in spec
+
+
 def check_flags(args: SimpleNamespace) -> None:
     """Refuse what cannot work together. Raises UsageError."""
     own, k = args.unlearn, args.rollout.n_samples_per_prompt
@@ -162,8 +174,19 @@ def check_flags(args: SimpleNamespace) -> None:
         raise UsageError("--unlearn.filter hinted and --unlearn.hints FILES go together: give both or neither")
     if own.hints:
         hint_rows(own.hints)
+    if own.review_instead and "review" not in own.filter.split("+") and not _users(own.filter):
+        raise UsageError("--unlearn.review_instead is of --unlearn.filter review, or review+NAME: give that too")
+    if own.hint_trains != "group" and not own.hints:
+        raise UsageError("--unlearn.hint_trains is of --unlearn.filter hinted: give that and --unlearn.hints FILES too")
     if own.expert_traces:
+        if not own.filter.endswith("oversample_replay") and not _users(own.filter):
+            raise UsageError(
+                f"--unlearn.expert_traces fills the buffer of --unlearn.filter oversample_replay, which {own.filter} "
+                "has not: choose that"
+            )
         json_rows("--unlearn.expert_traces", own.expert_traces, ("prompt_id", "response"), "sft-set")
+    if own.expert_shaping and not own.expert_traces:
+        raise UsageError("--unlearn.expert_shaping weighs expert traces: give --unlearn.expert_traces FILE too")
     if own.expert_shaping < 0 or (own.expert_shaping and args.actor.policy_loss_type != "ppo"):
         raise UsageError("--unlearn.expert_shaping is 0 or more, and needs --actor.policy_loss_type ppo")
     if own.sampler == "posterior" and k < 2:
@@ -273,7 +296,7 @@ class UnlearnPlugin:
         from openrlhf_unlearn.host.cpu.ray_cpu import check_accelerator
         from openrlhf_unlearn.host.job_folder import check_job_folder
         from openrlhf_unlearn.host.training.generator import filter_config
-        from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
+        from openrlhf_unlearn.samplers import check_sampler
 
         args.reward.remote_url = reward_file(args.reward.remote_url)
         check_accelerator(torch.cuda.is_available())
@@ -281,7 +304,11 @@ class UnlearnPlugin:
         preset = check_flags_and_loss(args, given)
         load_advantage(args.unlearn.advantage)  # a wrong name should fail here, not in an actor
         filter = load_filter(args.unlearn.filter, filter_config(args))
-        load_sampler(args.unlearn.sampler, SamplerConfig([], filter.samples_per_wave, args.train.seed))
+        if args.unlearn.expert_traces:
+            filter.seed("", [])  # a user's filter without a buffer refuses here, not in an actor
+        check_sampler(args.unlearn.sampler)
+        if args.unlearn.sampler == "posterior" and (args.unlearn.hints or args.unlearn.expert_traces):
+            print(STARVES, flush=True)
         if preset:
             shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
             print(f"--unlearn.loss {args.unlearn.loss}: {shown}", flush=True)

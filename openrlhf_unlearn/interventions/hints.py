@@ -10,7 +10,7 @@
     originals.jsonl      the chosen prompts as they are
     hint_25.jsonl …      the same with the first 25, 50, 75 % of the working (hint_abstract.jsonl: with the idea)
     stage_1.jsonl …      mixtures to train on in turn: every prompt of the run, and the chosen ones with less and less
-    rejected.jsonl       what was left out, and why: no solution, or the hint gives the answer
+    rejected.jsonl       what was left out, and why: no solution, one too short, or the hint gives it away
     schedule.json        the stages in order: share, rows, hinted rows
 
 `origin` of a row is the id of the plain prompt, `hint` the share. A prompt with a hint is another prompt, with an id of
@@ -133,7 +133,8 @@ def _make(options: HintsOptions) -> Hinted | None:
     shares = (100,) if kind == "abstract" else options.shares
     cut = {share: {q.prompt_id: _cut(texts, q, share, kind) for q in chosen} for share in shares}
     given_away = reveal(cut, chosen, run_dir, options)
-    fates = {q.prompt_id: _fate(q, texts, given_away) for q in chosen}
+    empty = {name for hints in cut.values() for name, hint in hints.items() if not hint.strip()}
+    fates = {q.prompt_id: _fate(q, texts, given_away, empty) for q in chosen}
     rejected = [{"origin": name, "why": why, "hint": texts.get(name, "")} for name, why in fates.items() if why]
     kept = [q for q in chosen if not fates[q.prompt_id]]
     write_jsonl(output / "rejected.jsonl", rejected)
@@ -229,10 +230,12 @@ def reveal(hints: dict[int, dict[str, str]], chosen: list, run_dir: RunDir, opti
     return {q.prompt_id for (q, _), right in zip(pairs, correct, strict=True) if right}
 
 
-def _fate(question: Question, texts: dict[str, str], given_away: set[str]) -> str | None:
+def _fate(question: Question, texts: dict[str, str], given_away: set[str], empty: set[str]) -> str | None:
     if not texts.get(question.prompt_id):
         return "without a solution"
-    return "whose hint gives the answer" if question.prompt_id in given_away else None
+    if question.prompt_id in given_away:
+        return "whose hint gives the answer"
+    return "whose solution is too short for a hint" if question.prompt_id in empty else None
 
 
 def write_stages(folder: Path, all_prompts: list, kept: list, hints: dict, frame: str, kind: str) -> list[dict]:

@@ -47,6 +47,7 @@ class CompareOptions:
 
 
 OPTIONS = CompareOptions
+HINTED = " (plain / hinted)"
 
 
 def run(options: CompareOptions) -> None:
@@ -104,14 +105,14 @@ def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:
 
 
 def cosines(material: Material, hints: Path | None) -> dict[str, list[dict]]:
-    """Probe name → rows by group, of the probes that both runs have; hinted prompts stand for their plain ones."""
+    """Probe name → rows by group: of the probes that both runs have, and, as `NAME (plain / hinted)`, of the run after
+    alone: its plain prompts stand as `before`, the same ones with a hint as `after`."""
     before, after = (single for single in material.interventions[:2])
-    found = {name: probe.corrected for name, probe in after.probes.items()}
+    pairs = {n: (before.probes[n].corrected, p.corrected) for n, p in after.probes.items() if n in before.probes}
     if hints:
         hinted = hinted_cosines(material, after.first, hints)
-        found |= {f"{name} (hinted)": values for name, values in hinted.items()}
-    pairs = {name: before.probes.get(name.removesuffix(" (hinted)")) for name in found}
-    rows = {n: cosine_rows(material.groups, probe.corrected, found[n]) for n, probe in pairs.items() if probe}
+        pairs |= {f"{n}{HINTED}": (after.probes[n].corrected, v) for n, v in hinted.items() if n in after.probes}
+    rows = {name: cosine_rows(material.groups, *pair) for name, pair in pairs.items()}
     return {name: of_groups for name, of_groups in rows.items() if of_groups}
 
 
@@ -136,16 +137,22 @@ def hinted_cosines(material: Material, after: RunDir, hints: Path) -> dict[str, 
 
 
 def spent(run: RunDir) -> dict:
-    """Rollouts that training sampled, those of hinted prompts included, and hours where the step files tell them."""
+    """Rollouts that training sampled and hours where the step files tell them."""
+    hours = sampling_hours(Material([run]))
+    return {"run": str(run), "steps": len(run.steps()), "rollouts": rollouts_sampled(run), "hours": hours}
+
+
+def rollouts_sampled(run: RunDir) -> int:
+    """Those that training sampled, of hinted prompts too."""
     table = Rewards.read(run, Rewards.processed, Rewards.n, Rewards.n_hinted)
-    sampled = ~table.processed
-    rollouts = table.n + np.nan_to_num(table.n_hinted)
-    return {
-        "run": str(run),
-        "steps": len(run.steps()),
-        "rollouts": int(rollouts[sampled].sum()),
-        "hours": sampling_hours(Material([run])),
-    }
+    return int((table.n + np.nan_to_num(table.n_hinted))[~table.processed].sum())
+
+
+def _difference(row: dict) -> str:
+    """Of a row with a difference and perhaps an interval."""
+    between = row["difference_interval"]
+    shown = "" if between is None else f" ({show(between[0], 'signed')} to {show(between[1], 'signed')})"
+    return f"difference {show(row['difference'], 'signed')}{shown}"
 
 
 def as_text(numbers: dict, sentences: list[str]) -> str:
@@ -157,10 +164,17 @@ def as_text(numbers: dict, sentences: list[str]) -> str:
             f"{row['group']:<12}{row['prompts']:>8}{row['solved']:>8}   {share:<18}"
             f"{show(row['by_luck'], 'small'):>8}{show(row['repeat'], 'count'):>8}   {between}"
         )
+    for row in numbers["pass_rates"]:
+        if row["number"] and row["pass_rate"] is not None:
+            lines.append(
+                f"mean pass@1, {row['group']}, {numbers['runs'][row['number']]}: {row['pass_rate']:.3f}, "
+                f"{_difference(row)} to the run before ({row['prompts']} prompts)"
+            )
     for name, rows in numbers["cosines"].items():
+        first, second = ("plain", "hinted") if name.endswith(HINTED) else ("before", "after")
         lines += [
-            f"corrected cosine, probe {name}, {row['group']}: {row['before']:.3f} before, {row['after']:.3f} after, "
-            f"difference {show(row['difference'], 'signed')} ({row['prompts']} prompts)"
+            f"corrected cosine, probe {name.removesuffix(HINTED)}, {row['group']}: {row['before']:.3f} {first}, "
+            f"{row['after']:.3f} {second}, {_difference(row)} ({row['prompts']} prompts)"
             for row in rows
         ]
     for row in numbers["spent"]:

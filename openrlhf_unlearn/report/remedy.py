@@ -5,8 +5,10 @@ solved in any later run by luck. Two nulls say how many:
 
 - *luck*: new samples of the very model that the first run ended with, given all its counts (the posterior of
   labels/posterior.py): what a second evaluation would find;
-- *repeat*: a run that differs from the first by its seed alone, if there is one. It holds what luck holds and how much
-  two trainings differ, so a remedy is said to teach only against it; without one, only that luck does not explain it.
+- *repeat*: a run that differs from the first by its seed alone, if there is one. It is one draw of how much two
+  trainings differ. The interval is over prompts as if they were independent; prompts of a skill are learned together,
+  by one seed and not by another, so it is too short for the difference between trainings, and the sentence speaks of
+  this one run.
 """
 
 from dataclasses import asdict, dataclass
@@ -38,6 +40,7 @@ class Solved:
     repeat: int | None  # solved in the repeated run, of the prompts that both evaluated
     difference: float | None  # share after less share in the repeated run, paired by prompt
     difference_interval: list[float] | None
+    repeat_prompts: int | None = None  # that both evaluated; None also in rows of an earlier version
 
 
 class Remedy(TypedDict):
@@ -84,7 +87,8 @@ def solved_rows(
         if repeat is not None and (both := np.isfinite(repeat[mine])).any():
             again = repeat[mine][both] >= tau
             difference, interval = paired_difference(solved[both], again)
-            found |= {"repeat": int(again.sum()), "difference": difference, "difference_interval": interval}
+            found |= {"repeat": int(again.sum()), "repeat_prompts": len(again)}
+            found |= {"difference": difference, "difference_interval": interval}
         rows.append(Solved(group, n, number, number / n, list(wilson(number / n, n) or (0.0, 1.0)), **found))
     return rows
 
@@ -136,16 +140,24 @@ def _against(row: Solved, numbers: dict[str, Any]) -> str:
         if row.group == "learnable" or row.luck_p is None or row.luck_p >= UNLIKELY:
             return "without a repeated run (--repeat) nothing more can be said"
         return "luck in sampling does not explain it, another seed may (--repeat tells)"
-    numbers["repeat"] = row.prompts - row.repeat if row.group == "learnable" else row.repeat
+    lost, both = row.group == "learnable", row.repeat_prompts or row.prompts
+    numbers["repeat"] = both - row.repeat if lost else row.repeat
     text = "a repeated run {repeat:count}"
-    if row.difference_interval is None:  # of an earlier version, where it could not be told
+    if both < row.prompts:
+        numbers["both"] = both
+        text += " of {both:count} that it evaluated"
+    if row.difference is None or row.difference_interval is None:  # of an earlier version, where it could not be told
         return text
-    low, high = row.difference_interval
-    numbers |= {"difference": row.difference, "low": low, "high": high}
-    text += ", a difference in the share solved of {difference:signed} ({low:signed} to {high:signed})"
+    difference, (low, high) = row.difference, row.difference_interval
+    if lost:
+        difference, low, high = -difference, -high, -low
+    numbers |= {"difference": difference, "low": low, "high": high}
+    text += f", a difference in the share {'lost' if lost else 'solved'} of {{difference:signed}} "
+    text += "({low:signed} to {high:signed})"
     if low <= 0 <= high:
         return text + ": no difference is shown, the interval includes zero"
-    return text + (": more than by repeating" if low > 0 else ": fewer than by repeating")
+    text += f": {'more' if low > 0 else 'fewer'}{' lost' if lost else ''} than in this one repeated run"
+    return text + "; how much seeds differ is not known"
 
 
 def as_numbers(rows: list[Solved]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Samplers: which prompts are visited next, before any rollout. Pure, as the filters are."""
 
-from openrlhf_unlearn.filters.registry import load_named
+from openrlhf_unlearn.filters.registry import find_named, load_named
 from openrlhf_unlearn.samplers.base import FLOOR, Sampler, SamplerConfig
 from openrlhf_unlearn.samplers.posterior import PosteriorSampler
 
@@ -12,4 +12,9 @@ def load_sampler(spec: str, config: SamplerConfig) -> Sampler:
     return load_named("--unlearn.sampler", spec, SAMPLERS, Sampler, config)
 
 
-__all__ = ["FLOOR", "SAMPLERS", "PosteriorSampler", "Sampler", "SamplerConfig", "load_sampler"]
+def check_sampler(spec: str) -> None:
+    """UserError if there is no such sampler. It is not made, which may need the prompts."""
+    find_named("--unlearn.sampler", spec, SAMPLERS, Sampler)
+
+
+__all__ = ["FLOOR", "SAMPLERS", "PosteriorSampler", "Sampler", "SamplerConfig", "check_sampler", "load_sampler"]

@@ -10,19 +10,25 @@ past rewards.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 FLOOR = 5  # every row is visited at least once in so many episodes
 
 
+def always(rate: float) -> float:
+    return 1.0
+
+
 @dataclass(frozen=True)
 class SamplerConfig:
-    """`prompts`: the prompt id of each row, in the data's order; several rows may have one id."""
+    """`prompts`: the prompt id of each row, in the data's order; several rows may have one id. `negatives`: the chance
+    that a visit at a pass rate samples as many negatives as the filter needs (`SampleFilter.enough_negatives`)."""
 
     prompts: Sequence[str]
     n: int  # rollouts that a visit samples at first
     seed: int = 0
+    negatives: Callable[[float], float] = always
 
 
 class Sampler:
@@ -89,4 +95,5 @@ class Sampler:
     def load_state_dict(self, state: dict) -> None:
         self.passes, self.position = state["passes"], state["position"]
         self.visits, self._last = state["visits"], list(state["last"])
+        self._walked, self._told = 0, self.visits
         self._order = self._shuffled()

@@ -3,7 +3,11 @@
 Each prompt has a Beta posterior of its pass rate under the current policy, whose counts fade from pass to pass, since
 the policy moves on. When its turn comes, a pass rate is drawn from it (Thompson sampling), and the prompt is visited
 with the chance that a group with this rate holds both, positives and negatives; from a rate of 1/n on always, n being
-the rollouts of a visit. So the less is known of a prompt, the more often it is visited.
+the rollouts of a visit, times the chance that it holds as many negatives as the filter needs (one, unless the filter
+says otherwise). So the less is known of a prompt, the more often it is visited.
+
+It sees plain rollouts alone: a prompt that would train by a hint, an expert's trace or a stored positive counts as one
+without a gradient.
 
 Related: MoPPS (arXiv 2507.04632) and BOTS (2510.26374) take the prompts whose drawn rate is nearest to a half. That
 saves more and starves hard prompts that are rewarded (docs/remedies.md has the figures); to have it, override `worth`.
@@ -32,7 +36,8 @@ class PosteriorSampler(Sampler):
 
     def worth(self, rate: float) -> float:
         """The chance that a prompt with this pass rate is visited, 0 to 1; above 1 counts as 1."""
-        return chance_of_both(rate, self.config.n) / chance_of_both(1 / self.config.n, self.config.n)
+        both = chance_of_both(rate, self.config.n) / chance_of_both(1 / self.config.n, self.config.n)
+        return min(1.0, both) * self.config.negatives(rate)
 
     def wants(self, prompt_id: str) -> bool:
         positives, negatives = self.counts.get(prompt_id, (0.0, 0.0))

@@ -12,7 +12,7 @@ from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.collect.prompts import Prompt, PromptStream
 from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.filters import FilterConfig, load_filter
+from openrlhf_unlearn.filters import Decision, FilterConfig, SampleFilter, load_filter
 from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
 from openrlhf_unlearn.store.run_dir import RunDir
 
@@ -146,6 +146,25 @@ def test_a_sampler_with_every_filter_visits_as_often_and_everyone_first(
         assert sum(visits.values()) == rows * episodes
     progress = [share for _, share in batches]
     assert progress == sorted(progress) and made.stream.progress == 1
+
+
+class TwoWaves(SampleFilter):
+    """A user's own: as many again of a group without a positive."""
+
+    def wants_more(self, group):
+        return self.config.k if len(group.rollouts) == self.config.k and not group.n_positive else 0
+
+    def decide(self, group):
+        return Decision(False, "two_waves")
+
+
+def test_a_sampler_learns_of_the_first_wave_alone_whatever_the_filter(tmp_path):
+    made = Local(["0"] * 3, Sizes(3, 3, 1, NEVER), tmp_path)
+    made.filter, seen = TwoWaves(FilterConfig(k=K)), []
+    made.stream.sampler.observe = lambda *told: seen.append(told[1:])
+    with pytest.raises(UserError, match="no group passed"):
+        made.run_all()
+    assert seen == [(0, K)] * 3
 
 
 def test_prompts_brought_back_instead_take_turns_and_nobody_is_lost(tmp_path):

@@ -1,10 +1,13 @@
 """Every training that a script of examples/ would start is accepted by the host's own parser and checks."""
 
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 from openrlhf_unlearn.host.flags import split_flags
-from tests.integration.stack import example, short_launches
+from tests.integration.stack import ROOT, example, short_launches
 
 SCRIPTS = (
     "baseline", "clip_higher", "no_kl", "oversample_replay", "review", "unlearnable_only_k64", "posterior", "hinted",
@@ -46,3 +49,18 @@ def test_the_host_accepts_every_training(tmp_path):
         assert flags["--actor.loss_agg_mode"] == [aggregated], "the paper's code, or the world's own"
         plain = "dynamic" if setting == "qwen" else "none"
         assert flags["--unlearn.filter"] == [FILTERS.get(script, plain)]
+
+
+def test_the_comparison_is_there_before_the_report_that_shows_it():
+    steps = (
+        '. examples/settings.sh; for step in settle prepare_data train evaluate; do eval "$step() { :; }"; done; '
+        'FOLDER=after MODEL=model; openrlhf-unlearn() { echo "$@"; }; COMPARED=before/run; intervention one --'
+    )
+    environment = {**os.environ, "UNLEARN_PYTHON": sys.executable}
+    said = subprocess.run(
+        ["bash", "-euc", steps], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    verbs = [line for line in said.stdout.splitlines() if line.startswith(("compare", "analyze"))]
+    assert verbs == ["compare before/run after/run", "analyze after/run"]
+    for script in ("hinted", "expert"):
+        assert "\nCOMPARED=$BEFORE/run\n" in (ROOT / "examples" / f"{script}.sh").read_text()

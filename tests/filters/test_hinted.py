@@ -89,6 +89,15 @@ def test_what_trains_is_what_the_documentation_says_also_after_a_resume_at_any_m
         assert decision.n_replayed == 0
 
 
+@pytest.mark.parametrize(("trains", "kinds"), [("group", {"hinted": K}), ("one", {"hinted": 1, "plain": K - 1})])
+@pytest.mark.parametrize("hinted", [[1, -1, 1, -1], [-1] * K])
+def test_a_group_that_differs_without_a_positive_trains_by_its_hint_where_that_can(trains, kinds, hinted):
+    decision, asked, n = visit(make(trains), "a", [-1, -1, -0.5, -1], hinted)
+    assert (asked, n, decision.accepted) == ("a small", 2 * K, True)
+    found = Counter(rollout.payload[0] for rollout in decision.rollouts)
+    assert (found, decision.reason) == ((kinds, "hinted") if 1 in hinted else ({"plain": K}, "accepted"))
+
+
 def test_the_hinted_positive_that_trains_is_drawn_uniformly():
     drawn = Counter()
     for seed in range(900):

@@ -45,9 +45,21 @@ def test_lost_prompts_come_back_longest_lost_first_and_not_more_often_than_said(
     assert mine.revisit(EVERY - 1) == []
     assert mine.revisit(EVERY) == names[:AT_MOST]
     assert mine.revisit(EVERY) == []
+    for name in names[:AT_MOST]:
+        visit(mine, name, 0.0, 0.0)
     assert mine.revisit(2 * EVERY) == [*names[AT_MOST:], *names[: AT_MOST - 2]]
     visit(mine, names[0], 1.0, 1.0)  # found again
     assert names[0] not in mine.revisit(3 * EVERY)
+
+
+def test_lost_prompts_that_a_step_had_no_room_for_are_due_before_those_that_it_sampled():
+    mine = load_filter("review", CONFIG)
+    names = [f"p{i}" for i in range(AT_MOST)]
+    lose(mine, names)
+    assert mine.revisit(EVERY) == names
+    for name in names[:2]:  # the batch takes two
+        visit(mine, name, 0.0, 0.0)
+    assert mine.revisit(2 * EVERY) == [*names[2:], *names[:2]]
 
 
 @pytest.mark.parametrize("spec", ["review", "review+dynamic"])

@@ -61,6 +61,33 @@ def test_a_threshold_is_a_finite_number():
         check_flags(arguments("--unlearn.positive_above", "nan"))
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--unlearn.expert_traces t.jsonl", "oversample_replay, which dynamic has not"),
+        (
+            "--unlearn.expert_traces t.jsonl --unlearn.filter review+none",
+            "oversample_replay, which review.none has not",
+        ),
+        ("--unlearn.expert_shaping 0.1 --unlearn.filter oversample_replay", "give --unlearn.expert_traces FILE too"),
+        ("--unlearn.review_instead --unlearn.filter oversample_replay", "--unlearn.filter review, or review.NAME"),
+        ("--unlearn.hint_trains one", "--unlearn.hint_trains is of --unlearn.filter hinted"),
+    ],
+)
+def test_a_flag_without_the_filter_that_it_is_for_is_refused_at_once(tmp_path, monkeypatch, words, says):
+    (tmp_path / "t.jsonl").write_text('{"prompt_id": "0", "response": "1"}\n')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=says):
+        check_flags(arguments(*words.split()))
+
+
+@pytest.mark.parametrize("spec", ["oversample_replay", "review+oversample_replay", "mine.py:Mine"])
+def test_expert_traces_go_with_a_filter_that_has_a_buffer(tmp_path, monkeypatch, spec):
+    (tmp_path / "t.jsonl").write_text('{"prompt_id": "0", "response": "1"}\n')
+    monkeypatch.chdir(tmp_path)
+    check_flags(arguments("--unlearn.expert_traces", "t.jsonl", "--unlearn.filter", spec))
+
+
 def test_actors_of_another_folder_read_the_same_files(tmp_path, monkeypatch):
     for name in ("reward.py", "mine.py", "skip.json", "learnability.parquet", "data.jsonl"):
         (tmp_path / name).touch()

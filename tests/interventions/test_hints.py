@@ -31,6 +31,12 @@ def test_a_prefix_ends_at_white_space_where_some_is_near():
     assert prefix("O48#U24=\\boxed{4824}", 0.5) == "O48#"
 
 
+@pytest.mark.parametrize("end", ["#### 42", "####42\n", "  #### 1,042 \n\n"])
+def test_a_last_line_of_gsm8k_is_never_shown_and_a_heading_is_no_such_line(end):
+    assert prefix(f"#### Step 1\nAdd the ones.\n{end}", 1.0) == "#### Step 1\nAdd the ones."
+    assert working(f"#### Step 1\nAdd.\n#### So\n\\boxed{{{42}}}") == "#### Step 1\nAdd.\n#### So\n"
+
+
 def solutions(folder, rows, own_format=False):
     path = folder / "solutions.jsonl"
     solved = []
@@ -71,7 +77,7 @@ def test_rows_and_stages(tmp_path, own_format):
 
 def test_a_solution_that_is_missing_and_one_that_gives_the_answer_away_are_said(tmp_path, capsys):
     run, out = make_run(tmp_path, N), tmp_path / "hints"
-    rows = [row for i, row in enumerate(sums(N)) if i % 4 in (0, 3)]
+    rows = [row for i, row in enumerate(sums(N)) if i % 4 in (0, 3)]  # the unlearnable and the never rewarded
     names = [prompt_id(FRAME.format(row["question"]), row["label"]) for row in rows]
     path = tmp_path / "solutions.jsonl"
     given_away = rf"Surely \boxed{{{rows[1]['label']}}}, which I now show in many words and again \boxed{{1}}"
@@ -79,9 +85,14 @@ def test_a_solution_that_is_missing_and_one_that_gives_the_answer_away_are_said(
         json.dumps({"prompt_id": names[1], "solution": given_away})
         + "\n"
         + json.dumps({"prompt_id": names[2], "solution": "Add the ones first, then the tens."})
+        + "\n"
+        + json.dumps({"prompt_id": names[3], "solution": rf"\boxed{{{rows[3]['label']}}}"})
     )
     assert hints(run, out, "--solutions", str(path)) == 0
-    assert "1 of 6 prompts with hints, 4 without a solution, 1 whose hint gives the answer" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    for why in ("3 without a solution", "1 whose hint gives the answer", "1 whose solution is too short for a hint"):
+        assert why in said
+    assert "1 of 6 prompts with hints" in said
     assert [row["origin"] for row in read_jsonl(out / "hint_25.jsonl")] == names[2:3]
 
 

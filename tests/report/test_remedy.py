@@ -14,6 +14,7 @@ from openrlhf_unlearn.stats.paired import paired_difference
 from openrlhf_unlearn.store.summary import Summary
 
 TAU = 0.1
+ONE_RUN = "in this one repeated run; how much seeds differ is not known."
 
 
 def row(after, luck=None, repeat=None, group="unlearnable"):
@@ -37,7 +38,7 @@ def test_a_taught_group_is_said_only_against_a_repeated_run():
     after, repeat, luck = [0.5] * 20 + [0.0] * 10, [0.5] * 3 + [0.0] * 27, [0.05] * 30
     found, text = row(after, luck, repeat)
     assert (found.solved, found.repeat, found.prompts) == (20, 3, 30)
-    assert "a difference in the share solved of +0.567" in text and text.endswith(": more than by repeating.")
+    assert "a difference in the share solved of +0.567" in text and text.endswith(": more than " + ONE_RUN)
     _, text = row(after, luck)
     assert text.endswith("luck in sampling does not explain it, another seed may (--repeat tells).")
 
@@ -66,9 +67,10 @@ def test_the_nulls_under_which_no_remedy_is_said_to_teach(after, luck, repeat, s
 @pytest.mark.parametrize(
     ("group", "after", "repeat", "says"),
     [
-        ("unlearnable", [0.5] * 20, [0.0] * 20, "+1.000 (+0.735 to +1.000): more than by repeating."),
-        ("unlearnable", [0.0] * 20, [0.5] * 20, "−1.000 (−1.000 to −0.735): fewer than by repeating."),
-        ("learnable", [0.0] * 20, [0.5] * 20, "−1.000 (−1.000 to −0.735): fewer than by repeating."),
+        ("unlearnable", [0.5] * 20, [0.0] * 20, "+1.000 (+0.735 to +1.000): more than " + ONE_RUN),
+        ("unlearnable", [0.0] * 20, [0.5] * 20, "−1.000 (−1.000 to −0.735): fewer than " + ONE_RUN),
+        ("learnable", [0.0] * 20, [0.5] * 20, "lost of +1.000 (+0.735 to +1.000): more lost than " + ONE_RUN),
+        ("learnable", [0.5] * 20, [0.0] * 20, "lost of −1.000 (−1.000 to −0.735): fewer lost than " + ONE_RUN),
     ],
 )
 def test_a_difference_that_is_the_same_for_every_prompt_is_one(group, after, repeat, says):
@@ -88,6 +90,19 @@ def test_the_interval_holds_the_true_difference_of_paired_shares(prompts, shares
     assert held / 400 >= 0.93
 
 
+def test_seeds_that_learn_whole_skills_are_never_taken_for_a_remedy():
+    """Identical runs of which each learns a skill of ten prompts or not: the interval over prompts often excludes zero,
+    and what is said then is of the one repeated run alone."""
+    rng, apart = np.random.default_rng(0), 0
+    for _ in range(200):
+        first, second = (np.repeat(rng.random(10) < 0.15, 10) * 0.5 for _ in range(2))
+        _, text = row(first, [0.0] * 100, second)
+        shown = "includes zero" not in text
+        apart += shown
+        assert not shown or text.endswith(ONE_RUN)
+    assert apart > 60
+
+
 def test_a_repeated_run_without_these_prompts_is_none():
     found, text = row([0.5] * 20, None, [np.nan] * 20)
     assert found.repeat is None and text.endswith("nothing more can be said.")
@@ -103,7 +118,22 @@ def test_learnable_prompts_lost_are_counted_against_the_same_nulls():
     found, text = row([0.0] * 12 + [0.5] * 8, [0.9] * 20, [0.5] * 20, group="learnable")
     assert found.prompts - found.solved == 12
     assert text.startswith("Of 20 learnable prompts of the run before the run after lost 12, where a second evaluation")
-    assert "find 2;" in text and "a repeated run 0" in text and text.endswith(": fewer than by repeating.")
+    assert "find 2;" in text and "a repeated run 0" in text and text.endswith(": more lost than " + ONE_RUN)
+
+
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [
+        ("learnable", "lost 0; a repeated run 6 of 20 that it evaluated, a difference in the share lost of −0.300"),
+        (
+            "unlearnable",
+            "solves 40; a repeated run 14 of 20 that it evaluated, a difference in the share solved of +0.3",
+        ),
+    ],
+)
+def test_prompts_that_the_repeated_run_did_not_evaluate_are_neither_lost_nor_solved_by_it(group, says):
+    found, text = row([0.5] * 40, None, [0.5] * 14 + [0.0] * 6 + [np.nan] * 20, group)
+    assert found.repeat_prompts == 20 and says in text
 
 
 def test_the_report_has_the_sentences_of_the_last_comparison_and_none_without_one():

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.samplers import FLOOR, SAMPLERS, PosteriorSampler, Sampler, SamplerConfig, load_sampler
+from openrlhf_unlearn.filters import FilterConfig, load_filter
+from openrlhf_unlearn.samplers import (
+    FLOOR,
+    SAMPLERS,
+    PosteriorSampler,
+    Sampler,
+    SamplerConfig,
+    check_sampler,
+    load_sampler,
+)
 from openrlhf_unlearn.samplers.posterior import chance_of_both
 
 N = 8
@@ -74,6 +83,16 @@ def test_a_resume_at_any_moment_goes_on_with_the_same_visits(kind, prompts, take
                 one.observe(f"p{row}", positives, N)
 
 
+@pytest.mark.parametrize("kind", SAMPLERS.values())
+def test_a_resumed_sampler_counts_what_it_passed_over_since(kind):
+    sampler, twin = kind(config(100)), kind(config(100))
+    visits(sampler, [0.0] * 100, rounds=160, each=1)
+    twin.load_state_dict(sampler.state_dict())
+    assert twin.metrics() == {}  # the buffer that was saved held a batch: nothing was walked
+    sampler.metrics()
+    assert sampler.take(8) == twin.take(8) and sampler.metrics() == twin.metrics()
+
+
 @given(prompts=st.integers(1, 20), seed=st.integers(0, 3))
 def test_uniform_is_a_seeded_permutation_in_each_pass(prompts, seed):
     sampler = load_sampler("uniform", config(prompts, seed))
@@ -91,6 +110,25 @@ def test_posterior_spends_visits_where_a_group_may_have_a_gradient():
     solved_or_never, hard, half = (sum(low <= row < high for row in taken) for low, high in parts)
     assert solved_or_never / 80 < 0.5 * half / 40  # a prompt without variance is visited less than half as often
     assert hard / 40 > 0.75 * half / 40  # and one that passes once in a group is not starved
+
+
+def test_a_prompt_that_only_a_hint_would_train_is_visited_half_as_often_as_the_documentation_says():
+    taken = visits(PosteriorSampler(config(80)), [0.0] * 40 + [0.5] * 40, rounds=500)
+    assert 0.3 < sum(row < 40 for row in taken) / sum(row >= 40 for row in taken) < 0.6
+
+
+def test_groups_that_oversampling_always_rejects_are_not_paid_for():
+    """Of 32 rollouts at a rate of 0.9, seven negatives are rare (0.036), though both signs are nearly sure."""
+    filter = load_filter("review+oversample_replay", FilterConfig(k=N))
+    sampler = PosteriorSampler(SamplerConfig(["p0"], 4 * N, 0, filter.enough_negatives))
+    rng = random.Random(0)
+    for rate in (0.02, 0.3, 0.5, 0.8, 0.9):
+        draws = [sum(rng.random() < rate for _ in range(32)) for _ in range(2000)]
+        found = sum(32 - positives >= 7 for positives in draws) / len(draws)
+        assert filter.enough_negatives(rate) == pytest.approx(found, abs=0.04)
+    assert sampler.worth(0.5) > 0.99 and sampler.worth(1 / 32) > 0.99
+    assert sampler.worth(0.9) == pytest.approx(0.036, abs=0.003)
+    assert PosteriorSampler(config(1, n=32)).worth(0.9) == 1
 
 
 def test_posterior_says_nothing_where_all_prompts_are_alike():
@@ -130,11 +168,18 @@ def test_a_users_own_sampler(tmp_path):
         "from openrlhf_unlearn.samplers import Sampler\n"
         "class Mine(Sampler):\n"
         "    def wants(self, prompt_id): return prompt_id in ('p0', 'p1')\n"
+        "class Average(Sampler):\n"
+        "    def __init__(self, config):\n"
+        "        super().__init__(config)\n"
+        "        self.share = len(set(config.prompts)) / len(config.prompts)\n"
         "class Bare(Sampler):\n"
         "    def __init__(self, config): pass\n"
     )
     taken = load_sampler(f"{path}:Mine", config(10)).take(30)
     assert taken.count(0) > taken.count(5) > 0
+    check_sampler(f"{path}:Average")  # before there are prompts
+    with pytest.raises(UserError, match="no subclass of Sampler named Other"):
+        check_sampler(f"{path}:Other")
     for spec, message in [
         ("posteriro", "--unlearn.sampler posteriro: choose of uniform, posterior, or give path.py:Name"),
         (f"{path}:Other", "no subclass of Sampler named Other"),

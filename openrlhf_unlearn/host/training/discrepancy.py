@@ -5,7 +5,8 @@ be up to a tolerance. Each prompt has a Lagrange multiplier that grows with what
 shrinks with what it is short of it, between 0 and 1. Rollouts outside the tolerance are pulled back by the gradient of
 multiplier x (log p_trainer - log p_engine)^2 / 2: multiplier x their difference on each token's log-prob. It is added
 as what it is, a change of the token's advantage, of at most 1, so the host aggregates and clips it with the rest.
-Inside the tolerance nothing is changed.
+Inside the tolerance nothing is changed, nor are replayed rollouts and expert traces: their difference is of another
+policy, not of the engines.
 
 The bound of 1 is ours: a multiplier that goes on growing makes the pull overshoot, and the gap larger.
 
@@ -17,7 +18,7 @@ from collections.abc import Iterable
 import torch
 
 from openrlhf_unlearn.host.training.likelihood import token_mean
-from openrlhf_unlearn.host.training.marks import marked_ids
+from openrlhf_unlearn.host.training.marks import marked_ids, marked_replayed
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.training import Likelihood
 
@@ -51,8 +52,11 @@ class Multipliers:
         for experience in experiences:
             apart = experience.action_log_probs - experience.rollout_log_probs
             gaps = token_mean(apart.abs(), experience.action_mask)
-            names = marked_ids(experience.info)
-            weights = [self.of.get(n, 0.0) * (g > tolerance) for n, g in zip(names, gaps, strict=True)]
+            names, replayed = marked_ids(experience.info), marked_replayed(experience.info)
+            weights = [
+                self.of.get(name, 0.0) * (gap > tolerance and not old)
+                for name, gap, old in zip(names, gaps, replayed, strict=True)
+            ]
             pull = torch.tensor(weights)[:, None] * apart.clamp(-1, 1).cpu() * experience.action_mask.cpu()
             if pull.any():
                 experience.advantages = experience.advantages - pull.to(experience.advantages)

@@ -97,7 +97,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         ids = [row.id for row in chosen]
         hints = load_hints(args, tokenizer, set(ids)) if args.unlearn.hints else {}
         filter = load_filter(args.unlearn.filter, replace(filter_config(args), hints=hints))
-        visited = SamplerConfig(ids, filter.samples_per_wave, args.train.seed)
+        visited = SamplerConfig(ids, filter.samples_per_wave, args.train.seed, filter.enough_negatives)
         Collector.__init__(
             self,
             sizes(args),
@@ -120,11 +120,29 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         known = [row for row in read_traces(path) if row["prompt_id"] in self.stream.by_id]
         if not known:
             raise UserError(f"--unlearn.expert_traces {path}: no row is of a prompt that trains; of other data?")
+        too_long, max_len = 0, self.args.data.max_len
         for row in known:
             prompt = self.stream.by_id[row["prompt_id"]]
             response = as_response(row, prompt, self.tokenizer, with_log_probs)
-            payload = super()._process_response_into_experience(response, max_len=self.args.data.max_len)
+            if len(response["observation_tokens"]) > max_len:  # the host would cut the answer off
+                too_long += 1
+                continue
+            payload = super()._process_response_into_experience(response, max_len=max_len)
             self.filter.seed(prompt.id, [Rollout(1.0, payload, judged=True, expert=True)])
+        own, certain = self.args.unlearn, sum(not row.get("log_probs") for row in known)
+        if certain and with_log_probs and own.replay_log_probs == "recomputed" and not own.expert_shaping:
+            print(
+                f"--unlearn.expert_traces {path}: {certain} of {len(known)} traces have no log_probs, which stands for "
+                "a probability of 1; the importance correction then leaves out what is unlikely by now "
+                "(docs/remedies.md): give log_probs or --unlearn.expert_shaping",
+                flush=True,
+            )
+        if too_long:
+            print(
+                f"--unlearn.expert_traces {path}: {too_long} of {len(known)} traces are left out: with their prompt "
+                f"they have more tokens than --data.max_len {max_len}",
+                flush=True,
+            )
 
     # The host's entry point ----------------------------------------------------------------------------------------
 

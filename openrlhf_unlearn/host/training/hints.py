@@ -16,16 +16,28 @@ def hint_rows(spec: str) -> list[dict]:
 def load_hints(args: SimpleNamespace, tokenizer, prompt_ids: set[str]) -> dict[str, tuple[str, ...]]:
     """Prompt id → its hinted prompts as the host prepares its data, the smallest share first.
 
-    Raises UserError where no row has its origin among `prompt_ids`.
+    Those that leave no room to answer are left out, and counted: the host would cut off the beginning of the problem.
+    Raises UserError where no row has its origin among `prompt_ids`, or none fits.
     """
     from openrlhf.datasets.prompts_dataset import preprocess_data
 
-    data, found = args.data, {}
+    data, found, too_long = args.data, {}, 0
+    room = data.max_len - (args.rollout.max_new_tokens or 1)
     template = tokenizer.apply_chat_template if data.apply_chat_template else None
     for row in hint_rows(args.unlearn.hints):
         if row["origin"] in prompt_ids:
             text, _ = preprocess_data(row, data.input_template, data.input_key, data.label_key, template)
-            found.setdefault(row["origin"], []).append((row["hint"], text))
+            if len(tokenizer(text=text, add_special_tokens=False)["input_ids"]) > room:
+                too_long += 1
+            else:
+                found.setdefault(row["origin"], []).append((row["hint"], text))
+    if too_long:
+        said = (
+            f"--unlearn.hints: {too_long} hinted prompts have more than {room} tokens (--data.max_len less an answer)"
+        )
+        if not found:
+            raise UserError(f"{said}, which are all: raise --data.max_len")
+        print(f"{said} and are left out", flush=True)
     if not found:
         raise UserError(
             f"--unlearn.hints {args.unlearn.hints}: no row's origin is a prompt that trains; of other data?"

@@ -7,7 +7,7 @@ from openrlhf.trainer.ppo_utils.experience import Experience
 
 from openrlhf_unlearn.host.training.discrepancy import Multipliers
 from openrlhf_unlearn.host.training.likelihood import likelihood_rows
-from openrlhf_unlearn.host.training.marks import ID, POSITIVE, id_number
+from openrlhf_unlearn.host.training.marks import ID, POSITIVE, REPLAYED, id_number
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.training import Likelihood
 
@@ -65,6 +65,16 @@ def test_an_engine_in_bfloat16_is_inside_and_nothing_is_changed():
         multipliers.constrain([experience])
         assert torch.equal(experience.advantages, before)
     assert set(multipliers.of.values()) == {0.0} and multipliers.metrics()["unlearn/discrepancy_constrained"] == 0
+
+
+def test_a_replayed_rollout_is_not_pulled():
+    """Its engine was another policy, or an expert that is certain: the difference is age, not a mismatch."""
+    policy, multipliers = Policy(), Multipliers(TOLERANCE, RATE)
+    multipliers.of = dict.fromkeys(NAMES, 0.5)
+    experience = batch(policy, torch.zeros(2, TOKENS))
+    experience.info[REPLAYED] = torch.tensor([1.0, 0.0])
+    multipliers.constrain([experience])
+    assert (experience.advantages[0] == 0).all() and (experience.advantages[1, 1:] > 0).all()
 
 
 def test_a_sync_that_was_left_out_is_pulled_back_for_the_prompt_that_it_concerns():

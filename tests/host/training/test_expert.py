@@ -1,6 +1,7 @@
 """Expert traces: from the file into a group that trains, and LUFFY's weights in the host's own loss."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -40,6 +41,38 @@ def test_prompts_that_sample_no_positive_train_on_the_experts(tmp_path):
     assert whole.scores.shape == whole.info["length"].shape == (32,)
     for row in table(made):  # an expert's answer is no positive that was sampled
         assert row["n_positive"] == 0 and row["reason"] == ("accepted" if row["accepted"] else "no_positive")
+
+
+@pytest.mark.parametrize("response", ["4" * 26 + "1", "4" * 30 + "1"])
+def test_a_trace_that_does_not_fit_is_left_out_and_said(tmp_path, capsys, response):
+    """--data.max_len is 32 there: the prompt has 4 tokens or 5, the end of the trace one."""
+    changes = {
+        "unlearn__filter": "oversample_replay",
+        "unlearn__expert_traces": traces(tmp_path, 12, response=response),
+    }
+    made = generator(rows("0", copies=12), tmp_path / "run", reward_file(tmp_path, TRUE_OR_FALSE), **changes)
+    row = {"response": response}
+    fits = {
+        prompt.id: len(as_response(row, prompt, made.tokenizer, False)["observation_tokens"]) <= 32
+        for prompt in made.stream.rows
+    }
+    assert {name: made.filter.buffer.available(name) > 0 for name in fits} == fits
+    left_out = sum(not ok for ok in fits.values())
+    assert left_out and f"{left_out} of 12 traces are left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("level", "shaping", "more", "told"),
+    [("token", 0.0, {}, True), ("token", 0.1, {}, False), ("off", 0.0, {}, False),
+     ("token", 0.0, {"log_probs": [-1.0, -1.0, -1.0]}, False)],
+)  # fmt: skip
+def test_a_certain_expert_under_a_correction_is_said(tmp_path, capsys, level, shaping, more, told):
+    """The host's correction is s over the expert's 1, below whose lower threshold a token has no weight."""
+    changes = {"unlearn__filter": "oversample_replay", "unlearn__expert_traces": traces(tmp_path, 2, **more)}
+    changes |= {"unlearn__expert_shaping": shaping}
+    changes |= {"algo__advantage": SimpleNamespace(is_correction_level=level)}
+    generator(rows("0", copies=2), tmp_path / "run", reward_file(tmp_path, TRUE_OR_FALSE), **changes)
+    assert ("2 of 2 traces have no log_probs" in capsys.readouterr().out) == told
 
 
 def test_log_probs_are_one_a_token(tmp_path):

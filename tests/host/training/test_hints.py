@@ -10,7 +10,7 @@ from openrlhf_unlearn.host.training.hints import behind, hint_rows, load_hints, 
 from openrlhf_unlearn.host.training.marks import marked_ids, marked_replayed
 from openrlhf_unlearn.host.training.state import read_state, write_state
 from openrlhf_unlearn.store.run_dir import prompt_id
-from tests.host.training.host import flags, generator
+from tests.host.training.host import build_tokenizer, flags, generator
 from tests.host.training.test_generator import TRUE_OR_FALSE, collect, reward_file, rows, table
 
 NEVER, HINTED = "0A{}=", "5A{}="  # the engine answers the plain prompts never rightly, the hinted ones half the time
@@ -51,6 +51,19 @@ def test_what_trains_and_what_is_written(tmp_path, trains):
     assert sum(replayed) == (0 if trains == "group" else len(experiences) // 4)
     assert batches[0].metrics["unlearn/hinted_trained"] == (16 if trains == "group" else 4)
     assert batches[0].metrics["unlearn/rollouts_sampled"] == 2 * batches[0].metrics["unlearn/hinted_sampled"]
+
+
+def test_a_hint_that_leaves_no_room_to_answer_is_left_out_and_said(tmp_path, capsys):
+    row = {"prompt": HINTED.format(0), "label": "1", "origin": prompt_id(NEVER.format(0), "1"), "hint": 0.25}
+    given = [row, {**row, "prompt": "5A" + "1" * 29 + "=", "hint": 0.5}]  # 32 tokens: --data.max_len
+    path = tmp_path / "hints.jsonl"
+    args, tokenizer = flags(tmp_path / "run", unlearn__hints=str(path)), build_tokenizer()
+    path.write_text("".join(json.dumps(row) + "\n" for row in given))
+    assert load_hints(args, tokenizer, {row["origin"]}) == {row["origin"]: (row["prompt"],)}
+    assert "1 hinted prompts have more than 31 tokens" in capsys.readouterr().out
+    path.write_text(json.dumps(given[1]) + "\n")
+    with pytest.raises(UserError, match="which are all: raise --data.max_len"):
+        load_hints(args, tokenizer, {row["origin"]})
 
 
 def test_a_killed_run_goes_on_with_the_same_hints(tmp_path):
