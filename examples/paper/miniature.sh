@@ -200,7 +200,8 @@ step_heldout() {
     for name in "runs/${RUN_SEEDS[0]}" hypotheses/{baseline,oversample_replay,clip_higher,no_kl} k64 augment curriculum/stage2; do
         [ -f "$MINI/$name/model/tokenizer_config.json" ] || continue
         [ -f "$MINI/heldout/${name//\//--}/evaluations/final.parquet" ] || openrlhf-unlearn evaluate \
-            --run "$MINI/heldout/${name//\//--}" --tag final --model "$MINI/$name/model" --data "$WORLD/heldout.jsonl" -n 32
+            --run "$MINI/heldout/${name//\//--}" --tag final --model "$MINI/$name/model" --data "$WORLD/heldout.jsonl" \
+            --input-key prompt --label-key label --max-len 64 --max-new-tokens 24 -n 32
     done
 }
 

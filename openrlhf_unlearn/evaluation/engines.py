@@ -6,6 +6,7 @@ that pass@1 is measured on the distribution that training samples from.
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -66,19 +67,27 @@ class Engine:
 
         self.config = config
         self.names = itertools.count()
-        self.llm = LLM(
-            config.model,
-            dtype=cast(Any, config.dtype),  # one of DTYPES
-            seed=(config.seed + 7919 * number) % 2**31,
-            max_model_len=config.max_len,
-            tensor_parallel_size=config.tensor_parallel,
-            distributed_executor_backend=ONE_PROCESS if on_cpu and config.tensor_parallel == 1 else None,
-            max_num_seqs=config.max_num_seqs,
-            enforce_eager=on_cpu,
-            trust_remote_code=config.trust_remote_code,
-            disable_log_stats=True,
-            worker_extension_cls="openrlhf_unlearn.machine.products.Widening" if on_cpu else "",
-        )
+        try:
+            self.llm = LLM(
+                config.model,
+                dtype=cast(Any, config.dtype),  # one of DTYPES
+                seed=(config.seed + 7919 * number) % 2**31,
+                max_model_len=config.max_len,
+                tensor_parallel_size=config.tensor_parallel,
+                distributed_executor_backend=ONE_PROCESS if on_cpu and config.tensor_parallel == 1 else None,
+                max_num_seqs=config.max_num_seqs,
+                enforce_eager=on_cpu,
+                trust_remote_code=config.trust_remote_code,
+                disable_log_stats=True,
+                worker_extension_cls="openrlhf_unlearn.machine.products.Widening" if on_cpu else "",
+            )
+        except ValueError as error:
+            if found := re.search(r"max_position_embeddings=(\d+)", str(error)):
+                raise UserError(
+                    f"{config.model} reads {found[1]} tokens, prompt and response together: give --max-len of at most "
+                    f"that, not {config.max_len}"
+                ) from None
+            raise
         if on_cpu:
             self.llm.collective_rpc("widen_products")
 

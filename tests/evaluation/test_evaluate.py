@@ -421,7 +421,7 @@ def command(data, world, run, tag, *words) -> list[str]:
 
 
 @pytest.mark.slow
-def test_an_evaluation_that_was_stopped_goes_on_and_agrees_with_the_planted_truth(world, tmp_path):
+def test_an_evaluation_that_was_stopped_goes_on_and_agrees_with_the_planted_truth(world, tmp_path, capsys):
     """Its progress moves before the first part is there; SIGTERM leaves nothing behind, and what was sampled stays.
 
     Stopped while two engines sample, it goes on with one.
@@ -434,6 +434,8 @@ def test_an_evaluation_that_was_stopped_goes_on_and_agrees_with_the_planted_trut
     before = len(list(run.evaluation_parts("initial").glob("part-*.parquet")))
     assert not run.evaluation("initial").exists()
     assert cli.main([*words, "--temperature", "0.5"]) == 1
+    assert cli.main([*command(data, world, run, "long", "-n", 1), "--max-len", "300"]) == 1
+    assert "reads 128 tokens, prompt and response together: give --max-len of at most" in capsys.readouterr().err
     assert cli.main(words) == 0
     about = read_json(run.evaluation_json("initial"))
     assert about["samples"] == 107 * 16 and about["samples_drawn"] <= 107 * 16 - 500 * before
