@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from openrlhf_unlearn.report.material import Material
 
 NOT_LEARNED = ("unlearnable", "no_reward")
-MENDABLE = ("verifier", "wrong_label", "rising", "forgotten")  # to leave these out would lose what can be had
+LEFT_OUT = ("guessable", "beyond", "random_label")  # to leave out any other would lose what can be had
 WHAT = {
     "verifier": "{verifier:gets|get} right answers graded wrong",
     "wrong_label": "{wrong_label:has|have} a label that the samples contradict",
@@ -68,6 +68,14 @@ class Causes:
         found = np.full(self.size, np.nan)
         for row, i in self.place.items():
             found[row] = self.table[i].probability
+        return found
+
+    @cached_property
+    def left_out(self) -> np.ndarray:
+        """P(a cause whose prompts are left out), (prompts,), nan where there is no diagnosis."""
+        found = np.full(self.size, np.nan)
+        for row, i in self.place.items():
+            found[row] = sum(getattr(self.table[i], f"p_{cause}") for cause in LEFT_OUT)
         return found
 
     def opened(self, row: int) -> dict[str, Any]:
