@@ -37,7 +37,7 @@ class Kind:
 def disputed(observed: Observed) -> np.ndarray:
     """Share of the final samples that a lenient grader takes, though they were not positive."""
     found = observed.final.disputed
-    return _none(observed) if found is None else share(found, observed.final.n)
+    return _none(observed) if found is None else share(found, observed.final.read)
 
 
 def failed(observed: Observed) -> np.ndarray:
@@ -157,7 +157,7 @@ def _majority(samples: Samples) -> tuple[list[str | None], np.ndarray]:
     if samples.answers is None:
         return [None] * len(samples.n), np.full(len(samples.n), np.nan)
     top = [max(given.items(), key=lambda item: (item[1], item[0])) if given else (None, 0) for given in samples.answers]
-    return [name for name, _ in top], share(np.array([times for _, times in top], dtype=float), samples.n)
+    return [name for name, _ in top], share(np.array([times for _, times in top], dtype=float), samples.read)
 
 
 def _share_of(samples: Samples, names: list[str | None]) -> np.ndarray:
@@ -165,7 +165,7 @@ def _share_of(samples: Samples, names: list[str | None]) -> np.ndarray:
     if samples.answers is None:
         return np.full(len(samples.n), np.nan)
     times = [given[name] if name is not None else 0 for given, name in zip(samples.answers, names, strict=True)]
-    return share(np.array(times, dtype=float), samples.n)
+    return share(np.array(times, dtype=float), samples.read)
 
 
 def _settled_on(model: Samples, names: list[str | None]) -> np.ndarray:

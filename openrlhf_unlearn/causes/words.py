@@ -73,8 +73,8 @@ class Sentences:
     def _disputed(self, row: int, value: float) -> str | None:
         if value == 0 or self.seen.final.disputed is None:
             return None
-        times, n = int(self.seen.final.disputed[row]), int(self.seen.final.n[row])
-        return f"{times} of {n} samples after training were graded wrong and have the label's value in another form."
+        times, of = int(self.seen.final.disputed[row]), self._read(row)
+        return f"{times} of {of} were graded wrong and have the label's value in another form."
 
     def _failed(self, row: int, value: float) -> str | None:
         if value < EVIDENCE["failed"].edges[0]:
@@ -85,14 +85,15 @@ class Sentences:
         final, name = self.seen.final, self.top[row]
         if name is None:
             return None
-        times, n = final.times(row, name), int(final.n[row])
+        times, of = final.times(row, name), self._read(row)
         answer = f"“{shown(self.cases.texts[name])}”" if name in self.cases.texts else "one and the same answer"
         if value < 0.3:
-            return f"The model has settled on no answer: the commonest wrong one has {times} of {n} samples."
-        text = f"{times} of {n} samples after training give {answer}, which is graded wrong"
+            return f"The model has settled on no answer: the commonest wrong one has {times} of {of}."
+        text = f"{times} of {of} give {answer}, which is graded wrong"
         early = self.seen.early
-        if early is not None and early.answers is not None and early.n[row]:
-            text += f"; before, {early.times(row, name)} of {int(early.n[row])} did"
+        if early is not None and early.answers is not None and early.read[row]:
+            when = "before" if early.third is None else "in the first third"
+            text += f"; {when}, {early.times(row, name)} of {int(early.read[row])} did"
         return text + "."
 
     _growth = _majority
@@ -178,6 +179,13 @@ class Sentences:
         return f"{likely}; to settle it: {text}", command
 
     # Numbers ---------------------------------------------------------------------------------------------------------
+
+    def _read(self, row: int) -> str:
+        """How many of the final samples' answers are known, and whose they are."""
+        final = self.seen.final
+        if final.third is None:
+            return f"{int(final.n[row])} samples after training"
+        return f"{int(final.third[row])} rollouts in the last third of training"
 
     def _counted(self, row: int) -> tuple[int, int]:
         """(positives, samples) of a prompt in all."""
