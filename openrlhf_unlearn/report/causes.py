@@ -87,7 +87,7 @@ class Causes:
         return {
             "cause": mine.cause,
             "cause_probability": round(mine.probability, 4),
-            "evidence": [*mine.evidence, settle],
+            "evidence": [*mine.evidence, f"{settle} ({mine.command})"],
         }
 
 
@@ -109,6 +109,7 @@ def sentence(material: "Material") -> Sentence | None:
     if said and counts[UNDECIDED]:
         numbers[UNDECIDED] = counts[UNDECIDED]
         text += f"; of {{{UNDECIDED}:count}} it cannot be told"
-    if counts[UNDECIDED] and not causes.summary["seconds"]:
+    open_ones = [causes.table[i] for i in causes.place.values() if causes.table[i].cause == UNDECIDED]
+    if any("--second" in row.command for row in open_ones):  # nothing else tells their likeliest two apart
         text += " with one model (`diagnose --second`)"
     return text + ".", numbers
