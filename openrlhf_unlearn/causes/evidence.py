@@ -116,16 +116,24 @@ def second(observed: Observed) -> np.ndarray:
     """
     if not observed.seconds:
         return _none(observed)
-    rate = np.nanmax([model.rate for model in observed.seconds], axis=0)
+    rate = np.fmax.reduce([model.rate for model in observed.seconds])
     names, _ = _majority(observed.final)
     agreed = np.any([_settled_on(model, names) for model in observed.seconds], axis=0)
-    near = _none(observed) if observed.kin_second is None else observed.kin_second
-    fails = np.where(near >= SOLVES, TELLING["fails, not its kin"], TELLING["fails, and its kin"])
-    fails = np.where(_able(rate, kin(observed)) | (near >= SOLVES), fails, np.nan)
-    code = np.where(rate >= SOMETIMES, TELLING["sometimes"], fails)
+    code = np.where(rate >= SOMETIMES, TELLING["sometimes"], np.fmin.reduce(failures(observed)))
     code = np.where(agreed, TELLING["agrees"], code)
     code = np.where(rate >= SOLVES, TELLING["solves"], code)
     return np.where(np.isnan(rate), np.nan, code)
+
+
+def failures(observed: Observed) -> list[np.ndarray]:
+    """What each second model's failure says, (prompts,) of TELLING; nan where it is not known to be able."""
+    found = []
+    for place, model in enumerate(observed.seconds):
+        near = _none(observed) if observed.kin_second is None else observed.kin_second[place]
+        code = np.where(near >= SOLVES, TELLING["fails, not its kin"], TELLING["fails, and its kin"])
+        able = _able(model.rate, kin(observed)) | (near >= SOLVES)
+        found.append(np.where(able & np.isfinite(model.rate), code, np.nan))
+    return found
 
 
 EVIDENCE: dict[str, Kind] = {

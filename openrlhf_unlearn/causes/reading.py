@@ -36,7 +36,8 @@ _DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
 class Cases:
     """The prompts to diagnose, in the order of the first run, and what is known of them.
 
-    texts: key of an answer → the answer as a sample has it. seconds: what the other models are called.
+    texts: key of an answer → the answer as a sample has it. seconds: what the other models are called. when: words
+    on the final samples, of which model or from when they are.
     """
 
     runs: list[RunDir]
@@ -47,6 +48,7 @@ class Cases:
     observed: Observed
     texts: dict[str, str] = field(default_factory=dict)
     seconds: list[str] = field(default_factory=list)
+    when: str = "after training"
 
 
 @dataclass
@@ -98,6 +100,7 @@ def read_cases(
     initial: str = "initial",
     final: str = "final",
     wanted: Iterable[str] = DIAGNOSED,
+    when: str = "after training",
 ) -> Cases:
     """Read `runs`, repetitions of one run. groups: prompt id → group; seconds: name and evaluation file of a model."""
     prompts = Prompts.read(runs[0])
@@ -127,14 +130,15 @@ def read_cases(
         seconds=[other.samples() for other in others],
         visits=read_visits(runs, mine),
         kin=kin_rate(near, rate),
-        kin_second=np.nanmax([kin_rate(near, r) for r in second_rates], axis=0) if second_rates else None,
+        kin_second=np.array([kin_rate(near, r) for r in second_rates]) if second_rates else None,
         guess=guess_rates(finals, ids, rows, labels) if late.any_text else None,
         opposed=opposed(runs[0], mine),
     )
     known = {name: text for source in (*others, early, late) if source for name, text in source.texts.items()}
     chosen = [texts[i] for i in rows]
     of = [groups[names[i]] for i in rows]
-    return Cases(list(runs), [names[i] for i in rows], chosen, labels, of, observed, known, [n for n, _ in seconds])
+    called = [name for name, _ in seconds]
+    return Cases(list(runs), [names[i] for i in rows], chosen, labels, of, observed, known, called, when)
 
 
 def answer_in(label: str) -> str:

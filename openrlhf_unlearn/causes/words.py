@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
-from openrlhf_unlearn.causes.evidence import EVIDENCE, TELLING, top_answers
+from openrlhf_unlearn.causes.evidence import EVIDENCE, TELLING, failures, top_answers
 from openrlhf_unlearn.causes.observed import Samples
 from openrlhf_unlearn.causes.posterior import Posterior
 from openrlhf_unlearn.causes.reading import Cases
@@ -79,7 +79,7 @@ class Sentences:
     def _failed(self, row: int, value: float) -> str | None:
         if value < EVIDENCE["failed"].edges[0]:
             return None
-        return f"{percent(value)} of the samples after training ended without an answer that could be graded."
+        return f"{percent(value)} of the samples {self.cases.when} ended without an answer that could be graded."
 
     def _majority(self, row: int, value: float) -> str | None:
         final, name = self.seen.final, self.top[row]
@@ -99,7 +99,7 @@ class Sentences:
     _growth = _majority
 
     def _kin(self, row: int, value: float) -> str:
-        return f"On the prompts nearest to it by wording {percent(value)} of the samples are right at the end."
+        return f"On the prompts nearest to it by wording {percent(value)} of the samples {self.cases.when} are right."
 
     def _hits(self, row: int, value: float) -> str:
         positive, n = self._counted(row)
@@ -184,7 +184,7 @@ class Sentences:
         """How many of the final samples' answers are known, and whose they are."""
         final = self.seen.final
         if final.third is None:
-            return f"{int(final.n[row])} samples after training"
+            return f"{int(final.n[row])} samples {self.cases.when}"
         return f"{int(final.third[row])} rollouts in the last third of training"
 
     def _counted(self, row: int) -> tuple[int, int]:
@@ -203,6 +203,9 @@ class Sentences:
 
     def _telling_second(self, row: int, value: float) -> tuple[str, Samples]:
         """The second model that the evidence is of, and its name."""
+        if value in (TELLING["fails, not its kin"], TELLING["fails, and its kin"]):
+            place = next(i for i, codes in enumerate(failures(self.seen)) if codes[row] == value)
+            return self.cases.seconds[place], self.seen.seconds[place]
         measure: Callable[[Samples], float] = lambda model: float(np.nan_to_num(model.rate[row], nan=-1.0))  # noqa: E731
         if value == TELLING["agrees"]:
             measure = lambda model: model.times(row, self.top[row]) / max(1, model.n[row])  # noqa: E731
@@ -212,17 +215,21 @@ class Sentences:
 
 SECOND = ("a second model on the same prompts", "openrlhf-unlearn diagnose {run} --second MODEL")
 REVIEW = "openrlhf-unlearn diagnose {run} --export review.csv"
+FOR_YOU = "(to be read by you: diagnose does not use it)"
 CONFIRM = {
-    "verifier": ("grading its responses by another format", "openrlhf-unlearn regrade {run} --answer-format lenient"),
+    "verifier": (
+        f"grading its responses by another format {FOR_YOU}",
+        "openrlhf-unlearn regrade {run} --answer-format lenient",
+    ),
     "wrong_label": ("a person who reads prompt and proposed answer", REVIEW),
-    "guessable": ("judging the reasoning of its correct rollouts", "openrlhf-unlearn judge {run}"),
+    "guessable": (f"judging the reasoning of its correct rollouts {FOR_YOU}", "openrlhf-unlearn judge {run}"),
     "never_rewarded": (
-        "more samples of the trained model",
+        f"more samples of the trained model {FOR_YOU}",
         "openrlhf-unlearn evaluate --run {run} --tag final-more -n 256 --model TRAINED_MODEL",
     ),
     "rising": ("more training, from the last checkpoint", "--ckpt.load_enable --train.num_episodes MORE"),
     "forgotten": (
-        "checkpoints of the time in which it was solved",
+        f"checkpoints of the time in which it was solved {FOR_YOU}",
         "openrlhf-unlearn evaluate --run {run} --tag step50 --model CHECKPOINT",
     ),
     "beyond": SECOND,

@@ -36,7 +36,7 @@ AGREES = {**MAJORITY, "seconds": [samples(answers={"a": 20})]}
         ("disputed", "have the label's value in another form", *FORM),
         ("failed", "ended without an answer", {"final": samples(failed=10)}, {"final": samples(failed=1)}),
         ("majority", GIVES, MAJORITY, {}),
-        ("kin", "80 % of the samples are right at the end", {"kin": np.array([0.8])}, {}),
+        ("kin", "80 % of the samples after training are right", {"kin": np.array([0.8])}, {}),
         ("guess", "no more than a guess earns", GUESSED, {"guess": np.array([0.0])}),
         ("trend", "rose", {"visits": visits(0, 0, 0, 1, 1, 2, 3, 3, 4)}, {"visits": visits(0, 0, 0)}),
         ("peak", "In its best stretch", LOST, STEADY),
