@@ -22,8 +22,10 @@ def audit(run: RunDir, tags: Sequence[str]) -> tuple[Diagnosis, dict]:
     best = max(tags, key=lambda tag: float(rates[tag][rates[tag] == rates[tag]].mean()))
     doubted = {name: "doubted" for name, rate in zip(ids.to_pylist(), rates[best], strict=True) if rate < AGREED}
     others = [(tag, run.evaluation(tag)) for tag in tags if tag != best]
-    cases = read_cases([run], doubted, others, initial="", final=best, wanted=("doubted",))
-    return of_cases(cases), {"rows": len(ids), "ablest": best, "doubted": len(doubted)}
+    cases = read_cases([run], doubted, others, initial="", final=best, wanted=("doubted",), when=f"of {best}")
+    sampled = int((rates[best] == rates[best]).sum())  # nan without a sample
+    counts = {"rows": sampled, "unsampled": len(ids) - sampled, "ablest": best, "doubted": len(doubted)}
+    return of_cases(cases), counts
 
 
 def evaluation_tag(model: str) -> str:

@@ -103,7 +103,7 @@ def _table(cases: Cases, found: Posterior, causes: np.ndarray) -> pa.Table:
                 settle=settle,
                 command=command,
                 proposed=proposed,
-                proposed_share=None if proposed is None else final.times(row, answer) / final.n[row],
+                proposed_share=None if proposed is None else final.times(row, answer) / final.read[row],
             )
         )
     return Causes.of_rows(rows).arrow

@@ -37,7 +37,7 @@ class Kind:
 def disputed(observed: Observed) -> np.ndarray:
     """Share of the final samples that a lenient grader takes, though they were not positive."""
     found = observed.final.disputed
-    return _none(observed) if found is None else share(found, observed.final.n)
+    return _none(observed) if found is None else share(found, observed.final.read)
 
 
 def failed(observed: Observed) -> np.ndarray:
@@ -116,16 +116,24 @@ def second(observed: Observed) -> np.ndarray:
     """
     if not observed.seconds:
         return _none(observed)
-    rate = np.nanmax([model.rate for model in observed.seconds], axis=0)
+    rate = np.fmax.reduce([model.rate for model in observed.seconds])
     names, _ = _majority(observed.final)
     agreed = np.any([_settled_on(model, names) for model in observed.seconds], axis=0)
-    near = _none(observed) if observed.kin_second is None else observed.kin_second
-    fails = np.where(near >= SOLVES, TELLING["fails, not its kin"], TELLING["fails, and its kin"])
-    fails = np.where(_able(rate, kin(observed)) | (near >= SOLVES), fails, np.nan)
-    code = np.where(rate >= SOMETIMES, TELLING["sometimes"], fails)
+    code = np.where(rate >= SOMETIMES, TELLING["sometimes"], np.fmin.reduce(failures(observed)))
     code = np.where(agreed, TELLING["agrees"], code)
     code = np.where(rate >= SOLVES, TELLING["solves"], code)
     return np.where(np.isnan(rate), np.nan, code)
+
+
+def failures(observed: Observed) -> list[np.ndarray]:
+    """What each second model's failure says, (prompts,) of TELLING; nan where it is not known to be able."""
+    found = []
+    for place, model in enumerate(observed.seconds):
+        near = _none(observed) if observed.kin_second is None else observed.kin_second[place]
+        code = np.where(near >= SOLVES, TELLING["fails, not its kin"], TELLING["fails, and its kin"])
+        able = _able(model.rate, kin(observed)) | (near >= SOLVES)
+        found.append(np.where(able & np.isfinite(model.rate), code, np.nan))
+    return found
 
 
 EVIDENCE: dict[str, Kind] = {
@@ -157,7 +165,7 @@ def _majority(samples: Samples) -> tuple[list[str | None], np.ndarray]:
     if samples.answers is None:
         return [None] * len(samples.n), np.full(len(samples.n), np.nan)
     top = [max(given.items(), key=lambda item: (item[1], item[0])) if given else (None, 0) for given in samples.answers]
-    return [name for name, _ in top], share(np.array([times for _, times in top], dtype=float), samples.n)
+    return [name for name, _ in top], share(np.array([times for _, times in top], dtype=float), samples.read)
 
 
 def _share_of(samples: Samples, names: list[str | None]) -> np.ndarray:
@@ -165,7 +173,7 @@ def _share_of(samples: Samples, names: list[str | None]) -> np.ndarray:
     if samples.answers is None:
         return np.full(len(samples.n), np.nan)
     times = [given[name] if name is not None else 0 for given, name in zip(samples.answers, names, strict=True)]
-    return share(np.array(times, dtype=float), samples.n)
+    return share(np.array(times, dtype=float), samples.read)
 
 
 def _settled_on(model: Samples, names: list[str | None]) -> np.ndarray:

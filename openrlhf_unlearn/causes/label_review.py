@@ -5,13 +5,16 @@ right answer in `new_label`, which holds the proposed one), drop or keep; an emp
 """
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from openrlhf_unlearn.causes.reading import answer_in
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.nested import get
 from openrlhf_unlearn.store.prompts import Causes
@@ -59,27 +62,41 @@ def write_review(path: Path, table: pa.Table, prompts: Mapping[str, str], labels
 
 
 def read_decisions(path: Path) -> dict[str, Decided]:
-    """Prompt id → what was decided, of a list for review."""
+    """Prompt id → what was decided, of a list for review; columns may be parted by what a spreadsheet parts them by."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            parted = max(",;\t", key=file.readline().count)
+            file.seek(0)
+            rows = list(csv.DictReader(file, delimiter=parted))
     except FileNotFoundError:
         raise UserError(f"--decisions {path}: no such file; write one with --export") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"--decisions {path} cannot be read ({error}); save it as CSV in UTF-8") from None
     if not rows or not {"prompt_id", "decision"} <= rows[0].keys():
         raise UserError(f"--decisions {path} has no column prompt_id or decision; write the list with --export")
-    return dict(_decided(path, number, row) for number, row in enumerate(rows, 2) if (row["decision"] or "").strip())
+    found: dict[str, Decided] = {}
+    for number, row in enumerate(rows, 2):
+        if not (row["decision"] or "").strip():
+            if (row.get("new_label") or "").strip() != (row.get("proposed") or "").strip():
+                raise UserError(f"{path}, line {number}: new_label was changed and decision is empty; fill in both")
+            continue
+        name, one = _decided(path, number, row)
+        if found.setdefault(name, one) != one:
+            raise UserError(f"{path}, line {number}: {name} was decided otherwise in a line before; leave one of them")
+    if not found:
+        raise UserError(f"--decisions {path}: no decision is filled in; choose of {', '.join(DECISIONS)}")
+    return found
 
 
 def _decided(path: Path, number: int, row: dict) -> tuple[str, Decided]:
-    decision = row["decision"].strip().lower()
+    decision = "_".join(row["decision"].lower().split())
     if decision not in DECISIONS:
         raise UserError(
             f"{path}, line {number}: decision {decision!r}; choose of {', '.join(DECISIONS)}, or leave it empty"
         )
     label = (row.get("new_label") or "").strip()
-    return row["prompt_id"], Decided(decision, label[1:] if label[:2] in ("'=", "'+", "'-", "'@") else label)
+    label = label[1:] if label[:2] in ("'=", "'+", "'-", "'@") else label
+    return (row["prompt_id"] or "").strip(), Decided(decision, label)
 
 
 def mended(
@@ -100,7 +117,13 @@ def mended(
             kept.append(row)
         elif one.decision == "label_wrong" and one.label:
             done["mended"] += 1
-            kept.append(_with_label(row, label_key, one.label))
+            try:
+                kept.append(_with_label(row, label_key, one.label))
+            except ValueError:
+                old = get(row, label_key)
+                raise UserError(
+                    f"prompt {name}: new_label {one.label!r} cannot stand where the label is {old!r}; drop or keep it"
+                ) from None
         else:
             done["dropped"] += 1
     return kept, done
@@ -109,8 +132,25 @@ def mended(
 def _with_label(row: dict, label_key: str, label: str) -> dict:
     """The row with another label, of the type that it had; a dot in the key goes into a nested object."""
     if label_key in row or "." not in label_key:
-        before = row.get(label_key)
-        return {**row, label_key: int(label) if isinstance(before, int) and label.lstrip("-").isdigit() else label}
+        return {**row, label_key: _like(row.get(label_key), label)}
     head, _, rest = label_key.partition(".")
     inner = get(row, head)
     return {**row, head: _with_label(dict(inner), rest, label)}
+
+
+def _like(before: Any, label: str) -> Any:
+    """The label as what stood there: a number, a list of one, or in the object that held the answer (reasoning-gym).
+
+    Raises ValueError where it cannot be.
+    """
+    if isinstance(before, dict) and "answer" in before:
+        return {**before, "answer": _like(before["answer"], label)}
+    if isinstance(before, list) and len(before) == 1:
+        return [_like(before[0], label)]
+    if type(before) in (int, float):
+        return type(before)(label)
+    if isinstance(before, str) and answer_in(before) != before:
+        return json.dumps(_like(json.loads(before), label), ensure_ascii=False)
+    if before is None or isinstance(before, str):
+        return label
+    raise ValueError(label)

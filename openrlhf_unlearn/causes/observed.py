@@ -13,7 +13,8 @@ class Samples:
     n, positive: (prompts,) counts. answers: of each prompt the answers that were not positive, by normalised text; None
     where no text was kept. disputed: (prompts,) samples not positive that a lenient grader takes; None where it was not
     asked. failed: (prompts,) samples without a verdict (no answer, time-out, error). unbiased: (prompts,) pass rates
-    where sampling was adaptive, so that positives over samples are biased; None where it was not.
+    where sampling was adaptive, so that positives over samples are biased; None where it was not. third: (prompts,)
+    rollouts of a third of training whose `answers` and `disputed` stand in for these samples'; None: their own.
     """
 
     n: np.ndarray
@@ -22,6 +23,12 @@ class Samples:
     answers: list[Counter] | None = None
     disputed: np.ndarray | None = None
     unbiased: np.ndarray | None = None
+    third: np.ndarray | None = None
+
+    @property
+    def read(self) -> np.ndarray:
+        """How many samples `answers` and `disputed` are of, (prompts,)."""
+        return self.n if self.third is None else self.third
 
     @property
     def rate(self) -> np.ndarray:
@@ -53,9 +60,9 @@ class Observed:
 
     early: samples of the initial model, or of the first part of training. seconds: other models. kin: (prompts,) mean
     pass rate at the end of the nearest prompts by wording, nan where there are too few near ones;
-    kin_second: the same for the second models. guess: (prompts,) rate at which its label is among the answers to other
-    prompts, nan where no text was kept. opposed: (prompts,) cosine of its correct with its incorrect rollouts'
-    gradient.
+    kin_second: (second models, prompts), the same of each. guess: (prompts,) rate at which its label is among the
+    answers to other prompts, nan where no text was kept. opposed: (prompts,) cosine of its correct with its incorrect
+    rollouts' gradient.
     """
 
     final: Samples

@@ -1,15 +1,15 @@
 """From run directories to what a diagnosis needs: the hard prompts that were not learned, as `Observed` has them.
 
-Texts are read of these prompts alone, a batch at a time. Where evaluations kept no text the rollouts that training
-saved stand in, its first third for before and its last third for after, and without these the answers that the tracker
-counted.
+Texts are read of these prompts alone, a batch at a time. Where evaluations kept no text the answers of the rollouts
+that training saved stand in for theirs, its first third for before and its last third for after, and without these the
+answers that the tracker counted. What was right and what failed is always counted in the evaluations.
 """
 
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,8 @@ _DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
 class Cases:
     """The prompts to diagnose, in the order of the first run, and what is known of them.
 
-    texts: key of an answer → the answer as a sample has it. seconds: what the other models are called.
+    texts: key of an answer → the answer as a sample has it. seconds: what the other models are called. when: words
+    on the final samples, of which model or from when they are.
     """
 
     runs: list[RunDir]
@@ -47,6 +48,7 @@ class Cases:
     observed: Observed
     texts: dict[str, str] = field(default_factory=dict)
     seconds: list[str] = field(default_factory=list)
+    when: str = "after training"
 
 
 @dataclass
@@ -59,8 +61,10 @@ class _Gathered:
     answers: list[Counter]
     lenient: list[Counter]  # writings that a lenient grader may take
     texts: dict[str, str]
-    any_text: bool = False
+    any_text: bool = False  # or answers that the tracker counted
+    written: bool = False  # any text
     unbiased: np.ndarray | None = None  # pass rates, where sampling was adaptive
+    third: np.ndarray | None = None  # rollouts of training whose answers stand in
 
     @classmethod
     def empty(cls, size: int) -> "_Gathered":
@@ -73,7 +77,7 @@ class _Gathered:
         self.failed[row] += verdict in FAILED and not positive
         if response is None:
             return
-        self.any_text = True
+        self.any_text = self.written = True
         if positive:
             return
         answer = answer_of(response)
@@ -86,7 +90,7 @@ class _Gathered:
 
     def samples(self, disputed: np.ndarray | None = None) -> Samples:
         answers = self.answers if self.any_text else None
-        return Samples(self.n, self.positive, self.failed, answers, disputed, self.unbiased)
+        return Samples(self.n, self.positive, self.failed, answers, disputed, self.unbiased, self.third)
 
 
 def read_cases(
@@ -96,6 +100,7 @@ def read_cases(
     initial: str = "initial",
     final: str = "final",
     wanted: Iterable[str] = DIAGNOSED,
+    when: str = "after training",
 ) -> Cases:
     """Read `runs`, repetitions of one run. groups: prompt id → group; seconds: name and evaluation file of a model."""
     prompts = Prompts.read(runs[0])
@@ -125,14 +130,15 @@ def read_cases(
         seconds=[other.samples() for other in others],
         visits=read_visits(runs, mine),
         kin=kin_rate(near, rate),
-        kin_second=np.nanmax([kin_rate(near, r) for r in second_rates], axis=0) if second_rates else None,
+        kin_second=np.array([kin_rate(near, r) for r in second_rates]) if second_rates else None,
         guess=guess_rates(finals, ids, rows, labels) if late.any_text else None,
         opposed=opposed(runs[0], mine),
     )
     known = {name: text for source in (*others, early, late) if source for name, text in source.texts.items()}
     chosen = [texts[i] for i in rows]
     of = [groups[names[i]] for i in rows]
-    return Cases(list(runs), [names[i] for i in rows], chosen, labels, of, observed, known, [n for n, _ in seconds])
+    called = [name for name, _ in seconds]
+    return Cases(list(runs), [names[i] for i in rows], chosen, labels, of, observed, known, called, when)
 
 
 def answer_in(label: str) -> str:
@@ -151,10 +157,18 @@ def _ends(runs: Sequence[RunDir], finals: list[Path], initial: str, mine: pa.Arr
     initials = [run.evaluation(initial) for run in runs if run.evaluation(initial).exists()][:1]
     early = gathered(initials, mine) if initials else None
     if not late.any_text:
-        late = trained_third(runs, mine, last=True) or late
+        late = _stood_in(late, trained_third(runs, mine, last=True))
     if early is None or not early.any_text:
-        early = trained_third(runs, mine, last=False) or early
+        early = _stood_in(early, trained_third(runs, mine, last=False))
     return late, early
+
+
+def _stood_in(own: _Gathered | None, third: _Gathered | None) -> _Gathered | None:
+    """An evaluation with the answers of a third of training; the counts stay its own: training's are in its visits."""
+    if third is None:
+        return own
+    known = {name: getattr(third, name) for name in ("answers", "lenient", "texts", "any_text", "written")}
+    return replace(own or _Gathered.empty(len(third.n)), **known, third=third.n)
 
 
 def trained_third(runs: Sequence[RunDir], mine: pa.Array, last: bool) -> _Gathered | None:
@@ -179,18 +193,14 @@ def _third(steps: list[int], last: bool) -> list[int]:
 
 def _merge(into: _Gathered, part: _Gathered) -> None:
     into.n += part.n
-    into.positive += part.positive
-    into.failed += part.failed
     into.any_text |= part.any_text
+    into.written |= part.written
     into.texts.update(part.texts)
     for mine, other in zip(into.answers + into.lenient, part.answers + part.lenient, strict=True):
         mine.update(other)
 
 
-_COUNTED = (
-    Rewards.prompt_id, Rewards.processed, Rewards.n, Rewards.n_positive, Rewards.n_no_answer, Rewards.wrong_answers,
-    Rewards.wrong_counts,
-)  # fmt: skip
+_COUNTED = Rewards.prompt_id, Rewards.processed, Rewards.n, Rewards.wrong_answers, Rewards.wrong_counts
 
 
 def _add_counted(into: _Gathered, table: Rewards, mine: pa.Array) -> None:
@@ -203,8 +213,6 @@ def _add_counted(into: _Gathered, table: Rewards, mine: pa.Array) -> None:
             continue
         into.any_text = True
         into.n[row] += visit.n
-        into.positive[row] += visit.n_positive
-        into.failed[row] += visit.n_no_answer
         into.answers[row].update(dict(zip(visit.wrong_answers, visit.wrong_counts, strict=True)))
 
 
@@ -258,11 +266,11 @@ def guess_rates(paths: Sequence[Path], ids: pa.Array, rows: np.ndarray, labels: 
 
 
 def looks_right(late: _Gathered, labels: list[str], most: int = 24) -> np.ndarray | None:
-    """Samples graded wrong that the format `lenient` takes for the label, (prompts,); None where no text was kept.
+    """Samples graded wrong that the format `lenient` takes for the label, (prompts,); None where no writing was kept.
 
     Of each prompt its `most` commonest writings are asked.
     """
-    if not late.any_text:
+    if not late.written:
         return None
     from openrlhf_unlearn.grading.pool import MathGrader
 

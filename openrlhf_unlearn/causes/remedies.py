@@ -36,8 +36,11 @@ def _verifier(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
     text = "{prompts:count} {prompts:prompt gets|prompts get} right answers graded wrong"
     if final.disputed is not None and final.disputed[rows].any():
         now = final.rate[rows]
-        refused = np.maximum(1, final.n - final.positive)[rows]  # adaptive samples: a part of these alone is unbiased
-        numbers |= {"now": _mean(now), "then": _mean(now + (1 - now) * final.disputed[rows] / refused)}
+        if final.third is None:  # adaptive samples: a part of those graded wrong alone is unbiased
+            more = (1 - now) * final.disputed[rows] / np.maximum(1, final.n - final.positive)[rows]
+        else:
+            more = np.minimum(1 - now, final.disputed[rows] / np.maximum(1, final.third[rows]))
+        numbers |= {"now": _mean(now), "then": _mean(now + more)}
         text += "; by a format that takes their writing, pass@1 would read {then:rate} instead of {now:rate}"
     return Remedy(
         "verifier",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
-from openrlhf_unlearn.causes.evidence import EVIDENCE, TELLING, top_answers
+from openrlhf_unlearn.causes.evidence import EVIDENCE, TELLING, failures, top_answers
 from openrlhf_unlearn.causes.observed import Samples
 from openrlhf_unlearn.causes.posterior import Posterior
 from openrlhf_unlearn.causes.reading import Cases
@@ -73,32 +73,33 @@ class Sentences:
     def _disputed(self, row: int, value: float) -> str | None:
         if value == 0 or self.seen.final.disputed is None:
             return None
-        times, n = int(self.seen.final.disputed[row]), int(self.seen.final.n[row])
-        return f"{times} of {n} samples after training were graded wrong and have the label's value in another form."
+        times, of = int(self.seen.final.disputed[row]), self._read(row)
+        return f"{times} of {of} were graded wrong and have the label's value in another form."
 
     def _failed(self, row: int, value: float) -> str | None:
         if value < EVIDENCE["failed"].edges[0]:
             return None
-        return f"{percent(value)} of the samples after training ended without an answer that could be graded."
+        return f"{percent(value)} of the samples {self.cases.when} ended without an answer that could be graded."
 
     def _majority(self, row: int, value: float) -> str | None:
         final, name = self.seen.final, self.top[row]
         if name is None:
             return None
-        times, n = final.times(row, name), int(final.n[row])
+        times, of = final.times(row, name), self._read(row)
         answer = f"“{shown(self.cases.texts[name])}”" if name in self.cases.texts else "one and the same answer"
         if value < 0.3:
-            return f"The model has settled on no answer: the commonest wrong one has {times} of {n} samples."
-        text = f"{times} of {n} samples after training give {answer}, which is graded wrong"
+            return f"The model has settled on no answer: the commonest wrong one has {times} of {of}."
+        text = f"{times} of {of} give {answer}, which is graded wrong"
         early = self.seen.early
-        if early is not None and early.answers is not None and early.n[row]:
-            text += f"; before, {early.times(row, name)} of {int(early.n[row])} did"
+        if early is not None and early.answers is not None and early.read[row]:
+            when = "before" if early.third is None else "in the first third"
+            text += f"; {when}, {early.times(row, name)} of {int(early.read[row])} did"
         return text + "."
 
     _growth = _majority
 
     def _kin(self, row: int, value: float) -> str:
-        return f"On the prompts nearest to it by wording {percent(value)} of the samples are right at the end."
+        return f"On the prompts nearest to it by wording {percent(value)} of the samples {self.cases.when} are right."
 
     def _hits(self, row: int, value: float) -> str:
         positive, n = self._counted(row)
@@ -179,6 +180,13 @@ class Sentences:
 
     # Numbers ---------------------------------------------------------------------------------------------------------
 
+    def _read(self, row: int) -> str:
+        """How many of the final samples' answers are known, and whose they are."""
+        final = self.seen.final
+        if final.third is None:
+            return f"{int(final.n[row])} samples {self.cases.when}"
+        return f"{int(final.third[row])} rollouts in the last third of training"
+
     def _counted(self, row: int) -> tuple[int, int]:
         """(positives, samples) of a prompt in all."""
         seen = [s for s in (self.seen.early, self.seen.final) if s is not None]
@@ -195,6 +203,9 @@ class Sentences:
 
     def _telling_second(self, row: int, value: float) -> tuple[str, Samples]:
         """The second model that the evidence is of, and its name."""
+        if value in (TELLING["fails, not its kin"], TELLING["fails, and its kin"]):
+            place = next(i for i, codes in enumerate(failures(self.seen)) if codes[row] == value)
+            return self.cases.seconds[place], self.seen.seconds[place]
         measure: Callable[[Samples], float] = lambda model: float(np.nan_to_num(model.rate[row], nan=-1.0))  # noqa: E731
         if value == TELLING["agrees"]:
             measure = lambda model: model.times(row, self.top[row]) / max(1, model.n[row])  # noqa: E731
@@ -204,17 +215,21 @@ class Sentences:
 
 SECOND = ("a second model on the same prompts", "openrlhf-unlearn diagnose {run} --second MODEL")
 REVIEW = "openrlhf-unlearn diagnose {run} --export review.csv"
+FOR_YOU = "(to be read by you: diagnose does not use it)"
 CONFIRM = {
-    "verifier": ("grading its responses by another format", "openrlhf-unlearn regrade {run} --answer-format lenient"),
+    "verifier": (
+        f"grading its responses by another format {FOR_YOU}",
+        "openrlhf-unlearn regrade {run} --answer-format lenient",
+    ),
     "wrong_label": ("a person who reads prompt and proposed answer", REVIEW),
-    "guessable": ("judging the reasoning of its correct rollouts", "openrlhf-unlearn judge {run}"),
+    "guessable": (f"judging the reasoning of its correct rollouts {FOR_YOU}", "openrlhf-unlearn judge {run}"),
     "never_rewarded": (
-        "more samples of the trained model",
+        f"more samples of the trained model {FOR_YOU}",
         "openrlhf-unlearn evaluate --run {run} --tag final-more -n 256 --model TRAINED_MODEL",
     ),
     "rising": ("more training, from the last checkpoint", "--ckpt.load_enable --train.num_episodes MORE"),
     "forgotten": (
-        "checkpoints of the time in which it was solved",
+        f"checkpoints of the time in which it was solved {FOR_YOU}",
         "openrlhf-unlearn evaluate --run {run} --tag step50 --model CHECKPOINT",
     ),
     "beyond": SECOND,

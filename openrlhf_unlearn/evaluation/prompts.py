@@ -140,6 +140,7 @@ def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
         template = load_tokenizer(known.initial_model).apply_chat_template
     rows = []
     for row in _rows(config):
-        text, label = preprocess_data(row, config.input_template, config.input_key, config.label_key, template)
+        flat = _flat(row, config)
+        text, label = preprocess_data(flat, config.input_template, config.input_key, config.label_key, template)
         rows.append((prompt_id(text, label, image_digests(row.get(config.image_key))), row))
     return rows

@@ -90,11 +90,11 @@ def _seconds(run: RunDir, copy: Path, tags: dict[str, str], names: Names) -> Non
     for name, path in last_seconds(run):
         if run.evaluation(name).exists() and Path(path).resolve() == run.evaluation(name).resolve():
             name = tags.get(name, name)
-            kept.append([name, f"{copy.name}/evaluations/{name}.parquet"])
+            kept.append([name, f"evaluations/{name}.parquet"])
         elif Path(path).exists():  # of another run
             name = names.of("model", f"{name} of {path}")
             _link(copy / "seconds" / f"{name}.parquet", Path(path))
-            kept.append([name, f"{copy.name}/seconds/{name}.parquet"])
+            kept.append([name, f"seconds/{name}.parquet"])
     about |= {"seconds": [name for name, _ in kept], "made_from": {"seconds": kept}}
     write_json(copy / "causes.json", about)
 

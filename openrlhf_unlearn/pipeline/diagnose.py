@@ -7,7 +7,7 @@
     openrlhf-unlearn diagnose --data D.jsonl --input-key prompt --label-key label --model M [M …]   a label audit
 
 Causes: right answers graded wrong; the label is wrong; rewarded by guessing; never rewarded; still rising; solved and
-lost; beyond this model; the label follows no rule. A cause is said from a probability of 0.7 on, else the prompt is
+lost; beyond this model; the label follows no rule. A cause is said from a probability of 0.6 on, else the prompt is
 undecided, with the likeliest two and what would settle it. RUNs are repetitions of one run and need classify (or both
 evaluations); a second model is another run of the same data, the tag of one of RUN's evaluations, or a model, which is
 then sampled. Writes causes.parquet, causes.json and a list of ids for each cause into every RUN; `analyze` shows them.
@@ -43,7 +43,11 @@ class DiagnoseOptions:
     runs: tuple[str, ...] = option(
         "run directories of one data set and one initial model", (), positional=True, nargs="*", metavar="RUN"
     )
-    second: tuple[str, ...] = option("a run of the same data, an evaluation's tag, or a model", (), metavar="OTHER")
+    second: tuple[str, ...] = option(
+        "a run of the same data, an evaluation's tag, or a model; default: those of last time; none: forget these",
+        (),
+        metavar="OTHER",
+    )
     tau: float = option("where RUN is not classified: final pass@1 below which it is not learned", 0.1)
     easy: float = option("where RUN is not classified: initial pass@1 from which a prompt is easy", 0.1)
     n: int = option("samples a prompt of a model that is not evaluated yet", 16, flag="-n")
@@ -78,6 +82,7 @@ class DiagnoseOptions:
 
 
 OPTIONS = DiagnoseOptions
+NO_MODEL = "none"  # of --second
 
 
 def run(options: DiagnoseOptions) -> None:
@@ -107,8 +112,14 @@ def diagnose(options: DiagnoseOptions) -> Diagnosis:
     runs = [RunDir.open(path) for path in options.runs]
     if options.export:
         check_review(options.export)
-    seconds = [found for word in options.second for found in second_models(runs[0], word, options)]
-    result = _diagnose(runs, seconds or known_models(runs[0]), options.tau, options.easy)
+    if options.second == (NO_MODEL,):
+        seconds = compared_models(runs[0])
+    elif options.second:
+        seconds = [found for word in options.second for found in second_models(runs[0], word, options)]
+        check_others(runs[0], seconds)
+    else:
+        seconds = known_models(runs[0])
+    result = _diagnose(runs, seconds, options.tau, options.easy)
     if options.export:
         _write_review(options.export, result, runs[0])
     return result
@@ -155,31 +166,49 @@ def made_from(runs: Sequence[RunDir], seconds: list[tuple[str, Path]]) -> dict:
     from openrlhf_unlearn.causes.posterior import FILE
 
     files = [run.evaluation(tag) for run in runs for tag in ("initial", "final")] + [path for _, path in seconds]
-    stats = {str(path): path.stat() for path in files if path.exists()}
+    stats = {_place(runs[0], path): path.stat() for path in files if path.exists()}
     groups = sorted(groups_of(runs).items())
     return {
         "groups": hashlib.blake2b(repr(groups).encode(), digest_size=8).hexdigest(),
         "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
         "steps": [len(run.steps()) for run in runs],
-        "seconds": [[name, str(path)] for name, path in seconds],
+        "seconds": [[name, _place(runs[0], path)] for name, path in seconds],
         "tables": hashlib.blake2b(FILE.read_bytes(), digest_size=8).hexdigest(),
         "version": __version__,
     }
 
 
+def _place(run: RunDir, path: Path) -> str:
+    """A file's place, from wherever it is read: in the run by its place there, else its absolute path."""
+    whole, folder = path.absolute(), run.path.absolute()
+    return str(whole.relative_to(folder) if whole.is_relative_to(folder) else whole)
+
+
 def last_seconds(run: RunDir) -> list[tuple[str, str]]:
     """(name, path of its evaluation) of the second models of the last diagnosis."""
     try:
-        return [(str(name), str(path)) for name, path in read_object(run.causes_json)["made_from"]["seconds"]]
+        kept = [(str(name), Path(path)) for name, path in read_object(run.causes_json)["made_from"]["seconds"]]
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{run.causes_json} does not say what it was made from; delete it and diagnose again") from None
+    inside = [run.path / path for _, path in kept]  # older versions kept paths from where they were called
+    return [(name, str(own if own.exists() else path)) for (name, path), own in zip(kept, inside, strict=True)]
 
 
 def known_models(run: RunDir) -> list[tuple[str, Path]]:
-    """Second models of the last diagnosis that are still there, and those that `openrlhf-unlearn models` sampled."""
+    """Second models of the last diagnosis, and those that `openrlhf-unlearn models` sampled.
+
+    Raises UserError where one is gone: a diagnosis without it would be another.
+    """
     last = last_seconds(run) if run.causes_json.exists() else []
-    kept = [(name, Path(path)) for name, path in last if Path(path).exists()]
-    return kept + [found for found in compared_models(run) if found not in kept]
+    for name, path in last:
+        if not Path(path).exists():
+            raise UserError(
+                f"the second model {name} of the last diagnosis is gone ({path}); name those to use with --second, or "
+                f"--second {NO_MODEL}"
+            )
+    kept = {Path(path).absolute(): name for name, path in last}
+    known = [(name, path) for path, name in kept.items()]
+    return known + [(name, path) for name, path in compared_models(run) if path.absolute() not in kept]
 
 
 def compared_models(run: RunDir) -> list[tuple[str, Path]]:
@@ -188,6 +217,27 @@ def compared_models(run: RunDir) -> list[tuple[str, Path]]:
     about = {name: read_object(run.evaluation_json(name)) for name in names if run.evaluation_json(name).exists()}
     start = run.config().model
     return [(name, run.evaluation(name)) for name in names if about.get(name, {}).get("model") != start]
+
+
+def check_others(run: RunDir, seconds: list[tuple[str, Path]]) -> None:
+    """Raise UserError where a model is the run's own, or stands there twice: it would confirm itself.
+
+    By file, and by the state of the model's folder where the evaluation names it.
+    """
+    known = [(tag, run.evaluation(tag)) for tag in ("initial", "final") if run.evaluation(tag).exists()]
+    for name, path in seconds:
+        for other, its in known:
+            if path.resolve() == its.resolve() or (_model_of(path) is not None and _model_of(path) == _model_of(its)):
+                raise UserError(f"{name} is the same model as {other} and would confirm it; give another one")
+        known.append((name, path))
+
+
+def _model_of(evaluation: Path) -> tuple[str, str] | str | None:
+    """What tells the evaluated model from others, None where that is not known; hub ids have no fingerprint."""
+    about = evaluation.with_suffix(".json")
+    settings = read_object(about).get("settings", {}) if about.exists() else {}
+    mark = settings.get("model_fingerprint")
+    return (mark, str(settings.get("model"))) if mark == "hub" else mark
 
 
 def sampled(run: RunDir, model: str, **how) -> tuple[str, Path]:
@@ -222,10 +272,26 @@ def audit_labels(options: DiagnoseOptions) -> Audit:
     names = ("data", "n", "input_key", "label_key", "input_template", "max_new_tokens", "answer_format")
     how = {name: getattr(options, name) for name in names}
     how["apply_chat_template"] = options.apply_chat_template or None
+    check_names(options.model)
     tags = [sampled(run, model, **how)[0] for model in options.model]
+    check_others(run, [(tag, run.evaluation(tag)) for tag in tags])
     found = Audit(*audit(run, tags), run, review)
     _write_review(found.review, found.diagnosis, run)
     return found
+
+
+def check_names(models: Sequence[str]) -> None:
+    """Raise UserError where two models would share a name, before any is sampled."""
+    from openrlhf_unlearn.causes.audit import evaluation_tag
+
+    names: dict[str, str] = {}
+    for model in models:
+        first = names.setdefault(evaluation_tag(model), model)
+        if first != model:
+            raise UserError(
+                f"--model {first} and {model} would both be called {evaluation_tag(model)}; give one by a link of "
+                "another name"
+            )
 
 
 def _write_review(path: Path, result: Diagnosis, run: RunDir) -> None:
@@ -253,12 +319,17 @@ def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
 
     assert options.decisions and options.output  # the options ask for both
     run, decided = RunDir.open(options.runs[0]), read_decided(options.decisions)
+    source = options.data or str(run.config().flag("data.prompt_dataset") or "")
+    if options.output.resolve() in [Path(one.strip()).resolve() for one in source.split(",")]:
+        raise UserError(f"--output {options.output} would replace the data set; choose another file")
     rows = identified_rows(run, options.data)
     unknown = decided.keys() - {name for name, _ in rows}
     if len(unknown) == len(decided):
         raise UserError(
             f"--decisions {options.decisions}: none of its {len(decided)} prompts is in the data set of {run}"
         )
+    if unknown:
+        print(f"note: {len(unknown)} decided prompts are not in the data set: {', '.join(sorted(unknown))}")
     kept, done = mended(rows, decided, run.config().flag("data.label_key"))
     write_jsonl(options.output, kept)
     return done
@@ -300,6 +371,7 @@ def report(result: Diagnosis, show: int) -> str:
             lines.append(f"{row.prompt_id}  {NAMES[cause]} ({row.probability:.2f})")
             lines += [f"    {line}" for line in row.evidence]
             lines.append(f"    to settle it: {row.settle}" if cause != "undecided" else f"    {row.settle}")
+            lines.append(f"        {row.command}")
     return "\n".join(lines)
 
 
@@ -312,14 +384,20 @@ def audit_report(result: Diagnosis, counts: dict, show: int) -> str:
     rows = sorted(Causes(result.table).rows(), key=lambda row: -row.p_wrong_label)
     wrong = [row for row in rows if row.cause == "wrong_label"]
     unread = [row for row in rows if row.cause == "verifier"]
-    expected = sum(row.p_wrong_label for row in rows)
+    if result.summary["seconds"]:
+        expected = sum(row.p_wrong_label for row in rows)
+        said = f"probably wrong (about {expected:.1f} of all expected to be)"
+    else:
+        said = "whose samples agree on another answer; whether the label is wrong or the model, one model cannot tell"
     lines = [
         f"{counts['rows']} rows; {counts['rows'] - counts['doubted']} labels are what {counts['ablest']} often says, "
         f"{counts['doubted']} are not:",
-        f"  {len(wrong):>6} probably wrong (about {expected:.1f} of all expected to be)",
+        f"  {len(wrong):>6} {said}",
         f"  {len(unread):>6} right answers that the grader refuses",
         f"  {len(rows) - len(wrong) - len(unread):>6} that these models cannot tell: too hard for them, or of no rule",
     ]
+    if counts["unsampled"]:
+        lines.insert(0, f"{counts['unsampled']} rows have no sample of {counts['ablest']}: nothing is said of these")
     for row in wrong[:show]:
         lines.append(f"{row.prompt_id}  {row.p_wrong_label:.2f}  proposed: {row.proposed}")
         lines += [f"    {line}" for line in row.evidence]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE
-from openrlhf_unlearn.report.causes import MENDABLE
+from openrlhf_unlearn.report.causes import LEFT_OUT
 from openrlhf_unlearn.report.failures import CONSENSUS
 from openrlhf_unlearn.report.forecast import beside, own_forecast
 from openrlhf_unlearn.report.material import Material
@@ -100,10 +100,15 @@ def _left_out(material: Material, outliers: np.ndarray | None, answers: dict[int
 
 
 def _drop(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
-    """Only prompts whose label is sure: a prompt that luck put below tau may be learned next time."""
+    """Only prompts whose label is sure: a prompt that luck put below tau may be learned next time.
+
+    With a diagnosis only those that nothing else is done with: that is their cause, or surely among what it may be.
+    """
     not_learned = np.isin(material.groups, ("unlearnable", "no_reward"))
+    kept = np.zeros(material.size, dtype=bool)
     if material.causes:
-        not_learned &= ~np.isin(material.causes.cause, MENDABLE)
+        kept = not_learned & ~np.isin(material.causes.cause, LEFT_OUT) & ~(material.causes.left_out >= SURE)
+        not_learned &= ~kept
     unsure = not_learned & (material.label_column(Learnability.label_confidence) < SURE)
     rows = np.flatnonzero(not_learned & ~unsure)
     sampled = material.per_prompt(material.visits.n)
@@ -124,6 +129,9 @@ def _drop(material: Material, outliers: np.ndarray | None, answers: dict[int, st
     if unsure.any():
         numbers["unsure"] = int(unsure.sum())
         text += " {unsure:count} more {unsure:is|are} not sure enough to be listed."
+    if kept.any():
+        numbers["kept"] = int(kept.sum())
+        text += " {kept:count} more {kept:is|are} not listed: by {kept:its cause it|their causes they} may yet be had."
     text += " Another model may learn {prompts:it|them}."
     return Advice("drop", "Leave out what was not learned", text, numbers, rows, "--unlearn.skip_prompts {list}")
 

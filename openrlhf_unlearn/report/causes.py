@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from openrlhf_unlearn.report.material import Material
 
 NOT_LEARNED = ("unlearnable", "no_reward")
-MENDABLE = ("verifier", "wrong_label", "rising", "forgotten")  # to leave these out would lose what can be had
+LEFT_OUT = ("guessable", "beyond", "random_label")  # to leave out any other would lose what can be had
 WHAT = {
     "verifier": "{verifier:gets|get} right answers graded wrong",
     "wrong_label": "{wrong_label:has|have} a label that the samples contradict",
@@ -70,6 +70,14 @@ class Causes:
             found[row] = self.table[i].probability
         return found
 
+    @cached_property
+    def left_out(self) -> np.ndarray:
+        """P(a cause whose prompts are left out), (prompts,), nan where there is no diagnosis."""
+        found = np.full(self.size, np.nan)
+        for row, i in self.place.items():
+            found[row] = sum(getattr(self.table[i], f"p_{cause}") for cause in LEFT_OUT)
+        return found
+
     def opened(self, row: int) -> dict[str, Any]:
         """What a prompt's view shows; nothing where there is no diagnosis."""
         if row not in self.place:
@@ -79,7 +87,7 @@ class Causes:
         return {
             "cause": mine.cause,
             "cause_probability": round(mine.probability, 4),
-            "evidence": [*mine.evidence, settle],
+            "evidence": [*mine.evidence, f"{settle} ({mine.command})"],
         }
 
 
@@ -101,6 +109,7 @@ def sentence(material: "Material") -> Sentence | None:
     if said and counts[UNDECIDED]:
         numbers[UNDECIDED] = counts[UNDECIDED]
         text += f"; of {{{UNDECIDED}:count}} it cannot be told"
-    if counts[UNDECIDED] and not causes.summary["seconds"]:
+    open_ones = [causes.table[i] for i in causes.place.values() if causes.table[i].cause == UNDECIDED]
+    if any("--second" in row.command for row in open_ones):  # nothing else tells their likeliest two apart
         text += " with one model (`diagnose --second`)"
     return text + ".", numbers

@@ -116,7 +116,22 @@ def write_json(path: Path, value: Json) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     with atomic_path(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as lines:
-        lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        lines.writelines(_json_line(path, row) for row in rows)
+
+
+def _json_line(path: Path, row: dict[str, Any]) -> str:
+    try:
+        return json.dumps(row, ensure_ascii=False) + "\n"
+    except TypeError as error:
+        for name, value in row.items():
+            try:
+                json.dumps(value)
+            except TypeError:
+                raise UserError(
+                    f"{path}: column {name!r} holds a {type(value).__name__}, which JSON lines cannot hold; make it "
+                    "text in the data"
+                ) from error
+        raise
 
 
 def as_json(value: Json, margin: str = "\n") -> str:

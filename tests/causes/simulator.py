@@ -232,7 +232,7 @@ def _observe(made, near, kinds, steps, second, text, mess, rng) -> Simulated:
     seconds, kin_second = [], None
     if second:
         other = _second(made, kinds, n, text, mess, rng)
-        seconds, kin_second = [_take(other, chosen)], _solved(near, other.rate)[chosen]
+        seconds, kin_second = [_take(other, chosen)], _solved(near, other.rate)[None, chosen]
     guess = np.array([1 / p.spread if kinds[p.kind] == "guess" else rng.beta(1, 400) for p in made])
     observed = Observed(
         _take(final, chosen),

@@ -88,6 +88,16 @@ def test_labels_go_out_for_review_and_come_back(run, tmp_path):
     assert [row["label"] for row in changed] == [rows[0]["new_label"]]
 
 
+def test_decisions_replace_no_data_set_and_ids_that_it_lacks_are_named(run, tmp_path, capsys):
+    review, data = tmp_path / "r.csv", run.path.parent / "data.jsonl"
+    review.write_text(f"prompt_id,decision\n{prompts()[0]['id']},drop\n1.23E+15,keep\n")
+    before, apply = data.read_bytes(), ["diagnose", str(run), "--decisions", str(review), "--data", str(data)]
+    assert cli.main([*apply, "--output", str(data)]) == 1
+    assert "would replace the data set" in capsys.readouterr().err and data.read_bytes() == before
+    assert cli.main([*apply, "--output", str(tmp_path / "mended.jsonl")]) == 0
+    assert "1 decided prompts are not in the data set: 1.23E+15" in capsys.readouterr().out
+
+
 def test_without_texts_what_the_tracker_counted_stands_in(tmp_path):
     blind = write_run(tmp_path / "blind" / "run", text=False)
     assert cli.main(["diagnose", str(blind)]) == 0

@@ -70,15 +70,15 @@ def test_a_second_model_solves_agrees_or_fails():
     assert value("second", final=late, seconds=[samples(answers={"x": 20})]) == TELLING["agrees"]
     assert value("second", final=late, seconds=[samples(positive=6, answers={"y": 20})]) == TELLING["sometimes"]
     fails = [samples(answers={"y": 20})]
-    assert value("second", final=late, seconds=fails, kin_second=np.array([0.9])) == TELLING["fails, not its kin"]
+    assert value("second", final=late, seconds=fails, kin_second=np.array([[0.9]])) == TELLING["fails, not its kin"]
 
 
 def test_the_failure_of_a_model_that_is_not_known_to_be_able_says_nothing():
-    assert np.isnan(value("second", seconds=[samples(answers={"y": 20})], kin_second=np.array([0.0])))
+    assert np.isnan(value("second", seconds=[samples(answers={"y": 20})], kin_second=np.array([[0.0]])))
 
 
 def test_the_failure_of_an_able_one_says_something():
     """It solves the second of two prompts that the first model fails on."""
     both = lambda *positive: Samples(np.full(2, 32), np.array(positive), np.zeros(2, int), [Counter(), Counter()])  # noqa: E731
-    found = values(Observed(both(0, 0), seconds=[both(0, 30)], kin_second=np.array([0.0, 0.0])))["second"]
+    found = values(Observed(both(0, 0), seconds=[both(0, 30)], kin_second=np.array([[0.0, 0.0]])))["second"]
     assert found.tolist() == [TELLING["fails, and its kin"], TELLING["solves"]]

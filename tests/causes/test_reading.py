@@ -4,7 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from openrlhf_unlearn.causes.reading import gathered, pass_rates
+from openrlhf_unlearn.causes.evidence import counted, values
+from openrlhf_unlearn.causes.reading import gathered, pass_rates, read_cases
+from openrlhf_unlearn.store.prompts import Prompts
+from tests.causes.planted import K, N, STEPS, write_run
 from tests.report.test_rates import adaptive_evaluation
 from tests.report.worlds import evaluate, prompts, start
 
@@ -31,3 +34,19 @@ def test_rates_are_positives_over_samples_where_their_number_was_fixed(tmp_path)
     known = gathered(paths, ids).samples()
     assert known.rate[:-1] == pytest.approx(known.positive[:-1] / 64) and np.isnan(known.rate[-1])
     np.testing.assert_array_equal(known.rate, pass_rates(paths, ids))
+
+
+def test_answers_counted_in_training_stand_in_for_an_evaluations_and_its_counts_stay(tmp_path):
+    """Hashed answers have no writing: whether a lenient grader takes them is unknown, not never."""
+    run = write_run(tmp_path / "run", text=False, counted=True)
+    ids = [row["prompt_id"] for row in Prompts.read(run).arrow.to_pylist()]
+    seen = read_cases([run], dict.fromkeys(ids, "unlearnable")).observed
+    assert set(counted(seen)[1]) == {N + N + STEPS * K}, "each sample once"
+    assert set(seen.final.n) == {N} and set(seen.final.read) == {STEPS // 3 * K} == set(seen.early.read)
+    np.testing.assert_array_equal(seen.final.rate, pass_rates([run.evaluation("final")], pa.array(ids)))
+    assert seen.final.disputed is None and np.isnan(values(seen)["disputed"]).all()
+    top = [max(given.values(), default=0) for given in seen.final.answers]
+    np.testing.assert_allclose(values(seen)["majority"], np.array(top) / (STEPS // 3 * K))
+    run.evaluation("initial").unlink()
+    seen = read_cases([run], dict.fromkeys(ids, "unlearnable")).observed
+    assert set(counted(seen)[1]) == {N + STEPS * K} and seen.early.answers is not None

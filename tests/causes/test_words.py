@@ -1,5 +1,7 @@
 """Every sentence on a prompt, and data on which it is not said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ AGREES = {**MAJORITY, "seconds": [samples(answers={"a": 20})]}
         ("disputed", "have the label's value in another form", *FORM),
         ("failed", "ended without an answer", {"final": samples(failed=10)}, {"final": samples(failed=1)}),
         ("majority", GIVES, MAJORITY, {}),
-        ("kin", "80 % of the samples are right at the end", {"kin": np.array([0.8])}, {}),
+        ("kin", "80 % of the samples after training are right", {"kin": np.array([0.8])}, {}),
         ("guess", "no more than a guess earns", GUESSED, {"guess": np.array([0.0])}),
         ("trend", "rose", {"visits": visits(0, 0, 0, 1, 1, 2, 3, 3, 4)}, {"visits": visits(0, 0, 0)}),
         ("peak", "In its best stretch", LOST, STEADY),
@@ -50,6 +52,18 @@ def test_a_sentence_is_said_of_its_data_and_of_no_other(kind, says, known, null)
 def test_the_model_that_agrees_is_named_also_beside_one_whose_texts_were_not_kept():
     seconds = [samples(), samples(answers={"a": 20})]
     assert "third gives the same answer, in 20 of 32" in words(**MAJORITY, seconds=seconds).line("second", 0)
+
+
+def test_answers_of_a_third_of_training_are_called_so():
+    third = {"third": np.array([40])}
+    late, early = (
+        replace(samples(answers={"a": 29}, disputed=10), **third),
+        replace(samples(0, answers={"a": 2}), **third),
+    )
+    say = words(final=late, early=early)
+    assert say.line("majority", 0).startswith("29 of 40 rollouts in the last third of training give “4821”")
+    assert "; in the first third, 2 of 40 did" in say.line("majority", 0)
+    assert say.line("disputed", 0).startswith("10 of 40 rollouts in the last third of training were graded wrong")
 
 
 def test_a_trend_that_chance_gives_is_called_so():

@@ -127,6 +127,16 @@ def test_prompts_with_images_are_training_s_and_are_not_asked_without_them(tmp_p
         identified_rows(run, None)
 
 
+def test_rows_are_identified_by_a_label_in_a_nested_object_too(tmp_path):
+    path, run = tmp_path / "d.jsonl", RunDir(tmp_path / "run")
+    path.write_text(json.dumps({"prompt": "what?", "reward_model": {"ground_truth": "x"}}) + "\n")
+    keys = {"input_key": "prompt", "label_key": "reward_model.ground_truth"}
+    write_json(run.run_json, {"schema_version": 1, "args": {"data": {"prompt_dataset": str(path), **keys}}})
+    ((name, row),) = identified_rows(run, str(path))
+    (ours,) = load_prompts(DataConfig(str(path), **keys), build_tokenizer())
+    assert name == ours.id and row["reward_model"] == {"ground_truth": "x"}
+
+
 def test_chat_template_and_csv(tmp_path):
     (tmp_path / "d.csv").write_text("question,gold\nA11111=,5\nA11112=,6\n")
     tokenizer = build_tokenizer()

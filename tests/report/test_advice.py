@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from openrlhf_unlearn.causes import CAUSES
 from openrlhf_unlearn.report.advice import Advice, advise
+from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.prompts import Prompts
@@ -73,6 +75,22 @@ def test_only_what_is_surely_not_learned_is_listed_to_be_dropped():
     assert "drop" not in given(seen(groups, confidence=0.6)), "labels as sure as a coin"
     assert "drop" not in given(seen(groups, n=0)), "nothing was sampled, so nothing is saved"
     assert "not sure enough" not in text_of(given(seen(groups))["drop"])
+
+
+def test_with_a_diagnosis_only_what_nothing_else_is_done_with_is_dropped():
+    """Neither what cannot be told, nor what is oversampled or mended, though its group is sure."""
+    open_one = {"p_beyond": 0.35, "p_wrong_label": 0.55, "p_random_label": 0.1}
+    told = [
+        ("guessable", {"p_guessable": 0.7, "p_wrong_label": 0.3}), ("undecided", open_one),
+        ("never_rewarded", {"p_never_rewarded": 0.9, "p_beyond": 0.1}),
+        ("undecided", {"p_beyond": 0.5, "p_random_label": 0.5}),
+    ]  # fmt: skip
+    table = [SimpleNamespace(cause=cause, **{f"p_{name}": 0.0 for name in CAUSES} | p) for cause, p in told]
+    material = seen(["unlearnable"] * 4)
+    material.causes = Causes(table, {i: i for i in range(4)}, {"remedies": []}, 4)
+    item = given(material)["drop"]
+    assert item.rows.tolist() == [0, 3] and "2 more are not listed: by their causes they may yet be had" in text_of(item)
+    assert "may yet" not in text_of(given(seen(["unlearnable"]))["drop"])
 
 
 def test_what_wrong_rollouts_exclude():

@@ -8,11 +8,13 @@ from openrlhf_unlearn.causes import CAUSES
 from openrlhf_unlearn.report.causes import WHAT, Causes, sentence
 from openrlhf_unlearn.report.numbers import Say
 
+ASK = "openrlhf-unlearn diagnose run --second MODEL"
 
-def said(*causes: str, seconds: tuple[str, ...] = ("able",)) -> str | None:
-    """Of prompts with these causes."""
-    table = [SimpleNamespace(cause=cause) for cause in causes]
-    summary = {"sure": 0.9, "seconds": list(seconds)}
+
+def said(*causes: str, command: str = "openrlhf-unlearn diagnose run --export review.csv") -> str | None:
+    """Of prompts with these causes; command: what would settle them."""
+    table = [SimpleNamespace(cause=cause, command=command) for cause in causes]
+    summary = {"sure": 0.9, "seconds": []}
     found = Causes(table, {i: i for i in range(len(table))}, summary, len(table)) if causes else None
     template = sentence(SimpleNamespace(causes=found))
     return template and Say(*template, "answer").text
@@ -34,9 +36,15 @@ def test_a_cause_is_said_of_its_prompts_and_no_other_cause(cause):
 def test_where_nothing_is_decided_no_cause_is_said():
     text = "Why 2 prompts were not learned cannot be told of any with a probability of 90 %"
     assert said("undecided", "undecided") == text + "."
-    assert said("undecided", "undecided", seconds=()) == text + " with one model (`diagnose --second`)."
+    assert said("undecided", "undecided", command=ASK) == text + " with one model (`diagnose --second`)."
 
 
 def test_one_model_is_only_blamed_for_what_is_open_and_where_there_is_one():
-    assert "of 1 it cannot be told with one model" in said("beyond", "undecided", seconds=())
-    assert "one model" not in said("beyond", "undecided") and "one model" not in said("beyond", seconds=())
+    assert "of 1 it cannot be told with one model" in said("beyond", "undecided", command=ASK)
+    assert "one model" not in said("beyond", "undecided") and "one model" not in said("beyond", command=ASK)
+
+
+def test_a_prompts_view_has_what_would_settle_it_with_its_command():
+    row = SimpleNamespace(cause="undecided", probability=0.5, evidence=["Why."], settle="ask another", command=ASK)
+    shown = Causes([row], {3: 0}, {}, 4).opened(3)
+    assert shown["evidence"] == ["Why.", f"ask another ({ASK})"]

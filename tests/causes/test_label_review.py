@@ -1,0 +1,65 @@
+"""What a person wrote into the list for review is taken as it stands or refused, and labels keep their form."""
+
+import datetime
+import json
+
+import pytest
+
+from openrlhf_unlearn.causes.label_review import Decided, mended, read_decisions
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.store.files import write_jsonl
+
+HEAD = "prompt_id,proposed,decision,new_label\n"
+
+
+def read(tmp_path, text: str) -> dict[str, Decided]:
+    (tmp_path / "review.csv").write_text(text)
+    return read_decisions(tmp_path / "review.csv")
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("a,7,label_wrong,7\nb,1,keep,1\na,7,keep,7\n", "line 4: a was decided otherwise"),
+        ("a,7,keep,7\nb,7,,8\n", "line 3: new_label was changed and decision is empty"),
+        ("a,7,,7\n", "no decision is filled in"),
+    ],
+)
+def test_decisions_that_would_be_lost_are_refused(tmp_path, lines, says):
+    with pytest.raises(UserError, match=says):
+        read(tmp_path, HEAD + lines)
+
+
+@pytest.mark.parametrize("parted", [",", ";", "\t"])
+def test_what_spreadsheets_and_people_write_is_read(tmp_path, parted):
+    text = (HEAD + " a ,7, Label  wrong,7\na,7,label_wrong,7\nb,,,\n").replace(",", parted)
+    assert read(tmp_path, text) == {"a": Decided("label_wrong", "7")}
+
+
+@pytest.mark.parametrize(
+    ("before", "label", "after"),
+    [
+        ("5", "7", "7"), (5, "7", 7), (0.5, "0.25", 0.25), (["5"], "7", ["7"]), (None, "7", "7"),
+        ({"answer": 5, "more": [1]}, "7", {"answer": 7, "more": [1]}), ('{"a": 1}', "7", "7"),
+    ],
+)  # fmt: skip
+def test_a_label_keeps_its_form(before, label, after):
+    rows, done = mended([("p", {"q": "x", "gold": {"is": before}})], {"p": Decided("label_wrong", label)}, "gold.is")
+    assert rows == [{"q": "x", "gold": {"is": after}}] and done == {"mended": 1}
+
+
+def test_an_answer_goes_back_into_the_object_that_held_it():
+    label = json.dumps({"answer": "5", "metadata": {"seed": 3}})
+    ((row,), _) = mended([("p", {"label": label})], {"p": Decided("label_wrong", "7")}, "label")
+    assert json.loads(row["label"]) == {"answer": "7", "metadata": {"seed": 3}}
+
+
+@pytest.mark.parametrize("before", [3, True, ["1", "2"]])
+def test_a_label_of_another_form_is_refused(before):
+    with pytest.raises(UserError, match="prompt p: new_label '1/2' cannot stand where the label is"):
+        mended([("p", {"label": before})], {"p": Decided("label_wrong", "1/2")}, "label")
+
+
+def test_what_json_cannot_hold_is_named_by_its_column(tmp_path):
+    with pytest.raises(UserError, match="column 'when' holds a date, which JSON lines cannot hold"):
+        write_jsonl(tmp_path / "d.jsonl", [{"a": 1, "when": datetime.date(2026, 1, 1)}])
