@@ -7,7 +7,7 @@ import pytest
 from openrlhf_unlearn.causes.evidence import counted, values
 from openrlhf_unlearn.causes.reading import gathered, pass_rates, read_cases
 from openrlhf_unlearn.store.prompts import Prompts
-from tests.causes.planted import K, N, STEPS, write_run
+from tests.causes.planted import STEPS, K, N, write_run
 from tests.report.test_rates import adaptive_evaluation
 from tests.report.worlds import evaluate, prompts, start
 
