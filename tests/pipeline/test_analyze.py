@@ -85,7 +85,7 @@ def test_advice_counts_what_dropping_saves_and_writes_the_list(done):
     advice = {item["name"]: item for item in read_json(done.summary)["report"]["advice"]}
     drop = advice["drop"]
     dropped = drop["numbers"]["prompts"]
-    assert 0 < dropped == 24 - drop["numbers"]["kept"], "the others ask for another step"
+    assert 0 < dropped == 24 - drop["numbers"]["kept"], "for the others another step comes first"
     assert drop["numbers"]["rollouts"] == dropped * 8 * 6
     assert drop["numbers"]["share"] == pytest.approx(0.5 * dropped / 24)
     ids = json.loads((done.report.parent / "lists/drop.json").read_text())

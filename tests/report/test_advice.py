@@ -92,7 +92,7 @@ def test_with_a_diagnosis_only_what_nothing_else_is_done_with_is_dropped():
     assert item.rows.tolist() == [
         0,
         3,
-    ] and "2 more are not listed: their causes ask for another step, or cannot be told" in text_of(item)
+    ] and "2 more are not listed: another step comes first" in text_of(item)
     assert "may yet" not in text_of(given(seen(["unlearnable"]))["drop"])
 
 
