@@ -1,7 +1,6 @@
 """Hints through the generator on the host's own classes: what is asked, what trains, what the run directory says."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
@@ -99,7 +98,6 @@ def test_a_rollout_behind_another_prompt_keeps_its_tokens_and_their_log_probs():
 
 def test_hints_of_other_data_and_other_files_are_refused_by_name(tmp_path):
     args = flags(tmp_path / "run", unlearn__hints=str(hints(tmp_path)))
-    args.data = SimpleNamespace(apply_chat_template=False, input_template=None, input_key="prompt", label_key="label")
     with pytest.raises(UserError, match="no row's origin is a prompt that trains"):
         load_hints(args, None, {"0" * 16})
     (tmp_path / "plain.jsonl").write_text('{"prompt": "a"}\n')
