@@ -74,8 +74,8 @@ def of_world(folder: Path) -> dict:
     from openrlhf_unlearn.store.run_dir import prompt_id, read_json
     from openrlhf_unlearn.transfer.check import verify
     from openrlhf_unlearn.transfer.predict import transfer_map
-    from openrlhf_unlearn.transfer.vectors import Vectors
-    from openrlhf_unlearn.transfer.verify import Recipe
+    from openrlhf_unlearn.transfer.vectors import to_check
+    from openrlhf_unlearn.transfer.verify import Recipe, held_out
     from openrlhf_unlearn.worlds.model import sample_answers
     from openrlhf_unlearn.worlds.task import is_correct
 
@@ -92,10 +92,10 @@ def of_world(folder: Path) -> dict:
     found = prompt_gradients(model, rollouts, lora(model))["correct"]
     likelihood = transfer_map(found.mean, found.mean, [letters[name] for name in found.ids])
     model.set_attn_implementation("sdpa")
-    vectors = Vectors(list(found.ids), found.mean, found.mean, True)
+    held = [held_out(prompt, found.counts.shape[1]) for prompt in rollouts]
     with tempfile.TemporaryDirectory() as parts:
         recipe = Recipe(steps=STEPS, lr=LR)
-        checked = verify(model, rollouts, texts, vectors, letters, 0, recipe, 0, Path(parts)).summary()
+        checked = verify(model, held, texts, to_check(found), letters, 0, recipe, 0, Path(parts)).summary()
     own = zip(likelihood.names, np.diag(likelihood.told), np.diag(likelihood.value), strict=True)
     causes = read_json(folder / "world.json")["letters"]
     return {

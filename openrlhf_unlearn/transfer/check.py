@@ -22,7 +22,8 @@ from openrlhf_unlearn.transfer.words import GRADIENT
 @dataclass(frozen=True)
 class Check:
     """trained, names: clusters. measured, low, high: (trained, names) mean change of log-likelihood over prompts, and
-    its interval. predicted: by predictor, (trained, names); `GRADIENT` is the map's own."""
+    its interval. predicted: by predictor, (trained, names); `GRADIENT` is the map's own. left_out: prompts without a
+    rollout to measure."""
 
     trained: list[str]
     names: list[str]
@@ -30,6 +31,7 @@ class Check:
     low: np.ndarray
     high: np.ndarray
     predicted: dict[str, np.ndarray]
+    left_out: int = 0
 
     def summary(self) -> dict:
         """agreement: r and slope by predictor; advantage: of the gradient over each baseline."""
@@ -47,8 +49,9 @@ def verify(
     k: int, recipe: Recipe, seed: int, parts: Path,
 ) -> Check:  # fmt: skip
     """Train on k clusters, the largest (0: all), each by itself, and measure all. model: the probe's; rollouts: of the
-    prompts in `found`; texts: of their prompts; parts: folder for what is done so far."""
-    known = {r.id for r in rollouts if r.responses.get("correct")} & set(found.ids)
+    prompts in `found`, "correct" to train on and "measured" (`held_out`); found.feel: of rollouts that are not measured;
+    texts: of their prompts; parts: folder for what is done so far. Prompts without one to measure are left out."""
+    known = {r.id for r in rollouts if r.responses.get("measured")} & set(found.ids)
     train, measured = split({prompt: name for prompt, name in clusters.items() if prompt in known}, seed)
     names = [name for name in sorted(train) if len(train[name]) + len(measured[name]) >= LEAST]
     largest = sorted(names, key=lambda name: -len(train[name]))
@@ -59,6 +62,7 @@ def verify(
         **asdict(recipe),
         "model": model.config.name_or_path,
         "seed": seed,
+        "measured_on": "rollouts that do not predict",
         "train": train,
         "measured": measured,
     }
@@ -83,6 +87,7 @@ def verify(
         np.array(ends)[..., 0],
         np.array(ends)[..., 1],
         _predictions(trainer, rollouts, texts, found, train, measured, trained, names),
+        len(set(found.ids) - known),
     )
 
 

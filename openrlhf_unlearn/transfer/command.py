@@ -30,7 +30,7 @@ from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollou
 from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.output import check_kept, write
 from openrlhf_unlearn.transfer.predict import transfer_map
-from openrlhf_unlearn.transfer.vectors import Vectors, vectors
+from openrlhf_unlearn.transfer.vectors import Vectors, to_check, vectors
 
 OPTIONS = TransferOptions
 
@@ -81,7 +81,7 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
         pass_rate = transfer_map(found.train, found.feel * per_token[:, None], names)
         checked = None
         if options.verify is not None and likelihood.names:
-            checked = short_trainings(run_dir, probe, found, clusters, facts, options)
+            checked = short_trainings(run_dir, probe, to_check(by_class["correct"]), clusters, facts, options)
         own = of_the_run(run_dir, vectors(by_class, "grpo", rates, k), rates, per_token, facts["settings"])
         about = write(run_dir, probe, likelihood, pass_rate, checked, own, options, found)
     return Transfer(run_dir.transfer_table(probe), about)
@@ -109,17 +109,23 @@ def short_trainings(
     from openrlhf_unlearn.probe.rollouts import choose as choose_rollouts
     from openrlhf_unlearn.probe.work import load_model
     from openrlhf_unlearn.transfer.check import verify
-    from openrlhf_unlearn.transfer.verify import Recipe
+    from openrlhf_unlearn.transfer.verify import Recipe, held_out
 
     settings = facts["settings"]
     name = options.model or settings["model"]
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = load_model(name, "float32", device, options.trust_remote_code)
     table = source(run, settings["tag"], settings["training_rollouts"])
-    every = (0, None, settings["max_rollouts"], settings["seed"], None)
-    sample = choose_rollouts(run, table, load_tokenizer(name), model.config.get_text_config().vocab_size, *every)
+    amounts = settings["prompts"] or 0, settings["per_group"], settings["max_rollouts"], settings["seed"]
+    longest = run.config().flag("rollout.max_new_tokens")
+    vocabulary = model.config.get_text_config().vocab_size
+    sample = choose_rollouts(run, table, load_tokenizer(name), vocabulary, *amounts, longest)
     probed = set(found.ids)
-    rollouts = [rollout for rollout in sample.rollouts if rollout.id in probed]
+    if not probed <= {rollout.id for rollout in sample.rollouts} <= probed | set(facts["left_out"]):
+        raise UserError(
+            f"{run}: labels have changed since probe {probe}, so its rollouts are not known; give them another probe"
+        )
+    rollouts = [held_out(rollout, settings["units"]) for rollout in sample.rollouts if rollout.id in probed]
     texts = {prompt: text or "" for prompt, text in Prompts.texts(run).items()}
     how = options.steps, options.batch, options.lr, options.optimiser, options.rollouts
     recipe = Recipe(*how, settings["temperature"])

@@ -49,6 +49,11 @@ def means(gradients: Gradients, exact: bool) -> np.ndarray:
     return _units(gradients, slice(None))
 
 
+def to_check(gradients: Gradients) -> Vectors:
+    """What --verify predicts from: all rollouts train; those of the odd units alone feel (see `verify.held_out`)."""
+    return Vectors(list(gradients.ids), _units(gradients, slice(None)), halves(gradients)[1], False)
+
+
 def halves(gradients: Gradients) -> tuple[np.ndarray, np.ndarray]:
     """Two (prompts, sketch) means over different rollouts: of the even units and of the odd ones; 0 without any."""
     return _units(gradients, slice(0, None, 2)), _units(gradients, slice(1, None, 2))
