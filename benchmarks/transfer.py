@@ -53,7 +53,7 @@ def scale(prompts: int, dim: int, kinds: int, units: int = 4) -> dict:
         started, cpu = time.perf_counter(), time.process_time()
         vectors = means(gradients, exact=False)
         found = transfer_map(vectors, vectors, clusters)
-        transfer_map(vectors, vectors * rng.random((prompts, 1), dtype=np.float32), clusters)
+        transfer_map(vectors, vectors, clusters, rng.random(prompts, dtype=np.float32))
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     own = float(np.diag(found.told).mean())

@@ -105,9 +105,10 @@ def _predictions(
     hidden = np.stack([states[prompt] for prompt in found.ids])
     hidden -= hidden.mean(0)  # all states of a model share a large part
     text = text_vectors([texts[prompt] for prompt in found.ids])
+    sign = (np.sign(gives) @ feels.T)[rows].astype(float)  # Adam's first step; a sketch has other signs
     return {
         GRADIENT: (gives @ feels.T)[rows].astype(float),
-        "sign of the gradient": (np.sign(gives) @ feels.T)[rows].astype(float),  # Adam's first step
+        **({"sign of the gradient": sign} if found.exact else {}),
         "cosine": mean_cosines(found.train, found.feel, members)[rows],
         "hidden states": mean_cosines(hidden, hidden, members)[rows],
         "text": mean_cosines(text, text, members)[rows],

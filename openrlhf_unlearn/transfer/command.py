@@ -30,7 +30,7 @@ from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollou
 from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.output import check_kept, write
 from openrlhf_unlearn.transfer.predict import transfer_map
-from openrlhf_unlearn.transfer.vectors import Vectors, to_check, vectors
+from openrlhf_unlearn.transfer.vectors import Vectors, sketch_size, small, to_check, vectors
 
 OPTIONS = TransferOptions
 
@@ -72,13 +72,15 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
             raise UserError(f"{run_dir.gradients(probe)} holds no gradients of correct rollouts; probe again")
         rates, lengths = of_rollouts(run_dir, facts["settings"])
         k = rollouts_that_train(run_dir)
-        found, clusters = clustered(run_dir, vectors(by_class, options.objective, rates, k), by_class, options)
         if options.targets:
-            return choose(run_dir, found, facts, options)
+            held = vectors(by_class, options.objective, rates, k, small(by_class["correct"]))
+            return choose(run_dir, held, facts, options)
+        found, clusters = clustered(run_dir, vectors(by_class, options.objective, rates, k), by_class, options)
         names = [clusters.get(prompt, "") for prompt in found.ids]
-        likelihood = transfer_map(found.train, found.feel, names)
+        size = sketch_size(found, facts)
+        likelihood = transfer_map(found.train, found.feel, names, sketch=size)
         per_token = np.array([rates[prompt] * lengths[prompt] for prompt in found.ids], np.float32)
-        pass_rate = transfer_map(found.train, found.feel * per_token[:, None], names)
+        pass_rate = transfer_map(found.train, found.feel, names, per_token, size)
         checked = None
         if options.verify is not None and likelihood.names:
             checked = short_trainings(run_dir, probe, to_check(by_class["correct"]), clusters, facts, options)

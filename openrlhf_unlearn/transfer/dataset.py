@@ -5,6 +5,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.collect.selection import read_ids
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.probe.gradient_summary import pick
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, write_jsonl
 from openrlhf_unlearn.transfer.options import TransferOptions
@@ -44,8 +45,8 @@ def choose(run: RunDir, found: Vectors, facts: dict, options: TransferOptions) -
             raise UserError("every probed prompt is a target: name a pool with --from, or probe more prompts")
         kept = (prompts[name] for name in others)
         rows = [{"prompt": row.prompt, "label": row.label, "datasource": row.datasource} for row in kept]
-        pool, texts = found.train[[place[name] for name in others]], [prompts[name].prompt for name in others]
-    feel = found.feel[[place[name] for name in targets]]
+        pool, texts = pick(found.train, [place[name] for name in others]), [prompts[name].prompt for name in others]
+    feel = pick(found.feel, [place[name] for name in targets])
     made = choose_rows(pool, feel, texts, [prompts[name].prompt for name in targets], options.budget, options.seed)
     output.mkdir(parents=True, exist_ok=True)
     for kind in ("chosen", "random", "nearest"):

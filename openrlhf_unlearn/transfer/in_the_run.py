@@ -12,9 +12,12 @@ Only hard prompts enter, the question being about these.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
+
+from openrlhf_unlearn.transfer.predict import row_blocks
 
 FEWEST = 20  # hard prompts, below which nothing is told
 DRAWS = 2000
@@ -31,10 +34,11 @@ class InTheRun:
     ahead: tuple[float, float, float]
 
 
-def predicted_change(train: np.ndarray, feel: np.ndarray, per_token: np.ndarray) -> np.ndarray:
+def predicted_change(train: Any, feel: Any, per_token: np.ndarray) -> np.ndarray:
     """(prompts,) change of the pass rate that training on all others makes, up to a factor. per_token: p_q · L_q."""
-    total = train.sum(0, dtype=np.float64).astype(np.float32)
-    return per_token * (feel @ total - np.einsum("pd,pd->p", train, feel))
+    total = sum(train[block].sum(0, dtype=np.float64) for block in row_blocks(feel.shape)).astype(np.float32)
+    others = [feel[block] @ total - np.einsum("pd,pd->p", train[block], feel[block]) for block in row_blocks(feel.shape)]
+    return per_token * np.concatenate(others)
 
 
 def in_the_run(predicted: np.ndarray, before: np.ndarray, after: np.ndarray, seed: int = 0) -> InTheRun | None:

@@ -47,4 +47,5 @@ def clustered(run: RunDir, found: Vectors, by_class: dict, options: TransferOpti
     if options.objective != "likelihood":
         raise UsageError("--clusters gradients goes with --objective likelihood only")
     names, unseen = by_gradients(by_class["correct"], options.seed)
-    return Vectors(found.ids, unseen, unseen, False), dict(zip(found.ids, names, strict=True))
+    whole = unseen.shape[1] == by_class["correct"].mean.shape[1]  # the sketches are no smaller
+    return Vectors(found.ids, unseen, unseen, whole), dict(zip(found.ids, names, strict=True))
