@@ -84,12 +84,14 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
         checked = None
         if options.verify is not None and likelihood.names:
             checked = short_trainings(run_dir, probe, to_check(by_class["correct"]), clusters, facts, options)
-        own = of_the_run(run_dir, vectors(by_class, "grpo", rates, k), rates, per_token, facts["settings"])
+        own = of_the_run(run_dir, vectors(by_class, "grpo", rates, k), rates, per_token, facts["settings"], names)
         about = write(run_dir, probe, likelihood, pass_rate, checked, own, options, found)
     return Transfer(run_dir.transfer_table(probe), about)
 
 
-def of_the_run(run: RunDir, found: Vectors, rates: dict[str, float], per_token: np.ndarray, settings: dict):
+def of_the_run(
+    run: RunDir, found: Vectors, rates: dict[str, float], per_token: np.ndarray, settings: dict, clusters: list[str]
+):
     """What the run itself says of the prediction, where it has an evaluation `final` after the probe's `initial`."""
     if settings["tag"] != "initial" or settings["training_rollouts"] or not run.evaluation("final").exists():
         return None
@@ -98,7 +100,7 @@ def of_the_run(run: RunDir, found: Vectors, rates: dict[str, float], per_token: 
     names = [name for name, chosen in zip(found.ids, hard, strict=True) if chosen]
     before = np.array([rates[name] for name in names])
     predicted = predicted_change(found.train, found.feel, per_token)[hard]
-    return in_the_run(predicted, before, np.array([after[name] for name in names]))
+    return in_the_run(predicted, before, np.array([after[name] for name in names]), np.array(clusters)[hard])
 
 
 def short_trainings(
