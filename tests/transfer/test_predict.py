@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrlhf_unlearn.transfer.predict import LEAST, transfer_map
+from openrlhf_unlearn.transfer.predict import LEAST, Map, transfer_map
 from openrlhf_unlearn.transfer.words import map_sentences
 
 
@@ -79,6 +79,20 @@ def test_says_who_teaches_whom_and_who_harms():
     assert "3 of 4 clusters are predicted to teach their own other prompts: 0, 1, 2." in said
     assert "Predicted to teach others: 0 ↔ 1." in said
     assert "Predicted to harm others: 0 ↔ 2, 1 ↔ 2." in said
+
+
+def test_what_is_not_told_of_a_cluster_itself_is_not_said_to_be_nothing():
+    nothing, p = np.zeros((2, 2)), np.array([[0.9, 0.001], [0.001, np.nan]])
+    found = Map(["a", "b"], np.array([4, 4]), np.array([[0.1, 2], [2, 0]]), nothing, nothing, p)
+    assert map_sentences(found) == [
+        "2 of 2 clusters are not told either way of their own other prompts: a, b.",
+        "Predicted to teach others: a ↔ b.",
+    ]
+    harm = Map(["a", "b"], found.sizes, np.array([[-1.0, 2], [2, 0]]), nothing, nothing, np.where(p > 0.5, 0.001, p))
+    assert map_sentences(harm)[:2] == [
+        "1 of 2 clusters are predicted to harm their own other prompts: a.",
+        "1 of 2 clusters are not told either way of their own other prompts: b.",
+    ]
 
 
 def test_few_prompts_are_no_cluster_and_equal_ones_no_certainty():
