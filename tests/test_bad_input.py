@@ -344,6 +344,7 @@ CASES = [
     Case("transfer {run} --verify 3 --objective grpo", 2, "goes with --objective likelihood"),
     Case("transfer {run} --from {tmp}/p.jsonl", 2, "name with --for whom"),
     Case("transfer {run} --for {tmp}/i.json", 2, "--for needs --output"),
+    Case("transfer {run} --for {tmp}/i.json --output {tmp}/o --verify 0", 2, "give one after the other"),
     Case("tasks gcd", 2, "name at least one task, and --output"),
     Case("tasks chain_sums --output {tmp}/o.jsonl", 2, "has no task 'chain_sums'; 'chain_sum'?"),
     Case("tasks gcd:max_value --output {tmp}/o.jsonl", 2, "'max_value' is no OPTION=VALUE"),

@@ -7,8 +7,8 @@
 
 Needs a probe (openrlhf-unlearn probe). Writes RUN/transfer/PROBE.parquet, a row for each pair of clusters, and
 PROBE.json. --for: a JSON list of prompt ids that were probed, or RUN/learnability.parquet:GROUP. --from: rows with
-prompt and response, as sft-set writes them; without it the run's other probed prompts. Writes chosen.jsonl, best first,
-and as controls of equal size random.jsonl and nearest.jsonl.
+prompt and response, as sft-set writes them; without it the run's other probed prompts, each with a correct response.
+Writes chosen.jsonl, best first, and as controls of as many rows random.jsonl and nearest.jsonl.
 """
 
 from dataclasses import dataclass
@@ -49,9 +49,10 @@ def run(options: TransferOptions) -> None:
         print("\n".join(found.about["sentences"]))
         print(found.path)
         return
-    few = f"; only {found.rows} of {found.pool} are predicted to help" if found.rows < options.budget else ""
+    few = f"; only {found.rows} of {found.pool} have a score above 0" if found.rows < options.budget else ""
     print(f"{found.output}/chosen.jsonl: {found.rows} rows for {found.targets} prompts{few}")
-    print("random.jsonl and nearest.jsonl beside it are controls of equal size")
+    print("random.jsonl and nearest.jsonl beside it are controls of as many rows")
+    print("\n".join(found.said))
 
 
 @takes(TransferOptions)
@@ -74,7 +75,7 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
         k = rollouts_that_train(run_dir)
         if options.targets:
             held = vectors(by_class, options.objective, rates, k, small(by_class["correct"]))
-            return choose(run_dir, held, facts, options)
+            return choose(run_dir, probe, held, facts, options)
         found, clusters = clustered(run_dir, vectors(by_class, options.objective, rates, k), by_class, options)
         names = [clusters.get(prompt, "") for prompt in found.ids]
         size = sketch_size(found, facts)

@@ -41,7 +41,9 @@ class InTheRun:
 def predicted_change(train: Any, feel: Any, per_token: np.ndarray) -> np.ndarray:
     """(prompts,) change of the pass rate that training on all others makes, up to a factor. per_token: p_q · L_q."""
     total = sum(train[block].sum(0, dtype=np.float64) for block in row_blocks(feel.shape)).astype(np.float32)
-    others = [feel[block] @ total - np.einsum("pd,pd->p", train[block], feel[block]) for block in row_blocks(feel.shape)]
+    others = [
+        feel[block] @ total - np.einsum("pd,pd->p", train[block], feel[block]) for block in row_blocks(feel.shape)
+    ]
     return per_token * np.concatenate(others)
 
 

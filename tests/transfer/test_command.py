@@ -68,6 +68,8 @@ def test_data_for_a_target_with_controls_of_equal_size(probed, tmp_path):
     assert cli.main(["transfer", str(run), "--for", targets, "--budget", "3", "--output", str(tmp_path / "a")]) == 0
     made = {name: lines(tmp_path / "a" / f"{name}.jsonl") for name in ("chosen", "random", "nearest")}
     assert len({len(rows) for rows in made.values()}) == 1
+    assert all(row["prompt_id"] and row["response"] for row in made["chosen"])
+    assert cli.main(["transfer", str(run), "--for", targets, "--output", str(tmp_path / "a")]) == 1  # it is there
     scores = [row["score"] for row in made["chosen"]]
     assert scores == sorted(scores, reverse=True) and all(score > 0 for score in scores)
     pool = tmp_path / "pool.jsonl"
