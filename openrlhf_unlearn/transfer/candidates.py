@@ -37,10 +37,15 @@ def distinct(rows: list[dict], targets: dict[str, str | None]) -> tuple[list[dic
     """Rows without repeats of a prompt and response, and without the targets' own (prompt id → text), and what was left
     out, in words: a row of a target has that target's gradient, and a repeat would be chosen twice."""
     texts = set(targets.values())
-    own = [row for row in rows if row.get("prompt_id") in targets or row["prompt"] in texts]
-    others = {(row["prompt"], row["response"]): row for row in reversed(rows) if row not in own}
-    kept = list(reversed(others.values()))
-    counts = (len(own), "are of target prompts"), (len(rows) - len(own) - len(kept), "repeat a prompt and response")
+    others = [row for row in rows if row.get("prompt_id") not in targets and row["prompt"] not in texts]
+    first: dict[tuple[str, str], dict] = {}
+    for row in others:
+        first.setdefault((row["prompt"], row["response"]), row)
+    kept = list(first.values())
+    counts = (
+        (len(rows) - len(others), "are of target prompts"),
+        (len(others) - len(kept), "repeat a prompt and response"),
+    )
     said = [f"{n} {what}" for n, what in counts if n]
     return kept, [f"of {len(rows)} rows of the pool, {' and '.join(said)}; they are left out"] if said else []
 

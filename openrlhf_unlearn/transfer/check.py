@@ -50,7 +50,7 @@ def verify(
 ) -> Check:  # fmt: skip
     """Train on k clusters, the largest (0: all), each by itself, and measure all. model: the probe's; rollouts: of the
     prompts in `found`, "correct" to train on and "measured" (`held_out`); found.feel: of rollouts that are not
-    measured; texts: of their prompts; parts: folder for what is done so far. Prompts without one to measure are left out."""
+    measured; texts: of their prompts; parts: folder for what is done so far. Prompts with none to measure stay out."""
     known = {r.id for r in rollouts if r.responses.get("measured")} & set(found.ids)
     train, measured = split({prompt: name for prompt, name in clusters.items() if prompt in known}, seed)
     names = [name for name in sorted(train) if len(train[name]) + len(measured[name]) >= LEAST]

@@ -2,9 +2,10 @@
 
 The score of a row is the mean over targets of the inner product of its gradient with the target's unit gradient: by
 how much a small step on it raises their log-likelihood (as LESS, arXiv 2402.04333, but a row that teaches more counts
-more). Targets' gradients are of unit length, or one large one would decide the choice. A row is *told* to help where its score
-is above 0 over the targets (Student's t) at a false discovery rate of 5 % over the pool: of random gradients, too, half
-have a score above 0. The controls: as many rows drawn at random, and those whose text is nearest to the targets'.
+more). Targets' gradients are of unit length, or one large one would decide the choice. A row is *told* to help where
+its score is above 0 over the targets (Student's t) at a false discovery rate of 5 % over the pool: of random gradients,
+too, half have a score above 0. The controls: as many rows drawn at random, and those whose text is nearest to the
+targets'.
 """
 
 from dataclasses import dataclass

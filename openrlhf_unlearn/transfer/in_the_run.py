@@ -7,8 +7,8 @@ GRPO trains on all prompts at once. To first order it changes the pass rate of p
 with t_p the GRPO gradient of every other prompt, m_q the gradient of q's own correct rollouts, p_q its pass rate and
 L_q their length. q's own gradient is left out, since its noise would be on both sides. A long training goes beyond the
 first order, so ranks are compared, with the pass rate after training: its change would hold the noise of p_q with the
-other sign. Only hard prompts enter, the question being about these. Among them the pass rate before hardly differs, so to
-be ahead of it is no merit: it is given, and nothing is claimed of it.
+other sign. Only hard prompts enter, the question being about these. Among them the pass rate before hardly differs, so
+to be ahead of it is no merit: it is given, and nothing is claimed of it.
 
 Prompts of a cluster are learned together, so they are no independent points: intervals leave out one cluster at a time.
 """
@@ -41,10 +41,9 @@ class InTheRun:
 def predicted_change(train: Any, feel: Any, per_token: np.ndarray) -> np.ndarray:
     """(prompts,) change of the pass rate that training on all others makes, up to a factor. per_token: p_q · L_q."""
     total = sum(train[block].sum(0, dtype=np.float64) for block in row_blocks(feel.shape)).astype(np.float32)
-    others = [
-        feel[block] @ total - np.einsum("pd,pd->p", train[block], feel[block]) for block in row_blocks(feel.shape)
-    ]
-    return per_token * np.concatenate(others)
+    every = np.concatenate([feel[block] @ total for block in row_blocks(feel.shape)])
+    own = np.concatenate([np.einsum("pd,pd->p", train[block], feel[block]) for block in row_blocks(feel.shape)])
+    return per_token * (every - own)
 
 
 def in_the_run(

@@ -64,7 +64,7 @@ class Pulls:
 
 
 def sketch_size(found: Vectors, facts: dict) -> int:
-    """Numbers that inner products are estimated from, for `transfer_map`; 0 where they are exact. facts: the probe's."""
+    """Numbers that inner products are estimated from, for `transfer_map`; 0 where exact. facts: the probe's."""
     projected = facts["settings"].get("project") == facts["dim"]
     return found.feel.shape[1] if projected or not found.exact else 0
 

@@ -15,10 +15,7 @@ CLUSTERS = {f"p{i}": f"k{i % 5}" for i in range(20)}
 
 def sample() -> list[Rollouts]:
     made = {name: rollouts(seed, 3) for seed, name in enumerate(CLUSTERS)}
-    return [
-        Rollouts(name, prompt, {"correct": responses, "measured": responses})
-        for name, (prompt, responses) in made.items()
-    ]
+    return [Rollouts(name, prompt, {"correct": own, "measured": own}) for name, (prompt, own) in made.items()]
 
 
 def test_small_steps_change_what_the_gradients_predict(tmp_path):
