@@ -224,7 +224,7 @@ MOST_CLUSTERS = 14  # clusters, beyond which a map cannot be read
 
 def newest_map(run: RunDir) -> str | None:
     """The probe whose map is shown: `initial`, else the last by name; None without a map."""
-    names = sorted(path.stem for path in (run.path / "transfer").glob("*.json"))
+    names = [tag for tag in run.probe_tags() if run.transfer_json(tag).exists() and run.transfer_table(tag).exists()]
     return "initial" if "initial" in names else (names or [None])[-1]
 
 
