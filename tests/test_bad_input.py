@@ -340,6 +340,7 @@ CASES = [
     Case("transfer {run} --probe x", 1, "safetensors cannot be read", text(GRADIENTS, b"\2\0\0\0\0\0\0\0{}")),
     Case("transfer {run} --probe x", 1, "check by trainings on 2 clusters", text(CHECKED, '{"trained": ["a", "b"]}')),
     Case("transfer {run} --probe x --verify 1", 1, "--verify 2", text(CHECKED, '{"trained": ["a", "b"]}')),
+    Case("transfer {run} --probe x --objective grpo", 1, "lost; move that file", text(CHECKED, '{"trained": ["a"]}')),
     Case("transfer {run} --steps 0", 2, "--steps must be at least 1"),
     Case("transfer {run} --verify 3 --objective grpo", 2, "goes with --objective likelihood"),
     Case("transfer {run} --from {tmp}/p.jsonl", 2, "name with --for whom"),

@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from openrlhf_unlearn.probe.engine.packing import Rollouts
+from openrlhf_unlearn.probe.rollouts import digest
 from openrlhf_unlearn.probe.store import check_same
 from openrlhf_unlearn.stats.means import mean_interval
 from openrlhf_unlearn.store.run_dir import read_json, write_json
@@ -63,8 +64,7 @@ def verify(
         "model": model.config.name_or_path,
         "seed": seed,
         "measured_on": "rollouts that do not predict",
-        "train": train,
-        "measured": measured,
+        "clusters": digest([train, measured]),
     }
     if state.exists():
         check_same(read_json(state), settings, parts, "bring the same, or delete that folder")

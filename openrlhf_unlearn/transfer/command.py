@@ -67,7 +67,7 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
     refuse_links(run_dir.transfer_table(probe).parent)
     with hold(run_dir.transfer_table(probe), f"transfer --probe {probe}"):
         if not options.targets:
-            check_kept(run_dir, probe, options.verify)
+            check_kept(run_dir, probe, options.verify, options.objective)
         by_class, facts = load(run_dir.gradients(probe))
         if "correct" not in by_class:
             raise UserError(f"{run_dir.gradients(probe)} holds no gradients of correct rollouts; probe again")

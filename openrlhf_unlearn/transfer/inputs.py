@@ -43,7 +43,10 @@ def clustered(run: RunDir, found: Vectors, by_class: dict, options: TransferOpti
     if options.clusters == "datasource":
         return found, by_datasource(run)
     if options.clusters != "gradients":
-        return found, by_file(Path(options.clusters))
+        names = by_file(Path(options.clusters))
+        if not set(names) & set(found.ids):
+            raise UserError(f"--clusters {options.clusters}: none of its {len(names)} prompt ids was probed")
+        return found, names
     if options.objective != "likelihood":
         raise UsageError("--clusters gradients goes with --objective likelihood only")
     names, unseen = by_gradients(by_class["correct"], options.seed)

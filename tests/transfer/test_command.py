@@ -46,11 +46,20 @@ def test_map_and_check_are_written_and_go_on_from_their_parts(probed, tmp_path, 
     assert transfer_sentences(RunDir(tmp_path)) == []
     assert TRANSFER.data(SimpleNamespace(first=RunDir(tmp_path))) is None
     assert cli.main([*words, "--seed", "1"]) == 1
-    assert "bring the same, or delete that folder" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "bring the same, or delete that folder" in err and len(err) < 400
     assert cli.main(words[:4]) == 1
     assert "holds a check by trainings on 3 clusters" in capsys.readouterr().err
     assert read_table(run.transfer_table("initial")).equals(table)
-    run.transfer_json("initial").unlink()
+    moved = run.transfer_json("initial").rename(run.path / "transfer" / "initial.checked.json")
+    assert cli.main(words[:4]) == 1
+    assert "holds what trainings measured" in capsys.readouterr().err
+    assert transfer_sentences(run) == []  # a map under another name is none of the probe's
+    moved.unlink()
+    run.transfer_table("initial").unlink()
+    write_json(clusters.with_name("other.json"), {"x": "a", "y": "a"})
+    assert cli.main([*words[:3], str(clusters.with_name("other.json"))]) == 1
+    assert "none of its 2 prompt ids was probed" in capsys.readouterr().err
 
 
 def test_one_datasource_and_grpo(probed, capsys):
