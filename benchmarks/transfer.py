@@ -134,8 +134,9 @@ def measured(each: Iterable[dict]) -> dict:
     mine = []
     for found in each:
         print(json.dumps(found), flush=True)
-        mine.append(found["r"]["gradient"][0] if "r" in found else found["in_the_run"]["predicted"][0])
-    return {"ratio": min(mine), "bar": R, "better": "higher", "r": mine}
+        own = found.get("in_the_run") or {"predicted": [None]}  # None: too few prompts or clusters
+        mine.append(found["r"]["gradient"][0] if "r" in found else own["predicted"][0])
+    return {"ratio": min((r for r in mine if r is not None), default=None), "bar": R, "better": "higher", "r": mine}
 
 
 def main() -> None:

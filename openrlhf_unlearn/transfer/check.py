@@ -47,11 +47,12 @@ class Check:
 
 def verify(
     model: Any, rollouts: list[Rollouts], texts: dict[str, str], found: Vectors, clusters: dict[str, str],
-    k: int, recipe: Recipe, seed: int, parts: Path,
+    k: int, recipe: Recipe, seed: int, parts: Path, about: dict | None = None,
 ) -> Check:  # fmt: skip
     """Train on k clusters, the largest (0: all), each by itself, and measure all. model: the probe's; rollouts: of the
     prompts in `found`, "correct" to train on and "measured" (`held_out`); found.feel: of rollouts that are not
-    measured; texts: of their prompts; parts: folder for what is done so far. Prompts with none to measure stay out."""
+    measured; texts: of their prompts; parts: folder for what is done so far; about: what else it holds for. Prompts
+    with none to measure stay out."""
     known = {r.id for r in rollouts if r.responses.get("measured")} & set(found.ids)
     train, measured = split({prompt: name for prompt, name in clusters.items() if prompt in known}, seed)
     names = [name for name in sorted(train) if len(train[name]) + len(measured[name]) >= LEAST]
@@ -61,6 +62,7 @@ def verify(
     state = parts / "settings.json"
     settings = {
         **asdict(recipe),
+        **(about or {}),
         "model": model.config.name_or_path,
         "seed": seed,
         "measured_on": "rollouts that do not predict",

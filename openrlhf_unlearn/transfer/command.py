@@ -26,7 +26,7 @@ from openrlhf_unlearn.store.run_dir import RunDir, refuse_links
 from openrlhf_unlearn.store.trust import allow_remote_code
 from openrlhf_unlearn.transfer.dataset import Chosen, choose
 from openrlhf_unlearn.transfer.in_the_run import in_the_run, predicted_change
-from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollouts
+from openrlhf_unlearn.transfer.inputs import check_model, check_rollouts, clustered, default_probe, of_rollouts
 from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.output import check_kept, write
 from openrlhf_unlearn.transfer.predict import transfer_map
@@ -71,6 +71,9 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
         by_class, facts = load(run_dir.gradients(probe))
         if "correct" not in by_class:
             raise UserError(f"{run_dir.gradients(probe)} holds no gradients of correct rollouts; probe again")
+        check_rollouts(run_dir, probe, facts["settings"])
+        if not options.model and (options.verify is not None or options.pool):
+            check_model(probe, facts["settings"])
         rates, lengths = of_rollouts(run_dir, facts["settings"])
         k = rollouts_that_train(run_dir)
         if options.targets:
@@ -111,12 +114,18 @@ def short_trainings(
     import torch
 
     from openrlhf_unlearn.evaluation.prompts import load_tokenizer
+    from openrlhf_unlearn.evaluation.settings import fingerprint
     from openrlhf_unlearn.probe.rollouts import choose as choose_rollouts
     from openrlhf_unlearn.probe.work import load_model
     from openrlhf_unlearn.transfer.check import verify
     from openrlhf_unlearn.transfer.verify import Recipe, held_out
 
     settings = facts["settings"]
+    if settings.get("adapter"):
+        raise UserError(
+            f"--verify trains a model without adapter, and probe {probe} is of {settings['adapter']}; merge it and "
+            "probe that"
+        )
     name = options.model or settings["model"]
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = load_model(name, "float32", device, options.trust_remote_code)
@@ -135,4 +144,5 @@ def short_trainings(
     how = options.steps, options.batch, options.lr, options.optimiser, options.rollouts
     recipe = Recipe(*how, settings["temperature"])
     parts = run.transfer_parts(probe)
-    return verify(model, rollouts, texts, found, clusters, options.verify or 0, recipe, options.seed, parts)
+    about = {"rollouts": sample.origin, "model_fingerprint": fingerprint(name)}
+    return verify(model, rollouts, texts, found, clusters, options.verify or 0, recipe, options.seed, parts, about)

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import pyarrow.parquet as pq
 import pytest
 
 import openrlhf_unlearn
@@ -86,6 +87,18 @@ def test_data_for_a_target_with_controls_of_equal_size(probed, tmp_path):
     words = ["transfer", str(run), "--for", targets, "--from", str(pool), "--output", str(tmp_path / "b")]
     assert cli.main(words) == 0
     assert len(lines(tmp_path / "b" / "random.jsonl")) == len(lines(tmp_path / "b" / "chosen.jsonl")) <= 9
+
+
+def test_a_run_evaluated_again_or_a_model_trained_in_place_is_told(tmp_path, capsys):
+    run, model = make_run(tmp_path / "run"), save_model(tmp_path / "model")
+    assert cli.main(["probe", "--model", str(model), "--run", str(run), "--tag", "initial", "--dtype", "float32"]) == 0
+    save_model(model, seed=1)
+    assert cli.main(["transfer", str(run), "--verify", "0"]) == 1
+    assert "has changed since probe initial" in capsys.readouterr().err
+    table = read_table(run.evaluation("initial"))
+    pq.write_table(table.slice(10), run.evaluation("initial"))
+    assert cli.main(["transfer", str(run)]) == 1
+    assert "are others than those of probe initial" in capsys.readouterr().err
 
 
 def lines(path) -> list[dict]:
