@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from openrlhf_unlearn.collect.selection import read_ids
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.gradient_summary import pick
@@ -95,8 +97,8 @@ def rows_of_run(run: RunDir, names: list[str], settings: dict) -> tuple[list[dic
         rows.append({**row, "prompt_id": name})
     if not isinstance(table, Evaluations) or not set(names) <= set(first):
         return rows, None
-    lengths = [table.n_tokens[first[name]] for name in names]
-    return rows, None if None in lengths else [int(n) for n in lengths]
+    lengths = np.nan_to_num(table.n_tokens.astype(float))[[first[name] for name in names]].astype(int).tolist()
+    return rows, lengths if all(lengths) else None
 
 
 def failed_check(run: RunDir, probe: str) -> list[str]:

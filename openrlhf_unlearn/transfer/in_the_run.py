@@ -40,7 +40,7 @@ class InTheRun:
 
 def predicted_change(train: Any, feel: Any, per_token: np.ndarray) -> np.ndarray:
     """(prompts,) change of the pass rate that training on all others makes, up to a factor. per_token: p_q · L_q."""
-    total = sum(train[block].sum(0, dtype=np.float64) for block in row_blocks(feel.shape)).astype(np.float32)
+    total = np.sum([train[block].sum(0, dtype=float) for block in row_blocks(feel.shape)], axis=0).astype(np.float32)
     every = np.concatenate([feel[block] @ total for block in row_blocks(feel.shape)])
     own = np.concatenate([np.einsum("pd,pd->p", train[block], feel[block]) for block in row_blocks(feel.shape)])
     return per_token * (every - own)

@@ -32,7 +32,10 @@ def check_kept(run: RunDir, probe: str, verify: int | None, objective: str = "li
             f"{path} holds a check by trainings on {checked} clusters, which would be lost; {again}move that file and "
             f"{table.name} away"
         )
-    if verify is None and not path.exists() and table.exists() and any(Transfer.read(run, probe).measured):
+    if verify is not None or path.exists() or not table.exists():
+        return
+    measured = Transfer.read(run, probe, Transfer.measured)[Transfer.measured]
+    if measured.null_count < len(measured):
         raise UserError(f"{table} holds what trainings measured, which would be lost; move it away, too")
 
 
