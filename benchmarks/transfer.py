@@ -53,7 +53,7 @@ def scale(prompts: int, dim: int, kinds: int, units: int = 4) -> dict:
         started, cpu = time.perf_counter(), time.process_time()
         vectors = means(gradients, exact=False)
         found = transfer_map(vectors, vectors, clusters)
-        transfer_map(vectors, vectors * rng.random((prompts, 1), dtype=np.float32), clusters)
+        transfer_map(vectors, vectors, clusters, rng.random(prompts, dtype=np.float32))
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     own = float(np.diag(found.told).mean())
@@ -74,8 +74,8 @@ def of_world(folder: Path) -> dict:
     from openrlhf_unlearn.store.run_dir import prompt_id, read_json
     from openrlhf_unlearn.transfer.check import verify
     from openrlhf_unlearn.transfer.predict import transfer_map
-    from openrlhf_unlearn.transfer.vectors import Vectors
-    from openrlhf_unlearn.transfer.verify import Recipe
+    from openrlhf_unlearn.transfer.vectors import to_check
+    from openrlhf_unlearn.transfer.verify import Recipe, held_out
     from openrlhf_unlearn.worlds.model import sample_answers
     from openrlhf_unlearn.worlds.task import is_correct
 
@@ -92,10 +92,10 @@ def of_world(folder: Path) -> dict:
     found = prompt_gradients(model, rollouts, lora(model))["correct"]
     likelihood = transfer_map(found.mean, found.mean, [letters[name] for name in found.ids])
     model.set_attn_implementation("sdpa")
-    vectors = Vectors(list(found.ids), found.mean, found.mean, True)
+    held = [held_out(prompt, found.counts.shape[1]) for prompt in rollouts]
     with tempfile.TemporaryDirectory() as parts:
         recipe = Recipe(steps=STEPS, lr=LR)
-        checked = verify(model, rollouts, texts, vectors, letters, 0, recipe, 0, Path(parts)).summary()
+        checked = verify(model, held, texts, to_check(found), letters, 0, recipe, 0, Path(parts)).summary()
     own = zip(likelihood.names, np.diag(likelihood.told), np.diag(likelihood.value), strict=True)
     causes = read_json(folder / "world.json")["letters"]
     return {
@@ -134,8 +134,9 @@ def measured(each: Iterable[dict]) -> dict:
     mine = []
     for found in each:
         print(json.dumps(found), flush=True)
-        mine.append(found["r"]["gradient"][0] if "r" in found else found["in_the_run"]["predicted"][0])
-    return {"ratio": min(mine), "bar": R, "better": "higher", "r": mine}
+        own = found.get("in_the_run") or {"predicted": [None]}  # None: too few prompts or clusters
+        mine.append(found["r"]["gradient"][0] if "r" in found else own["predicted"][0])
+    return {"ratio": min((r for r in mine if r is not None), default=None), "bar": R, "better": "higher", "r": mine}
 
 
 def main() -> None:

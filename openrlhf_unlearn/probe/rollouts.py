@@ -96,8 +96,12 @@ def choose(
         sample.append(Rollouts(name, prompt, responses))
     _check_vocabulary(sample, vocabulary)
     labels = {name: groups.get(name, "") for name in classes}
-    origin = digest([table.prompt_id, table[Graded.reward].to_pylist(), table.response])
-    return ChosenRollouts(sample, labels, rate, origin, weight)
+    return ChosenRollouts(sample, labels, rate, origin(table), weight)
+
+
+def origin(table: Graded) -> str:
+    """Tells apart the tables that rollouts come from."""
+    return digest([table.prompt_id, table[Graded.reward].to_pylist(), table.response])
 
 
 def source(run: RunDir, tag: str, training: bool) -> Graded:
@@ -124,11 +128,18 @@ def digest(value) -> str:
 def _classes(table: Graded) -> dict[str, dict[str, list[int]]]:
     """Rows of the table by prompt id and class; what could not be graded is in neither."""
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: {kind: [] for kind in CLASSES})
-    columns = zip(table.prompt_id, table[Graded.reward].to_pylist(), table.verdict, table.hits().tolist(), strict=True)
-    for i, (name, reward, verdict, positive) in enumerate(columns):
-        if reward is not None and verdict not in _UNGRADED:
+    for i, (name, known, positive) in enumerate(
+        zip(table.prompt_id, graded(table), table.hits().tolist(), strict=True)
+    ):
+        if known:
             found[name][CLASSES[0] if positive else CLASSES[1]].append(i)
     return found
+
+
+def graded(table: Graded) -> np.ndarray:
+    """(rows,) of bool: those that are correct or incorrect, as for a probe."""
+    columns = zip(table[Graded.reward].to_pylist(), table.verdict, strict=True)
+    return np.array([reward is not None and verdict not in _UNGRADED for reward, verdict in columns], bool)
 
 
 def _groups(run: RunDir) -> dict[str, str]:

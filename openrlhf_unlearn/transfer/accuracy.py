@@ -51,7 +51,7 @@ def with_interval(
     if len(rows) < FEWEST or len(left) < FEWEST or np.ptp(left) == 0:
         return {"value": float(whole), "low": None, "high": None}
     error = np.sqrt((len(left) - 1) / len(left) * ((left - left.mean()) ** 2).sum())
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(left) - 1) * error)
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, min(len(left), len(rows)) - 1) * error)  # few trained, few known
     return {"value": float(whole), "low": max(-bound, float(whole - half)), "high": min(bound, float(whole + half))}
 
 

@@ -9,29 +9,71 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.data_check import rows_of
 from openrlhf_unlearn.probe.engine.gradients import default_tokens
 from openrlhf_unlearn.probe.engine.packing import Rollouts
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.transfer.vectors import means
 
 FIELDS = ("model", "dtype", "rank", "alpha", "targets", "lora_seed", "adapter", "full", "project", "units", "sketch")
 
 
-def read_pool(path: Path) -> list[dict]:
-    """Rows with `prompt` and `response`. Raises UserError for a file without them."""
+def read_pool(path: Path, key: str | None = None) -> list[dict]:
+    """Rows with `prompt`, also as the data's own input key names it, and `response`. Raises UserError for others."""
     if not path.exists():
         raise UserError(f"--from {path}: no such file")
     rows = []
     for where, row in rows_of(path):
-        if not isinstance(row, dict) or not row.get("prompt") or not row.get("response"):
+        row = {"prompt": row.get(key), **row} if isinstance(row, dict) else {}
+        if not row.get("prompt") or not row.get("response"):
             raise UserError(f"--from {path}: {where} lacks prompt or response; sft-set writes such rows")
+        if not all(isinstance(row[name], str) for name in ("prompt", "response")):
+            raise UserError(f"--from {path}: {where}: prompt and response must be text; write out a chat as one text")
         rows.append(row)
     if not rows:
         raise UserError(f"--from {path} has no rows")
     return rows
 
 
+def distinct(rows: list[dict], targets: dict[str, str | None]) -> tuple[list[dict], list[str]]:
+    """Rows without repeats of a prompt and response, and without the targets' own (prompt id → text), and what was left
+    out, in words: a row of a target has that target's gradient, and a repeat would be chosen twice."""
+    texts = set(targets.values())
+    others = [row for row in rows if row.get("prompt_id") not in targets and row["prompt"] not in texts]
+    first: dict[tuple[str, str], dict] = {}
+    for row in others:
+        first.setdefault((row["prompt"], row["response"]), row)
+    kept = list(first.values())
+    counts = (
+        (len(rows) - len(others), "are of target prompts"),
+        (len(others) - len(kept), "repeat a prompt and response"),
+    )
+    said = [f"{n} {what}" for n, what in counts if n]
+    return kept, [f"of {len(rows)} rows of the pool, {' and '.join(said)}; they are left out"] if said else []
+
+
+def as_trained(rows: list[dict], run: RunDir, tokenizer: Any) -> list[str]:
+    """Each row's prompt as the run's template makes it; the run's own prompts as they are stored."""
+    known, config = Prompts.texts(run), run.config()
+    stored, template = set(known.values()), config.flag("data.input_template")
+
+    def text(row: dict) -> str:
+        prompt = row["prompt"]
+        if own := known.get(row.get("prompt_id") or ""):
+            return own
+        if prompt in stored:
+            return prompt
+        if config.flag("data.apply_chat_template"):
+            chat = [{"role": "user", "content": prompt}]
+            return tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        return template.format(prompt) if template else prompt
+
+    return [text(row) for row in rows]
+
+
 def gradients_of_pool(
-    rows: list[dict], model: str, settings: dict, device: str | None, trust: bool, exact: bool
-) -> np.ndarray:
-    """(rows, dim) gradients of the responses' negative log-likelihood a token, or their sketches where not `exact`."""
+    rows: list[dict], run: RunDir, model: str, settings: dict, device: str | None, trust: bool, exact: bool
+) -> tuple[np.ndarray, list[int]]:
+    """(rows, dim) gradients of the responses' negative log-likelihood a token, or their sketches where not `exact`;
+    tokens of each response."""
     import torch
     from tqdm import tqdm
 
@@ -44,21 +86,24 @@ def gradients_of_pool(
     worker = GradientWorker(
         Work(**kept, device=device, tokens=default_tokens(device), attention=None, trust_remote_code=trust)
     )
-    found = []
+    found, prompts, tokens = [], as_trained(rows, run, tokenizer), []
     for start in tqdm(range(0, len(rows), 32), desc="gradients of the pool", unit="lot"):
-        lot = [_rollouts(i, rows[i], tokenizer) for i in range(start, min(start + 32, len(rows)))]
+        lot = [
+            _rollouts(i, prompts[i], rows[i]["response"], tokenizer) for i in range(start, min(start + 32, len(rows)))
+        ]
+        tokens += [len(rollout.responses["correct"][0]) for rollout in lot]
         gradients = worker(lot)[0].get("correct")
         if gradients is None or len(gradients.ids) < len(lot):
             raise UserError(f"a row of {start + 1} to {start + len(lot)} has no finite gradient; leave it out")
         order = np.argsort([int(name) for name in gradients.ids])
         found.append(means(gradients, exact)[order])
-    return np.concatenate(found)
+    return np.concatenate(found), tokens
 
 
-def _rollouts(number: int, row: dict, tokenizer: Any) -> Rollouts:
+def _rollouts(number: int, text: str, answer: str, tokenizer: Any) -> Rollouts:
     """Prompt and response tokenized apart, end of text added, as training on them would."""
-    prompt = tokenizer(text=row["prompt"], add_special_tokens=False)["input_ids"]
-    response = tokenizer(text=row["response"], add_special_tokens=False)["input_ids"]
+    prompt = tokenizer(text=text, add_special_tokens=False)["input_ids"]
+    response = tokenizer(text=answer, add_special_tokens=False)["input_ids"]
     end = tokenizer.eos_token_id
     if end is not None and response[-1:] != [end]:
         response = [*response, end]

@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from openrlhf_unlearn.probe.engine.packing import Rollouts
+from openrlhf_unlearn.probe.rollouts import digest
 from openrlhf_unlearn.probe.store import check_same
 from openrlhf_unlearn.stats.means import mean_interval
 from openrlhf_unlearn.store.run_dir import read_json, write_json
@@ -22,7 +23,8 @@ from openrlhf_unlearn.transfer.words import GRADIENT
 @dataclass(frozen=True)
 class Check:
     """trained, names: clusters. measured, low, high: (trained, names) mean change of log-likelihood over prompts, and
-    its interval. predicted: by predictor, (trained, names); `GRADIENT` is the map's own."""
+    its interval. predicted: by predictor, (trained, names); `GRADIENT` is the map's own. left_out: prompts without a
+    rollout to measure."""
 
     trained: list[str]
     names: list[str]
@@ -30,6 +32,7 @@ class Check:
     low: np.ndarray
     high: np.ndarray
     predicted: dict[str, np.ndarray]
+    left_out: int = 0
 
     def summary(self) -> dict:
         """agreement: r and slope by predictor; advantage: of the gradient over each baseline."""
@@ -44,11 +47,13 @@ class Check:
 
 def verify(
     model: Any, rollouts: list[Rollouts], texts: dict[str, str], found: Vectors, clusters: dict[str, str],
-    k: int, recipe: Recipe, seed: int, parts: Path,
+    k: int, recipe: Recipe, seed: int, parts: Path, about: dict | None = None,
 ) -> Check:  # fmt: skip
     """Train on k clusters, the largest (0: all), each by itself, and measure all. model: the probe's; rollouts: of the
-    prompts in `found`; texts: of their prompts; parts: folder for what is done so far."""
-    known = {r.id for r in rollouts if r.responses.get("correct")} & set(found.ids)
+    prompts in `found`, "correct" to train on and "measured" (`held_out`); found.feel: of rollouts that are not
+    measured; texts: of their prompts; parts: folder for what is done so far; about: what else it holds for. Prompts
+    with none to measure stay out."""
+    known = {r.id for r in rollouts if r.responses.get("measured")} & set(found.ids)
     train, measured = split({prompt: name for prompt, name in clusters.items() if prompt in known}, seed)
     names = [name for name in sorted(train) if len(train[name]) + len(measured[name]) >= LEAST]
     largest = sorted(names, key=lambda name: -len(train[name]))
@@ -57,10 +62,11 @@ def verify(
     state = parts / "settings.json"
     settings = {
         **asdict(recipe),
+        **(about or {}),
         "model": model.config.name_or_path,
         "seed": seed,
-        "train": train,
-        "measured": measured,
+        "measured_on": "rollouts that do not predict",
+        "clusters": digest([train, measured]),
     }
     if state.exists():
         check_same(read_json(state), settings, parts, "bring the same, or delete that folder")
@@ -83,6 +89,7 @@ def verify(
         np.array(ends)[..., 0],
         np.array(ends)[..., 1],
         _predictions(trainer, rollouts, texts, found, train, measured, trained, names),
+        len(set(found.ids) - known),
     )
 
 
@@ -100,9 +107,10 @@ def _predictions(
     hidden = np.stack([states[prompt] for prompt in found.ids])
     hidden -= hidden.mean(0)  # all states of a model share a large part
     text = text_vectors([texts[prompt] for prompt in found.ids])
+    sign = (np.sign(gives) @ feels.T)[rows].astype(float)  # Adam's first step; a sketch has other signs
     return {
         GRADIENT: (gives @ feels.T)[rows].astype(float),
-        "sign of the gradient": (np.sign(gives) @ feels.T)[rows].astype(float),  # Adam's first step
+        **({"sign of the gradient": sign} if found.exact else {}),
         "cosine": mean_cosines(found.train, found.feel, members)[rows],
         "hidden states": mean_cosines(hidden, hidden, members)[rows],
         "text": mean_cosines(text, text, members)[rows],

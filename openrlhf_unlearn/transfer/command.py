@@ -7,8 +7,8 @@
 
 Needs a probe (openrlhf-unlearn probe). Writes RUN/transfer/PROBE.parquet, a row for each pair of clusters, and
 PROBE.json. --for: a JSON list of prompt ids that were probed, or RUN/learnability.parquet:GROUP. --from: rows with
-prompt and response, as sft-set writes them; without it the run's other probed prompts. Writes chosen.jsonl, best first,
-and as controls of equal size random.jsonl and nearest.jsonl.
+prompt and response, as sft-set writes them; without it the run's other probed prompts, each with a correct response.
+Writes chosen.jsonl, best first, and as controls of as many rows random.jsonl and nearest.jsonl.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ from openrlhf_unlearn.store.run_dir import RunDir, refuse_links
 from openrlhf_unlearn.store.trust import allow_remote_code
 from openrlhf_unlearn.transfer.dataset import Chosen, choose
 from openrlhf_unlearn.transfer.in_the_run import in_the_run, predicted_change
-from openrlhf_unlearn.transfer.inputs import clustered, default_probe, of_rollouts
+from openrlhf_unlearn.transfer.inputs import check_model, check_rollouts, clustered, default_probe, of_rollouts
 from openrlhf_unlearn.transfer.options import TransferOptions
 from openrlhf_unlearn.transfer.output import check_kept, write
 from openrlhf_unlearn.transfer.predict import transfer_map
-from openrlhf_unlearn.transfer.vectors import Vectors, vectors
+from openrlhf_unlearn.transfer.vectors import Vectors, sketch_size, small, to_check, vectors
 
 OPTIONS = TransferOptions
 
@@ -49,9 +49,10 @@ def run(options: TransferOptions) -> None:
         print("\n".join(found.about["sentences"]))
         print(found.path)
         return
-    few = f"; only {found.rows} of {found.pool} are predicted to help" if found.rows < options.budget else ""
+    few = f"; only {found.rows} of {found.pool} have a score above 0" if found.rows < options.budget else ""
     print(f"{found.output}/chosen.jsonl: {found.rows} rows for {found.targets} prompts{few}")
-    print("random.jsonl and nearest.jsonl beside it are controls of equal size")
+    print("random.jsonl and nearest.jsonl beside it are controls of as many rows")
+    print("\n".join(found.said))
 
 
 @takes(TransferOptions)
@@ -66,28 +67,35 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
     refuse_links(run_dir.transfer_table(probe).parent)
     with hold(run_dir.transfer_table(probe), f"transfer --probe {probe}"):
         if not options.targets:
-            check_kept(run_dir, probe, options.verify)
+            check_kept(run_dir, probe, options.verify, options.objective)
         by_class, facts = load(run_dir.gradients(probe))
         if "correct" not in by_class:
             raise UserError(f"{run_dir.gradients(probe)} holds no gradients of correct rollouts; probe again")
+        check_rollouts(run_dir, probe, facts["settings"])
+        if not options.model and (options.verify is not None or options.pool):
+            check_model(probe, facts["settings"])
         rates, lengths = of_rollouts(run_dir, facts["settings"])
         k = rollouts_that_train(run_dir)
-        found, clusters = clustered(run_dir, vectors(by_class, options.objective, rates, k), by_class, options)
         if options.targets:
-            return choose(run_dir, found, facts, options)
+            held = vectors(by_class, options.objective, rates, k, small(by_class["correct"]))
+            return choose(run_dir, probe, held, facts, options)
+        found, clusters = clustered(run_dir, vectors(by_class, options.objective, rates, k), by_class, options)
         names = [clusters.get(prompt, "") for prompt in found.ids]
-        likelihood = transfer_map(found.train, found.feel, names)
+        size = sketch_size(found, facts)
+        likelihood = transfer_map(found.train, found.feel, names, sketch=size)
         per_token = np.array([rates[prompt] * lengths[prompt] for prompt in found.ids], np.float32)
-        pass_rate = transfer_map(found.train, found.feel * per_token[:, None], names)
+        pass_rate = transfer_map(found.train, found.feel, names, per_token, size)
         checked = None
         if options.verify is not None and likelihood.names:
-            checked = short_trainings(run_dir, probe, found, clusters, facts, options)
-        own = of_the_run(run_dir, vectors(by_class, "grpo", rates, k), rates, per_token, facts["settings"])
+            checked = short_trainings(run_dir, probe, to_check(by_class["correct"]), clusters, facts, options)
+        own = of_the_run(run_dir, vectors(by_class, "grpo", rates, k), rates, per_token, facts["settings"], names)
         about = write(run_dir, probe, likelihood, pass_rate, checked, own, options, found)
     return Transfer(run_dir.transfer_table(probe), about)
 
 
-def of_the_run(run: RunDir, found: Vectors, rates: dict[str, float], per_token: np.ndarray, settings: dict):
+def of_the_run(
+    run: RunDir, found: Vectors, rates: dict[str, float], per_token: np.ndarray, settings: dict, clusters: list[str]
+):
     """What the run itself says of the prediction, where it has an evaluation `final` after the probe's `initial`."""
     if settings["tag"] != "initial" or settings["training_rollouts"] or not run.evaluation("final").exists():
         return None
@@ -96,7 +104,7 @@ def of_the_run(run: RunDir, found: Vectors, rates: dict[str, float], per_token: 
     names = [name for name, chosen in zip(found.ids, hard, strict=True) if chosen]
     before = np.array([rates[name] for name in names])
     predicted = predicted_change(found.train, found.feel, per_token)[hard]
-    return in_the_run(predicted, before, np.array([after[name] for name in names]))
+    return in_the_run(predicted, before, np.array([after[name] for name in names]), np.array(clusters)[hard])
 
 
 def short_trainings(
@@ -106,22 +114,35 @@ def short_trainings(
     import torch
 
     from openrlhf_unlearn.evaluation.prompts import load_tokenizer
+    from openrlhf_unlearn.evaluation.settings import fingerprint
     from openrlhf_unlearn.probe.rollouts import choose as choose_rollouts
     from openrlhf_unlearn.probe.work import load_model
     from openrlhf_unlearn.transfer.check import verify
-    from openrlhf_unlearn.transfer.verify import Recipe
+    from openrlhf_unlearn.transfer.verify import Recipe, held_out
 
     settings = facts["settings"]
+    if settings.get("adapter"):
+        raise UserError(
+            f"--verify trains a model without adapter, and probe {probe} is of {settings['adapter']}; merge it and "
+            "probe that"
+        )
     name = options.model or settings["model"]
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = load_model(name, "float32", device, options.trust_remote_code)
     table = source(run, settings["tag"], settings["training_rollouts"])
-    every = (0, None, settings["max_rollouts"], settings["seed"], None)
-    sample = choose_rollouts(run, table, load_tokenizer(name), model.config.get_text_config().vocab_size, *every)
+    amounts = settings["prompts"] or 0, settings["per_group"], settings["max_rollouts"], settings["seed"]
+    longest = run.config().flag("rollout.max_new_tokens")
+    vocabulary = model.config.get_text_config().vocab_size
+    sample = choose_rollouts(run, table, load_tokenizer(name), vocabulary, *amounts, longest)
     probed = set(found.ids)
-    rollouts = [rollout for rollout in sample.rollouts if rollout.id in probed]
+    if not probed <= {rollout.id for rollout in sample.rollouts} <= probed | set(facts["left_out"]):
+        raise UserError(
+            f"{run}: labels have changed since probe {probe}, so its rollouts are not known; give them another probe"
+        )
+    rollouts = [held_out(rollout, settings["units"]) for rollout in sample.rollouts if rollout.id in probed]
     texts = {prompt: text or "" for prompt, text in Prompts.texts(run).items()}
     how = options.steps, options.batch, options.lr, options.optimiser, options.rollouts
     recipe = Recipe(*how, settings["temperature"])
     parts = run.transfer_parts(probe)
-    return verify(model, rollouts, texts, found, clusters, options.verify or 0, recipe, options.seed, parts)
+    about = {"rollouts": sample.origin, "model_fingerprint": fingerprint(name)}
+    return verify(model, rollouts, texts, found, clusters, options.verify or 0, recipe, options.seed, parts, about)

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.probe.rollouts import source
+from openrlhf_unlearn.evaluation.settings import fingerprint
+from openrlhf_unlearn.probe.rollouts import graded, origin, source
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.transfer.clusters import by_datasource, by_file, by_gradients
@@ -23,14 +24,33 @@ def default_probe(run: RunDir) -> str:
     raise UserError(f"--probe: which probe of {run}? {known}")
 
 
+def check_rollouts(run: RunDir, probe: str, settings: dict) -> None:
+    """Raise UserError where the probe's evaluation was made again since: its pass rates are then of other rollouts."""
+    table = source(run, settings["tag"], settings["training_rollouts"])
+    if settings.get("rollouts", origin(table)) != origin(table):
+        raise UserError(
+            f"{run}: the rollouts of {settings['tag']} are others than those of probe {probe}; probe again under "
+            "another --name"
+        )
+
+
+def check_model(probe: str, settings: dict) -> None:
+    """Raise UserError where the probe's model was trained on in its place since, or is gone."""
+    if settings.get("model_fingerprint") not in (None, fingerprint(settings["model"])):
+        raise UserError(
+            f"{settings['model']} has changed since probe {probe}, or is gone; name with --model where that model is"
+        )
+
+
 def of_rollouts(run: RunDir, settings: dict) -> tuple[dict[str, float], dict[str, float]]:
-    """By prompt id: the share of correct rollouts of the probe's evaluation, and the correct ones' mean length in
-    tokens (1 where the table does not have it: pass rates are then per token, too)."""
+    """By prompt id: the share of correct ones among the graded rollouts of the probe's evaluation, and the correct
+    ones' mean length in tokens (1 where the table does not have it: pass rates are then per token, too)."""
     table = source(run, settings["tag"], settings["training_rollouts"])
     right, ids = table.hits(), np.array(table.prompt_id)
+    known = graded(table)
     length = table.n_tokens.astype(float) if isinstance(table, Evaluations) else np.ones(len(ids))
     length = np.where(np.nan_to_num(length) == 0, 1.0, length)
-    order = {name: np.flatnonzero(ids == name) for name in np.unique(ids).tolist()}
+    order = {name: np.flatnonzero((ids == name) & known) for name in np.unique(ids[known]).tolist()}
     rates = {name: float(right[rows].mean()) for name, rows in order.items()}
     lengths = {
         name: float(length[rows][right[rows]].mean()) if right[rows].any() else 1.0 for name, rows in order.items()
@@ -43,8 +63,12 @@ def clustered(run: RunDir, found: Vectors, by_class: dict, options: TransferOpti
     if options.clusters == "datasource":
         return found, by_datasource(run)
     if options.clusters != "gradients":
-        return found, by_file(Path(options.clusters))
+        names = by_file(Path(options.clusters))
+        if not set(names) & set(found.ids):
+            raise UserError(f"--clusters {options.clusters}: none of its {len(names)} prompt ids was probed")
+        return found, names
     if options.objective != "likelihood":
         raise UsageError("--clusters gradients goes with --objective likelihood only")
     names, unseen = by_gradients(by_class["correct"], options.seed)
-    return Vectors(found.ids, unseen, unseen, False), dict(zip(found.ids, names, strict=True))
+    whole = unseen.shape[1] == by_class["correct"].mean.shape[1]  # the sketches are no smaller
+    return Vectors(found.ids, unseen, unseen, whole), dict(zip(found.ids, names, strict=True))

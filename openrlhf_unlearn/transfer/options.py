@@ -47,6 +47,8 @@ class TransferOptions:
             raise UsageError("--verify trains on correct rollouts: it goes with --objective likelihood")
         if self.pool and not self.targets:
             raise UsageError("--from is a pool to choose from: name with --for whom to choose for")
+        if self.targets and self.verify is not None:
+            raise UsageError("--verify checks the map, --for chooses data: give one after the other")
         if self.targets and not self.output:
             raise UsageError("--for needs --output, the folder for what is chosen")
         if self.probe:

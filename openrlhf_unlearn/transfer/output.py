@@ -21,16 +21,22 @@ COLUMNS = ("value", "low", "high", "p")
 SETTINGS = ("clusters", "objective", "verify", "steps", "batch", "lr", "optimiser", "rollouts", "seed")
 
 
-def check_kept(run: RunDir, probe: str, verify: int | None) -> None:
+def check_kept(run: RunDir, probe: str, verify: int | None, objective: str = "likelihood") -> None:
     """Raise UserError where a map with a check by more trainings is there, which this one would take the place of."""
-    path = run.transfer_json(probe)
+    path, table = run.transfer_json(probe), run.transfer_table(probe)
     trained = read_object(path).get("trained") if path.exists() else None
     checked = len(trained) if isinstance(trained, list) else 0
+    again = f"give --verify {checked} with its flags, which trains nothing again, or " * (objective == "likelihood")
     if checked and (verify is None or 0 < verify < checked):
         raise UserError(
-            f"{path} holds a check by trainings on {checked} clusters, which would be lost; give --verify {checked}, "
-            "which trains nothing again, or move that file away"
+            f"{path} holds a check by trainings on {checked} clusters, which would be lost; {again}move that file and "
+            f"{table.name} away"
         )
+    if verify is not None or path.exists() or not table.exists():
+        return
+    measured = Transfer.read(run, probe, Transfer.measured)[Transfer.measured]
+    if measured.null_count < len(measured):
+        raise UserError(f"{table} holds what trainings measured, which would be lost; move it away, too")
 
 
 def write(
@@ -45,11 +51,14 @@ def write(
 ) -> dict:
     """Write the table and PROBE.json; returns what that holds, in words what came out among it."""
     rows = rows_of(likelihood, pass_rate, checked)
+    run.transfer_json(probe).unlink(missing_ok=True)  # killed in between, no JSON is there of another table
     Transfer.of_rows(rows).write(run, probe)
     said, result = map_sentences(likelihood), {}
     if checked:
         result = checked.summary()
         result["trained"] = checked.trained
+        if checked.left_out:
+            said.append(f"{checked.left_out} prompts with no second, different rollout are left out of the trainings.")
         said += check_sentences(result["agreement"][GRADIENT], result["advantage"], len(checked.trained))
         said += sign_sentence(rows)
     said += sentences(own)

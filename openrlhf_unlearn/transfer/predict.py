@@ -10,14 +10,16 @@ Intervals leave out one prompt at a time (a jackknife), and so cover the choice 
 is *told from 0* where its p is small enough for a false discovery rate of 5 % over the whole map (Benjamini-Hochberg).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
 RATE = 0.05  # of false discoveries among the entries told from 0
+BLOCK_BYTES = 1 << 28  # of gradients in memory at a time
 LEAST = 4  # prompts of a cluster, below which its spread is not known
 
 
@@ -42,11 +44,15 @@ class Map:
         return found
 
 
-def transfer_map(train: np.ndarray, feel: np.ndarray, clusters: Sequence[str]) -> Map:
+def transfer_map(
+    train: Any, feel: Any, clusters: Sequence[str], scale: np.ndarray | None = None, sketch: int = 0
+) -> Map:
     """train, feel: (prompts, dim) the gradient that a prompt trains by and that of its own log-likelihood, of the same
-    sign and in the same order; clusters: (prompts,) a name each, "" for none. Clusters below LEAST are left out.
+    sign and in the same order, arrays or what reads slices of rows; clusters: (prompts,) a name each, "" for none.
+    Clusters below LEAST are left out. scale: (prompts,) that `feel` is multiplied by. sketch: where rows are sketches,
+    their size: all share one hash, so its error, |a| |b| / √size, is in the interval and p of every entry.
 
-    Costs prompts x clusters x dim; no matrix of all pairs of prompts is made.
+    Costs prompts x clusters x dim; no matrix of all pairs of prompts is made, and memory holds a block of prompts.
     """
     all_names = np.array(clusters)
     names = [name for name in sorted(set(clusters) - {""}) if (all_names == name).sum() >= LEAST]
@@ -55,20 +61,36 @@ def transfer_map(train: np.ndarray, feel: np.ndarray, clusters: Sequence[str]) -
         empty = np.zeros((0, 0))
         return Map([], np.zeros(0, int), empty, empty, empty, empty)
     sizes = members.sum(0).astype(int)
-    own = members * np.einsum("pd,pd->p", train, feel)[:, None]
-    gives = (train @ (members.T @ feel).T - own).astype(float)  # (prompts, clusters) summed over the cluster's others
-    takes = (feel @ (members.T @ train).T - own).astype(float)
+    factor = np.ones(len(clusters), np.float32) if scale is None else scale.astype(np.float32)
+    sums = np.zeros((2, len(names), feel.shape[1]), np.float32)  # of train and of feel over each cluster
+    for block in row_blocks(feel.shape):
+        gradients = train[block], feel[block]
+        sums += np.stack([members[block].T @ gradients[0], (members * factor[:, None])[block].T @ gradients[1]])
+    gives, takes = np.zeros((2, len(clusters), len(names)))  # summed over the cluster's others
+    for block in row_blocks(feel.shape):
+        t, m = train[block], feel[block] * factor[block, None]
+        own = members[block] * np.einsum("pd,pd->p", t, m)[:, None]
+        gives[block], takes[block] = t @ sums[1].T - own, m @ sums[0].T - own
+    norms2 = (sums.astype(float) ** 2).sum(2) / sizes**2
+    unseen = norms2[0][:, None] * norms2[1] / sketch if sketch else np.zeros((len(names), len(names)))
     shape = (len(names), len(names))
     value, low, high, p = (np.full(shape, np.nan) for _ in range(4))
     for a in range(len(names)):
         for b in range(len(names)):
-            found = _entry(gives[members[:, a] > 0, b], takes[members[:, b] > 0, a], a == b)
+            found = _entry(gives[members[:, a] > 0, b], takes[members[:, b] > 0, a], a == b, unseen[a, b])
             value[a, b], low[a, b], high[a, b], p[a, b] = found
     return Map(names, sizes, value, low, high, p)
 
 
-def _entry(gives: np.ndarray, takes: np.ndarray, same: bool) -> tuple[float, float, float, float]:
-    """Mean, interval and p against 0 from each trained prompt's sum over the changed ones, and the other way round."""
+def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices of rows that fit into BLOCK_BYTES."""
+    step = max(1, BLOCK_BYTES // (4 * shape[1]))
+    return (slice(start, min(start + step, shape[0])) for start in range(0, shape[0], step))
+
+
+def _entry(gives: np.ndarray, takes: np.ndarray, same: bool, unseen: float) -> tuple[float, float, float, float]:
+    """Mean, interval and p against 0 from each trained prompt's sum over the changed ones, and the other way round.
+    unseen: variance that is the same whichever prompt is left out."""
     n, m = len(gives), len(takes)
     total = gives.sum()
     value = total / (n * (m - 1) if same else n * m)
@@ -81,6 +103,7 @@ def _entry(gives: np.ndarray, takes: np.ndarray, same: bool) -> tuple[float, flo
     variance = sum(variances)
     if variance <= 0:  # all alike: without a spread nothing is known of the next prompt
         return value, np.nan, np.nan, np.nan
+    variance += unseen
     freedom = variance**2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True))
     error = np.sqrt(variance)
     half = stats.t.ppf(0.5 + LEVEL / 2, freedom) * error

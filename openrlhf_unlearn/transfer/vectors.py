@@ -1,6 +1,7 @@
 """From a probe's file to the vectors of the map: the gradient by which a prompt trains, and that of its likelihood."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -8,38 +9,69 @@ from openrlhf_unlearn.probe.gradient_summary import Gradients
 from openrlhf_unlearn.probe.measures.cosines import blocks
 from openrlhf_unlearn.probe.measures.interference import grpo_weight
 
-EXACT_BYTES = 1 << 30  # of mean gradients that are taken as they are; above it their sketches are
+EXACT_BYTES = 1 << 30  # of mean gradients that --for holds; above it their sketches are taken
 OBJECTIVES = ("likelihood", "grpo")
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """ids: prompts with correct rollouts. train, feel: (prompts, dim), see `transfer_map`. exact: not sketches."""
+    """ids: prompts with correct rollouts. train, feel: (prompts, dim), see `transfer_map`; arrays, or what reads slices
+    of rows from a file. exact: not sketches."""
 
     ids: list[str]
-    train: np.ndarray
-    feel: np.ndarray
+    train: Any
+    feel: Any
     exact: bool
 
 
-def vectors(by_class: dict[str, Gradients], objective: str, pass_rate: dict[str, float], k: int) -> Vectors:
+def vectors(
+    by_class: dict[str, Gradients], objective: str, pass_rate: dict[str, float], k: int, exact: bool = True
+) -> Vectors:
     """objective: "likelihood", training on correct rollouts as in fine-tuning; "grpo", the mean of GRPO's gradient over
-    k rollouts at the prompt's pass rate (interference.py). A prompt without incorrect rollouts has none under GRPO."""
+    k rollouts at the prompt's pass rate (interference.py). A prompt without incorrect rollouts has none under GRPO.
+    exact: the means, which stay in their file; else their sketches."""
     correct = by_class["correct"]
-    exact = correct.mean.shape[0] * correct.mean.shape[1] * 4 <= EXACT_BYTES
-    feel = means(correct, exact)
+    feel = correct.mean if exact else means(correct, exact)
     ids = list(correct.ids)
     if objective == "likelihood":
         return Vectors(ids, feel, feel, exact)
     incorrect = by_class.get("incorrect")
     place = {name: i for i, name in enumerate(incorrect.ids)} if incorrect else {}
-    other = means(incorrect, exact) if incorrect else np.zeros((0, feel.shape[1]), np.float32)
+    other = (incorrect.mean if exact else means(incorrect, exact)) if incorrect else feel[:0]
     weight = grpo_weight(np.array([pass_rate[name] for name in ids]), k).astype(np.float32)
-    train = np.zeros_like(feel)
-    for i, name in enumerate(ids):
-        if name in place:
-            train[i] = weight[i] * (feel[i] - other[place[name]])
-    return Vectors(ids, train, feel, exact)
+    return Vectors(ids, Pulls(feel, other, [place.get(name) for name in ids], weight), feel, exact)
+
+
+@dataclass(frozen=True)
+class Pulls:
+    """Rows of GRPO's gradient: weight times the correct rollouts' mean less the incorrect ones'. place: by row, that of
+    `incorrect`, None where there is none and the gradient is 0."""
+
+    correct: Any
+    incorrect: Any
+    place: list[int | None]
+    weight: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.correct.shape
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        found = np.array(self.correct[rows])
+        for row, place, weight in zip(found, self.place[rows], self.weight[rows], strict=True):
+            row[:] = 0 if place is None else weight * (row - self.incorrect[place : place + 1][0])
+        return found
+
+
+def sketch_size(found: Vectors, facts: dict) -> int:
+    """Numbers that inner products are estimated from, for `transfer_map`; 0 where exact. facts: the probe's."""
+    projected = facts["settings"].get("project") == facts["dim"]
+    return found.feel.shape[1] if projected or not found.exact else 0
+
+
+def small(gradients: Gradients) -> bool:
+    """Whether the means may be held in memory."""
+    return int(np.prod(gradients.mean.shape)) * 4 <= EXACT_BYTES
 
 
 def means(gradients: Gradients, exact: bool) -> np.ndarray:
@@ -47,6 +79,12 @@ def means(gradients: Gradients, exact: bool) -> np.ndarray:
     if exact:
         return np.concatenate([gradients.mean[block] for block in blocks(gradients)])
     return _units(gradients, slice(None))
+
+
+def to_check(gradients: Gradients) -> Vectors:
+    """What --verify predicts from: all rollouts train; those of the odd units alone feel (see `verify.held_out`)."""
+    whole = gradients.sketches.shape[2] == gradients.mean.shape[1]
+    return Vectors(list(gradients.ids), _units(gradients, slice(None)), halves(gradients)[1], whole)
 
 
 def halves(gradients: Gradients) -> tuple[np.ndarray, np.ndarray]:

@@ -3,13 +3,14 @@
 Every cluster's prompts are split in two by the seed. One half trains: a few optimiser steps of the probe's own model on
 correct rollouts (teacher-forced, all parameters, each training from the same start). On the other half, of every
 cluster, the change of the mean log-likelihood a token of correct rollouts is measured. Prompts that trained are never
-measured, so an entry of a cluster with itself is generalisation, not memory.
+measured, so an entry of a cluster with itself is generalisation, not memory. Nor are rollouts whose gradient predicts:
+their noise would be on both sides (`held_out`).
 """
 
 import copy
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
-from openrlhf_unlearn.probe.engine.packing import Rollouts
+from openrlhf_unlearn.probe.engine.packing import Rollouts, deal
 
 LOT = 8  # prompts whose rollouts are measured at a time
 Pair = tuple[Sequence[int], Sequence[int]]  # token ids of prompt and response
@@ -45,17 +46,28 @@ def split(clusters: dict[str, str], seed: int) -> tuple[dict[str, list[str]], di
     return train, measured
 
 
+def held_out(prompt: Rollouts, units: int) -> Rollouts:
+    """With the correct rollouts of its even units as "measured", less those that its odd units hold too; the odd ones
+    predict (`halves`). units: into which the probe dealt rollouts. None is left of a prompt with one rollout."""
+    correct = prompt.responses.get("correct", ())
+    each = [[correct[i] for i in members] for members in deal(len(correct), units)]
+    predict = {tuple(response) for members in each[1::2] for response in members}
+    measured = [response for members in each[::2] for response in members if tuple(response) not in predict]
+    return replace(prompt, responses={"correct": correct, "measured": measured if predict else []})
+
+
 class Trainer:
-    """The model, its weights at the start, and the rollouts of every prompt."""
+    """The model, its weights at the start, and the rollouts of every prompt: "correct" ones train."""
 
     def __init__(self, model: Any, rollouts: Sequence[Rollouts], recipe: Recipe, seed: int = 0):
         self.model, self.recipe, self.seed = model.eval(), recipe, seed  # no dropout: the gradients had none
         self.start = copy.deepcopy(model.state_dict())
-        self.pairs = {r.id: self._kept(r) for r in rollouts if r.responses.get("correct")}
+        self.pairs = {r.id: self._kept(r, "correct") for r in rollouts if r.responses.get("correct")}
+        self.measured = {r.id: self._kept(r, "measured") for r in rollouts if r.responses.get("measured")}
         self.before: dict[str, float] = {}
 
-    def _kept(self, prompt: Rollouts) -> list[Pair]:
-        responses = prompt.responses["correct"]
+    def _kept(self, prompt: Rollouts, kind: str) -> list[Pair]:
+        responses = prompt.responses[kind]
         rows = random.Random(f"{self.seed}:{prompt.id}").sample(range(len(responses)), len(responses))
         return [(prompt.prompt, responses[row]) for row in rows[: self.recipe.rollouts]]
 
@@ -89,12 +101,13 @@ class Trainer:
 
     @torch.no_grad()
     def log_likelihoods(self, prompts: Sequence[str], tick: Callable[[], object]) -> dict[str, float]:
-        """Mean over each prompt's rollouts of the mean log-likelihood of their tokens."""
-        found, ordered = {}, sorted(prompts, key=lambda name: len(self.pairs[name][0][0]))  # little padding
+        """Mean over each prompt's measured rollouts of the mean log-likelihood of their tokens."""
+        pairs = self.measured
+        found, ordered = {}, sorted(prompts, key=lambda name: len(pairs[name][0][0]))  # little padding
         for start in range(0, len(ordered), LOT):
             lot = ordered[start : start + LOT]
-            values = self._log_likelihood([pair for name in lot for pair in self.pairs[name]])
-            each = values.split([len(self.pairs[name]) for name in lot])
+            values = self._log_likelihood([pair for name in lot for pair in pairs[name]])
+            each = values.split([len(pairs[name]) for name in lot])
             for name, own in zip(lot, each, strict=True):
                 found[name] = float(own.mean())
                 tick()

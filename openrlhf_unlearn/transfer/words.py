@@ -15,11 +15,16 @@ def map_sentences(found: Map) -> list[str]:
     told, names = found.told, found.names
     if not told.any():
         return [f"None of the map's {told.size} entries is told from 0: alone it gives no reason to choose any data."]
-    teach = np.flatnonzero(np.diag(told) & (np.diag(found.value) > 0))
-    said = [
-        f"{len(teach)} of {len(names)} clusters are predicted to teach their own other prompts"
-        + (f": {', '.join(names[i] for i in teach)}." if 0 < len(teach) < len(names) else ".")
-    ]
+    own, sure = np.diag(found.value), np.diag(told)
+    said = []
+    for which, verb in (
+        (sure & (own > 0), "are predicted to teach their own other prompts"),
+        (sure & (own < 0), "are predicted to harm their own other prompts"),
+        (~sure, "are not told either way of their own other prompts"),
+    ):
+        if which.any():
+            listed = f": {', '.join(np.array(names)[which])}" if not which.all() or verb.startswith("are not") else ""
+            said.append(f"{which.sum()} of {len(names)} clusters {verb}{listed}.")
     both = np.allclose(found.value, found.value.T, rtol=1e-3)  # of the likelihood itself, the map is symmetric
     arrow = "↔" if both else "→"
     apart = [(i, j) for i, j in zip(*np.nonzero(told), strict=True) if (i < j if both else i != j)]

@@ -1,7 +1,7 @@
 import numpy as np
 
 from openrlhf_unlearn.store.probes import Transfer
-from openrlhf_unlearn.transfer.accuracy import advantage, agreement
+from openrlhf_unlearn.transfer.accuracy import advantage, agreement, with_interval
 from openrlhf_unlearn.transfer.words import check_sentences, sign_sentence
 
 N = 10  # clusters
@@ -33,6 +33,20 @@ def test_a_prediction_of_noise_is_not_borne_out():
         low.append(agreement(predicted, measured, ROWS)["all"]["low"] > 0)
     assert np.mean(low) < 0.1
     assert said(predicted, measured).startswith("The short trainings do not bear the prediction out")
+
+
+def test_few_trained_clusters_give_wide_intervals_however_many_are_measured():
+    rng = np.random.default_rng(4)
+    predicted, measured = rng.standard_normal((2, 4, 12))
+    found = with_interval(lambda r, c: float((predicted * measured)[np.ix_(r, c)].mean()), np.arange(4), 12)
+    left = [(predicted * measured)[np.ix_(*keep)].mean() for keep in kept(4, 12)]
+    error = np.sqrt(11 / 12 * ((np.array(left) - np.mean(left)) ** 2).sum())
+    assert np.isclose((found["high"] - found["low"]) / 2, 3.1824 * error, rtol=1e-3)  # Student's t at 3 degrees
+
+
+def kept(rows: int, columns: int) -> list[tuple[list[int], list[int]]]:
+    without = lambda n, c: [i for i in range(n) if i != c]  # noqa: E731
+    return [(without(rows, c), without(columns, c)) for c in range(columns)]
 
 
 def test_the_diagonal_alone_is_no_transfer_between_clusters():

@@ -28,6 +28,22 @@ def test_clusters_of_noise_teach_nothing_by_the_other_half():
     assert not transfer_map(unseen, unseen, names).told.any()
 
 
+def test_directions_without_clusters_are_in_none():
+    rng, found = np.random.default_rng(0), 0
+    for seed in range(3):
+        factor = rng.standard_normal((60, 1)) * np.eye(1, 200, 1)
+        found += any(by_gradients(gradients(2 * np.eye(1, 200) + factor, 0.05), seed)[0])
+        found += any(by_gradients(gradients(rng.standard_normal((60, 30)), 0.1), seed)[0])
+    assert found <= 1
+
+
+def test_identical_rollouts_are_in_none():
+    found = gradients(np.repeat(np.eye(3, 40), 12, 0), 0.1)
+    found.distinct[:12] = 1
+    names, _ = by_gradients(found)
+    assert set(names[:12]) == {""} and len(set(names[12:])) == 2
+
+
 def test_prompts_with_one_rollout_are_in_none():
     names, _ = by_gradients(gradients(np.eye(20), 0.1, units=1))
     assert set(names) == {""}

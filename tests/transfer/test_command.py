@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import pyarrow.parquet as pq
 import pytest
 
 import openrlhf_unlearn
@@ -46,11 +47,20 @@ def test_map_and_check_are_written_and_go_on_from_their_parts(probed, tmp_path, 
     assert transfer_sentences(RunDir(tmp_path)) == []
     assert TRANSFER.data(SimpleNamespace(first=RunDir(tmp_path))) is None
     assert cli.main([*words, "--seed", "1"]) == 1
-    assert "bring the same, or delete that folder" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "bring the same, or delete that folder" in err and len(err) < 400
     assert cli.main(words[:4]) == 1
     assert "holds a check by trainings on 3 clusters" in capsys.readouterr().err
     assert read_table(run.transfer_table("initial")).equals(table)
-    run.transfer_json("initial").unlink()
+    moved = run.transfer_json("initial").rename(run.path / "transfer" / "initial.checked.json")
+    assert cli.main(words[:4]) == 1
+    assert "holds what trainings measured" in capsys.readouterr().err
+    assert transfer_sentences(run) == []  # a map under another name is none of the probe's
+    moved.unlink()
+    run.transfer_table("initial").unlink()
+    write_json(clusters.with_name("other.json"), {"x": "a", "y": "a"})
+    assert cli.main([*words[:3], str(clusters.with_name("other.json"))]) == 1
+    assert "none of its 2 prompt ids was probed" in capsys.readouterr().err
 
 
 def test_one_datasource_and_grpo(probed, capsys):
@@ -68,6 +78,8 @@ def test_data_for_a_target_with_controls_of_equal_size(probed, tmp_path):
     assert cli.main(["transfer", str(run), "--for", targets, "--budget", "3", "--output", str(tmp_path / "a")]) == 0
     made = {name: lines(tmp_path / "a" / f"{name}.jsonl") for name in ("chosen", "random", "nearest")}
     assert len({len(rows) for rows in made.values()}) == 1
+    assert all(row["prompt_id"] and row["response"] for row in made["chosen"])
+    assert cli.main(["transfer", str(run), "--for", targets, "--output", str(tmp_path / "a")]) == 1  # it is there
     scores = [row["score"] for row in made["chosen"]]
     assert scores == sorted(scores, reverse=True) and all(score > 0 for score in scores)
     pool = tmp_path / "pool.jsonl"
@@ -75,6 +87,18 @@ def test_data_for_a_target_with_controls_of_equal_size(probed, tmp_path):
     words = ["transfer", str(run), "--for", targets, "--from", str(pool), "--output", str(tmp_path / "b")]
     assert cli.main(words) == 0
     assert len(lines(tmp_path / "b" / "random.jsonl")) == len(lines(tmp_path / "b" / "chosen.jsonl")) <= 9
+
+
+def test_a_run_evaluated_again_or_a_model_trained_in_place_is_told(tmp_path, capsys):
+    run, model = make_run(tmp_path / "run"), save_model(tmp_path / "model")
+    assert cli.main(["probe", "--model", str(model), "--run", str(run), "--tag", "initial", "--dtype", "float32"]) == 0
+    save_model(model, seed=1)
+    assert cli.main(["transfer", str(run), "--verify", "0"]) == 1
+    assert "has changed since probe initial" in capsys.readouterr().err
+    table = read_table(run.evaluation("initial"))
+    pq.write_table(table.slice(10), run.evaluation("initial"))
+    assert cli.main(["transfer", str(run)]) == 1
+    assert "are others than those of probe initial" in capsys.readouterr().err
 
 
 def lines(path) -> list[dict]:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrlhf_unlearn.transfer.predict import LEAST, transfer_map
+from openrlhf_unlearn.transfer.predict import LEAST, Map, transfer_map
 from openrlhf_unlearn.transfer.words import map_sentences
 
 
@@ -49,6 +49,29 @@ def test_gradients_of_nothing_but_noise_predict_nothing():
     ]
 
 
+def test_orthogonal_clusters_stay_untold_through_a_sketch():
+    rng, dim, size, told = np.random.default_rng(0), 20_000, 256, []
+    for _ in range(6):
+        kinds = np.linalg.qr(rng.standard_normal((dim, 6)))[0].T
+        gradients, clusters = noisy(rng, kinds, [30] * 6, 0.001)
+        place, sign = rng.integers(0, size, dim), rng.choice([-1, 1], dim)
+        sketches = np.stack([np.bincount(place, row * sign, size) for row in gradients]).astype(np.float32)
+        off = ~np.eye(6, dtype=bool)
+        told.append([transfer_map(sketches, sketches, clusters, sketch=s).told[off].mean() for s in (size, 0)])
+        assert transfer_map(sketches, sketches, clusters, sketch=size).told.diagonal().all()
+    assert np.mean(told, axis=0)[0] < 0.06 < 0.5 < np.mean(told, axis=0)[1]
+
+
+def test_blocks_and_a_scale_change_no_number(monkeypatch):
+    rng = np.random.default_rng(0)
+    feel, clusters = noisy(rng, rng.standard_normal((3, 5)), [5, 6, 7], 1.0)
+    train, scale = rng.standard_normal(feel.shape).astype(np.float32), rng.random(18)
+    whole = transfer_map(train, feel * scale[:, None].astype(np.float32), clusters)
+    monkeypatch.setattr("openrlhf_unlearn.transfer.predict.BLOCK_BYTES", 80)
+    found = transfer_map(train, feel, clusters, scale)
+    assert np.allclose(found.value, whole.value, rtol=1e-4) and np.allclose(found.p, whole.p, rtol=1e-3)
+
+
 def test_says_who_teaches_whom_and_who_harms():
     kinds = np.array([[3.0, 0, 0], [2.0, 0, 1], [-2.0, 0, 2], [0, 0, 0]])
     gradients, clusters = noisy(np.random.default_rng(2), kinds, [20] * 4, 0.5)
@@ -56,6 +79,20 @@ def test_says_who_teaches_whom_and_who_harms():
     assert "3 of 4 clusters are predicted to teach their own other prompts: 0, 1, 2." in said
     assert "Predicted to teach others: 0 ↔ 1." in said
     assert "Predicted to harm others: 0 ↔ 2, 1 ↔ 2." in said
+
+
+def test_what_is_not_told_of_a_cluster_itself_is_not_said_to_be_nothing():
+    nothing, p = np.zeros((2, 2)), np.array([[0.9, 0.001], [0.001, np.nan]])
+    found = Map(["a", "b"], np.array([4, 4]), np.array([[0.1, 2], [2, 0]]), nothing, nothing, p)
+    assert map_sentences(found) == [
+        "2 of 2 clusters are not told either way of their own other prompts: a, b.",
+        "Predicted to teach others: a ↔ b.",
+    ]
+    harm = Map(["a", "b"], found.sizes, np.array([[-1.0, 2], [2, 0]]), nothing, nothing, np.where(p > 0.5, 0.001, p))
+    assert map_sentences(harm)[:2] == [
+        "1 of 2 clusters are predicted to harm their own other prompts: a.",
+        "1 of 2 clusters are not told either way of their own other prompts: b.",
+    ]
 
 
 def test_few_prompts_are_no_cluster_and_equal_ones_no_certainty():

@@ -224,7 +224,7 @@ MOST_CLUSTERS = 14  # clusters, beyond which a map cannot be read
 
 def newest_map(run: RunDir) -> str | None:
     """The probe whose map is shown: `initial`, else the last by name; None without a map."""
-    names = sorted(path.stem for path in (run.path / "transfer").glob("*.json"))
+    names = [tag for tag in run.probe_tags() if run.transfer_json(tag).exists() and run.transfer_table(tag).exists()]
     return "initial" if "initial" in names else (names or [None])[-1]
 
 
@@ -240,14 +240,24 @@ def transfer_data(material: Material) -> Data | None:
         return None
     wanted = (
         Transfer.trained, Transfer.changed, Transfer.value, Transfer.low, Transfer.high, Transfer.told,
-        Transfer.measured,
+        Transfer.measured, Transfer.prompts_trained,
     )  # fmt: skip
     rows = Transfer.read(material.first, name, *wanted).rows()
-    return columns([row._asdict() for row in rows]) if 1 < len({row.trained for row in rows}) <= MOST_CLUSTERS else None
+    sizes = {row.trained: row.prompts_trained or 0 for row in rows}
+    shown = sorted(sizes, key=lambda cluster: -sizes[cluster])[:MOST_CLUSTERS]
+    kept = [row._asdict() for row in rows if row.trained in shown and row.changed in shown]
+    return columns(kept) if len(shown) > 1 else None
 
 
 def transfer_caption(material: Material, data: Data) -> Sentence:
-    text = (
+    about = read_object(material.first.transfer_json(newest_map(material.first) or ""))
+    shown, every = len(set(data["trained"])), len(about["clusters"])
+    text = f"The {shown} largest of {every} clusters. " if shown < every else ""
+    if about["settings"].get("objective") == "grpo":
+        text += "Training is by GRPO. "
+    if not about.get("exact", True):
+        text += "Gradients are sketches, whose error is in what is told. "
+    text += (
         "Predicted change of the log-likelihood a token of correct rollouts, per unit of training: rows train, columns "
         "change, the diagonal is a cluster's effect on its own other prompts. Blue rises, red falls; a dot marks what "
         "is told from 0 (false discovery rate 5 %). "
