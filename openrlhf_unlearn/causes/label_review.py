@@ -77,7 +77,8 @@ def read_decisions(path: Path) -> dict[str, Decided]:
     found: dict[str, Decided] = {}
     for number, row in enumerate(rows, 2):
         if not (row["decision"] or "").strip():
-            if (row.get("new_label") or "").strip() != (row.get("proposed") or "").strip():
+            both = {"new_label", "proposed"} <= row.keys()
+            if both and (row["new_label"] or "").strip() != (row["proposed"] or "").strip():
                 raise UserError(f"{path}, line {number}: new_label was changed and decision is empty; fill in both")
             continue
         name, one = _decided(path, number, row)

@@ -6,7 +6,6 @@ that pass@1 is measured on the distribution that training samples from.
 
 import itertools
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -67,27 +66,19 @@ class Engine:
 
         self.config = config
         self.names = itertools.count()
-        try:
-            self.llm = LLM(
-                config.model,
-                dtype=cast(Any, config.dtype),  # one of DTYPES
-                seed=(config.seed + 7919 * number) % 2**31,
-                max_model_len=config.max_len,
-                tensor_parallel_size=config.tensor_parallel,
-                distributed_executor_backend=ONE_PROCESS if on_cpu and config.tensor_parallel == 1 else None,
-                max_num_seqs=config.max_num_seqs,
-                enforce_eager=on_cpu,
-                trust_remote_code=config.trust_remote_code,
-                disable_log_stats=True,
-                worker_extension_cls="openrlhf_unlearn.machine.products.Widening" if on_cpu else "",
-            )
-        except ValueError as error:
-            if found := re.search(r"max_position_embeddings=(\d+)", str(error)):
-                raise UserError(
-                    f"{config.model} reads {found[1]} tokens, prompt and response together: give --max-len of at most "
-                    f"that, not {config.max_len}"
-                ) from None
-            raise
+        self.llm = LLM(
+            config.model,
+            dtype=cast(Any, config.dtype),  # one of DTYPES
+            seed=(config.seed + 7919 * number) % 2**31,
+            max_model_len=config.max_len,
+            tensor_parallel_size=config.tensor_parallel,
+            distributed_executor_backend=ONE_PROCESS if on_cpu and config.tensor_parallel == 1 else None,
+            max_num_seqs=config.max_num_seqs,
+            enforce_eager=on_cpu,
+            trust_remote_code=config.trust_remote_code,
+            disable_log_stats=True,
+            worker_extension_cls="openrlhf_unlearn.machine.products.Widening" if on_cpu else "",
+        )
         if on_cpu:
             self.llm.collective_rpc("widen_products")
 
@@ -133,9 +124,27 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def check_length(config: EngineConfig) -> None:
+    """Raise UserError where the model reads fewer tokens than `max_len`, before an engine, perhaps an actor, does."""
+    from transformers import AutoConfig
+
+    try:
+        text = AutoConfig.from_pretrained(config.model, trust_remote_code=config.trust_remote_code).get_text_config()
+    except Exception:  # whatever is wrong with the model, loading it says so better
+        return
+    reads, rope = getattr(text, "max_position_embeddings", None), getattr(text, "rope_parameters", None) or {}
+    stretched = rope.get("rope_type", "default") != "default" or "VLLM_ALLOW_LONG_MAX_MODEL_LEN" in os.environ
+    if reads and config.max_len > reads and not stretched:
+        raise UserError(
+            f"{config.model} reads {reads} tokens, prompt and response together: give --max-len of at most that, not "
+            f"{config.max_len}"
+        )
+
+
 @contextmanager
 def engine_pool(config: EngineConfig, n_engines: int | None = None) -> Iterator["Pool"]:
     """Engines for the length of the block. `n_engines` None: one a GPU of the Ray cluster, or one without GPUs."""
+    check_length(config)
     cluster = os.environ.get("RAY_ADDRESS")
     if n_engines == 1 or (n_engines is None and not has_gpu() and not cluster):
         pool = LocalPool(config)

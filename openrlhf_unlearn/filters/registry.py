@@ -2,7 +2,8 @@
 
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -43,18 +44,25 @@ def load_filter(spec: str, config: FilterConfig) -> SampleFilter:
     return load_named("--unlearn.filter", spec, FILTERS, SampleFilter, config)
 
 
+@contextmanager
+def users_code(flag: str, spec: str) -> Iterator[None]:
+    """Whatever the user's own code raises, at import or in its constructor, as one line that names the flag."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{flag} {spec}: {type(error).__name__}: {reason}") from error
+
+
 def load_named(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T], config: Any) -> T:
     """An object made from `config`, of one of the `known` classes or a user's own subclass of `base` (path.py:Name).
 
     Raises UserError, one line that names the flag, if it cannot be found or made.
     """
-    try:
+    with users_code(flag, spec):
         made = find_named(flag, spec, known, base)(config)
-    except UserError:
-        raise
-    except Exception as error:  # the user's own code, at import or in its constructor
-        reason = " ".join(str(error).split())
-        raise UserError(f"{flag} {spec}: {type(error).__name__}: {reason}") from error
     if not hasattr(made, "config"):
         raise UserError(f"{flag} {spec}: its __init__ must call super().__init__(config)")
     return made
@@ -64,7 +72,8 @@ def find_named(flag: str, spec: str, known: Mapping[str, type[T]], base: type[T]
     """The class that `load_named` makes an object of."""
     if spec in known:
         return known[spec]
-    found = user_object(flag, spec, known)
+    with users_code(flag, spec):
+        found = user_object(flag, spec, known)
     if not (isinstance(found, type) and issubclass(found, base)):
         path, _, name = spec.rpartition(":")
         raise UserError(f"{flag} {spec}: {path} has no subclass of {base.__name__} named {name}")

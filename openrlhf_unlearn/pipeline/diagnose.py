@@ -149,6 +149,11 @@ def second_models(first: RunDir, word: str, options: DiagnoseOptions) -> list[tu
         if not tags:
             raise UserError(f"--second {word} has no evaluation final or initial; make one: openrlhf-unlearn evaluate")
         return [(Path(word).name, other.evaluation(tags[0]))]
+    from openrlhf_unlearn.evaluation.settings import fingerprint
+
+    for tag in ("initial", "final"):  # before it is sampled for nothing
+        if fingerprint(word) != "hub" and fingerprint(word) == _model_of(first.evaluation(tag)):
+            raise UserError(f"{word} is the same model as {tag} and would confirm it; give another one")
     return [sampled(first, word, n=options.n, trust_run=options.trust_run)]
 
 

@@ -110,6 +110,10 @@ def sentence(material: "Material") -> Sentence | None:
         numbers[UNDECIDED] = counts[UNDECIDED]
         text += f"; of {{{UNDECIDED}:count}} it cannot be told"
     open_ones = [causes.table[i] for i in causes.place.values() if causes.table[i].cause == UNDECIDED]
-    if any("--second" in row.command for row in open_ones):  # nothing else tells their likeliest two apart
+    one_model = sum("--second" in row.command for row in open_ones)  # nothing else tells their likeliest two apart
+    if one_model:
+        if one_model < len(open_ones):
+            numbers["one_model"] = one_model
+            text += ", of {one_model:count} of these"
         text += " with one model (`diagnose --second`)"
     return text + ".", numbers

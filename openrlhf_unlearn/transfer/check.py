@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.engine.packing import Rollouts
 from openrlhf_unlearn.probe.rollouts import digest
 from openrlhf_unlearn.probe.store import check_same
@@ -59,6 +60,11 @@ def verify(
     largest = sorted(names, key=lambda name: -len(train[name]))
     trained = sorted(largest[: k or None])
     every = [prompt for name in names for prompt in measured[name]]
+    if not names:
+        raise UserError(
+            "no cluster has enough prompts with a second, different correct rollout to measure on; sample more, or "
+            "probe with --units 2 or more"
+        )
     state = parts / "settings.json"
     settings = {
         **asdict(recipe),

@@ -30,6 +30,11 @@ def test_decisions_that_would_be_lost_are_refused(tmp_path, lines, says):
         read(tmp_path, HEAD + lines)
 
 
+def test_a_sheet_without_the_columns_of_labels_is_read(tmp_path):
+    for head in ("prompt_id,decision,new_label", "prompt_id,decision,proposed"):
+        assert set(read(tmp_path, f"{head}\na,drop,5\nb,,7\n")) == {"a"}
+
+
 @pytest.mark.parametrize("parted", [",", ";", "\t"])
 def test_what_spreadsheets_and_people_write_is_read(tmp_path, parted):
     text = (HEAD + " a ,7, Label  wrong,7\na,7,label_wrong,7\nb,,,\n").replace(",", parted)

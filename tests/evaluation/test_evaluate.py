@@ -19,7 +19,7 @@ import pytest
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan
-from openrlhf_unlearn.evaluation.engines import EngineConfig, room
+from openrlhf_unlearn.evaluation.engines import EngineConfig, check_length, room
 from openrlhf_unlearn.evaluation.evaluate import EvaluateOptions, Sampling, _chunks
 from openrlhf_unlearn.evaluation.parts import Parts, grow
 from openrlhf_unlearn.evaluation.prompts import (
@@ -256,6 +256,23 @@ def test_missing_label_key_and_data(tmp_path, data):
         resolve(parsed(EvaluateOptions, *words), "m", RunDir(tmp_path))
     with pytest.raises(UserError, match="--label-key is missing"):
         resolve(parsed(EvaluateOptions, *words, "--data", data), "m", RunDir(tmp_path))
+
+
+def test_a_model_that_reads_less_is_told_before_an_engine_starts(tmp_path):
+    config = pytest.importorskip("transformers").Qwen2Config(max_position_embeddings=128)
+    config.save_pretrained(tmp_path / "short")
+    config.rope_parameters = {
+        "rope_type": "yarn",
+        "factor": 4.0,
+        "rope_theta": 1e4,
+        "original_max_position_embeddings": 128,
+    }
+    config.save_pretrained(tmp_path / "stretched")
+    check_length(EngineConfig(str(tmp_path / "short"), max_len=128))
+    check_length(EngineConfig(str(tmp_path / "stretched"), max_len=300))
+    check_length(EngineConfig(str(tmp_path / "no model"), max_len=300))
+    with pytest.raises(UserError, match="reads 128 tokens, prompt and response together: give --max-len of at most"):
+        check_length(EngineConfig(str(tmp_path / "short"), max_len=129))
 
 
 def test_room_is_the_hosts_rule():

@@ -11,9 +11,10 @@ from openrlhf_unlearn.report.numbers import Say
 ASK = "openrlhf-unlearn diagnose run --second MODEL"
 
 
-def said(*causes: str, command: str = "openrlhf-unlearn diagnose run --export review.csv") -> str | None:
-    """Of prompts with these causes; command: what would settle them."""
-    table = [SimpleNamespace(cause=cause, command=command) for cause in causes]
+def said(*causes: str, command: str = "openrlhf-unlearn diagnose run --export review.csv", commands=()) -> str | None:
+    """Of prompts with these causes; command: what would settle them, commands: each of them."""
+    settle = commands or [command] * len(causes)
+    table = [SimpleNamespace(cause=cause, command=each) for cause, each in zip(causes, settle, strict=True)]
     summary = {"sure": 0.9, "seconds": []}
     found = Causes(table, {i: i for i in range(len(table))}, summary, len(table)) if causes else None
     template = sentence(SimpleNamespace(causes=found))
@@ -41,6 +42,8 @@ def test_where_nothing_is_decided_no_cause_is_said():
 
 def test_one_model_is_only_blamed_for_what_is_open_and_where_there_is_one():
     assert "of 1 it cannot be told with one model" in said("beyond", "undecided", command=ASK)
+    both = said("beyond", "undecided", "undecided", commands=["", ASK, "more training"])
+    assert "of 2 it cannot be told, of 1 of these with one model" in both
     assert "one model" not in said("beyond", "undecided") and "one model" not in said("beyond", command=ASK)
 
 

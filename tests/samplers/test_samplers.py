@@ -187,3 +187,6 @@ def test_a_users_own_sampler(tmp_path):
     ]:
         with pytest.raises(UserError, match=message):
             load_sampler(spec, config(10))
+    path.write_text("import nothing_of_that_name")
+    with pytest.raises(UserError, match=r"--unlearn.sampler .*:Average: ModuleNotFoundError"):
+        check_sampler(f"{path}:Average")
