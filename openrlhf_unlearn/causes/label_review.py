@@ -148,8 +148,8 @@ def _like(before: Any, label: str) -> Any:
         return {**before, "answer": _like(before["answer"], label)}
     if isinstance(before, list) and len(before) == 1:
         return [_like(before[0], label)]
-    if type(before) in (int, float):
-        return type(before)(label)
+    if type(before) in (int, float):  # a flag is no number
+        return int(label) if isinstance(before, int) else float(label)
     if isinstance(before, str) and answer_in(before) != before:
         return json.dumps(_like(json.loads(before), label), ensure_ascii=False)
     if before is None or isinstance(before, str):

@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -45,7 +45,7 @@ def load_filter(spec: str, config: FilterConfig) -> SampleFilter:
 
 
 @contextmanager
-def users_code(flag: str, spec: str) -> Iterator[None]:
+def users_code(flag: str, spec: str) -> Generator[None, None, None]:
     """Whatever the user's own code raises, at import or in its constructor, as one line that names the flag."""
     try:
         yield

@@ -53,7 +53,7 @@ def distinct(rows: list[dict], targets: dict[str, str | None]) -> tuple[list[dic
 def as_trained(rows: list[dict], run: RunDir, tokenizer: Any) -> list[str]:
     """Each row's prompt as the run's template makes it; the run's own prompts as they are stored."""
     known, config = Prompts.texts(run), run.config()
-    stored, template = set(known.values()), config.flag("data.input_template")
+    stored, template = {text for text in known.values() if text}, config.flag("data.input_template")
 
     def text(row: dict) -> str:
         prompt = row["prompt"]

@@ -104,7 +104,7 @@ def of_the_run(
     names = [name for name, chosen in zip(found.ids, hard, strict=True) if chosen]
     before = np.array([rates[name] for name in names])
     predicted = predicted_change(found.train, found.feel, per_token)[hard]
-    return in_the_run(predicted, before, np.array([after[name] for name in names]), np.array(clusters)[hard])
+    return in_the_run(predicted, before, np.array([after[name] for name in names]), np.array(clusters)[hard].tolist())
 
 
 def short_trainings(
