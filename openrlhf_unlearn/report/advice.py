@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from openrlhf_unlearn.causes import SURE as CAUSE_SAID
 from openrlhf_unlearn.probe.measures.outliers import RATE, SHARE
-from openrlhf_unlearn.report.causes import LEFT_OUT
 from openrlhf_unlearn.report.failures import CONSENSUS
 from openrlhf_unlearn.report.forecast import beside, own_forecast
 from openrlhf_unlearn.report.material import Material
@@ -102,12 +102,13 @@ def _left_out(material: Material, outliers: np.ndarray | None, answers: dict[int
 def _drop(material: Material, outliers: np.ndarray | None, answers: dict[int, str]) -> Advice | None:
     """Only prompts whose label is sure: a prompt that luck put below tau may be learned next time.
 
-    With a diagnosis only those that nothing else is done with: that is their cause, or surely among what it may be.
+    With a diagnosis only those that nothing else is done with: by causes that together are as probable as one must be
+    to be said.
     """
     not_learned = np.isin(material.groups, ("unlearnable", "no_reward"))
     kept = np.zeros(material.size, dtype=bool)
     if material.causes:
-        kept = not_learned & ~np.isin(material.causes.cause, LEFT_OUT) & ~(material.causes.left_out >= SURE)
+        kept = not_learned & ~(material.causes.left_out >= CAUSE_SAID)
         not_learned &= ~kept
     unsure = not_learned & (material.label_column(Learnability.label_confidence) < SURE)
     rows = np.flatnonzero(not_learned & ~unsure)

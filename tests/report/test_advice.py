@@ -89,10 +89,8 @@ def test_with_a_diagnosis_only_what_nothing_else_is_done_with_is_dropped():
     material = seen(["unlearnable"] * 4)
     material.causes = Causes(table, {i: i for i in range(4)}, {"remedies": []}, 4)
     item = given(material)["drop"]
-    assert item.rows.tolist() == [
-        0,
-        3,
-    ] and "2 more are not listed: another step comes first" in text_of(item)
+    assert item.rows.tolist() == [0, 3]
+    assert "2 more are not listed: another step comes first" in text_of(item)
     assert "may yet" not in text_of(given(seen(["unlearnable"]))["drop"])
 
 
