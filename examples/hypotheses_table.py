@@ -13,6 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.pipeline.compare import rollouts_sampled
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_table
 from openrlhf_unlearn.store.training import Clipping, Rewards
 from openrlhf_unlearn.worlds.agreement import read_groups
@@ -46,10 +47,6 @@ def clip_fraction(run: RunDir) -> float:
         clipped = sum((row[f"{side}_clip_fraction"] or 0) * row[f"n_{side}"] for side in ("positive", "negative"))
         fractions.append(clipped / (row["n_positive"] + row["n_negative"]))
     return statistics.fmean(fractions)
-
-
-def rollouts_sampled(run: RunDir) -> int:
-    return sum(row["n"] for row in Rewards.read(run).arrow.to_pylist() if not row["processed"])
 
 
 def row_of(run: RunDir, groups: dict[str, str], tau: float) -> list[str]:

@@ -291,7 +291,7 @@ def _beside(quality: dict) -> list[str]:
     """Lines on the simpler forecasts, on the gradients, and on what is not compared."""
     lines = ["beside it, on the same prompts and cross-validated the same way:"]
     for row in quality["baselines"]:
-        than = f"the forecast is {_than(row['gain'])} this alone ({_gain(row['gain'])})"
+        than = f"the forecast is {better(row['gain'])} than this alone ({_gain(row['gain'])})"
         lines.append(f"  {row['name']}: AUC {row['auc']:.3f}; {than}")
     found = quality["gradients"]
     if "with" not in found:
@@ -309,14 +309,15 @@ def _beside(quality: dict) -> list[str]:
         return [*lines, f"  hidden state of the prompt: not used, {state['why_not']}"]
     lines.append(
         f"  hidden state of the prompt: on the {sum(state['prompts'])} prompts that have one, AUC {state['auc']:.3f}; "
-        f"the forecast is {_than(state['gain'])} this alone ({_gain(state['gain'])}), with gradients "
-        f"{_than(state['gradients_gain'])} it ({_gain(state['gradients_gain'])})"
+        f"the forecast is {better(state['gain'])} than this alone ({_gain(state['gain'])}), with gradients "
+        f"{better(state['gradients_gain'])} than it ({_gain(state['gradients_gain'])})"
     )
     return lines
 
 
-def _than(gain: dict) -> str:
-    return "better than" if gain["low"] > 0 else "worse than" if gain["high"] < 0 else "not shown to be better than"
+def better(gain: AreaDifference) -> str:
+    """What the whole interval says of the first of two forecasts."""
+    return "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "not shown to be better"
 
 
 def _gain(gain: dict) -> str:

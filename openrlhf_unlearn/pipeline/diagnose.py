@@ -151,9 +151,10 @@ def second_models(first: RunDir, word: str, options: DiagnoseOptions) -> list[tu
         return [(Path(word).name, other.evaluation(tags[0]))]
     from openrlhf_unlearn.evaluation.settings import fingerprint
 
+    mark = fingerprint(word)
     for tag in ("initial", "final"):  # before it is sampled for nothing
-        if fingerprint(word) != "hub" and fingerprint(word) == _model_of(first.evaluation(tag)):
-            raise UserError(f"{word} is the same model as {tag} and would confirm it; give another one")
+        if mark != "hub" and mark == _model_of(first.evaluation(tag)):
+            raise _confirms(word, tag)
     return [sampled(first, word, n=options.n, trust_run=options.trust_run)]
 
 
@@ -233,8 +234,12 @@ def check_others(run: RunDir, seconds: list[tuple[str, Path]]) -> None:
     for name, path in seconds:
         for other, its in known:
             if path.resolve() == its.resolve() or (_model_of(path) is not None and _model_of(path) == _model_of(its)):
-                raise UserError(f"{name} is the same model as {other} and would confirm it; give another one")
+                raise _confirms(name, other)
         known.append((name, path))
+
+
+def _confirms(name: str, other: str) -> UserError:
+    return UserError(f"{name} is the same model as {other} and would confirm it; give another one")
 
 
 def _model_of(evaluation: Path) -> tuple[str, str] | str | None:

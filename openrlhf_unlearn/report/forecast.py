@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from openrlhf_unlearn.labels.forecast import AT_RISK, LABELS
+from openrlhf_unlearn.labels.forecast import AT_RISK, LABELS, better
 from openrlhf_unlearn.report.numbers import Sentence
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def beside(quality: dict[str, Any]) -> Sentence:
     text, numbers = "", dict[str, Any]()
     for i, row in enumerate(quality.get("baselines") or ()):
         gain, name = row["gain"], f"baseline{i}"
-        better = _better(gain)
         numbers |= {name: row["name"], f"{name}_auc": row["auc"], **_gain(name, gain)}
-        text += f" By {{{name}}} alone the AUC is {{{name}_auc:rate}}: the forecast is {better} ({_difference(name)})."
+        text += f" By {{{name}}} alone the AUC is {{{name}_auc:rate}}: the forecast is {better(gain)} "
+        text += f"({_difference(name)})."
     found = quality.get("gradients") or {}
     if "with" in found:
         add = "add to it" if found["add"] else "add nothing to it that these prompts show"
@@ -46,14 +46,10 @@ def beside(quality: dict[str, Any]) -> Sentence:
         numbers |= _gain("state", state["gain"]) | _gain("over_state", state["gradients_gain"])
         text += (
             f" By the hidden state alone, on the {{with_state:count}} prompts where it is kept, the AUC is "
-            f"{{state_auc:rate}}: the forecast is {_better(state['gain'])} ({_difference('state')}), and with "
-            f"gradients {_better(state['gradients_gain'])} ({_difference('over_state')})."
+            f"{{state_auc:rate}}: the forecast is {better(state['gain'])} ({_difference('state')}), and with "
+            f"gradients {better(state['gradients_gain'])} ({_difference('over_state')})."
         )
     return text, numbers
-
-
-def _better(gain: dict[str, float]) -> str:
-    return "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "not shown to be better"
 
 
 def _gain(name: str, gain: dict[str, float]) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import rankdata
 
-from openrlhf_unlearn.stats.means import Z
+from openrlhf_unlearn.stats.means import Z, apart
 
 Placements: TypeAlias = tuple[np.ndarray, np.ndarray]  # of the low and the high
 EDGE = 1e-7  # areas nearer to 0 or 1 than this are not told from them
@@ -82,19 +82,17 @@ def area_difference(first: Placements, second: Placements, z: float = Z) -> Area
     of the placements gives; where these do not vary the areas count as uncorrelated, which only widens.
     """
     one, two = area(*first, z), area(*second, z)
-    r, gap = _correlation(first, second), one["auc"] - two["auc"]
-    down = one["auc"] - one["low"], two["high"] - two["auc"]
-    up = one["high"] - one["auc"], two["auc"] - two["low"]
-    widths = [np.sqrt(max(0.0, a * a + b * b - 2 * r * a * b)) for a, b in (down, up)]
-    return {"difference": gap, "low": float(gap - widths[0]), "high": float(gap + widths[1])}
+    ends = [(found["low"], found["high"]) for found in (one, two)]
+    low, high = apart(one["auc"], ends[0], two["auc"], ends[1], _correlation(first, second))
+    return {"difference": one["auc"] - two["auc"], "low": low, "high": high}
 
 
 def _correlation(first: Placements, second: Placements) -> float:
     """Of the two areas' sampling errors, after DeLong, DeLong and Clarke-Pearson (1988); in [0, 1]."""
     total = np.zeros((2, 2))
     for places in zip(first, second, strict=True):
-        n, apart = len(places[0]), np.stack(places) - np.mean(places, axis=1, keepdims=True)
-        total += apart @ apart.T / (n - 1) / n if n > 1 else 0
+        n, centred = len(places[0]), np.stack(places) - np.mean(places, axis=1, keepdims=True)
+        total += centred @ centred.T / (n - 1) / n if n > 1 else 0
     spread = np.sqrt(total[0, 0] * total[1, 1])
     return min(max(float(total[0, 1] / spread), 0.0), 1.0) if spread > 0 else 0.0
 

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from openrlhf_unlearn.transfer.predict import LEVEL, row_blocks
+from openrlhf_unlearn.probe.measures.between_rollouts import row_blocks
+from openrlhf_unlearn.transfer.predict import LEVEL
 
 FEWEST = 20  # hard prompts, below which nothing is told
 FEWEST_CLUSTERS = 8  # of them, the same

@@ -27,7 +27,7 @@ def default_probe(run: RunDir) -> str:
 def check_rollouts(run: RunDir, probe: str, settings: dict) -> None:
     """Raise UserError where the probe's evaluation was made again since: its pass rates are then of other rollouts."""
     table = source(run, settings["tag"], settings["training_rollouts"])
-    if settings.get("rollouts", origin(table)) != origin(table):
+    if settings.get("rollouts") not in (None, origin(table)):
         what = "training" if settings["training_rollouts"] else settings["tag"]
         raise UserError(
             f"{run}: the rollouts of {what} are others than those of probe {probe}; probe again under another --name"

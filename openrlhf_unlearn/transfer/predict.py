@@ -10,16 +10,17 @@ Intervals leave out one prompt at a time (a jackknife), and so cover the choice 
 is *told from 0* where its p is small enough for a false discovery rate of 5 % over the whole map (Benjamini-Hochberg).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from openrlhf_unlearn.probe.measures.between_rollouts import row_blocks
+
 LEVEL = 0.95
 RATE = 0.05  # of false discoveries among the entries told from 0
-BLOCK_BYTES = 1 << 28  # of gradients in memory at a time
 LEAST = 4  # prompts of a cluster, below which its spread is not known
 
 
@@ -80,12 +81,6 @@ def transfer_map(
             found = _entry(gives[members[:, a] > 0, b], takes[members[:, b] > 0, a], a == b, unseen[a, b])
             value[a, b], low[a, b], high[a, b], p[a, b] = found
     return Map(names, sizes, value, low, high, p)
-
-
-def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices of rows that fit into BLOCK_BYTES."""
-    step = max(1, BLOCK_BYTES // (4 * shape[1]))
-    return (slice(start, min(start + step, shape[0])) for start in range(0, shape[0], step))
 
 
 def _entry(gives: np.ndarray, takes: np.ndarray, same: bool, unseen: float) -> tuple[float, float, float, float]:

@@ -67,7 +67,7 @@ def test_blocks_and_a_scale_change_no_number(monkeypatch):
     feel, clusters = noisy(rng, rng.standard_normal((3, 5)), [5, 6, 7], 1.0)
     train, scale = rng.standard_normal(feel.shape).astype(np.float32), rng.random(18)
     whole = transfer_map(train, feel * scale[:, None].astype(np.float32), clusters)
-    monkeypatch.setattr("openrlhf_unlearn.transfer.predict.BLOCK_BYTES", 80)
+    monkeypatch.setattr("openrlhf_unlearn.probe.measures.between_rollouts.BLOCK_BYTES", 80)
     found = transfer_map(train, feel, clusters, scale)
     assert np.allclose(found.value, whole.value, rtol=1e-4) and np.allclose(found.p, whole.p, rtol=1e-3)
 

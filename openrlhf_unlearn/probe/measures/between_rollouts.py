@@ -12,7 +12,11 @@ MIN_UNITS = 3  # of a prompt, from which it is known how uncertain its agreement
 
 def blocks(gradients: Gradients, array: str = "mean") -> Iterator[slice]:
     """Slices of prompts whose rows of this array fit into BLOCK_BYTES."""
-    shape = getattr(gradients, array).shape
+    return row_blocks(getattr(gradients, array).shape)
+
+
+def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """The same of any float32 array of this shape."""
     step = max(1, BLOCK_BYTES // (4 * int(np.prod(shape[1:]))))
     for start in range(0, shape[0], step):
         yield slice(start, start + step)
