@@ -31,25 +31,62 @@ if importlib.util.find_spec("openrlhf") is None:
     ]  # fmt: skip
 
 
-LONG = ("test_paper.py", "test_scripts.py", "test_types.py")  # half a minute of a core and more
+LEFT_OUT = pytest.StashKey[int]()
 
 
-def pytest_collection_modifyitems(items):
-    """Files that start the real stack come first, then other LONG ones: of several processes none is left with a long
-    one at the end.
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="also the tests that are marked long")
+
+
+def pytest_configure(config):
+    config.stash[LEFT_OUT] = 0
+
+
+def leave_long_out(config, items):
+    left = [item for item in items if item.get_closest_marker("long")]
+    if left and not config.getoption("--long"):
+        items[:] = [item for item in items if item not in left]
+        config.stash[LEFT_OUT] = len(left)
+        config.hook.pytest_deselected(items=left)
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["long"] = session.config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Each process has collected all tests: what one has left out is what all have."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("long", node.config.stash[LEFT_OUT])
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if left := config.stash[LEFT_OUT]:
+        counted = "1 long test was" if left == 1 else f"{left} long tests were"
+        terminalreporter.write_line(f"{counted} left out: bash tests/run.sh --long runs all")
+
+
+HEAVY = ("test_paper.py", "test_scripts.py", "test_types.py")  # half a minute of a core and more
+
+
+def pytest_collection_modifyitems(config, items):
+    """Files that start the real stack come first, then other HEAVY ones: of several processes none is left with a
+    long one at the end.
 
     Of these one that needs the built-in world is the very first, then those that do not: while one process makes it,
     none has to wait for it.
 
     Test processes share the tests out by name, so a name that is another in each process ends them all.
     """
+    leave_long_out(config, items)
     if unstable := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"{unstable[0]}: its name has an address in it; give parametrize other ids")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     needing = {item.path for item in items if "world" in item.fixturenames}
     maker = next((item.path for item in items if item.path in slow & needing), None)
     items.sort(
-        key=lambda item: (item.path not in slow, item.path != maker, item.path.name not in LONG, item.path in needing)
+        key=lambda item: (item.path not in slow, item.path != maker, item.path.name not in HEAVY, item.path in needing)
     )
 
 

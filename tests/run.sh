@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The environment, then the test suite: `bash tests/run.sh` runs all of it, what follows goes to pytest, for example
-# `bash tests/run.sh -m "not slow"` (without the real stack) or `bash tests/run.sh tests/filters`.
+# The environment, then the test suite: `bash tests/run.sh` runs it, what follows goes to pytest, for example
+# `bash tests/run.sh -m "not slow"` (without the real stack) or `bash tests/run.sh tests/filters`. Tests that take long
+# and repeat on a larger scale what a shorter one shows are left out, and counted at the end: `--long` runs them too.
 #
 # Files are shared out between processes, one a core as far as memory goes; `-n 0` at the end runs all in one. On a
 # machine with a GPU all is run in one, which has the GPU to itself.

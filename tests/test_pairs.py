@@ -15,6 +15,7 @@ import pytest
 
 from openrlhf_unlearn.cli.verbs import VERBS as EVERY
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
+from tests.integration.stack import ENVIRONMENT
 from tests.pairs import ALL, LEFT_OUT, VERBS
 
 
@@ -55,7 +56,8 @@ def test_two_evaluations_at_once_end_with_one_whole_table(world, tmp_path):
     for times in range(int(os.environ.get("OPENRLHF_UNLEARN_PAIRS", "1"))):
         shutil.rmtree(run.path, ignore_errors=True)
         command = [sys.executable, "-m", "openrlhf_unlearn.cli", *words.split()]
-        both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        given = {"env": os.environ | ENVIRONMENT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        both = [subprocess.Popen(command, **given) for _ in range(2)]
         said = [process.communicate() for process in both]
         assert sorted(process.returncode for process in both) == [0, 1], (times, said)
         (refused,) = (text for process, (_, text) in zip(both, said, strict=True) if process.returncode)

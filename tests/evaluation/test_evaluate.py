@@ -483,6 +483,7 @@ def test_an_evaluation_that_was_stopped_goes_on_and_agrees_with_the_planted_trut
 
 
 @pytest.mark.slow
+@pytest.mark.long("two engines: the test before; adaptive: with coins, and test_adaptive.py")
 def test_adaptive_evaluation_with_two_engines(world, tmp_path):
     run = RunDir(tmp_path / "run")
     data = some_prompts(world, tmp_path, every=3)

@@ -85,9 +85,11 @@ def growth(function, once: str, twice: str) -> float:
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_twice_the_length_takes_about_twice_the_time(function):
-    slow, length = [], READ if function is read else LENGTH
+    """A formula begins with a letter; a response also with words after which an answer is looked for."""
+    slow = []
+    length, starts = (READ, ["x"]) if function is read else (LENGTH, ["x", "The answer is "])
     for piece in PIECES.split() + PHRASES:
-        for start in ("x", "The answer is "):
+        for start in starts:
             once, twice = start + piece * (length // len(piece)), start + piece * (2 * length // len(piece))
             if cost(function, twice) < FLOOR_S:
                 continue

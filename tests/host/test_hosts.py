@@ -8,13 +8,17 @@ import pytest
 
 from openrlhf_unlearn.host.cpu.originals import ORIGINALS
 from openrlhf_unlearn.host.cpu.rewrite import rewrite
-from openrlhf_unlearn.host.hooks import TESTED_HOSTS
+from openrlhf_unlearn.host.hooks import NEWEST_HOST, TESTED_HOSTS
 from openrlhf_unlearn.host.patching import Patch
 from openrlhf_unlearn.host.plugin import engine_log_probs_flag
 from tests.host import hosts
 from tests.integration.stack import Training, check_run
 
 HOSTS = pytest.mark.parametrize("version", TESTED_HOSTS)
+OLDER = pytest.mark.long("the newest; of the others all that needs no launcher")
+LONG_UNLESS_NEWEST = pytest.mark.parametrize(
+    "version", [pytest.param(name, marks=[] if name == NEWEST_HOST else OLDER) for name in TESTED_HOSTS]
+)
 
 
 @HOSTS
@@ -50,7 +54,7 @@ FLAGS = (
 
 
 @pytest.mark.slow
-@HOSTS
+@LONG_UNLESS_NEWEST
 def test_its_hooks_are_ours_and_its_parser_takes_our_flags(version, tmp_path):
     done = hosts.python(hosts.patched(version, tmp_path / "host"), CHECK, *FLAGS.split())
     assert f"hooks of {version}\n" in done.stdout, done.stderr[-3000:]

@@ -103,6 +103,7 @@ def test_bad_input_is_one_line_that_names_the_culprit(answers):
 
 
 @pytest.mark.slow
+@pytest.mark.long("the same launches in one process, above")
 def test_the_real_command_line_ends_with_one_line_and_the_exit_code(tmp_path):
     text = fake(tmp_path)(expect=2, unlearn__loss="no_kl")
     assert "--unlearn.loss no_kl sets --algo.kl.use_loss" in error_line(text) and "Traceback" not in text

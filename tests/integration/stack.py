@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
+import pytest
 
 from openrlhf_unlearn.evaluation.engines import has_gpu
 from openrlhf_unlearn.store.run_dir import RunDir, read_table
@@ -27,9 +28,12 @@ GPU = {
     "ds.attn_implementation": "sdpa",
 }
 CPU = {"vllm.enforce_eager": True, "vllm.sync_backend": "gloo", "ds.attn_implementation": "eager"}
-# Each engine would compile how it samples, which a vocabulary of 42 does not need; the examples and `evaluate` do.
+# Each engine would compile how it samples, which a vocabulary of 42 does not need; one test of `evaluate` does.
 ENVIRONMENT = {} if has_gpu() else {"TORCH_COMPILE_DISABLE": "1"}
 
+# A training in one go, and one that a signal ends first.
+_RESUMED = pytest.param(True, marks=pytest.mark.long("test_replay.py kills and resumes a training"))
+ENDED = pytest.mark.parametrize("ended", [False, _RESUMED], ids=["in one go", "ended and resumed"])
 NO_REFERENCE = {"algo__kl__use_loss": None, "algo__kl__init_coef": 0}  # one process less to start
 
 

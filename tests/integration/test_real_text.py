@@ -17,7 +17,7 @@ from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run
 from tests.integration.tiny import byte_level_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long("test_evaluate.py, test_secrets.py, tests/grading")]
 MARK = "MaRkEdSeCrEt"
 
 WRITTEN = [

@@ -1,4 +1,4 @@
-"""The remedies in the real stack, all in one asynchronous training: what each of them writes, ended and resumed."""
+"""The remedies in the real stack, all in one asynchronous training: what each writes, also when ended and resumed."""
 
 import json
 import signal
@@ -10,7 +10,7 @@ from openrlhf_unlearn.store.run_dir import prompt_id
 from openrlhf_unlearn.worlds.task import SETTINGS, draw_prompts, full_answer
 from tests.gpu import GPUS
 from tests.integration.history import check_checkpoints, resumed_state, saved_state
-from tests.integration.stack import NO_REFERENCE, Training, some_prompts
+from tests.integration.stack import ENDED, NO_REFERENCE, Training, some_prompts
 
 pytestmark = pytest.mark.slow
 N = 48
@@ -36,7 +36,8 @@ def inputs(world, tmp_path):
 
 
 @pytest.mark.skipif(0 < GPUS < 2, reason="asynchronous training takes two GPUs")
-def test_hints_traces_shaping_maxrl_waves_partial_rollouts_and_a_sampler_ended_and_resumed(world, tmp_path, inputs):
+@ENDED
+def test_hints_traces_shaping_maxrl_waves_partial_rollouts_and_a_sampler(world, tmp_path, inputs, ended):
     training = Training(world, tmp_path / "out", data=inputs["data"])
     changes = {
         **NO_REFERENCE,
@@ -68,8 +69,9 @@ def test_hints_traces_shaping_maxrl_waves_partial_rollouts_and_a_sampler_ended_a
         "unlearn__discrepancy_tolerance": 0.05,
         "unlearn__replay_log_probs": "stored",
     }
-    training.start_and_signal(4, signal.SIGTERM, **changes)  # the generator is ahead of trainer and checkpoint
-    assert resumed_state(training)[0] >= 2
+    if ended:
+        training.start_and_signal(4, signal.SIGTERM, **changes)  # the generator is ahead of trainer and checkpoint
+        assert resumed_state(training)[0] >= 2
     text = training(**changes)
     sampled, trained = training.rows(processed=False), training.rows(processed=True)
     assert len(sampled) == 3 * N, "an episode is as many visits as rows, whatever is selected or brought back"

@@ -10,7 +10,7 @@ import pytest
 from openrlhf_unlearn.store.run_dir import read_table
 from openrlhf_unlearn.store.training import Clipping, Likelihood
 from tests.integration.history import resumed_state, saved_state
-from tests.integration.stack import NO_REFERENCE, ROOT, Training, check_run, error_line
+from tests.integration.stack import ENDED, NO_REFERENCE, ROOT, Training, check_run, error_line
 
 pytestmark = pytest.mark.slow
 
@@ -46,10 +46,11 @@ def floor_cosine(share: float) -> float:
     return 0.1 + 0.9 * (1 + math.cos(math.pi * share)) / 2
 
 
-def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor(world, tmp_path, reward):
+@ENDED
+def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor(world, tmp_path, reward, ended):
     """Rewards never pass 0.5; the host's penalty overwrites them; the filter is named relative to the launcher.
 
-    Ctrl-C ends the first launch, and the second goes on with the filter's state and the learning rate.
+    Ended: Ctrl-C ends a first launch, and the second goes on with the filter's state and the learning rate.
     """
     training = Training(world, tmp_path)
     changes = {
@@ -65,9 +66,11 @@ def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor
         "algo__advantage__is_correction_level": "token",
         "unlearn__filter": "examples/my_filter.py:NearlySolved",
     }
-    training.start_and_signal(3, signal.SIGINT, **changes)
-    before, _ = resumed_state(training)
-    assert before >= 2
+    before = 0
+    if ended:
+        training.start_and_signal(3, signal.SIGINT, **changes)
+        before, _ = resumed_state(training)
+        assert before >= 2
     text = training(**changes)
     check_run(training, batch=16)
     last = training.run.steps("clipping")[-1]
@@ -95,6 +98,7 @@ def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor
     assert "unlearn_id" not in text
 
 
+@pytest.mark.long("test_evaluate.py for the line, test_advantages.py for the critic's")
 def test_an_evaluation_whose_reward_function_raises_ends_in_one_line(world, tmp_path, reward):
     """After a step with a critic, whose learning rate follows the prompts too."""
     data = tmp_path / "eval.jsonl"

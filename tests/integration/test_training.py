@@ -7,7 +7,7 @@ import pytest
 from openrlhf_unlearn.store.run_dir import read_json
 from openrlhf_unlearn.store.training import TrainingRollouts
 from tests.gpu import GPUS
-from tests.integration.stack import Training, check_run, error_line, example, short_launches
+from tests.integration.stack import ENVIRONMENT, Training, check_run, error_line, example, short_launches
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def test_an_example_from_prompts_to_report_on_two_ranks_and_two_engines_with_a_r
     }
 
     words = ["world", tmp_path, *(word for name, values in flags.items() for word in (f"--{name}", *values))]
-    environment = {"WORLD": str(world), "EPISODES": "1", "SAMPLES": "2", "MINI_BATCH": "128"}
+    environment = {"WORLD": str(world), "EPISODES": "1", "SAMPLES": "2", "MINI_BATCH": "128", **ENVIRONMENT}
     assert f"The report: {tmp_path / 'run' / 'report' / 'report.html'}" in example("baseline", *words, **environment)
     training = Training(world, tmp_path)
     check_run(training)

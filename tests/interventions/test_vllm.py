@@ -19,6 +19,7 @@ from openrlhf_unlearn.interventions.client import Request
 from openrlhf_unlearn.interventions.journal import Journal
 from openrlhf_unlearn.interventions.mixtures import read_jsonl
 from openrlhf_unlearn.machine.ray_settings import environment
+from tests.integration.stack import ENVIRONMENT
 from tests.interventions.runs import make_run
 from tests.interventions.test_client import ask
 
@@ -39,7 +40,8 @@ def url(world, tmp_path_factory):
     words += ["--served-model-name", "tiny"]
     words += ["--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--max-model-len", "8192"]
     words += ["--chat-template", str(template), "--max-num-seqs", "32"]
-    settings = {**os.environ, **environment(), "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+    settings = {**os.environ, **environment(), **ENVIRONMENT}
+    settings |= {"VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(words, env=settings, stdout=log, stderr=log, start_new_session=True)
     try:

@@ -34,7 +34,7 @@ def posterior_of(initial, final, n=32, seed=1):
     )
 
 
-@pytest.mark.parametrize(("size", "runs"), [(100_000, 1), (100_000, 3)])
+@pytest.mark.parametrize(("size", "runs"), [(30_000, 1), (30_000, 3)])
 def test_stated_probabilities_are_calibrated(size, runs):
     initial, final = true_rates(size, runs, seed=0)
     posterior = posterior_of(initial, final)

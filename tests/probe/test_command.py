@@ -176,13 +176,12 @@ def test_variants_of_an_augmented_data_set(model, run, tmp_path):
 def test_workers_do_not_change_the_numbers(model, run, tmp_path):
     pytest.importorskip("ray")
     assert probe(model, run, "--dtype", "float64") == 0
-    for workers in ("1", "2"):
-        other = make_run(tmp_path / f"run{workers}")
-        assert probe(model, other, "--workers", workers, "--dtype", "float64") == 0
-        for kind, expected in gradients(run).items():
-            found = gradients(other)[kind]
-            assert found.ids == expected.ids
-            assert np.allclose(found.mean[:], expected.mean[:], rtol=1e-6, atol=1e-9)
+    other = make_run(tmp_path / "other")
+    assert probe(model, other, "--workers", "2", "--dtype", "float64") == 0
+    for kind, expected in gradients(run).items():
+        found = gradients(other)[kind]
+        assert found.ids == expected.ids
+        assert np.allclose(found.mean[:], expected.mean[:], rtol=1e-6, atol=1e-9)
 
 
 # Bad input ---------------------------------------------------------------------------------------------------------

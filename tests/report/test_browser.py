@@ -20,7 +20,8 @@ from tests.words import parsed
 pytestmark = pytest.mark.slow
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 LOOKS = [(1280, "light"), (390, "dark"), (1280, "dark"), (390, "light")]
-everywhere = pytest.mark.parametrize("look", LOOKS, ids=str, indirect=True)
+MORE = [pytest.param(look, marks=pytest.mark.long("each width and each scheme, once")) for look in LOOKS[2:]]
+everywhere = pytest.mark.parametrize("look", LOOKS[:2] + MORE, ids=str, indirect=True)
 SHOWN = "#body tr[data-id]"
 
 

@@ -81,6 +81,7 @@ class Engine:
 
 
 @pytest.mark.slow
+@pytest.mark.long("test_replay.py compares the engines' log-probs with the trainer's after each step")
 def test_after_each_sync_vllm_computes_as_if_loaded_with_the_policys_weights(tmp_path, monkeypatch):
     if torch.cuda.is_available():
         pytest.skip("on a GPU the host's own way is taken")
