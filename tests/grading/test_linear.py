@@ -1,6 +1,6 @@
 """No answer, response or label takes our own code more than linear time: twice the length costs about twice the time.
 
-What is measured is processor time of this thread; costs below a tenth of a second are not told apart.
+What is measured is processor time of this thread; costs below a twentieth of a second are not told apart.
 """
 
 import ast
@@ -18,7 +18,7 @@ from openrlhf_unlearn.grading import choices, extract, labelling
 from openrlhf_unlearn.grading.classify import shape
 from openrlhf_unlearn.grading.formula.nodes import Unreadable
 
-LENGTH, READ, FLOOR_S = 20_000, 4_000, 0.1  # characters of a response, and of a formula
+LENGTH, READ, FLOOR_S = 10_000, 3_000, 0.05  # characters of a response, and of a formula
 PIECES = r"""
 $ $$ \[ \( \ { } \boxed{ \boxed ( [ A) (A) A, 1, 0, 000, 1,234 1\, {,} ... \text{ \frac \sqrt \dot1 \overline \left(
 \begin{pmatrix} \\ & _ ^ ^{ 1.1 e1 E+ = < + ' ` ** * #### # > | : 1: ab -a a- a. a; 。 答案 answer answer: is <eos>
@@ -117,7 +117,7 @@ def test_every_regular_expression_is_linear(pattern):
     slow = []
     for piece in PIECES.split() + PHRASES:
         once, twice = piece * (1_000 // len(piece)), piece * (2_000 // len(piece))
-        if cost(pattern.findall, twice) < FLOOR_S / 5:
+        if cost(pattern.findall, twice) < FLOOR_S / 2.5:
             continue
         if growth(pattern.findall, once, twice) > 3:
             slow.append(piece)

@@ -172,7 +172,7 @@ def paper_code(initial: dict, finals: list[dict], best_means: list[dict], tau: f
     }
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**31))
 def test_paper_code_rule_prompt_by_prompt(tmp_path_factory, seed):
     rng = np.random.default_rng(seed)
