@@ -98,7 +98,7 @@ def test_scores_judge_penalties_do_not_and_the_learning_rate_ends_near_its_floor
     assert "unlearn_id" not in text
 
 
-@pytest.mark.long("test_evaluate.py for the line, test_advantages.py for the critic's")
+@pytest.mark.long("test_generator.py for the line, test_schedule.py for the critic")
 def test_an_evaluation_whose_reward_function_raises_ends_in_one_line(world, tmp_path, reward):
     """After a step with a critic, whose learning rate follows the prompts too."""
     data = tmp_path / "eval.jsonl"
