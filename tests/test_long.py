@@ -18,7 +18,9 @@ def test_long(n): pass
 LEFT = "3 long tests were left out: bash tests/run.sh --long runs all"
 
 
-@pytest.mark.parametrize(("words", "passed"), [([], 1), (["-n", "2"], 1), (["--long"], 4)], ids=["one process", "two", "all"])
+@pytest.mark.parametrize(
+    ("words", "passed"), [([], 1), (["-n", "2"], 1), (["--long"], 4)], ids=["one process", "two", "all"]
+)
 def test_long_tests_are_left_out_and_counted_unless_asked_for(tmp_path, words, passed):
     if "-n" in words:
         pytest.importorskip("xdist")
