@@ -2,6 +2,7 @@
 
     python benchmarks/transfer.py                            10,000 prompts x 4,096 numbers, generated
     python benchmarks/transfer.py --worlds w0 w1 w2 …        built-in worlds (openrlhf-unlearn microworld w0 --seed 0)
+    python benchmarks/transfer.py --grpo w0 w1 w2 …          the same with GRPO on each letter, change of the pass rate
     python benchmarks/transfer.py --runs RUN …               runs with a probe: whom the training taught
 
 The last line is one JSON object. Without worlds or runs its ratio is the process's own seconds, of all its threads,
@@ -11,11 +12,15 @@ bar of 0.8; the lines before have each world's, the baselines', and by how much 
 A world's clusters are its letters. 32 answers to each prompt are sampled; a letter trains on the correct ones of half
 of its prompts, STEPS steps at the learning rate of the world's own training; the other halves are measured. `taught`
 are the letters that are predicted to teach their own other prompts, `planted` those that can be learned.
+
+--grpo trains by GRPO without Ray or vLLM (plain_training.py), GRPO_STEPS steps on half of a letter's prompts, each once
+a step, and reads the runs by `openrlhf-unlearn transfer --trained`. They stay in WORLD/grpo; stopped, it goes on.
 """
 
 import argparse
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from anywher
 
 SECONDS, GIGABYTES, R = 60.0, 4.0, 0.8
 SAMPLES, STEPS, LR = 32, 20, 3e-5
+GRPO_STEPS, GRADED = 30, 64  # GRADED: answers to each prompt before and after
 
 
 def scale(prompts: int, dim: int, kinds: int, units: int = 4) -> dict:
@@ -106,6 +112,43 @@ def of_world(folder: Path) -> dict:
     }
 
 
+def grpo_of_world(folder: Path) -> dict:
+    """r of prediction and the change of the pass rate that GRPO on each letter makes on the other prompts."""
+    import plain_training as plain
+
+    from openrlhf_unlearn import cli
+    from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, write_json
+    from openrlhf_unlearn.transfer.verify import split
+
+    problems, base = plain.problems_of(folder, 0.0, False), RunDir(folder / "grpo" / "base")
+    by_id = {prompt_id(problem.prompt, problem.label): problem for problem in problems}
+    letters, clusters = {name: problem.letter for name, problem in by_id.items()}, folder / "grpo" / "letters.json"
+    model = str(folder / "model")
+    if not base.gradients("initial").exists():
+        plain.start(base, problems)
+        write_json(clusters, letters)
+        plain.evaluate(base, plain.Policy(folder / "model", 0), problems, "initial", GRADED)
+        flags = ["--model", model, "--run", str(base), "--tag", "initial", "--prompts", "0", "--dtype", "float32"]
+        assert cli.main(["probe", *flags]) == 0
+    train, measured = split(letters, 0)
+    others = [by_id[name] for names in measured.values() for name in names]
+    runs = [RunDir(folder / "grpo" / letter) for letter in train]
+    for i, (run, names) in enumerate(zip(runs, train.values(), strict=True), start=1):
+        if run.evaluation("final").exists():
+            continue
+        shutil.rmtree(run.path, ignore_errors=True)
+        plain.start(run, problems)
+        policy = plain.Policy(folder / "model", i)
+        if i == 1:  # once: all runs start from the same model
+            plain.evaluate(run, policy, others, "initial", GRADED)
+        plain.train(run, policy, [by_id[name] for name in names], i, GRPO_STEPS, len(names))
+        plain.evaluate(run, policy, others, "final", GRADED)
+    words = ["transfer", str(base.path), "--clusters", str(clusters), "--trained", *(str(run.path) for run in runs)]
+    assert cli.main(words) == 0
+    found = read_json(base.transfer_json("initial"))
+    return {"of": str(folder), **agreed(found["by_runs"]), "sentences": found["sentences"]}
+
+
 def of_run(run: str, flags: list[str]) -> dict:
     """What `openrlhf-unlearn transfer RUN` with these flags finds: short trainings, and the run itself."""
     from openrlhf_unlearn.store.run_dir import RunDir, read_json
@@ -146,10 +189,13 @@ def main() -> None:
     add("--dim", type=int, default=4096)
     add("--kinds", type=int, default=24, help="clusters of the generated prompts")
     add("--worlds", nargs="+", type=Path, help="folders of openrlhf-unlearn microworld")
+    add("--grpo", nargs="+", type=Path, help="the same")
     add("--runs", nargs="+", help="run directories with a probe; other flags go to openrlhf-unlearn transfer")
     args, flags = parser.parse_known_args()
     if args.worlds:
         result = measured(of_world(folder) for folder in args.worlds)
+    elif args.grpo:
+        result = measured(grpo_of_world(folder) for folder in args.grpo)
     elif args.runs:
         result = measured(of_run(run, flags) for run in args.runs)
     else:

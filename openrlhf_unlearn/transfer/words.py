@@ -37,17 +37,19 @@ def map_sentences(found: Map) -> list[str]:
     return said
 
 
-def check_sentences(agreed: dict, advantages: dict[str, dict], trained: int) -> list[str]:
-    """What the short trainings say of the prediction, and of it against each baseline."""
+def check_sentences(
+    agreed: dict, advantages: dict[str, dict], trained: int, what: str = "short trainings"
+) -> list[str]:
+    """What `trained` trainings of this kind say of the prediction, and of it against each baseline."""
     found = agreed["all"]
     if found["value"] is None:
-        return [f"The {trained} short trainings cannot be compared with the prediction: one of both does not vary."]
+        return [f"The {trained} {what} cannot be compared with the prediction: one of both does not vary."]
     if found["low"] is None:
-        return [f"Over {trained} short trainings r = {found['value']:.2f}: too few clusters to say how sure that is."]
+        return [f"Over {trained} {what} r = {found['value']:.2f}: too few clusters to say how sure that is."]
     shown = f"r = {found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f}) over {trained} trainings"
     if found["low"] <= 0:
-        return [f"The short trainings do not bear the prediction out: {shown}. Do not choose data by this map."]
-    said = [f"Short trainings bear the prediction out: {shown}."]
+        return [f"The {what} do not bear the prediction out: {shown}. Do not choose data by this map."]
+    said = [f"{what[0].upper()}{what[1:]} bear the prediction out: {shown}."]
     apart = agreed["between"]
     if apart["low"] is not None:
         if apart["low"] > 0:
