@@ -201,7 +201,12 @@ def teach(policy: Policy, problems: list[task.Problem], world: Path, steps: int 
     for p in problems:
         if p.cause in ("known", "learnable", "beyond", "wrong_label", "verifier"):
             texts.append((p.prompt, task.draw_text(task.make_problem(p.letter, p.digits, seed).method, p.digits, rng)))
-    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=1e-3, betas=(0.9, 0.98))
+    fine_tune(policy, texts, steps, 1e-3, "teach")
+
+
+def fine_tune(policy: Policy, texts: list[tuple[str, str]], steps: int, lr: float, seed: int | str) -> None:
+    """Supervised steps of up to 64 (prompt, answer)."""
+    rng, optimizer = random.Random(seed), torch.optim.AdamW(policy.model.parameters(), lr=lr, betas=(0.9, 0.98))
     for _ in range(steps):
         loss = models._answer_loss(policy.model, policy.tokenizer, rng.sample(texts, min(64, len(texts))))
         optimizer.zero_grad()

@@ -3,6 +3,7 @@
     python benchmarks/transfer.py                            10,000 prompts x 4,096 numbers, generated
     python benchmarks/transfer.py --worlds w0 w1 w2 …        built-in worlds (openrlhf-unlearn microworld w0 --seed 0)
     python benchmarks/transfer.py --grpo w0 w1 w2 …          the same with GRPO on each letter, change of the pass rate
+    python benchmarks/transfer.py --choose w0 w1 w2 …        after --grpo: the chosen data set against its two controls
     python benchmarks/transfer.py --runs RUN …               runs with a probe: whom the training taught
 
 The last line is one JSON object. Without worlds or runs its ratio is the process's own seconds, of all its threads,
@@ -15,6 +16,12 @@ are the letters that are predicted to teach their own other prompts, `planted` t
 
 --grpo trains by GRPO without Ray or vLLM (plain_training.py), GRPO_STEPS steps on half of a letter's prompts, each once
 a step, and reads the runs by `openrlhf-unlearn transfer --trained`. They stay in WORLD/grpo; stopped, it goes on.
+
+--choose takes as targets all prompts that are hard and were once solved, and as pool one sampled correct response to
+each other prompt of the world that has one (rejection sampling). `transfer --for` chooses BUDGET rows; the model is
+fine-tuned on them, and on as many of both controls, FINE_TUNED steps, with SEEDS seeds. The figures are the change of
+pass@1 of the targets, and by how much the choice is ahead of each control, paired by world, with
+intervals over worlds.
 """
 
 import argparse
@@ -35,6 +42,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from anywher
 SECONDS, GIGABYTES, R = 60.0, 4.0, 0.8
 SAMPLES, STEPS, LR = 32, 20, 3e-5
 GRPO_STEPS, GRADED = 30, 64  # GRADED: answers to each prompt before and after
+BUDGET, FINE_TUNED, FINE_TUNED_LR, SEEDS = 64, 40, 1e-4, 3
 
 
 def scale(prompts: int, dim: int, kinds: int, units: int = 4) -> dict:
@@ -149,6 +157,68 @@ def grpo_of_world(folder: Path) -> dict:
     return {"of": str(folder), **agreed(found["by_runs"]), "sentences": found["sentences"]}
 
 
+def chosen_of_world(folder: Path) -> dict[str, np.ndarray]:
+    """By data set, (targets,) the change of pass@1 that fine-tuning on it makes, mean over seeds."""
+    import plain_training as plain
+
+    from openrlhf_unlearn import cli
+    from openrlhf_unlearn.store.evaluations import Evaluations
+    from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, write_json, write_jsonl
+    from openrlhf_unlearn.transfer.dataset import KINDS
+    from openrlhf_unlearn.worlds.model import pass_rates, sample_answers
+    from openrlhf_unlearn.worlds.task import SETTINGS, draw_prompts, is_correct
+
+    base, problems = RunDir(folder / "grpo" / "base"), plain.problems_of(folder, 0.0, False)
+    evaluation = Evaluations.read(base, "initial")
+    hits, ids = evaluation.hits(), np.array(evaluation.prompt_id)
+    names = [prompt_id(problem.prompt, problem.label) for problem in problems]
+    before = np.array([hits[ids == name].mean() for name in names])
+    hard = (before > 0) & (before < 0.1)
+    targets = [problem for problem, chosen in zip(problems, hard, strict=True) if chosen]
+    place = folder / "choose"
+    if not (place / "data").exists():
+        shutil.rmtree(place, ignore_errors=True)
+        policy = plain.Policy(folder / "model", 0)
+        about = json.loads((folder / "world.json").read_text())
+        others = draw_prompts(SETTINGS[about["setting"]], about["seed"])[1]
+        sampled = sample_answers(policy.model, policy.tokenizer, others, SAMPLES, 1)
+        right = [[a for a in answers if is_correct(a, p.label)][:1] for p, answers in zip(others, sampled, strict=True)]
+        place.mkdir()
+        pool = [{"prompt": p.prompt, "response": a} for p, found in zip(others, right, strict=True) for a in found]
+        write_jsonl(place / "pool.jsonl", pool)
+        write_json(place / "targets.json", [name for name, chosen in zip(names, hard, strict=True) if chosen])
+        flags = ["--for", str(place / "targets.json"), "--from", str(place / "pool.jsonl"), "--budget", str(BUDGET)]
+        assert cli.main(["transfer", str(base.path), *flags, "--output", str(place / "data")]) == 0
+    changes = {}
+    for kind in KINDS:
+        rows = [json.loads(line) for line in (place / "data" / f"{kind}.jsonl").read_text().splitlines()]
+        after = []
+        for seed in range(SEEDS):
+            policy = plain.Policy(folder / "model", seed)
+            plain.fine_tune(policy, [(row["prompt"], row["response"]) for row in rows], FINE_TUNED, FINE_TUNED_LR, seed)
+            after.append(pass_rates(policy.model, policy.tokenizer, targets, GRADED, 2 + seed))
+        changes[kind] = np.mean(after, 0) - before[hard]
+    return changes
+
+
+def choices(folders: list[Path]) -> dict:
+    """The change of the targets' pass@1 by data set, and how far the choice is ahead of each control, with intervals
+    over worlds (all prompts of one share their trainings)."""
+    from openrlhf_unlearn.stats.means import mean_interval
+
+    each = []
+    for folder in folders:
+        changes = chosen_of_world(folder)
+        each.append({kind: float(values.mean()) for kind, values in changes.items()})
+        print(json.dumps({"of": str(folder), "targets": len(changes["chosen"]), **each[-1]}), flush=True)
+    change = {kind: mean_interval(np.array([found[kind] for found in each])) for kind in each[0]}
+    ahead = {
+        kind: mean_interval(np.array([found["chosen"] - found[kind] for found in each]))
+        for kind in ("random", "nearest")
+    }
+    return {"ratio": ahead["nearest"][0], "bar": 0.0, "better": "higher", "change": change, "ahead_of": ahead}
+
+
 def of_run(run: str, flags: list[str]) -> dict:
     """What `openrlhf-unlearn transfer RUN` with these flags finds: short trainings, and the run itself."""
     from openrlhf_unlearn.store.run_dir import RunDir, read_json
@@ -190,12 +260,15 @@ def main() -> None:
     add("--kinds", type=int, default=24, help="clusters of the generated prompts")
     add("--worlds", nargs="+", type=Path, help="folders of openrlhf-unlearn microworld")
     add("--grpo", nargs="+", type=Path, help="the same")
+    add("--choose", nargs="+", type=Path, help="the same, after --grpo")
     add("--runs", nargs="+", help="run directories with a probe; other flags go to openrlhf-unlearn transfer")
     args, flags = parser.parse_known_args()
     if args.worlds:
         result = measured(of_world(folder) for folder in args.worlds)
     elif args.grpo:
         result = measured(grpo_of_world(folder) for folder in args.grpo)
+    elif args.choose:
+        result = choices(args.choose)
     elif args.runs:
         result = measured(of_run(run, flags) for run in args.runs)
     else:
