@@ -32,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -242,14 +243,21 @@ def rounded(entry: dict) -> list[float | None]:
     return [value if value is None else round(value, 3) for value in entry.values()]
 
 
-def measured(each: Iterable[dict]) -> dict:
-    """Every world or run on its own line as it is done; the smallest r of them, or rank correlation in the run."""
-    mine = []
+def measured(each: Iterable[dict], predictor: str = "gradient") -> dict:
+    """Every world or run on its own line as it is done; the smallest r of them, or rank correlation in the run; by how
+    much r is ahead of each baseline's, with intervals over worlds."""
+    from openrlhf_unlearn.stats.means import mean_interval
+
+    mine, ahead = [], defaultdict(list)
     for found in each:
         print(json.dumps(found), flush=True)
         own = found.get("in_the_run") or {"predicted": [None]}  # None: too few prompts or clusters
-        mine.append(found["r"]["gradient"][0] if "r" in found else own["predicted"][0])
-    return {"ratio": min((r for r in mine if r is not None), default=None), "bar": R, "better": "higher", "r": mine}
+        mine.append(found["r"][predictor][0] if "r" in found else own["predicted"][0])
+        for name, entry in found.get("ahead", {}).items():
+            ahead[name].append(entry[0])
+    over = {name: mean_interval(np.array(values, float)) for name, values in ahead.items()}
+    least = min((r for r in mine if r is not None), default=None)
+    return {"ratio": least, "bar": R, "better": "higher", "r": mine, "ahead_over_worlds": over}
 
 
 def main() -> None:
@@ -266,7 +274,7 @@ def main() -> None:
     if args.worlds:
         result = measured(of_world(folder) for folder in args.worlds)
     elif args.grpo:
-        result = measured(grpo_of_world(folder) for folder in args.grpo)
+        result = measured((grpo_of_world(folder) for folder in args.grpo), "direction of the gradient")
     elif args.choose:
         result = choices(args.choose)
     elif args.runs:

@@ -19,14 +19,14 @@ from openrlhf_unlearn.transfer.baselines import mean_cosines, same_name, text_ve
 from openrlhf_unlearn.transfer.predict import LEAST
 from openrlhf_unlearn.transfer.vectors import Vectors
 from openrlhf_unlearn.transfer.verify import Recipe, Trainer, split
-from openrlhf_unlearn.transfer.words import GRADIENT
+from openrlhf_unlearn.transfer.words import DIRECTION, GRADIENT
 
 
 @dataclass(frozen=True)
 class Check:
-    """trained, names: clusters. measured, low, high: (trained, names) mean change of log-likelihood over prompts, and
-    its interval. predicted: by predictor, (trained, names); `GRADIENT` is the map's own. left_out: prompts without a
-    rollout to measure."""
+    """trained, names: clusters. measured, low, high: (trained, names) mean change over a cluster's prompts, and its
+    interval. predicted: by predictor, (trained, names); mine: the one whose agreement is the question, the map's own or
+    the gradient's direction. left_out: prompts without a rollout to measure."""
 
     trained: list[str]
     names: list[str]
@@ -35,12 +35,13 @@ class Check:
     high: np.ndarray
     predicted: dict[str, np.ndarray]
     left_out: int = 0
+    mine: str = GRADIENT
 
     def summary(self) -> dict:
         """agreement: r and slope by predictor; advantage: of the gradient over each baseline."""
         rows = np.array([self.names.index(name) for name in self.trained])
-        mine = self.predicted[GRADIENT]
-        others = {name: matrix for name, matrix in self.predicted.items() if name != GRADIENT}
+        mine = self.predicted[self.mine]
+        others = {name: matrix for name, matrix in self.predicted.items() if name != self.mine}
         return {
             "agreement": {name: agreement(matrix, self.measured, rows) for name, matrix in self.predicted.items()},
             "advantage": {name: advantage(mine, matrix, self.measured, rows) for name, matrix in others.items()},
@@ -113,12 +114,14 @@ def predictions(
     gives = np.stack([found.train[rows].mean(0) for rows in trained.values()])
     feels = np.stack([found.feel[rows].mean(0) for rows in measured.values()])
     sides = list(trained.values()), list(measured.values())
+    unit = gives / np.maximum(np.linalg.norm(gives, axis=1, keepdims=True), 1e-30)
     sign = (np.sign(gives) @ feels.T).astype(float)  # Adam's first step; a sketch has other signs
     likeness = {"text": text_vectors(texts)}
     if states is not None:
         likeness["hidden states"] = states - states.mean(0)  # all states of a model share a large part
     return {
         GRADIENT: (gives @ feels.T).astype(float),
+        DIRECTION: (unit @ feels.T).astype(float),
         **({"sign of the gradient": sign} if found.exact else {}),
         "cosine": mean_cosines(found.train, found.feel, *sides),
         **{name: mean_cosines(vectors, vectors, *sides) for name, vectors in likeness.items()},

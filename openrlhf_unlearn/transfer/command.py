@@ -91,7 +91,7 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
         if options.verify is not None and likelihood.names:
             checked = short_trainings(run_dir, probe, to_check(by_class["correct"]), clusters, facts, options)
         pulls = vectors(by_class, "grpo", rates, k)
-        runs = by_trained_runs(run_dir, by_class, rates, per_token, facts["settings"], clusters, options)
+        runs = by_trained_runs(run_dir, by_class, rates, lengths, facts["settings"], clusters, options)
         own = of_the_run(run_dir, pulls, rates, per_token, facts["settings"], names)
         about = write(run_dir, probe, likelihood, pass_rate, checked, runs, own, options, found)
     return Transfer(run_dir.transfer_table(probe), about)
@@ -112,7 +112,7 @@ def of_the_run(
 
 
 def by_trained_runs(
-    run: RunDir, by_class: dict, rates: dict[str, float], per_token: np.ndarray, settings: dict,
+    run: RunDir, by_class: dict, rates: dict[str, float], lengths: dict[str, float], settings: dict,
     clusters: dict[str, str], options: TransferOptions,
 ):  # fmt: skip
     """The check of --trained; None without."""
@@ -124,7 +124,7 @@ def by_trained_runs(
     pulls = vectors(by_class, "grpo", rates, rollouts_that_train(run), small(by_class["correct"]))
     texts = {prompt: text or "" for prompt, text in Prompts.texts(run).items()}
     states = read_states(run, options.probe or default_probe(run))
-    return compare(runs, pulls, per_token, rates, clusters, texts, states)
+    return compare(runs, pulls, rates, lengths, clusters, texts, states)
 
 
 def short_trainings(

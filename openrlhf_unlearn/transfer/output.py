@@ -72,8 +72,9 @@ def write(
     if by_runs:
         summary = by_runs.summary()
         result["by_runs"] = {**summary, "trained": by_runs.trained, "runs": list(options.trained)}
-        best = summary["agreement"][GRADIENT], summary["advantage"]
-        said += check_sentences(*best, len(by_runs.trained), "runs that trained single clusters by GRPO")
+        best = summary["agreement"][by_runs.mine], summary["advantage"]
+        what = "runs that trained single clusters by GRPO"
+        said += check_sentences(*best, len(by_runs.trained), what, by_runs.mine)
     said += sentences(own)
     if own:
         result["in_the_run"] = asdict(own)
@@ -104,7 +105,7 @@ def _measured(check: "Check | None", trained: str, changed: str, prefix: str, en
     if check is None or trained not in check.trained or changed not in check.names:
         return {}
     entry = check.trained.index(trained), check.names.index(changed)
-    values = {f"{prefix}predicted": check.predicted[GRADIENT], f"{prefix}measured": check.measured}
+    values = {f"{prefix}predicted": check.predicted[check.mine], f"{prefix}measured": check.measured}
     values |= {f"{ends}low": check.low, f"{ends}high": check.high}
     return {name: _number(matrix[entry]) for name, matrix in values.items()}
 

@@ -5,8 +5,11 @@ what a run does to its own cluster is generalisation. Measured is the change of 
 `initial` of all runs, which start from one model, to `final` of the cluster's own. None of `initial` may be of the
 rollouts that the probe read: these predict, and their noise would be on both sides.
 
-Predicted is, to first order, p_q · L_q · mean_p t_p · m_q over the prompts p that trained and each measured q (see
-`in_the_run`). Noise of the evaluations, and that Adam takes steps of one size from gradients of any, draw r toward 0.
+Predicted is the change of a correct response's log-likelihood, t_a / |t_a| · mean_q L_q m_q, with t_a the mean GRPO
+gradient of the prompts that trained, m_q the gradient a token of a measured prompt's correct rollouts and L_q their
+length. t_a is divided by its length because the steps of Adam are of one size whatever the gradient's. To first order
+the pass rate p_q moves by p_q times that, but in a training of many steps a rare answer rises as far as a common one:
+that is among the baselines. Noise of the evaluations draws every r toward 0.
 """
 
 from collections import defaultdict
@@ -24,6 +27,7 @@ from openrlhf_unlearn.store.training import Rewards
 from openrlhf_unlearn.transfer.check import Check, predictions, shown
 from openrlhf_unlearn.transfer.predict import LEAST
 from openrlhf_unlearn.transfer.vectors import Vectors
+from openrlhf_unlearn.transfer.words import DIRECTION
 
 
 @dataclass(frozen=True)
@@ -90,11 +94,11 @@ def _mean(each: list[dict[str, float]]) -> dict[str, float]:
 
 
 def compare(
-    runs: TrainedRuns, found: Vectors, per_token: np.ndarray, rates: dict[str, float], clusters: dict[str, str],
+    runs: TrainedRuns, found: Vectors, rates: dict[str, float], lengths: dict[str, float], clusters: dict[str, str],
     texts: dict[str, str], states: dict[str, np.ndarray],
 ) -> Check:  # fmt: skip
-    """found: GRPO's gradients; per_token: (prompts,) p_q · L_q; rates: of the probe's rollouts; states: by prompt,
-    empty where the probe kept none."""
+    """found: GRPO's gradients; rates, lengths: of the probe's rollouts, pass rates and tokens of the correct ones;
+    states: by prompt, empty where the probe kept none."""
     place = {prompt: row for row, prompt in enumerate(found.ids)}
     used = set.union(*runs.trained.values())
     both = set(runs.before).intersection(*runs.after.values()) & place.keys() - used
@@ -111,12 +115,18 @@ def compare(
         for name in trained
     ]
     rows = [{name: [place[p] for p in prompts] for name, prompts in half.items()} for half in (trained, measured)]
-    whole = slice(0, len(found.ids))
-    held = Vectors(found.ids, found.train[whole], found.feel[whole] * per_token[:, None], found.exact)
+    whole, tokens = slice(0, len(found.ids)), np.array([lengths[p] for p in found.ids], np.float32)
+    held = Vectors(found.ids, found.train[whole], found.feel[whole] * tokens[:, None], found.exact)
     predicted = predictions(held, *rows, [texts[p] for p in found.ids], _array(states, found.ids))
-    spread = [np.mean([rates[p] * (1 - rates[p]) for p in prompts]) for prompts in measured.values()]
-    predicted["same cluster, by pass rate"] = predicted["same cluster"] * np.array(spread)
-    return Check(list(trained), list(measured), *shown(changes), predicted, len(place.keys() - both - used))
+    pass_rate = np.array([rates[p] for p in found.ids], np.float32)
+    gives, takes = (
+        np.stack([vectors[of].mean(0) for of in half.values()])
+        for vectors, half in ((held.train, rows[0]), (held.feel * pass_rate[:, None], rows[1]))
+    )
+    predicted["first order in the pass rate"] = (gives @ takes.T).astype(float)
+    spread = np.array([(pass_rate[of] * (1 - pass_rate[of])).mean() for of in rows[1].values()])
+    predicted["same cluster, by pass rate"] = predicted["same cluster"] * spread
+    return Check(list(trained), list(measured), *shown(changes), predicted, len(place.keys() - both - used), DIRECTION)
 
 
 def _array(states: dict[str, np.ndarray], ids: Sequence[str]) -> np.ndarray | None:

@@ -6,6 +6,8 @@ from openrlhf_unlearn.transfer.predict import LEAST, Map
 
 SHOWN = 3
 GRADIENT = "gradient"  # the map's own prediction, among the predictors of a check
+DIRECTION = "direction of the gradient"  # the same, as if all clusters' gradients were of one length
+SUBJECTS = {GRADIENT: "The gradients' inner product", DIRECTION: "The direction of the gradient"}
 
 
 def map_sentences(found: Map) -> list[str]:
@@ -38,9 +40,9 @@ def map_sentences(found: Map) -> list[str]:
 
 
 def check_sentences(
-    agreed: dict, advantages: dict[str, dict], trained: int, what: str = "short trainings"
+    agreed: dict, advantages: dict[str, dict], trained: int, what: str = "short trainings", mine: str = GRADIENT
 ) -> list[str]:
-    """What `trained` trainings of this kind say of the prediction, and of it against each baseline."""
+    """What `trained` trainings of this kind say of the prediction `mine`, and of it against each baseline."""
     found = agreed["all"]
     if found["value"] is None:
         return [f"The {trained} {what} cannot be compared with the prediction: one of both does not vary."]
@@ -59,11 +61,11 @@ def check_sentences(
     better = [name for name, gap in advantages.items() if gap["low"] is not None and gap["low"] > 0]
     worse = [name for name, gap in advantages.items() if gap["high"] is not None and gap["high"] < 0]
     if better:
-        said.append(f"The gradients' inner product predicts better than: {', '.join(better)}.")
+        said.append(f"{SUBJECTS[mine]} predicts better than: {', '.join(better)}.")
     if worse:
-        said.append(f"It predicts worse than: {', '.join(worse)}.")
+        said.append(f"{SUBJECTS[mine]} predicts worse than: {', '.join(worse)}.")
     if rest := [name for name in advantages if name not in better + worse]:
-        said.append(f"It is not told apart from: {', '.join(rest)}.")
+        said.append(f"{SUBJECTS[mine]} is not told apart from: {', '.join(rest)}.")
     return said
 
 

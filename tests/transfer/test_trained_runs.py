@@ -10,6 +10,7 @@ from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, write_json
 from openrlhf_unlearn.store.training import Rewards
 from openrlhf_unlearn.transfer.trained_runs import TrainedRuns, compare, read
 from openrlhf_unlearn.transfer.vectors import Vectors
+from openrlhf_unlearn.transfer.words import DIRECTION
 
 CLUSTERS = {f"{kind}{i}": kind for kind in "abcdefgh" for i in range(12)}
 
@@ -93,20 +94,20 @@ def checked(move: float, seed: int):
         for kind, prompts in trains.items()
     }
     vectors = Vectors(ids, feel.astype(np.float32), feel.astype(np.float32), True)
-    texts, weights = {name: f"text {name}" for name in ids}, np.ones(len(ids), np.float32)
-    rates = dict.fromkeys(ids, 0.3)
-    return compare(TrainedRuns(trains, after, before), vectors, weights, rates, CLUSTERS, texts, {})
+    texts, rates, lengths = {name: f"text {name}" for name in ids}, dict.fromkeys(ids, 0.3), dict.fromkeys(ids, 1.0)
+    return compare(TrainedRuns(trains, after, before), vectors, rates, lengths, CLUSTERS, texts, {})
 
 
 def test_what_the_gradients_say_is_found_on_prompts_that_did_not_train():
     found = checked(1.0, 0)
     assert found.trained == found.names == list("abcdefgh") and found.left_out == 0
     summary = found.summary()
-    assert summary["agreement"]["gradient"]["all"]["low"] > 0.8
-    assert summary["agreement"]["gradient"]["all"]["value"] > summary["agreement"]["text"]["all"]["value"]
+    assert found.mine == DIRECTION and DIRECTION not in summary["advantage"]
+    assert summary["agreement"][DIRECTION]["all"]["low"] > 0.8
+    assert summary["agreement"][DIRECTION]["all"]["value"] > summary["agreement"]["text"]["all"]["value"]
     assert "hidden states" not in summary["agreement"]  # the probe kept none
 
 
 def test_rewards_that_move_by_chance_bear_nothing_out():
-    draws = [checked(0.0, seed).summary()["agreement"]["gradient"]["all"]["low"] for seed in range(60)]
+    draws = [checked(0.0, seed).summary()["agreement"][DIRECTION]["all"]["low"] for seed in range(60)]
     assert sum(low > 0 for low in draws) <= 5  # 2.5 % wanted
