@@ -79,18 +79,14 @@ def scale(prompts: int, dim: int, kinds: int, units: int = 4) -> dict:
     }  # fmt: skip
 
 
-def of_world(folder: Path) -> dict:
-    """r of prediction and short trainings in one world, of the baselines, and which letters teach themselves."""
+def rollouts_of_world(folder: Path) -> tuple[list, dict[str, str], dict[str, str]]:
+    """The prompts with a correct rollout among SAMPLES sampled ones, and these; letters and texts by prompt id."""
     from types import SimpleNamespace
 
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from openrlhf_unlearn.probe import Rollouts, lora, prompt_gradients
-    from openrlhf_unlearn.store.run_dir import prompt_id, read_json
-    from openrlhf_unlearn.transfer.check import verify
-    from openrlhf_unlearn.transfer.predict import transfer_map
-    from openrlhf_unlearn.transfer.vectors import to_check
-    from openrlhf_unlearn.transfer.verify import Recipe, held_out
+    from openrlhf_unlearn.probe import Rollouts
+    from openrlhf_unlearn.store.run_dir import prompt_id
     from openrlhf_unlearn.worlds.model import sample_answers
     from openrlhf_unlearn.worlds.task import is_correct
 
@@ -104,18 +100,40 @@ def of_world(folder: Path) -> dict:
             name = prompt_id(problem.prompt, problem.label)
             rollouts.append(Rollouts(name, tokens(problem.prompt), {"correct": list(map(tokens, right))}))
             letters[name], texts[name] = problem.prompt[0], problem.prompt
+    return rollouts, letters, texts
+
+
+def checked_world(folder: Path, rollouts: list, letters: dict[str, str], texts: dict[str, str]):
+    """(the map, the `Check` by short trainings, into how many units rollouts are dealt)."""
+    from transformers import AutoModelForCausalLM
+
+    from openrlhf_unlearn.probe import lora, prompt_gradients
+    from openrlhf_unlearn.transfer.check import verify
+    from openrlhf_unlearn.transfer.predict import transfer_map
+    from openrlhf_unlearn.transfer.vectors import to_check
+    from openrlhf_unlearn.transfer.verify import Recipe, held_out
+
+    model = AutoModelForCausalLM.from_pretrained(folder / "model")
     found = prompt_gradients(model, rollouts, lora(model))["correct"]
     likelihood = transfer_map(found.mean, found.mean, [letters[name] for name in found.ids])
     model.set_attn_implementation("sdpa")
     held = [held_out(prompt, found.counts.shape[1]) for prompt in rollouts]
     with tempfile.TemporaryDirectory() as parts:
         recipe = Recipe(steps=STEPS, lr=LR)
-        checked = verify(model, held, texts, to_check(found), letters, 0, recipe, 0, Path(parts)).summary()
+        checked = verify(model, held, texts, to_check(found), letters, 0, recipe, 0, Path(parts))
+    return likelihood, checked, found.counts.shape[1]
+
+
+def of_world(folder: Path) -> dict:
+    """r of prediction and short trainings in one world, of the baselines, and which letters teach themselves."""
+    from openrlhf_unlearn.store.run_dir import read_json
+
+    likelihood, checked, _ = checked_world(folder, *rollouts_of_world(folder))
     own = zip(likelihood.names, np.diag(likelihood.told), np.diag(likelihood.value), strict=True)
     causes = read_json(folder / "world.json")["letters"]
     return {
         "of": str(folder),
-        **agreed(checked),
+        **agreed(checked.summary()),
         "taught": "".join(name for name, told, value in own if told and value > 0),
         "planted": "".join(sorted(name for name in causes if causes[name] in ("known", "learnable"))),
     }
