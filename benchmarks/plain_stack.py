@@ -34,9 +34,9 @@ BATCH, MINI_BATCH = 64, 32  # groups a step; rollouts an optimiser step
 class Plain(Collector):
     """Rollouts of the policy, as (prompt, tokens of the response); all that is asked for is sampled at once."""
 
-    def __init__(self, policy: Policy, rows: list[Prompt], filter, sampler, episodes: int, run: RunDir):
-        sizes = Sizes(BATCH, BATCH, 1, 10**9)
-        super().__init__(sizes, PromptStream(rows, sampler, episodes), filter, Tracker(run, 0, filter.samples_per_wave))
+    def __init__(self, policy: Policy, rows: list[Prompt], filter, sampler, episodes: int, run: RunDir, instead: bool):
+        sizes, tracker = Sizes(BATCH, BATCH, 1, 10**9), Tracker(run, 0, filter.samples_per_wave)
+        super().__init__(sizes, PromptStream(rows, sampler, episodes), filter, tracker, instead)
         self.policy, self.sampled = policy, {}
 
     def dispatch(self, visits, n_samples):
@@ -124,10 +124,11 @@ def ids(policy: Policy, text: str) -> torch.Tensor:
 
 def run_arm(
     world: Path, run: RunDir, problems: list[task.Problem], seed: int, episodes: int, samples: int,
-    filter: str = "dynamic", sampler: str = "uniform", hints: dict | None = None, traces: dict | None = None, **options,
+    filter: str = "dynamic", sampler: str = "uniform", hints: dict | None = None, traces: dict | None = None,
+    instead: bool = False, **options,
 ) -> None:  # fmt: skip
     """A run directory with evaluations `initial` and `final`. hints: by prompt id, hinted prompts, least first; traces:
-    by prompt id, a right response; options: of the filter."""
+    by prompt id, a right response; instead: prompts that come back take turns; options: of the filter."""
     start(run, problems)
     about = json.loads(run.run_json.read_text())
     about["args"] |= {"rollout": {"n_samples_per_prompt": K}, "unlearn": {"filter": filter, "sampler": sampler}}
@@ -140,5 +141,5 @@ def run_arm(
         text = next(row.text for row in rows if row.id == name)
         chosen.seed(name, [Rollout(1.0, (text, ids(policy, response)), judged=True, expert=True)])
     drawn = load_sampler(sampler, SamplerConfig([row.id for row in rows], K, seed))
-    Plain(policy, rows, chosen, drawn, episodes, run).train()
+    Plain(policy, rows, chosen, drawn, episodes, run, instead).train()
     evaluate(run, policy, problems, "final", samples)

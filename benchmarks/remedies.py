@@ -53,7 +53,8 @@ PLAIN: dict[str, dict] = {
     "hinted": {"filter": "hinted"},
     "hinted_one": {"filter": "hinted", "hint_trains": "one"},
     "expert": {"filter": "oversample_replay"},
-    "review": {"filter": "review+dynamic"},
+    "review": {"filter": "review", "review_every": 1, "instead": True},
+    "review_late": {"filter": "review", "review_every": 10, "instead": True},
 }
 
 
