@@ -143,16 +143,19 @@ def start(run: RunDir, problems: list[task.Problem]) -> None:
     write_table(run.path / "truth.parquet", pa.Table.from_pylist(truth))
 
 
-def train(run: RunDir, policy: Policy, problems: list[task.Problem], seed: int) -> None:
+def train(
+    run: RunDir, policy: Policy, problems: list[task.Problem], seed: int, steps: int = STEPS, size: int = BATCH
+) -> None:
+    """size: prompts a step."""
     from openrlhf_unlearn.collect.judgement import Judgement
     from openrlhf_unlearn.collect.tracker import Sampled, Tracker
     from openrlhf_unlearn.grading.answer_key import answer_of, key
 
     tracker, rng, waiting = Tracker(run), random.Random(seed), []
-    for step in range(1, STEPS + 1):
-        while len(waiting) < BATCH:
+    for step in range(1, steps + 1):
+        while len(waiting) < size:
             waiting += rng.sample(problems, len(problems))
-        batch, waiting = waiting[:BATCH], waiting[BATCH:]
+        batch, waiting = waiting[:size], waiting[size:]
         length = len(batch[0].prompt)
         tokens = policy.sample([p.prompt for p in batch], K)
         texts = policy.texts(tokens, length)
@@ -165,7 +168,7 @@ def train(run: RunDir, policy: Policy, problems: list[task.Problem], seed: int) 
             given = [key(found) if (found := answer_of(text)) else None for text in texts[mine]]
             tracker.observe(Sampled(prompt_id(p.prompt, p.label), judged, answers=given), True, "accepted")
         tracker.finish_step(step)
-        policy.train(tokens, length, rewards.view(BATCH, K))
+        policy.train(tokens, length, rewards.view(size, K))
         print(f"step {step}: {rewards.mean():.3f}", flush=True)
 
 
@@ -198,7 +201,12 @@ def teach(policy: Policy, problems: list[task.Problem], world: Path, steps: int 
     for p in problems:
         if p.cause in ("known", "learnable", "beyond", "wrong_label", "verifier"):
             texts.append((p.prompt, task.draw_text(task.make_problem(p.letter, p.digits, seed).method, p.digits, rng)))
-    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=1e-3, betas=(0.9, 0.98))
+    fine_tune(policy, texts, steps, 1e-3, "teach")
+
+
+def fine_tune(policy: Policy, texts: list[tuple[str, str]], steps: int, lr: float, seed: int | str) -> None:
+    """Supervised steps of up to 64 (prompt, answer)."""
+    rng, optimizer = random.Random(seed), torch.optim.AdamW(policy.model.parameters(), lr=lr, betas=(0.9, 0.98))
     for _ in range(steps):
         loss = models._answer_loss(policy.model, policy.tokenizer, rng.sample(texts, min(64, len(texts))))
         optimizer.zero_grad()

@@ -1,11 +1,13 @@
 """What the remedies do on the built-in world: rollouts of the posterior sampler, and who is solved without hints.
 
     python benchmarks/remedies.py FOLDER [--seeds 0 1 2] [--arms posterior hinted …] [--episodes 6] [--samples 64]
+    python benchmarks/remedies.py FOLDER --plain                  without Ray, vLLM and DeepSpeed: minutes a training
 
 For each seed: `dynamic` and the same with another run seed (the null of a repeated run), then each arm, by the scripts
 of examples/ with the filter of `dynamic`. `posterior` trains for half of the episodes, hence half of the rollouts. Each
 arm is set against `dynamic` by `openrlhf-unlearn compare`. Stopped half-way, the same command goes on. A training takes
-about 10 minutes on two idle cores, an evaluation 2.
+about 10 minutes on two idle cores, an evaluation 2. With --plain filters, samplers and hints are the same ones, and the
+trainer is plain PyTorch (plain_stack.py); of the arms it has those of PLAIN.
 
 `ratio`: rollouts of `posterior` over those of `dynamic`, the mean over seeds; `same`: whether its mean pass@1 over all
 prompts is not below that of `dynamic`, by the paired interval over the prompts of all seeds; `lost`: learnable prompts
@@ -15,6 +17,7 @@ lost, and by the repeated run. The table: solved without hints, over all seeds.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from openrlhf_unlearn.report.interventions import final_rate
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.stats.means import mean_interval, wilson
-from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir, write_jsonl
 
 ROOT = Path(__file__).parents[1]
 BAR = 0.5
@@ -43,9 +46,70 @@ ARMS = {
     "review_late": ("review", 1.0, "--unlearn.filter review --unlearn.review_instead --unlearn.review_every 10"),
 }
 
+PLAIN: dict[str, dict] = {
+    "dynamic": {},
+    "repeat": {},
+    "posterior": {"sampler": "posterior"},
+    "hinted": {"filter": "hinted"},
+    "hinted_one": {"filter": "hinted", "hint_trains": "one"},
+    "expert": {"filter": "oversample_replay"},
+    "review": {"filter": "review", "review_every": 1, "instead": True},
+    "review_late": {"filter": "review", "review_every": 10, "instead": True},
+}
+
+
+def train_plain(folder: Path, seed: int, arm: str, args: argparse.Namespace) -> RunDir:
+    """The same without the host."""
+    from benchmarks.plain_stack import run_arm
+    from benchmarks.plain_training import problems_of
+    from openrlhf_unlearn import cli
+
+    here, share, given = folder / f"seed-{seed}", ARMS[arm][1], dict(PLAIN[arm])
+    run, world = RunDir(here / arm / "run"), here / "world"
+    if run.learnability.exists():
+        return run
+    shutil.rmtree(run.path, ignore_errors=True)
+    assert cli.main(["microworld", str(world), "--seed", str(seed)]) == 0
+    problems = problems_of(world, 0.0, False)
+    if arm.startswith("hinted"):
+        given["hints"] = hints_of(here, world)
+    elif arm == "expert":
+        given["traces"] = {row["prompt_id"]: row["response"] for row in solutions(world, here / "dynamic" / "run")}
+    episodes = max(1, round(share * args.episodes))
+    run_arm(world, run, problems, seed + 100 * (arm == "repeat"), episodes, args.samples, **given)
+    assert cli.main(["classify", str(run.path)]) == 0
+    return run
+
+
+def solutions(world: Path, run: Path | None = None) -> list[dict]:
+    """By examples/world_solutions.py: of all prompts, or of those that the run did not learn."""
+    words = [sys.executable, ROOT / "examples" / "world_solutions.py", world, *(["--run", run] if run else [])]
+    done = subprocess.run(list(map(str, words)), check=True, capture_output=True, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def hints_of(here: Path, world: Path) -> dict[str, tuple[str, ...]]:
+    """Hinted prompts of those that `dynamic` did not learn, by `openrlhf-unlearn hints`, least first."""
+    from openrlhf_unlearn import cli
+
+    made = here / "hints"
+    if not (made / "schedule.json").exists():
+        write_jsonl(here / "solutions.jsonl", solutions(world))
+        flags = ["--output", made, "--solutions", here / "solutions.jsonl", "--frame", "{question}{hint}"]
+        assert cli.main(["hints", str(here / "dynamic" / "run"), *map(str, flags)]) == 0
+    found: dict[str, list] = {}
+    for share in (25, 50, 75):
+        for line in (made / f"hint_{share}.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["hint"]:
+                found.setdefault(row["origin"], []).append((row["hint"], row["prompt"]))
+    return {name: tuple(text for _, text in sorted(hints)) for name, hints in found.items()}
+
 
 def train(folder: Path, seed: int, arm: str, args: argparse.Namespace) -> RunDir:
     """The arm's run, trained and evaluated unless it is there."""
+    if args.plain:
+        return train_plain(folder, seed, arm, args)
     script, share, flags = ARMS[arm]
     here = folder / f"seed-{seed}"
     run = RunDir(here / arm / "run")
@@ -102,6 +166,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=list(ARMS)[2:], default=["posterior", "hinted", "hinted_one"])
     parser.add_argument("--episodes", type=int, default=6)
     parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--plain", action="store_true", help="plain PyTorch in place of the host's stack")
     args = parser.parse_args()
 
     found: dict[str, list[dict]] = {arm: [] for arm in args.arms}

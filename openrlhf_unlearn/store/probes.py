@@ -89,6 +89,10 @@ class Transfer(TagTable):
     measured = numbers()  # change of log-likelihood, nats a token, after the short training
     measured_low = numbers()
     measured_high = numbers()
+    reward_predicted = numbers()  # of runs that each trained one cluster (--trained): change of the pass rate
+    reward_measured = numbers()
+    reward_low = numbers()
+    reward_high = numbers()
 
     @classmethod
     def path(cls, run: RunDir, tag: str) -> Path:

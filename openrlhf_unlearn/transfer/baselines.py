@@ -6,14 +6,13 @@ from typing import Any, cast
 import numpy as np
 
 
-def mean_cosines(first: np.ndarray, second: np.ndarray, members: list[tuple[list[int], list[int]]]) -> np.ndarray:
-    """(clusters, clusters) mean cosine of rows of `first` in cluster a with rows of `second` in b.
-
-    members: by cluster, the rows of both.
-    """
+def mean_cosines(
+    first: np.ndarray, second: np.ndarray, trained: Sequence[list[int]], measured: Sequence[list[int]]
+) -> np.ndarray:
+    """(trained, measured) mean cosine of rows of `first` in cluster a with rows of `second` in b."""
     unit = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30) for rows in (first, second)]
-    left = np.stack([unit[0][a].mean(0) for a, _ in members])
-    right = np.stack([unit[1][b].mean(0) for _, b in members])
+    left = np.stack([unit[0][rows].mean(0) for rows in trained])
+    right = np.stack([unit[1][rows].mean(0) for rows in measured])
     return (left @ right.T).astype(float)
 
 

@@ -1,5 +1,6 @@
 """`transfer --verify K`: predicted against measured, with the baselines, cluster by cluster, resumable."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,14 @@ from openrlhf_unlearn.transfer.baselines import mean_cosines, same_name, text_ve
 from openrlhf_unlearn.transfer.predict import LEAST
 from openrlhf_unlearn.transfer.vectors import Vectors
 from openrlhf_unlearn.transfer.verify import Recipe, Trainer, split
-from openrlhf_unlearn.transfer.words import GRADIENT
+from openrlhf_unlearn.transfer.words import DIRECTION, GRADIENT
 
 
 @dataclass(frozen=True)
 class Check:
-    """trained, names: clusters. measured, low, high: (trained, names) mean change of log-likelihood over prompts, and
-    its interval. predicted: by predictor, (trained, names); `GRADIENT` is the map's own. left_out: prompts without a
-    rollout to measure."""
+    """trained, names: clusters. measured, low, high: (trained, names) mean change over a cluster's prompts, and its
+    interval. predicted: by predictor, (trained, names); mine: the one whose agreement is the question, the map's own or
+    the gradient's direction. left_out: prompts without a rollout to measure."""
 
     trained: list[str]
     names: list[str]
@@ -34,12 +35,13 @@ class Check:
     high: np.ndarray
     predicted: dict[str, np.ndarray]
     left_out: int = 0
+    mine: str = GRADIENT
 
     def summary(self) -> dict:
         """agreement: r and slope by predictor; advantage: of the gradient over each baseline."""
         rows = np.array([self.names.index(name) for name in self.trained])
-        mine = self.predicted[GRADIENT]
-        others = {name: matrix for name, matrix in self.predicted.items() if name != GRADIENT}
+        mine = self.predicted[self.mine]
+        others = {name: matrix for name, matrix in self.predicted.items() if name != self.mine}
         return {
             "agreement": {name: agreement(matrix, self.measured, rows) for name, matrix in self.predicted.items()},
             "advantage": {name: advantage(mine, matrix, self.measured, rows) for name, matrix in others.items()},
@@ -86,39 +88,42 @@ def verify(
             else:
                 write_json(part, trainer.change(train[name], every, bar.update).tolist())
             changes[name] = dict(zip(every, read_json(part), strict=True))
-    shown = [[mean_interval(np.array([changes[a][p] for p in measured[b]])) for b in names] for a in trained]
-    ends = [[interval or [np.nan, np.nan] for _, interval in row] for row in shown]
-    return Check(
-        trained,
-        names,
-        np.array([[mean for mean, _ in row] for row in shown]),
-        np.array(ends)[..., 0],
-        np.array(ends)[..., 1],
-        _predictions(trainer, rollouts, texts, found, train, measured, trained, names),
-        len(set(found.ids) - known),
-    )
-
-
-def _predictions(
-    trainer: Trainer, rollouts: list[Rollouts], texts: dict[str, str], found: Vectors, train: dict[str, list[str]],
-    measured: dict[str, list[str]], trained: list[str], names: list[str],
-) -> dict[str, np.ndarray]:  # fmt: skip
-    """By predictor, (trained, names), from the halves that trained and were measured."""
-    place = {prompt: row for row, prompt in enumerate(found.ids)}
-    members = [([place[p] for p in train[name]], [place[p] for p in measured[name]]) for name in names]
-    rows = [names.index(name) for name in trained]
-    gives = np.stack([found.train[a].mean(0) for a, _ in members])
-    feels = np.stack([found.feel[b].mean(0) for _, b in members])
     states = trainer.hidden_states({r.id: r.prompt for r in rollouts})
-    hidden = np.stack([states[prompt] for prompt in found.ids])
-    hidden -= hidden.mean(0)  # all states of a model share a large part
-    text = text_vectors([texts[prompt] for prompt in found.ids])
-    sign = (np.sign(gives) @ feels.T)[rows].astype(float)  # Adam's first step; a sketch has other signs
+    place = {prompt: row for row, prompt in enumerate(found.ids)}
+    rows = [
+        {name: [place[p] for p in half[name]] for name in kept} for half, kept in ((train, trained), (measured, names))
+    ]
+    each = [texts[prompt] for prompt in found.ids], np.stack([states[prompt] for prompt in found.ids])
+    values = [[np.array([changes[a][p] for p in measured[b]]) for b in names] for a in trained]
+    return Check(trained, names, *shown(values), predictions(found, *rows, *each), len(set(found.ids) - known))
+
+
+def shown(changes: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """(3, trained, clusters) mean, low and high of the changes of each cluster's prompts; nan where not known."""
+    found = [[mean_interval(values) for values in row] for row in changes]
+    ends = [[[mean, *(interval or [np.nan, np.nan])] for mean, interval in row] for row in found]
+    return np.moveaxis(np.array(ends, float), 2, 0)
+
+
+def predictions(
+    found: Vectors, trained: dict[str, list[int]], measured: dict[str, list[int]], texts: Sequence[str],
+    states: np.ndarray | None,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """By predictor, (trained, measured). trained, measured: by cluster, the rows of `found`; texts, states: (prompts,)
+    and (prompts, hidden) in the same order."""
+    gives = np.stack([found.train[rows].mean(0) for rows in trained.values()])
+    feels = np.stack([found.feel[rows].mean(0) for rows in measured.values()])
+    sides = list(trained.values()), list(measured.values())
+    unit = gives / np.maximum(np.linalg.norm(gives, axis=1, keepdims=True), 1e-30)
+    sign = (np.sign(gives) @ feels.T).astype(float)  # Adam's first step; a sketch has other signs
+    likeness = {"text": text_vectors(texts)}
+    if states is not None:
+        likeness["hidden states"] = states - states.mean(0)  # all states of a model share a large part
     return {
-        GRADIENT: (gives @ feels.T)[rows].astype(float),
+        GRADIENT: (gives @ feels.T).astype(float),
+        DIRECTION: (unit @ feels.T).astype(float),
         **({"sign of the gradient": sign} if found.exact else {}),
-        "cosine": mean_cosines(found.train, found.feel, members)[rows],
-        "hidden states": mean_cosines(hidden, hidden, members)[rows],
-        "text": mean_cosines(text, text, members)[rows],
-        "same cluster": same_name(trained, names),
+        "cosine": mean_cosines(found.train, found.feel, *sides),
+        **{name: mean_cosines(vectors, vectors, *sides) for name, vectors in likeness.items()},
+        "same cluster": same_name(list(trained), list(measured)),
     }

@@ -2,6 +2,7 @@
 
     openrlhf-unlearn transfer RUN                        the map, from RUN's probe
     openrlhf-unlearn transfer RUN --verify 8             short trainings on 8 clusters: does the prediction hold?
+    openrlhf-unlearn transfer RUN --trained RUN_A RUN_B  the same by runs that each trained on prompts of one cluster
     openrlhf-unlearn transfer RUN --clusters gradients   clusters found in the gradients, in place of datasources
     openrlhf-unlearn transfer RUN --for hard.json --from pool.jsonl --budget 200 --output chosen
 
@@ -21,6 +22,7 @@ from openrlhf_unlearn.options import takes
 from openrlhf_unlearn.probe.rollouts import HARD, rollouts_that_train, source
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.store.locks import hold
+from openrlhf_unlearn.store.probes import read_states
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, refuse_links
 from openrlhf_unlearn.store.trust import allow_remote_code
@@ -67,7 +69,7 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
     refuse_links(run_dir.transfer_table(probe).parent)
     with hold(run_dir.transfer_table(probe), f"transfer --probe {probe}"):
         if not options.targets:
-            check_kept(run_dir, probe, options.verify, options.objective)
+            check_kept(run_dir, probe, options.verify, len(options.trained), options.objective)
         by_class, facts = load(run_dir.gradients(probe))
         if "correct" not in by_class:
             raise UserError(f"{run_dir.gradients(probe)} holds no gradients of correct rollouts; probe again")
@@ -88,8 +90,10 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
         checked = None
         if options.verify is not None and likelihood.names:
             checked = short_trainings(run_dir, probe, to_check(by_class["correct"]), clusters, facts, options)
-        own = of_the_run(run_dir, vectors(by_class, "grpo", rates, k), rates, per_token, facts["settings"], names)
-        about = write(run_dir, probe, likelihood, pass_rate, checked, own, options, found)
+        pulls = vectors(by_class, "grpo", rates, k)
+        runs = by_trained_runs(run_dir, by_class, rates, lengths, facts["settings"], clusters, options)
+        own = of_the_run(run_dir, pulls, rates, per_token, facts["settings"], names)
+        about = write(run_dir, probe, likelihood, pass_rate, checked, runs, own, options, found)
     return Transfer(run_dir.transfer_table(probe), about)
 
 
@@ -105,6 +109,22 @@ def of_the_run(
     before = np.array([rates[name] for name in names])
     predicted = predicted_change(found.train, found.feel, per_token)[hard]
     return in_the_run(predicted, before, np.array([after[name] for name in names]), np.array(clusters)[hard].tolist())
+
+
+def by_trained_runs(
+    run: RunDir, by_class: dict, rates: dict[str, float], lengths: dict[str, float], settings: dict,
+    clusters: dict[str, str], options: TransferOptions,
+):  # fmt: skip
+    """The check of --trained; None without."""
+    if not options.trained:
+        return None
+    from openrlhf_unlearn.transfer.trained_runs import compare, read
+
+    runs = read(options.trained, clusters, settings)
+    pulls = vectors(by_class, "grpo", rates, rollouts_that_train(run), small(by_class["correct"]))
+    texts = {prompt: text or "" for prompt, text in Prompts.texts(run).items()}
+    states = read_states(run, options.probe or default_probe(run))
+    return compare(runs, pulls, rates, lengths, clusters, texts, states)
 
 
 def short_trainings(

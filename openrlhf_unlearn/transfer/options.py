@@ -19,6 +19,10 @@ class TransferOptions:
     clusters: str = option("FILE: {prompt id: name}", "datasource", metavar="datasource|gradients|FILE.json")
     objective: str = option("training on correct rollouts, or by GRPO", "likelihood", choices=OBJECTIVES)
     verify: int | None = option("check by short trainings on the K largest clusters; 0: on all", None, metavar="K")
+    trained: tuple[str, ...] = option(
+        "check by runs that each trained on prompts of one cluster by GRPO, with evaluations of before and after",
+        (), metavar="RUN",
+    )  # fmt: skip
     model: str | None = option("model of --verify and --from; default: the probe's", None)
     steps: int = option("--verify: optimiser steps of each training", 10)
     batch: int = option("--verify: rollouts a step", 16)
@@ -47,8 +51,8 @@ class TransferOptions:
             raise UsageError("--verify trains on correct rollouts: it goes with --objective likelihood")
         if self.pool and not self.targets:
             raise UsageError("--from is a pool to choose from: name with --for whom to choose for")
-        if self.targets and self.verify is not None:
-            raise UsageError("--verify checks the map, --for chooses data: give one after the other")
+        if self.targets and (self.verify is not None or self.trained):
+            raise UsageError("--verify and --trained check the map, --for chooses data: give one after the other")
         if self.targets and not self.output:
             raise UsageError("--for needs --output, the folder for what is chosen")
         if self.probe:

@@ -21,10 +21,17 @@ COLUMNS = ("value", "low", "high", "p")
 SETTINGS = ("clusters", "objective", "verify", "steps", "batch", "lr", "optimiser", "rollouts", "seed")
 
 
-def check_kept(run: RunDir, probe: str, verify: int | None, objective: str = "likelihood") -> None:
-    """Raise UserError where a map with a check by more trainings is there, which this one would take the place of."""
+def check_kept(run: RunDir, probe: str, verify: int | None, runs: int = 0, objective: str = "likelihood") -> None:
+    """Raise UserError where a map with a check by more trainings is there, which this one would take the place of.
+    runs: of --trained."""
     path, table = run.transfer_json(probe), run.transfer_table(probe)
-    trained = read_object(path).get("trained") if path.exists() else None
+    about = read_object(path) if path.exists() else {}
+    trained, by_runs = about.get("trained"), about.get("by_runs") or {}
+    if runs < len(by_runs.get("runs", ())):
+        raise UserError(
+            f"{path} holds a check by {len(by_runs['runs'])} runs, which would be lost; give them with --trained, or "
+            f"move that file and {table.name} away"
+        )
     checked = len(trained) if isinstance(trained, list) else 0
     again = f"give --verify {checked} with its flags, which trains nothing again, or " * (objective == "likelihood")
     if checked and (verify is None or 0 < verify < checked):
@@ -45,12 +52,13 @@ def write(
     likelihood: Map,
     pass_rate: Map,
     checked: "Check | None",
+    by_runs: "Check | None",
     own: InTheRun | None,
     options: TransferOptions,
     found: Vectors,
 ) -> dict:
     """Write the table and PROBE.json; returns what that holds, in words what came out among it."""
-    rows = rows_of(likelihood, pass_rate, checked)
+    rows = rows_of(likelihood, pass_rate, checked, by_runs)
     run.transfer_json(probe).unlink(missing_ok=True)  # killed in between, no JSON is there of another table
     Transfer.of_rows(rows).write(run, probe)
     said, result = map_sentences(likelihood), {}
@@ -61,6 +69,12 @@ def write(
             said.append(f"{checked.left_out} prompts with no second, different rollout are left out of the trainings.")
         said += check_sentences(result["agreement"][GRADIENT], result["advantage"], len(checked.trained))
         said += sign_sentence(rows)
+    if by_runs:
+        summary = by_runs.summary()
+        result["by_runs"] = {**summary, "trained": by_runs.trained, "runs": list(options.trained)}
+        best = summary["agreement"][by_runs.mine], summary["advantage"]
+        what = "runs that trained single clusters by GRPO"
+        said += check_sentences(*best, len(by_runs.trained), what, by_runs.mine)
     said += sentences(own)
     if own:
         result["in_the_run"] = asdict(own)
@@ -70,7 +84,7 @@ def write(
     return about
 
 
-def rows_of(likelihood: Map, pass_rate: Map, checked: "Check | None" = None) -> list:
+def rows_of(likelihood: Map, pass_rate: Map, checked: "Check | None" = None, by_runs: "Check | None" = None) -> list:
     """A `Transfer.Row` for each pair of clusters."""
     rows, told = [], likelihood.told
     for i, trained in enumerate(likelihood.names):
@@ -80,13 +94,20 @@ def rows_of(likelihood: Map, pass_rate: Map, checked: "Check | None" = None) -> 
             row |= {name: _number(getattr(likelihood, name)[i, j]) for name in COLUMNS}
             row |= {"pass_rate": _number(pass_rate.value[i, j])}
             row |= {f"pass_rate_{end}": _number(getattr(pass_rate, end)[i, j]) for end in ("low", "high")}
-            if checked and trained in checked.trained and changed in checked.names:
-                a, b = checked.trained.index(trained), checked.names.index(changed)
-                row |= {"predicted": _number(checked.predicted[GRADIENT][a, b])}
-                ends = {"measured": "measured", "measured_low": "low", "measured_high": "high"}
-                row |= {column: _number(getattr(checked, name)[a, b]) for column, name in ends.items()}
+            for check, prefix, ends in ((checked, "", "measured_"), (by_runs, "reward_", "reward_")):
+                row |= _measured(check, trained, changed, prefix, ends)
             rows.append(Transfer.Row(**row))
     return rows
+
+
+def _measured(check: "Check | None", trained: str, changed: str, prefix: str, ends: str) -> dict:
+    """The columns of what a check measured of this pair; none where it did not."""
+    if check is None or trained not in check.trained or changed not in check.names:
+        return {}
+    entry = check.trained.index(trained), check.names.index(changed)
+    values = {f"{prefix}predicted": check.predicted[check.mine], f"{prefix}measured": check.measured}
+    values |= {f"{ends}low": check.low, f"{ends}high": check.high}
+    return {name: _number(matrix[entry]) for name, matrix in values.items()}
 
 
 def _number(value: float) -> float | None:

@@ -6,6 +6,8 @@ from openrlhf_unlearn.transfer.predict import LEAST, Map
 
 SHOWN = 3
 GRADIENT = "gradient"  # the map's own prediction, among the predictors of a check
+DIRECTION = "direction of the gradient"  # the same, as if all clusters' gradients were of one length
+SUBJECTS = {GRADIENT: "The gradients' inner product", DIRECTION: "The direction of the gradient"}
 
 
 def map_sentences(found: Map) -> list[str]:
@@ -37,17 +39,19 @@ def map_sentences(found: Map) -> list[str]:
     return said
 
 
-def check_sentences(agreed: dict, advantages: dict[str, dict], trained: int) -> list[str]:
-    """What the short trainings say of the prediction, and of it against each baseline."""
+def check_sentences(
+    agreed: dict, advantages: dict[str, dict], trained: int, what: str = "short trainings", mine: str = GRADIENT
+) -> list[str]:
+    """What `trained` trainings of this kind say of the prediction `mine`, and of it against each baseline."""
     found = agreed["all"]
     if found["value"] is None:
-        return [f"The {trained} short trainings cannot be compared with the prediction: one of both does not vary."]
+        return [f"The {trained} {what} cannot be compared with the prediction: one of both does not vary."]
     if found["low"] is None:
-        return [f"Over {trained} short trainings r = {found['value']:.2f}: too few clusters to say how sure that is."]
+        return [f"Over {trained} {what} r = {found['value']:.2f}: too few clusters to say how sure that is."]
     shown = f"r = {found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f}) over {trained} trainings"
     if found["low"] <= 0:
-        return [f"The short trainings do not bear the prediction out: {shown}. Do not choose data by this map."]
-    said = [f"Short trainings bear the prediction out: {shown}."]
+        return [f"The {what} do not bear the prediction out: {shown}. Do not choose data by this map."]
+    said = [f"{what[0].upper()}{what[1:]} bear the prediction out: {shown}."]
     apart = agreed["between"]
     if apart["low"] is not None:
         if apart["low"] > 0:
@@ -57,11 +61,11 @@ def check_sentences(agreed: dict, advantages: dict[str, dict], trained: int) -> 
     better = [name for name, gap in advantages.items() if gap["low"] is not None and gap["low"] > 0]
     worse = [name for name, gap in advantages.items() if gap["high"] is not None and gap["high"] < 0]
     if better:
-        said.append(f"The gradients' inner product predicts better than: {', '.join(better)}.")
+        said.append(f"{SUBJECTS[mine]} predicts better than: {', '.join(better)}.")
     if worse:
-        said.append(f"It predicts worse than: {', '.join(worse)}.")
+        said.append(f"{SUBJECTS[mine]} predicts worse than: {', '.join(worse)}.")
     if rest := [name for name in advantages if name not in better + worse]:
-        said.append(f"It is not told apart from: {', '.join(rest)}.")
+        said.append(f"{SUBJECTS[mine]} is not told apart from: {', '.join(rest)}.")
     return said
 
 

@@ -11,7 +11,7 @@ from tests.integration.stack import ROOT, example, short_launches
 
 SCRIPTS = (
     "baseline", "clip_higher", "no_kl", "oversample_replay", "review", "unlearnable_only_k64", "posterior", "hinted",
-    "hints", "maxrl", "expert",
+    "hints", "maxrl", "expert", "transfer",
 )  # fmt: skip
 FILTERS = {
     "oversample_replay": "oversample_replay", "review": "review+none", "posterior": "dynamic", "hinted": "hinted",

@@ -13,6 +13,7 @@ from openrlhf_unlearn.report.figures.gradients import TRANSFER, transfer_sentenc
 from openrlhf_unlearn.store.probes import Transfer
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json
 from tests.probe.runs import make_run, save_model
+from tests.transfer.test_trained_runs import trained
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +104,29 @@ def test_a_run_evaluated_again_or_a_model_trained_in_place_is_told(tmp_path, cap
 
 def lines(path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_runs_that_trained_one_cluster_each_check_the_map_by_their_rewards(probed, tmp_path, capsys):
+    run, clusters = probed
+    names, kinds = read_json(clusters), ("easy", "learnable", "unlearnable")
+    trains = {kind: [name for name in names if names[name] == kind][:4] for kind in kinds}
+    others = [name for name in names if not any(name in ids for ids in trains.values())]
+    runs = []
+    for kind in kinds:
+        rates = {name: 0.6 if names[name] == kind else 0.1 for name in others}
+        runs.append(trained(tmp_path / kind, trains[kind], rates, dict.fromkeys(others, 0.1) if not runs else None))
+    words = ["transfer", str(run), "--clusters", str(clusters)]
+    for path in (run.transfer_json("initial"), run.transfer_table("initial")):
+        path.unlink(missing_ok=True)
+    assert cli.main([*words, "--trained", *runs]) == 0
+    table, result = read_table(run.transfer_table("initial")).to_pylist(), read_json(run.transfer_json("initial"))
+    measured = {(row["trained"], row["changed"]): row["reward_measured"] for row in table}
+    assert measured == {(a, b): pytest.approx(0.5 * (a == b)) for a in kinds for b in kinds}
+    assert all(row["reward_predicted"] is not None and row["measured"] is None for row in table)
+    assert result["by_runs"]["runs"] == runs and result["by_runs"]["trained"] == list(kinds)
+    assert {"first order in the pass rate", "hidden states"} <= set(result["by_runs"]["agreement"])
+    assert result["by_runs"]["agreement"]["same cluster"]["all"]["value"] == pytest.approx(1)
+    assert any(said.startswith("Over 3 runs that trained single clusters by GRPO r =") for said in result["sentences"])
+    assert cli.main(words) == 1
+    assert "holds a check by 3 runs, which would be lost" in capsys.readouterr().err
+    assert cli.main([*words, "--trained", runs[1]]) == 1  # fewer, too
