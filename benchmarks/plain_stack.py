@@ -140,6 +140,6 @@ def run_arm(
     for name, response in (traces or {}).items():
         text = next(row.text for row in rows if row.id == name)
         chosen.seed(name, [Rollout(1.0, (text, ids(policy, response)), judged=True, expert=True)])
-    drawn = load_sampler(sampler, SamplerConfig([row.id for row in rows], K, seed))
+    drawn = load_sampler(sampler, SamplerConfig([row.id for row in rows], K, seed, makes_up=chosen.makes_up))
     Plain(policy, rows, chosen, drawn, episodes, run, instead).train()
     evaluate(run, policy, problems, "final", samples)

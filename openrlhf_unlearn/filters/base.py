@@ -144,6 +144,11 @@ class SampleFilter:
         which see to it that rollouts differ: 1 where a single negative will do."""
         return 1.0
 
+    def makes_up(self, prompt_id: str) -> bool:
+        """Whether a visit of this prompt without a positive would probably train all the same, by a hint or a stored
+        positive. For samplers, which would pass over it."""
+        return False
+
     def seed(self, prompt_id: str, rollouts: list[Rollout]) -> None:
         """Keep positives that were not sampled here, before the first visit (`--unlearn.expert_traces`)."""
         raise UserError("--unlearn.expert_traces fills the buffer of --unlearn.filter oversample_replay: choose that")

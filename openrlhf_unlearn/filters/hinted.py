@@ -25,7 +25,8 @@ from openrlhf_unlearn.filters.dynamic import DynamicFilter
 
 
 class HintedFilter(SampleFilter):
-    """State: each prompt's place among its hints, its number of hinted visits, and the inner filter's."""
+    """State: each prompt's place among its hints, its number of hinted visits, those whose largest hint brought nothing
+    when it was last sampled, and the inner filter's."""
 
     def __init__(self, config: FilterConfig, inner: SampleFilter | None = None):
         super().__init__(config)
@@ -33,6 +34,7 @@ class HintedFilter(SampleFilter):
         self.samples_per_wave = self.inner.samples_per_wave
         self.level: dict[str, int] = {}
         self.visits: dict[str, int] = {}
+        self.in_vain: set[str] = set()
         self._seen = self._hinted = 0  # visits since the last `metrics`
 
     def wants_more(self, group: Group) -> int:
@@ -78,6 +80,10 @@ class HintedFilter(SampleFilter):
     def _move(self, plain: Group, hinted: Group) -> None:
         """Where the prompt's next hint stands."""
         hints, level = self.config.hints.get(plain.prompt_id, ()), self.level.get(plain.prompt_id, 0)
+        if hinted.n_positive or plain.n_positive:
+            self.in_vain.discard(plain.prompt_id)
+        elif hinted.rollouts and level == len(hints) - 1:
+            self.in_vain.add(plain.prompt_id)
         if plain.n_positive or (hinted.rollouts and hinted.n_positive == len(hinted.rollouts)):
             level -= 1
         elif hinted.rollouts and not hinted.n_positive:
@@ -94,6 +100,10 @@ class HintedFilter(SampleFilter):
     def enough_negatives(self, rate: float) -> float:
         return self.inner.enough_negatives(rate)
 
+    def makes_up(self, prompt_id: str) -> bool:
+        hinted = prompt_id in self.config.hints and prompt_id not in self.in_vain
+        return hinted or self.inner.makes_up(prompt_id)
+
     def revisit(self, step: int) -> list[str]:
         return self.inner.revisit(step)
 
@@ -103,8 +113,10 @@ class HintedFilter(SampleFilter):
         return {**own, **self.inner.metrics()}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"level": dict(self.level), "visits": dict(self.visits), "inner": self.inner.state_dict()}
+        own = {"level": dict(self.level), "visits": dict(self.visits), "in_vain": sorted(self.in_vain)}
+        return {**own, "inner": self.inner.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.level, self.visits = dict(state["level"]), dict(state["visits"])
+        self.in_vain = set(state.get("in_vain", ()))  # of a version that kept none
         self.inner.load_state_dict(state["inner"])

@@ -50,6 +50,9 @@ class OversampleReplayFilter(SampleFilter):
         most = self.total - (self.config.k - self.config.positives_per_group)  # positives that leave enough
         return sum(comb(self.total, x) * rate**x * (1 - rate) ** (self.total - x) for x in range(most + 1))
 
+    def makes_up(self, prompt_id: str) -> bool:
+        return self.buffer.available(prompt_id) >= self.config.positives_per_group
+
     def decide(self, group: Group) -> Decision:
         name, wanted = group.prompt_id, self.config.positives_per_group
         positives = [rollout for rollout in group.rollouts if rollout.positive]

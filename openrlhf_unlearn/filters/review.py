@@ -38,6 +38,9 @@ class ReviewFilter(SampleFilter):
     def enough_negatives(self, rate: float) -> float:
         return self.inner.enough_negatives(rate)
 
+    def makes_up(self, prompt_id: str) -> bool:
+        return self.inner.makes_up(prompt_id)
+
     def decide(self, group: Group) -> Decision:
         first = group.rollouts[: self.samples_per_wave]  # later waves were sampled because of what the first one gave
         self.forgetting.visit(group.prompt_id, sum(rollout.positive for rollout in first) / len(first))

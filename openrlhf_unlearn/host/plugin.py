@@ -145,12 +145,6 @@ def add_unlearn_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-STARVES = (
-    "note: --unlearn.sampler posterior passes over prompts that sample no positives, to which hints and expert traces "
-    "come: they get half as many visits as others or fewer (docs/remedies.md); uniform visits all alike"
-)
-
-
 def _users(spec: str) -> bool:
     """Whether the deciding filter is a user's own, path.py:Name, which may do what ours does."""
     return ".py:" in spec
@@ -307,8 +301,6 @@ class UnlearnPlugin:
         if args.unlearn.expert_traces:
             filter.seed("", [])  # a user's filter without a buffer refuses here, not in an actor
         check_sampler(args.unlearn.sampler)
-        if args.unlearn.sampler == "posterior" and (args.unlearn.hints or args.unlearn.expert_traces):
-            print(STARVES, flush=True)
         if preset:
             shown = " ".join(f"--{flag} {value}" for flag, value in preset.items())
             print(f"--unlearn.loss {args.unlearn.loss}: {shown}", flush=True)

@@ -20,15 +20,21 @@ def always(rate: float) -> float:
     return 1.0
 
 
+def never(prompt_id: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class SamplerConfig:
     """`prompts`: the prompt id of each row, in the data's order; several rows may have one id. `negatives`: the chance
-    that a visit at a pass rate samples as many negatives as the filter needs (`SampleFilter.enough_negatives`)."""
+    that a visit at a pass rate samples as many negatives as the filter needs (`SampleFilter.enough_negatives`);
+    `makes_up`: whether a visit without a positive would train all the same (`SampleFilter.makes_up`)."""
 
     prompts: Sequence[str]
     n: int  # rollouts that a visit samples at first
     seed: int = 0
     negatives: Callable[[float], float] = always
+    makes_up: Callable[[str], bool] = never
 
 
 class Sampler:

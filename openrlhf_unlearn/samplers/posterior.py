@@ -4,10 +4,8 @@ Each prompt has a Beta posterior of its pass rate under the current policy, whos
 the policy moves on. When its turn comes, a pass rate is drawn from it (Thompson sampling), and the prompt is visited
 with the chance that a group with this rate holds both, positives and negatives; from a rate of 1/n on always, n being
 the rollouts of a visit, times the chance that it holds as many negatives as the filter needs (one, unless the filter
-says otherwise). So the less is known of a prompt, the more often it is visited.
-
-It sees plain rollouts alone: a prompt that would train by a hint, an expert's trace or a stored positive counts as one
-without a gradient.
+says otherwise). So the less is known of a prompt, the more often it is visited. Where the filter makes up for
+positives, by a hint, an expert's trace or a stored rollout, negatives alone will do.
 
 Related: MoPPS (arXiv 2507.04632) and BOTS (2510.26374) take the prompts whose drawn rate is nearest to a half. That
 saves more and starves hard prompts that are rewarded (docs/remedies.md has the figures); to have it, override `worth`.
@@ -43,7 +41,10 @@ class PosteriorSampler(Sampler):
         positives, negatives = self.counts.get(prompt_id, (0.0, 0.0))
         self.counts[prompt_id] = [FADING * positives, FADING * negatives]
         rng = random.Random(f"{self.config.seed}:{self.passes}:{self.position}")
-        return rng.random() < self.worth(rng.betavariate(positives + PRIOR, negatives + PRIOR))
+        number, rate = rng.random(), rng.betavariate(positives + PRIOR, negatives + PRIOR)
+        if self.config.makes_up(prompt_id):
+            return number < (1 - rate**self.config.n) * self.config.negatives(rate)
+        return number < self.worth(rate)
 
     def observe(self, prompt_id: str, n_positive: int, n: int) -> None:
         positives, negatives = self.counts.get(prompt_id, (0.0, 0.0))

@@ -142,3 +142,25 @@ def test_with_none_every_group_trains_as_it_is():
 def test_an_unknown_inner_filter_is_named():
     with pytest.raises(UserError, match="dynamc: choose of"):
         make(spec="hinted+dynamc")
+
+
+def test_a_hint_makes_up_for_a_positive_until_the_largest_one_brought_nothing():
+    mine, nothing = make(), [0] * K
+    assert mine.makes_up("a") and mine.makes_up("b") and not mine.makes_up("c")
+    visit(mine, "a", nothing, nothing)  # a smaller one
+    assert mine.makes_up("a")
+    visit(mine, "a", nothing, nothing)
+    visit(mine, "b", nothing, nothing)
+    other = make()
+    other.load_state_dict(json.loads(json.dumps(mine.state_dict())))
+    assert not (other.makes_up("a") or other.makes_up("b"))
+    visit(other, "a", nothing, [1] + [0] * (K - 1))
+    visit(other, "b", [1] + [0] * (K - 1), nothing)
+    assert other.makes_up("a") and other.makes_up("b")
+
+
+def test_a_stored_positive_makes_up_for_one_of_this_visit():
+    mine = load_filter("hinted+oversample_replay", FilterConfig(k=K, hints=HINTS))
+    assert not mine.makes_up("c")
+    mine.seed("c", [Rollout(1.0, "trace", expert=True)])
+    assert mine.makes_up("c")

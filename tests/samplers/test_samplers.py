@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -112,9 +113,13 @@ def test_posterior_spends_visits_where_a_group_may_have_a_gradient():
     assert hard / 40 > 0.75 * half / 40  # and one that passes once in a group is not starved
 
 
-def test_a_prompt_that_only_a_hint_would_train_is_visited_half_as_often_as_the_documentation_says():
-    taken = visits(PosteriorSampler(config(80)), [0.0] * 40 + [0.5] * 40, rounds=500)
-    assert 0.3 < sum(row < 40 for row in taken) / sum(row >= 40 for row in taken) < 0.6
+def test_a_prompt_that_a_hint_would_train_is_visited_as_often_as_one_that_is_half_solved():
+    rates = [0.0] * 40 + [0.5] * 40
+    for prompts, low, high in (((), 0.3, 0.6), (range(40), 0.9, 1.1)):
+        hints = {f"p{i}": ("a hint",) for i in prompts}
+        filter = load_filter("review+hinted", FilterConfig(k=N, hints=hints))
+        taken = visits(PosteriorSampler(replace(config(80), makes_up=filter.makes_up)), rates, rounds=500)
+        assert low < sum(row < 40 for row in taken) / sum(row >= 40 for row in taken) < high
 
 
 def test_groups_that_oversampling_always_rejects_are_not_paid_for():

@@ -97,7 +97,7 @@ class UnlearnSamplesGenerator(Collector, SamplesGenerator):
         ids = [row.id for row in chosen]
         hints = load_hints(args, tokenizer, set(ids)) if args.unlearn.hints else {}
         filter = load_filter(args.unlearn.filter, replace(filter_config(args), hints=hints))
-        visited = SamplerConfig(ids, filter.samples_per_wave, args.train.seed, filter.enough_negatives)
+        visited = SamplerConfig(ids, filter.samples_per_wave, args.train.seed, filter.enough_negatives, filter.makes_up)
         Collector.__init__(
             self,
             sizes(args),
