@@ -150,8 +150,8 @@ plan() {
 
 # halfway CHECKPOINTS: of those that are there the one nearest to the middle of the training; nothing if there is none.
 halfway() {
-    find "$1" -maxdepth 1 -name 'global_step*' 2>/dev/null | awk -v half="$((STEPS / 2))" '
-        { step = $0; sub(/.*global_step/, "", step); far = step > half ? step - half : half - step }
+    { [ ! -d "$1" ] || find "$1" -maxdepth 1 -name 'global_step*'; } | awk -v half="$((STEPS / 2))" '
+        { step = $0; sub(/.*global_step/, "", step); step += 0; far = step > half ? step - half : half - step }
         best == "" || far < least { best = $0; least = far }
         END { if (best != "") print best }'
 }

@@ -173,18 +173,16 @@ def groups(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     group, family = label_of(runs[0]), family_of(runs[0])
     hard = [name for name, kind in group.items() if kind not in ("easy", "ungradable")]
     kinds, of = np.array([group[name] for name in hard]), np.array([family[name] for name in hard])
-    by_family = False
+    between = False
     for name in GROUPS:
         share = classify["hard"].get(name) or {}
         if count := classify["groups"].get(name):
             interval = over_families(lambda kept, name=name: float(np.mean(kinds[kept] == name)), of) if share else None
-            by_family |= interval is not None
+            between |= interval is not None
             shares = shown(share.get("share"), np.clip(interval, 0, 1) if interval else share.get("interval"))
             rows.append([name, count, shares, shown(share.get("expected_share"))])
     header = ["group", "prompts", "share of the hard (95 %)", "expected by the posteriors"]
-    over = (
-        f"families, {len(set(of))}" if by_family else f"the prompts of these {len(set(family.values()))} families only"
-    )
+    over = "families" if between else f"the prompts of these {len(set(family.values()))} families only"
     return ["## Who learned", "", *table(header, rows), "", f"Intervals are over {over}.", luck(classify)]
 
 
@@ -194,9 +192,9 @@ def luck(classify: dict) -> str:
     least = int(np.ceil(tau * n - 1e-9))
     guessed = float(stats.binom.sf(least - 1, n, 1 / 7)) ** len(classify["runs"])
     return (
-        f"Learnable: {least} of {n} right after training, in every run. Had no pass rate changed, luck alone would call "
-        f"{classify['learnable_by_chance']:.1f} of the {classify['hard']['n']} hard prompts so; one that is guessed right "
-        f"once in seven, as a weekday, with probability {guessed:.2f}. True pass rates would change about "
+        f"Learnable: {least} of {n} right after training, in every run. Had no pass rate changed, luck alone would "
+        f"call {classify['learnable_by_chance']:.1f} of the {classify['hard']['n']} hard prompts so; one that is guessed "
+        f"right once in seven, as a weekday, with probability {guessed:.2f}. True pass rates would change about "
         f"{classify['expected_label_errors']:.1f} labels."
     )
 
@@ -228,7 +226,14 @@ def families(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
         first = shown(*rate_interval(np.array([before[name] for name in mine])))
         last = shown(*rate_interval(np.array([np.mean([each[name] for each in after]) for name in mine])))
         rows.append([f"`{family}`", len(mine), first, last, *(each.get(family, "—") for each in unseen), *counts])
-    header = ["family", "prompts", "pass@1 before", "after", *["held out, before", "after"][: len(unseen)], *GROUPS[:5]]
+    header = [
+        "family",
+        "prompts",
+        "pass@1 before",
+        "after",
+        *["held out, before", "held out, after"][: len(unseen)],
+        *GROUPS[:5],
+    ]
     return ["## Which families", "", "Means over prompts, 95 % intervals over them.", "", *table(header, rows)]
 
 
