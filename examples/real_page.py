@@ -193,8 +193,8 @@ def luck(classify: dict) -> str:
     guessed = float(stats.binom.sf(least - 1, n, 1 / 7)) ** len(classify["runs"])
     return (
         f"Learnable: {least} of {n} right after training, in every run. Had no pass rate changed, luck alone would "
-        f"call {classify['learnable_by_chance']:.1f} of the {classify['hard']['n']} hard prompts so; one that is guessed "
-        f"right once in seven, as a weekday, with probability {guessed:.2f}. True pass rates would change about "
+        f"call {classify['learnable_by_chance']:.1f} of the {classify['hard']['n']} hard prompts so; one that is "
+        f"guessed right once in seven, as a weekday, with probability {guessed:.2f}. True pass rates would change about "
         f"{classify['expected_label_errors']:.1f} labels."
     )
 
