@@ -194,8 +194,8 @@ def luck(classify: dict) -> str:
     return (
         f"Learnable: {least} of {n} right after training, in every run. Had no pass rate changed, luck alone would "
         f"call {classify['learnable_by_chance']:.1f} of the {classify['hard']['n']} hard prompts so; one that is "
-        f"guessed right once in seven, as a weekday, with probability {guessed:.2f}. True pass rates would change about "
-        f"{classify['expected_label_errors']:.1f} labels."
+        f"guessed right once in seven, as a weekday, with probability {guessed:.2f}. True pass rates would change "
+        f"about {classify['expected_label_errors']:.1f} labels."
     )
 
 

@@ -9,10 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openrlhf_unlearn import demo
-from openrlhf_unlearn.demo.recording import unpack
-from openrlhf_unlearn.store.run_dir import RunDir, update_summary
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -25,11 +21,6 @@ def scripts(monkeypatch):
     import real_stages
 
     return real_families, real_page, real_stages
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory) -> RunDir:
-    return unpack(demo.RECORDING, tmp_path_factory.mktemp("page") / "run-0" / "run")
 
 
 def script(*words, cwd=ROOT, **environment) -> subprocess.CompletedProcess:
@@ -150,22 +141,3 @@ def test_a_stage_is_written_when_it_is_told_to_end(tmp_path):
     assert script("-c", steps).returncode == 0
     assert json.loads(file.read_text())["stage"] == "some"
     assert json.loads(file.read_text())["peak_gb"] >= 0
-
-
-def test_the_sections_of_a_recorded_run(scripts, recorded):
-    """Its groups, families, gradients and forecast, in the page's words."""
-    from openrlhf_unlearn.labels.classify import classify, save
-    from openrlhf_unlearn.labels.forecast import forecast as forecast_of
-
-    page, folder = scripts[1], recorded.path.parents[1]
-    save(classify([str(recorded)]), [str(recorded)])
-    update_summary(recorded, "forecast", forecast_of(str(recorded)).quality)
-    text = {
-        f.__name__: "\n".join(f(folder, [recorded], folder / "real.md"))
-        for f in (page.groups, page.families, page.forecast)
-    }
-    assert "luck alone would call" in text["groups"]
-    assert "families only" in text["groups"]
-    assert "than" in text["forecast"]
-    assert "Each family forecast by the others alone: AUC" in text["forecast"]
-    assert "held out" not in text["families"]
