@@ -102,8 +102,10 @@ def over_families(statistic, families: np.ndarray) -> list[float] | None:
     families: (prompts,). Prompts of a family share what makes them hard, so they are no independent draws.
     """
     names = np.unique(families)
+    if len(names) < ENOUGH:
+        return None
     without = [statistic(families != name) for name in names]
-    if len(names) < ENOUGH or None in without:
+    if None in without:
         return None
     n, whole = len(names), statistic(np.ones(len(families), bool))
     return mean_interval(np.array([n * whole - (n - 1) * each for each in without]))[1]
