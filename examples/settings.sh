@@ -24,10 +24,16 @@ if [ -z "${UNLEARN_PYTHON:-}${PYTHON:-}" ] && [ ! -e "$(dirname "${BASH_SOURCE[0
     exit 1
 fi
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+HERE=$PWD
 cd "$ROOT" || exit 1
 . examples/gpu_flags.sh
 
 say() { printf '\n[%d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
+
+# from_here GIVEN DEFAULT: the whole path of GIVEN, taken from where the user stands; without one, of DEFAULT in the clone.
+from_here() {
+    if [ -n "$1" ]; then (cd "$HERE" && realpath -m "$1"); else realpath -m "$2"; fi
+}
 
 # settle NAME [world|qwen] [FOLDER] [flags ...]: sets SETTING, FOLDER, MODEL, DATA, MORE and the array `flags`.
 settle() {
@@ -35,13 +41,13 @@ settle() {
     shift
     SETTING=world
     case ${1:-} in world | qwen) SETTING=$1 && shift ;; esac
-    FOLDER=$name
+    FOLDER=
     case ${1:-} in "" | --*) ;; *) FOLDER=$1 && shift ;; esac
-    FOLDER=$(realpath -m "$FOLDER")
+    FOLDER=$(from_here "$FOLDER" "$name")
     MORE=("$@")
     SEED=${SEED:-0}
     RUN_SEED=${RUN_SEED:-$SEED}
-    WORLD=$(realpath -m "${WORLD:-$FOLDER/world}")
+    WORLD=$(from_here "${WORLD:-}" "$FOLDER/world")
     "setting_$SETTING"
     flags+=(
         --actor.model_name_or_path "$MODEL" --data.prompt_dataset "$DATA"

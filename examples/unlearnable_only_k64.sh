@@ -8,7 +8,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-BASELINE=$(realpath -m "${BASELINE:-baseline}")
+BASELINE=$(from_here "${BASELINE:-}" baseline)
 WORLD=${WORLD:-$BASELINE/world}
 # 64 rollouts of 8 prompts are a step of as many rollouts as the baseline's; how many steps depends on the prompts.
 STEPS=

@@ -23,9 +23,9 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../settings.sh"
 
 STEP_NAMES=(runs hypotheses k64 probe reasoning augment sft curriculum models heldout page)
-MINI=miniature
+MINI=
 if [ $# -gt 0 ] && [[ " ${STEP_NAMES[*]} " != *" $1 "* ]]; then MINI=$1 && shift; fi
-MINI=$(realpath -m "$MINI")
+MINI=$(from_here "$MINI" miniature)
 export SEED=${SEED:-0} WORLD
 WORLD=$(realpath -m "$MINI/world") # a link will do
 read -ra RUN_SEEDS <<<"${RUN_SEEDS:-0 1 2}"

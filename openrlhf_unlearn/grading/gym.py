@@ -3,7 +3,8 @@
 The label is the task's entry as JSON text, {"answer": …, "metadata": {"source_dataset": …, …}}, which carries all that
 a scorer needs; with "completion": true in it the answer is the response's first line (openrlhf-unlearn tasks --shots).
 Some tasks give parts of a point for near answers; only a full point is `correct`, as for every other format, so that a
-pass rate means the same everywhere.
+pass rate means the same everywhere. `nan` and `inf` are wrong unless the entry's own answer has such a word: scorers
+that compare floats may take them for any number.
 """
 
 import functools
@@ -19,6 +20,7 @@ from openrlhf_unlearn.grading.grade import Grade
 
 Entry: TypeAlias = dict[str, Any]  # of a data set of reasoning-gym
 FULL = 1 - 1e-9  # scores are floats
+_NOT_FINITE = re.compile(r"(?<![a-z])(nan|inf(inity)?)[ij]?(?![a-z])", re.IGNORECASE)
 _TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
 
 
@@ -93,6 +95,8 @@ def _scorer(label: str) -> Callable[[str], float] | None:
 def _score(score_answer: Callable[[str, Entry], float], entry: Entry, answer: str) -> float:
     """The task's score; 0 for an answer that its scorer cannot read, since it reads the task's own."""
     try:
+        if _NOT_FINITE.search(answer) and not _NOT_FINITE.search(str(entry["answer"])):
+            return 0.0
         return score_answer(answer, entry)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return 0.0

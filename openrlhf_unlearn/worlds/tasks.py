@@ -9,6 +9,9 @@ A task is NAME=TASK:OPTION=VALUE,… where NAME, its `datasource`, is the task's
 `prompt`, `label` and `datasource`; the label is the task's entry, with which the answer format reasoning_gym grades by
 the task's own scorer: `--answer-format` of evaluate and grade, `--unlearn.answer_format` of a training.
 
+Another seed gives other questions, as far as a task has them: one of few questions (sums of two digits) repeats some.
+Answers that earn full marks without being right, by a weakness of a task's scorer, are warned of.
+
 With --shots N a prompt is N solved examples of its task, a line each, and a question to complete; the words that all
 questions of a task share are left out of it, and the answer is the response's first line.
 """
@@ -16,9 +19,11 @@ questions of a task share are left out of it, and the answer is the response's f
 import difflib
 import json
 import os.path
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
@@ -26,6 +31,9 @@ from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.run_dir import write_jsonl
 
 MOST_DRAWS = 20  # for each prompt wanted, before a task is taken to have no more different ones
+PLACES = ("source_index", "source_idx")  # of metadata: where an entry stood in its draw, which no scorer reads
+CONSTANT = ("nan", "inf", "0", "1")  # answers that anybody can give to any question
+TRIED, SEVERAL = 100, 2  # entries that they are tried on; wrong answers with full marks that are worth a warning
 
 
 @dataclass(frozen=True)
@@ -131,11 +139,15 @@ def rows_of(task: Task, size: int, seed: int, shots: int = 0) -> list[dict[str, 
         print(f"note: {task.name} has only {len(entries) - shots} different prompts with these options")
     questions = [entry["question"] for entry in entries]
     if shots:
+        if any(entry["answer"] is None for entry in entries):
+            raise UserError(f"{task.name}: {task.task} has no answer of its own, only a scorer; not for --shots")
         cores = without_shared_words(questions)
         if any("\n" in core or "\n" in entry["answer"] for core, entry in zip(cores, entries, strict=True)):
             raise UserError(f"{task.name}: its questions or answers have several lines; not for --shots")
         solved = [f"{core} = {entry['answer']}" for core, entry in zip(cores[:shots], entries, strict=False)]
         questions = ["\n".join([*solved, f"{core} ="]) for core in cores]
+    for answer, earned, tried in undeserved(entries):
+        print(f"warning: {task.name}: {answer} earns full marks on {earned} of {tried} prompts, and is wrong there")
     return [
         {"prompt": question, "label": label_of(entry, completion=shots > 0), "datasource": task.name}
         for question, entry in list(zip(questions, entries, strict=True))[shots:]
@@ -144,8 +156,49 @@ def rows_of(task: Task, size: int, seed: int, shots: int = 0) -> list[dict[str, 
 
 def label_of(entry: dict, completion: bool) -> str:
     """The entry as its scorer needs it, as JSON text; `completion`: the answer is the response's first line."""
-    kept = {name: entry[name] for name in ("answer", "metadata")} | ({"completion": True} if completion else {})
+    metadata = {name: value for name, value in entry["metadata"].items() if name not in PLACES}
+    kept = {"answer": entry["answer"], "metadata": metadata} | ({"completion": True} if completion else {})
     return json.dumps(kept, ensure_ascii=False, default=str)
+
+
+def undeserved(entries: list[dict]) -> Iterator[tuple[str, int, int]]:
+    """(answer in words, entries that give it full marks, entries tried) of answers that are wrong and need no thought.
+
+    An answer that equals the entry's own is not tried on it: to guess that is luck, not the scorer's weakness.
+    """
+    from openrlhf_unlearn.grading.gym import ReasoningGym
+
+    entries = entries[:TRIED]
+    own = [entry["answer"] for entry in entries]
+    labels = [label_of(entry, completion=False) for entry in entries]
+    answers: dict[str, list[str | None]] = {repr(text): [text] * len(entries) for text in CONSTANT}
+    answers["another prompt's answer"] = own[1:] + own[:1]
+    answers["the answer with the other sign"] = [_negated(text) for text in own]
+    for words, given in answers.items():
+        tried = [(a, label) for a, label, right in zip(given, labels, own, strict=True) if a and not _same(a, right)]
+        grades = ReasoningGym().grade([f"<answer>{a}</answer>" for a, _ in tried], [label for _, label in tried])
+        earned = sum(grade.verdict == "correct" for grade in grades)
+        if earned >= SEVERAL:
+            yield words, earned, len(tried)
+
+
+def _number(text: str | None) -> Fraction | None:
+    try:
+        return Fraction(text.replace(",", "")) if text else None
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _negated(text: str | None) -> str | None:
+    return None if text is None or _number(text) is None else text[1:] if text.startswith("-") else f"-{text}"
+
+
+def _same(answer: str, own: str | None) -> bool:
+    """Equal as texts or as numbers."""
+    if own is None:
+        return False
+    number = _number(own)
+    return answer.strip().lower() == own.strip().lower() or (number is not None and _number(answer) == number)
 
 
 def without_shared_words(texts: list[str]) -> list[str]:
@@ -165,6 +218,8 @@ def _different(task: Task, count: int, seed: int) -> Iterator[dict]:
     from openrlhf_unlearn.grading.gym import ReasoningGym
 
     answers, seen, most = ReasoningGym(), set(), MOST_DRAWS * count
+    # The tasks draw entry i by seed + i, so that seeds side by side would give the same questions, one place on.
+    seed = random.Random(str(seed)).randrange(2**31)
     try:
         entries = _gym().create_dataset(task.task, size=most, seed=seed, **task.options)
         for i in range(most):

@@ -29,6 +29,18 @@ def test_a_tasks_own_answer_is_right_and_nonsense_is_not(name):
         assert grade.verdict == "correct"
 
 
+@pytest.mark.parametrize("answer", ["nan", "NaN", "inf", "-infinity", "nan+nani", "nanj"])
+@pytest.mark.parametrize("name", ["complex_arithmetic", "chain_sum"])
+def test_what_is_not_finite_is_no_number(name, answer):
+    label = json.dumps(entry(name), default=str)
+    assert load_format("reasoning_gym").grade([f"<answer>{answer}</answer>"], [label])[0].verdict == "wrong"
+
+
+def test_a_word_may_read_as_not_finite():
+    label = json.dumps({"answer": "nan", "metadata": {"source_dataset": "spell_backward", "word": "nan"}})
+    assert load_format("reasoning_gym").grade(["<answer>nan</answer>"], [label])[0].verdict == "correct"
+
+
 LABEL = json.dumps({"answer": "42", "metadata": {"source_dataset": "chain_sum"}})
 
 

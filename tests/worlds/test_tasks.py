@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrlhf_unlearn import cli
-from openrlhf_unlearn.errors import UsageError
+from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.grading.formats import load_format
 from openrlhf_unlearn.worlds.tasks import Task, parse, rows_of, without_shared_words
 
@@ -67,3 +67,36 @@ def test_the_verb_writes_whole_files(tmp_path, capsys):
     assert [json.loads(line)["datasource"] for line in out.read_text().splitlines()] == ["gcd"] * 3 + ["small"] * 3
     assert cli.main(["tasks", "--list"]) == 0
     assert "chain_sum" in capsys.readouterr().out
+
+
+def test_seeds_side_by_side_give_different_questions():
+    large = Task("gcd", "gcd", {"max_value": 10**6})
+    one, two = ({row["prompt"] for row in rows_of(large, 200, seed)} for seed in (1, 2))
+    assert not one & two
+
+
+def test_an_equal_question_has_an_equal_label_wherever_it_was_drawn():
+    small = Task("sums", "chain_sum", {"min_terms": 2, "max_terms": 2, "max_digits": 1, "min_digits": 1})
+    one, two = ({row["prompt"]: row["label"] for row in rows_of(small, 150, seed)} for seed in (1, 2))
+    assert (both := one.keys() & two.keys())
+    assert all(one[prompt] == two[prompt] for prompt in both)
+
+
+@pytest.mark.parametrize(
+    ("task", "warning"),
+    [
+        ("coin_flip", "'0' earns full marks"),
+        ("gsm_symbolic", "the answer with the other sign earns full marks on 10 of 10"),
+        ("game_of_life_halting", "'1' earns full marks"),
+        ("gcd", ""),
+    ],
+)
+def test_wrong_answers_that_a_scorer_takes_are_warned_of(task, warning, capsys):
+    rows_of(Task(task, task), 10, seed=1)
+    said = capsys.readouterr().out
+    assert f"warning: {task}: {warning}" in said if warning else "warning" not in said
+
+
+def test_a_task_without_answers_cannot_be_shown_solved():
+    with pytest.raises(UserError, match="no answer of its own"):
+        rows_of(Task("graph_color", "graph_color"), 5, seed=0, shots=2)
