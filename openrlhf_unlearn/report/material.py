@@ -85,10 +85,10 @@ class Material:
     ):
         """`runs` are repetitions and are pooled; `compared` are interventions to set side by side, the first first.
 
-        threshold: the reward above which a sample of an evaluation is positive; None: as the evaluation says.
+        threshold: the reward above which a sample of an evaluation is positive; None: as the first run says.
         """
         self.runs, self.tau, self.easy, self.initial, self.final = list(runs), tau, easy, initial, final
-        self.compared, self.threshold = list(compared), threshold
+        self.compared, self._threshold = list(compared), threshold
 
     @property
     def first(self) -> RunDir:
@@ -102,6 +102,11 @@ class Material:
     def summary(self) -> Summary:
         """What other commands wrote into summary.json."""
         return Summary.read(self.first)
+
+    @property
+    def threshold(self) -> float | None:
+        """Of all runs, so that those that are compared are counted alike; None: each one's own."""
+        return self.summary.threshold if self._threshold is None else self._threshold
 
     # Prompts ---------------------------------------------------------------------------------------------------------
 

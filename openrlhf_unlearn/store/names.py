@@ -54,6 +54,11 @@ class RunDir:
             raise UserError(f"{run.run_json} has schema version {version}, this package reads {SCHEMA_VERSION}")
         return run
 
+    @classmethod
+    def holding(cls, path: Path) -> "RunDir":
+        """The run that the file of an evaluation or a step is in."""
+        return cls(path.parent.parent)
+
     def __str__(self) -> str:
         return str(self.path)
 
@@ -105,14 +110,18 @@ class RunDir:
     def step_file(self, table: str, step: int) -> Path:
         return self.path / table / f"step-{step:06d}.parquet"
 
+    @property
+    def evaluations(self) -> Path:
+        return self.path / "evaluations"
+
     def evaluation(self, tag: str) -> Path:
-        return self.path / "evaluations" / f"{_inside(tag)}.parquet"
+        return self.evaluations / f"{_inside(tag)}.parquet"
 
     def evaluation_json(self, tag: str) -> Path:
-        return self.path / "evaluations" / f"{_inside(tag)}.json"
+        return self.evaluations / f"{_inside(tag)}.json"
 
     def evaluation_parts(self, tag: str) -> Path:
-        return self.path / "evaluations" / f"{_inside(tag)}.parts"
+        return self.evaluations / f"{_inside(tag)}.parts"
 
     def judgements(self, tag: str) -> Path:
         return self.path / "judgements" / f"{_inside(tag)}.parquet"
@@ -154,7 +163,7 @@ class RunDir:
         return RunConfig.read(self.run_json) if required or self.run_json.exists() else RunConfig()
 
     def evaluation_tags(self) -> list[str]:
-        return sorted(path.stem for path in (self.path / "evaluations").glob("*.parquet"))
+        return sorted(path.stem for path in self.evaluations.glob("*.parquet"))
 
     def probe_tags(self) -> list[str]:
         return sorted(path.parent.name for path in (self.path / "probes").glob("*/probe.json"))

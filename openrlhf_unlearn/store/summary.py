@@ -26,6 +26,11 @@ class Summary:
         return self.values.get("classify") or {}
 
     @property
+    def threshold(self) -> float | None:
+        """The reward above which a sample of an evaluation is positive, where classify was told one."""
+        return self.classify.get("threshold")
+
+    @property
     def compare(self) -> dict[str, Any]:
         """What the run's remedy did to the prompts of the run before, as `compare` last found it."""
         return self.values.get("compare") or {}
