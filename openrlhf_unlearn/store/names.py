@@ -11,6 +11,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.store.config import SCHEMA_VERSION, RunConfig
+from openrlhf_unlearn.store.kinds import check_version
 
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
@@ -49,9 +50,7 @@ class RunDir:
             raise UserError(f"{path} is not a folder; give the run directory that training wrote (--unlearn.run_dir)")
         if not run.run_json.exists():
             raise UserError(f"{path} is not a run directory: it has no run.json; is it a parent of one?")
-        version = run.config().schema_version
-        if version != SCHEMA_VERSION:
-            raise UserError(f"{run.run_json} has schema version {version}, this package reads {SCHEMA_VERSION}")
+        check_version(run.run_json, run.config().schema_version, SCHEMA_VERSION)
         return run
 
     @classmethod
