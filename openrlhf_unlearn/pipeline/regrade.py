@@ -76,7 +76,7 @@ def regrade(options: RegradeOptions) -> Regrading:
     run_dir = RunDir.open(options.run_dir)
     if options.out and Path(options.out).exists():
         raise UserError(f"--out {options.out} exists; choose another folder or remove it")
-    if not run_dir.evaluation_tags() and not run_dir.steps("rollouts"):
+    if not run_dir.evaluation_tags() and not run_dir.steps(TrainingRollouts.folder):
         raise UserError(
             f"{run_dir} has no evaluations and no rollouts: evaluate it, or train with --unlearn.save_rollouts"
         )
@@ -113,15 +113,15 @@ def regrade_into(shadow: RunDir, run_dir: RunDir, options: RegradeOptions) -> di
         seen, saved = [], {}
         for tag in run_dir.evaluation_tags():
             table = Evaluations.read(run_dir, tag)
-            seen += (rows := _graded(f"evaluations/{tag}", table, labels, grader, lenient))
+            seen += (rows := _graded(f"evaluation {tag}", table, labels, grader, lenient))
             _with_grades(table, rows).write(shadow, tag)
-        for step in run_dir.steps("rollouts"):
+        for step in run_dir.steps(TrainingRollouts.folder):
             table = TrainingRollouts.read_step(run_dir, step)
-            seen += (rows := _graded(f"rollouts/{step}", table, labels, grader, lenient))
+            seen += (rows := _graded(f"rollouts of step {step}", table, labels, grader, lenient))
             _with_grades(table, rows).write(shadow, step)
             saved[step] = rows
     lowest = min((row.reward for rows in saved.values() for row in rows if row.reward < 0), default=0.0)
-    for step in saved.keys() & set(run_dir.steps("rewards")):
+    for step in saved.keys() & set(run_dir.steps()):
         _correct_rewards(shadow, step, saved[step], lowest)
     groups = {"before": _groups(run_dir, options, options.threshold), "after": _groups(shadow, options)}
     return _summary(seen, groups, options.answer_format, labels)

@@ -131,8 +131,12 @@ class RunDir:
     def judgement_answers(self) -> Path:
         return self.path / "judgements" / "answers.jsonl"
 
+    @property
+    def probes(self) -> Path:
+        return self.path / "probes"
+
     def probe(self, tag: str) -> Path:
-        return self.path / "probes" / _inside(tag)
+        return self.probes / _inside(tag)
 
     def probe_json(self, tag: str) -> Path:
         return self.probe(tag) / "probe.json"
@@ -144,7 +148,7 @@ class RunDir:
         return self.probe(tag) / f"{table}.parquet"
 
     def probe_parts(self, tag: str) -> Path:
-        return self.path / "probes" / f"{_inside(tag)}.parts"
+        return self.probes / f"{_inside(tag)}.parts"
 
     def transfer_table(self, probe: str) -> Path:
         return self.path / "transfer" / f"{_inside(probe)}.parquet"
@@ -165,7 +169,7 @@ class RunDir:
         return sorted(path.stem for path in self.evaluations.glob("*.parquet"))
 
     def probe_tags(self) -> list[str]:
-        return sorted(path.parent.name for path in (self.path / "probes").glob("*/probe.json"))
+        return sorted(path.parent.name for path in self.probes.glob("*/probe.json"))
 
     def steps(self, table: str = "rewards") -> list[int]:
         names = (_STEP_FILE.fullmatch(path.name) for path in (self.path / table).glob("step-*.parquet"))
