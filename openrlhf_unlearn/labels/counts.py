@@ -176,10 +176,14 @@ def _same_threshold(runs: Sequence[RunDir]) -> float | None:
     for run, other in told.items():
         if other != first:
             raise UserError(
-                f"{runs[0]} and {run} were classified with --threshold {first} and {other}; say which one holds for "
-                "both: --threshold"
+                f"{runs[0]} and {run} were classified with --threshold {_or_none(first)} and {_or_none(other)}; say "
+                "which one holds for both: --threshold"
             )
     return first
+
+
+def _or_none(threshold: float | None) -> str:
+    return "none" if threshold is None else f"{threshold:g}"
 
 
 def _counted_otherwise(runs: Sequence[RunDir], training: Sequence[Training], threshold: float) -> list[str]:

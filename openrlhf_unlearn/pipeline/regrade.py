@@ -14,7 +14,7 @@ Writes "regrade" into summary.json; with --out, a run directory with the new ver
 import errno
 import shutil
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -193,7 +193,7 @@ def _with_grades(table: Kind, rows: list[Regraded]) -> Kind:
 def _correct_rewards(shadow: RunDir, step: int, rows: list[Regraded], lowest: float) -> None:
     """Add what the saved rollouts gained or lost to the counts of the step as sampled; lowest: the run's reward of a
     wrong one, such as -1."""
-    gained, reward = Counter(), Counter()
+    gained, reward = defaultdict(int), defaultdict(float)
     for row in rows:
         right = row.new.verdict == "correct"
         if right != row.positive:

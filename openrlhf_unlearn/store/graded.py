@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,11 +31,11 @@ class Graded(Table):
     verdict = texts(core=True)
 
     @classmethod
-    def open(cls, path: Path, *columns: Column) -> "Self":
+    def open(cls, path: Path, *columns: Column[Any]) -> "Self":
         return super().open(path, *columns)._as_the_run_says(path)
 
     @classmethod
-    def scan(cls, path: Path, *columns: Column, wanted: pa.Array | None = None) -> "Iterator[Self]":
+    def scan(cls, path: Path, *columns: Column[Any], wanted: pa.Array | None = None) -> "Iterator[Self]":
         parts = super().scan(path, *columns, wanted=wanted)
         return (part._as_the_run_says(path) for part in parts)
 
@@ -67,5 +67,7 @@ class Graded(Table):
             return self
         positive = np.where(undecided, self._above(above), self._said().fill_null(False).to_numpy())
         unknown = undecided & ~np.isfinite(self[Graded.reward].fill_null(float("nan")).to_numpy())
-        rest = self.arrow.drop_columns(["positive"]) if self.has(self.columns["positive"]) else self.arrow
-        return type(self)(rest.append_column("positive", pa.array(positive, mask=unknown)), self._asked)
+        filled, names = pa.array(positive, mask=unknown), self.arrow.column_names
+        if "positive" in names:
+            return type(self)(self.arrow.set_column(names.index("positive"), "positive", filled), self._asked)
+        return type(self)(self.arrow.append_column("positive", filled), self._asked)

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from openrlhf_unlearn.errors import UserError
 
 Kind = tuple[str, Callable[[Any], bool]]  # its name in an error, and whether a value is of it
 TEXT: Kind = ("text", lambda value: isinstance(value, str))
-TEXTS: Kind = ("list of texts", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
+TEXTS: Kind = ("list of texts", lambda value: isinstance(value, list) and all(map(TEXT[1], cast("list[Any]", value))))
 OBJECT: Kind = ("JSON object", lambda value: isinstance(value, dict))
 FLAG: Kind = ("true or false", lambda value: isinstance(value, bool))
 WHOLE: Kind = ("whole number", lambda value: isinstance(value, int) and not isinstance(value, bool))

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn.causes.reading import gathered, pass_rates
+from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.labels.classify import classify, save
 from openrlhf_unlearn.labels.features import read_features
 from openrlhf_unlearn.report.material import Material
@@ -87,3 +88,14 @@ def test_a_run_that_says_nothing_has_the_default(tmp_path):
     run = make_run(tmp_path / "run", POSITIVES, POSITIVES)
     assert set(map(tuple, counted(run).values())) == {(0.25, 0.75)}
     assert not Evaluations.read(run, "initial").has(Evaluations.positive)
+
+
+def test_runs_are_compared_by_one_threshold(run, tmp_path):
+    after = make_run(tmp_path / "after", POSITIVES, POSITIVES, seed=1)
+    save(classify([run.path], threshold=0.05), [run.path])
+    before, behind = Material([run], compared=[run, after]).interventions
+    assert before.rates("final").tolist() == [1, 1] and behind.rates("final").tolist() == [0.25, 0.75]
+    assert behind.threshold == 0.05, "as of the first run"
+    save(classify([after.path], threshold=0.5), [after.path])
+    with pytest.raises(UserError, match="after was classified with --threshold 0.5, .*run with 0.05: .* classify"):
+        Material([run], compared=[run, after]).interventions  # noqa: B018
