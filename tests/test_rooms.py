@@ -1,12 +1,14 @@
 """The house: a room imports only from rooms before it, and only `host` touches OpenRLHF, Ray and vLLM."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 import openrlhf_unlearn
+from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import STEP_KINDS
 
 PACKAGE = Path(openrlhf_unlearn.__file__).parent
 # From the ground up. CONTRIBUTING.md shows the same list.
@@ -20,64 +22,197 @@ ROOMS = (
 OLD_NAMES = {"cpu", "launcher", "plugin", "reward_math", "run_dir"}
 HOST_PACKAGES = {"openrlhf", "ray", "vllm"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "examples" not in path.parts)
+FOLDERS = {kind.folder for kind in STEP_KINDS} | {"evaluations", "judgements", "probes"}
 
 
 def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Every module that is imported anywhere in the file, by its whole name."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(nodes: Iterable[ast.AST], path: Path) -> Iterator[str]:
+    """Every module, or name in one, that `nodes` of the file import, by its whole name."""
+    package = ("openrlhf_unlearn", *path.relative_to(PACKAGE).parts[:-1])
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join((*above, *([node.module] if node.module else [])))
+            yield from (at_home(f"{module}.{alias.name}") for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from (str(name.value) for name in node.args[:1] if isinstance(name, ast.Constant))
+
+
+def at_home(name: str) -> str:
+    """A public name of the package by the module that it is in."""
+    home = openrlhf_unlearn._HOMES.get(name.removeprefix("openrlhf_unlearn."))
+    return f"openrlhf_unlearn.{home.partition(':')[0]}" if home else name
+
+
+def going_up(tree: ast.AST, path: Path) -> list[str]:
+    above = set(ROOMS[ROOMS.index(room_of(path)) + 1 :]) | OLD_NAMES
+    names = imports(ast.walk(tree), path)
+    return [name for name in names if name.startswith("openrlhf_unlearn.") and name.split(".")[1] in above]
+
+
+def run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """All but what is in functions, which run later, and what is there for a checker of types."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield node
+            yield from run_at_import(node)
+
+
+def of_the_host(tree: ast.AST, path: Path) -> list[str]:
+    return [name for name in imports(run_at_import(tree), path) if name.split(".")[0] in HOST_PACKAGES]
+
+
+def tables(tree: ast.AST, path: Path) -> list[str]:
+    """What reads or writes a table without its class."""
+    found = [
+        name
+        for name in imports(ast.walk(tree), path)
+        if name.startswith(("pyarrow.parquet", "pyarrow.dataset"))
+        or name.startswith("openrlhf_unlearn.store.")
+        and name.endswith((".read_table", ".write_table", ".SCHEMAS"))
+    ]
+    called = (ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return found + [name for name in called if name.endswith((".read_parquet", ".to_parquet", "pa.parquet"))]
+
+
+def file_names() -> set[str]:
+    """Of the files that a run directory has one of, as `RunDir` names them."""
+    properties = (name for name, value in vars(RunDir).items() if isinstance(value, property))
+    paths = [getattr(RunDir("x"), name) for name in properties]
+    paths += [RunDir("x").probe_json("tag"), RunDir("x").gradients("tag")]
+    return {path.name for path in paths if path.suffix}
+
+
+def named_files(tree: ast.AST) -> list[str]:
+    """What spells a file of a run directory: its name, its folder with a slash, or a folder where a path is made."""
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            folder, slash, rest = node.value.partition("/")
+            if node.value in file_names() or slash and folder in FOLDERS and " " not in rest:
+                found.append(node.value)
+        parts = []
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            parts = [node.left, node.right]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("Path", "steps", "step_file"):
+            parts = node.args
+        found += [part.value for part in parts if isinstance(part, ast.Constant) and part.value in FOLDERS]
+    return found
+
+
+def wrong(found, but: Iterable[str]) -> list[str]:
+    """`found` of each module that is not in a room of `but`."""
+    paths = [path for path in MODULES if room_of(path) not in but]
+    return [f"{path.relative_to(PACKAGE)}: {name}" for path in paths for name in found(path)]
 
 
 def test_every_folder_has_its_place():
     assert {room_of(path) for path in MODULES} - {"__init__"} <= {*ROOMS, *OLD_NAMES}
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_no_import_goes_up(room):
-    above = set(ROOMS[ROOMS.index(room) + 1 :]) | OLD_NAMES
-    wrong = [
-        f"{path.relative_to(PACKAGE)} imports {name}"
-        for path in MODULES
-        if room_of(path) == room
-        for name in imports(ast.parse(path.read_text(encoding="utf-8")))
-        if name.startswith("openrlhf_unlearn.") and name.split(".")[1] in above
-    ]
-    assert not wrong
+def test_no_import_goes_up():
+    assert wrong(lambda path: going_up(parse(path), path), {"__init__", *OLD_NAMES}) == []
 
 
 def test_only_the_host_room_imports_the_host():
-    wrong = [
-        f"{path.relative_to(PACKAGE)}: {name}"
-        for path in MODULES
-        if room_of(path) != "host"
-        for name in imports(ast.Module(ast.parse(path.read_text(encoding="utf-8")).body, []))
-        if name.split(".")[0] in HOST_PACKAGES and at_the_top(path, name)
-    ]
-    assert not wrong
+    assert wrong(lambda path: of_the_host(parse(path), path), {"host", *OLD_NAMES}) == []
 
 
 def test_only_the_store_reads_and_writes_tables():
-    """All others have `Rewards.read(run)` and its like, and so know neither a file's name nor how a column is spelt."""
-    wrong = [
-        f"{path.relative_to(PACKAGE)}: {name}"
-        for path in MODULES
-        if room_of(path) not in ("store", *OLD_NAMES)
-        for name in imports(ast.parse(path.read_text(encoding="utf-8")))
-        if name in ("pyarrow.parquet", "pyarrow.dataset")
-        or name.startswith("openrlhf_unlearn.store.")
-        and name.endswith((".read_table", ".write_table", ".SCHEMAS"))
-    ]
-    assert not wrong
+    """All others have `Rewards.read(run)` and its like."""
+    assert wrong(lambda path: tables(parse(path), path), {"store", *OLD_NAMES}) == []
 
 
-def at_the_top(path: Path, name: str) -> bool:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    tops = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    return name in imports(ast.Module(tops, []))
+def test_only_the_store_names_the_files_of_a_run():
+    """All others ask `RunDir`. What a folder of unfinished parts holds is known to the room alone that makes it."""
+    assert wrong(lambda path: named_files(parse(path)), {"store", *OLD_NAMES}) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from openrlhf_unlearn.report import build",
+        "from openrlhf_unlearn.report.build import build",
+        "from ..report import build",
+        "from .. import report",
+        "from openrlhf_unlearn import analyze",
+        "import openrlhf_unlearn.report.build as b",
+        "importlib.import_module('openrlhf_unlearn.report.build')",
+        "def late():\n    from ..pipeline import analyze",
+    ],
+)
+def test_an_import_that_goes_up_is_found(line):
+    assert going_up(ast.parse(line), PACKAGE / "labels" / "x.py")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["from ..store import names", "from . import counts", "from openrlhf_unlearn import RunDir"],
+)
+def test_an_import_from_below_is_none_that_goes_up(line):
+    assert not going_up(ast.parse(line), PACKAGE / "labels" / "x.py")
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("import ray", True),
+        ("from vllm import LLM", True),
+        ("try:\n    import ray\nexcept ImportError:\n    ray = None", True),
+        ("if True:\n    import vllm", True),
+        ("class A:\n    import ray", True),
+        ("ray = importlib.import_module('ray')", True),
+        ("def late():\n    import ray", False),
+        ("if TYPE_CHECKING:\n    import ray", False),
+        ("import rays", False),
+    ],
+)
+def test_the_host_is_found_wherever_an_import_of_the_module_runs_it(line, found):
+    assert bool(of_the_host(ast.parse(line), PACKAGE / "labels" / "x.py")) is found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pyarrow.parquet as pq",
+        "from pyarrow.parquet import read_table",
+        "from pyarrow import parquet",
+        "pa.parquet.read_table('x')",
+        "pd.read_parquet('x')",
+        "frame.to_parquet('x')",
+        "from openrlhf_unlearn.store.parquet import read_table",
+    ],
+)
+def test_a_table_that_is_read_without_its_class_is_found(line):
+    assert tables(ast.parse(line), PACKAGE / "labels" / "x.py")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "folder / 'run.json'",
+        "open('summary.json')",
+        "folder / 'evaluations'",
+        "Path('evaluations', name)",
+        "f'rewards/{step}'",
+        "run.steps('rollouts')",
+    ],
+)
+def test_a_file_of_a_run_that_is_spelt_is_found(line):
+    assert named_files(ast.parse(line))
+
+
+def test_words_and_descriptions_are_no_files():
+    assert not named_files(ast.parse("'''Writes run.json.'''\nx['rewards'] = 'the file run.json'"))

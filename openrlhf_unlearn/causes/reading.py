@@ -24,7 +24,7 @@ from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.probes import Interference
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir
-from openrlhf_unlearn.store.training import Rewards
+from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 DIAGNOSED = ("unlearnable", "no_reward")
 FAILED = ("no_answer", "timeout", "error")
@@ -175,13 +175,14 @@ def trained_third(runs: Sequence[RunDir], mine: pa.Array, last: bool) -> _Gather
     """Answers of the first or the last third of training: by the rollouts saved, or as the tracker counted them."""
     found = _Gathered.empty(len(mine))
     for run in runs:
-        paths = [run.step_file("rollouts", step) for step in _third(run.steps("rollouts"), last)]
+        folder = TrainingRollouts.folder
+        paths = [run.step_file(folder, step) for step in _third(run.steps(folder), last)]
         for part in (gathered([path], mine) for path in paths):
             _merge(found, part)
     if found.any_text:
         return found
     for run in runs:
-        for step in _third(run.steps("rewards"), last):
+        for step in _third(run.steps(), last):
             _add_counted(found, Rewards.read_step(run, step, *_COUNTED), mine)
     return found if found.any_text else None
 

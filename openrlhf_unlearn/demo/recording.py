@@ -17,20 +17,19 @@ from openrlhf_unlearn.store.run_dir import RunDir, atomic_folder, atomic_path, r
 from openrlhf_unlearn.store.training import STEP_KINDS
 
 _THEN = (2026, 1, 1, 0, 0, 0)  # the same run gives the same bytes
-_FOLDERS = ("evaluations", "probes")
 
 
 def pack(run: RunDir, path: Path, origin: str) -> None:
     """Write the recording of a finished run; the demo says its `origin`."""
     members = {
-        "run.json": _without_places(run, run.config().changed(recorded=origin).values),
-        "prompts.parquet": packed_file(run.prompts),
+        run.run_json.name: _without_places(run, run.config().changed(recorded=origin).values),
+        run.prompts.name: packed_file(run.prompts),
     }
     for kind in STEP_KINDS:
         if run.steps(kind.folder):
             members[f"{kind.folder}.parquet"] = packed(kind.read(run).arrow)
-    for folder in _FOLDERS:
-        for file in sorted((run.path / folder).rglob("*.*")):
+    for folder in (run.evaluations, run.probes):
+        for file in sorted(folder.rglob("*.*")):
             name = file.relative_to(run.path).as_posix()
             if file.suffix == ".parquet":
                 members[name] = packed_file(file)
@@ -70,7 +69,7 @@ def _write(path: Path, run: RunDir) -> None:
                 table = kind(read_packed(data))
                 for step in dict.fromkeys(table.step.tolist()):
                     table.filter(table.step == step).write(run, step)
-            elif name == "run.json":
+            elif name == run.run_json.name:
                 write_json(run.run_json, json.loads(data))
             else:
                 with atomic_path(run.path / name) as aside:

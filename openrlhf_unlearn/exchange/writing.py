@@ -65,12 +65,12 @@ def import_training(
             n_positive = sum(rule.positive(*one) for one in group)
             steps[step].append(rewards_of(name, rewards, n_positive, processed))
         sampled = sum(len(group) for (_, _, processed), group in groups.items() if not processed)
-        with _all_or_none(run_dir, options, prompts, rule, Path(Rewards.folder)) as new:
+        with _all_or_none(run_dir, options, prompts, rule, run_dir.path / Rewards.folder) as new:
             for step, rows in steps.items():
                 Rewards.of_rows(rows).write(new, step)
                 if options.save_rollouts:
                     parts = (_judged(Sampled(part), rule, TrainingRollouts, step) for part in kept.tables(step))
-                    TrainingRollouts.save_all(new.step_file("rollouts", step), parts)
+                    TrainingRollouts.save_all(new.step_file(TrainingRollouts.folder, step), parts)
     if not sampled:
         print("note: the files hold what trained, not all that was sampled: `no_reward` cannot be told by them")
     return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts, positive by {rule}"
@@ -120,7 +120,7 @@ def import_evaluation(
                 f"{options.source} holds {len(steps)} steps; an evaluation is of one: give its file alone, or --step"
             )
         rule.settle(options.source)
-        with _all_or_none(run_dir, options, prompts, rule, Path("evaluations", f"{options.tag}.parquet")) as new:
+        with _all_or_none(run_dir, options, prompts, rule, run_dir.evaluation(options.tag)) as new:
             parts = (_judged(Sampled(part), rule, Evaluations) for part in kept.tables(options.tag))
             Evaluations.save_all(new.evaluation(options.tag), parts, Evaluations.positive)
             about = {
@@ -153,7 +153,7 @@ def import_csv(run_dir: RunDir, path: Path, prompts: Prompts) -> str:
         name = prompts.add(ImportedRollout(None, None, row.mean_reward, id=row.prompt_id), "paper")
         steps[row.step].append(row._replace(prompt_id=name))
     options, rule = ImportOptions("paper", str(path), str(run_dir)), PositiveRule(run_dir, None)
-    with _all_or_none(run_dir, options, prompts, rule, Path(Rewards.folder)) as new:
+    with _all_or_none(run_dir, options, prompts, rule, run_dir.path / Rewards.folder) as new:
         for step, of_step in steps.items():
             Rewards.of_rows(of_step).write(new, step)
     return f"{len(steps)} steps, {len(rows)} rows"
@@ -174,7 +174,7 @@ def _all_or_none(
         positive=rule.as_json(),
         args={},
     )
-    with hold(run_dir.run_json, "import", wait_s=SHORT_S), all_or_none(run_dir.path, run_dir.path / last) as folder:
+    with hold(run_dir.run_json, "import", wait_s=SHORT_S), all_or_none(run_dir.path, last) as folder:
         new = RunDir(folder)
         if not run_dir.run_json.exists():
             about.write(new.run_json)

@@ -16,7 +16,7 @@ from openrlhf_unlearn.host.identity import check_same, reward_function
 from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.run_dir import RunDir
-from openrlhf_unlearn.store.training import has_steps
+from openrlhf_unlearn.store.training import Clipping, has_steps
 from openrlhf_unlearn.store.trust import own
 
 
@@ -92,7 +92,7 @@ def _check_resume(run: RunDir, known: RunConfig, args: SimpleNamespace) -> None:
     folder = Path(args.ckpt.path) / "_actor"
     if (folder / "latest").exists():
         return
-    trained, due = max(run.steps("clipping"), default=0), known.flag("ckpt.save_steps")
+    trained, due = max(run.steps(Clipping.folder), default=0), known.flag("ckpt.save_steps")
     if known.flag("ckpt.path") == args.ckpt.path and isinstance(due, int) and trained <= due:
         print(f"{run}: it ended before its first checkpoint, of step {due}, and begins again", flush=True)
         return

@@ -59,7 +59,11 @@ class ClassifyOptions:
     rule: str = option("the paper's text, or its code where that differs", "paper", choices=RULES)
     initial: str = option("evaluation before training", "initial", metavar="TAG")
     final: str = option("evaluation after training", "final", metavar="TAG")
-    threshold: float | None = option("reward above which a sample is positive; needed if rewards are not binary", None)
+    threshold: float | None = option(
+        "reward above which a sample is positive; needed if rewards are not binary and the run does not say. It is "
+        "kept: from then on every command counts the runs' evaluations by it",
+        None,
+    )
     allow_uneven: bool = option("accept uneven sample counts; prompts without samples are left out", False)
 
     def __post_init__(self) -> None:
@@ -137,6 +141,8 @@ def classify(options: ClassifyOptions) -> Classification:
         "rule": rule,
         "tau": tau,
         "easy": easy,
+        "threshold": counts.threshold,
+        "notes": counts.notes,
         "adaptive": counts.adaptive,
         "prompts": int(kept.sum()),
         "left_out": int((~kept).sum()),
@@ -277,6 +283,7 @@ def report(summary: dict) -> str:
         lines.append(f"  {row['varied']:<5}{row['value']:<6g}hard {row['hard']:<6} {shares}")
     if summary["left_out"]:
         lines.append(f"left out: {summary['left_out']} prompts that lack samples in some evaluation")
+    lines += [f"note: {note}" for note in summary["notes"]]
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 40,000 prompts x 32 samples x 3 runs are read in a few seconds: prompt ids are dictionary-encoded, counting is numpy.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from openrlhf_unlearn.evaluation.adaptive import Plan, plan_at, pooled_rates
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir
+from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.training import Rewards
 
 
@@ -54,11 +56,13 @@ class Evaluation:
 
 @dataclass
 class Training:
-    """One run's training rewards, (prompts,) each: visits as sampled, positives, and the largest mean reward."""
+    """One run's training rewards, (prompts,) each: visits as sampled and their positives; and whether any row logged
+    the prompt, or a positive of it, replayed ones too, as the paper's code looks at them."""
 
     visits: np.ndarray
     positives: np.ndarray
-    best_mean: np.ndarray  # over all rows, replayed ones too, as the paper's code looks at it; nan if never logged
+    logged: np.ndarray
+    rewarded: np.ndarray
 
 
 @dataclass
@@ -70,6 +74,7 @@ class Counts:
     final: list[Evaluation]  # one a run
     training: list[Training]
     adaptive: bool = False
+    threshold: float | None = None  # that classify was told, now or before
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -111,14 +116,20 @@ def read_counts(
     threshold: float | None = None,
     allow_uneven: bool = False,
 ) -> Counts:
-    """All counts of `runs`. Raises UserError for runs that do not belong together and for files that cannot serve."""
+    """All counts of `runs`. Raises UserError for runs that do not belong together and for files that cannot serve.
+
+    threshold: the reward above which a sample is positive; None: the one that was given last, else as the runs say.
+    """
     ids = _same_prompts(runs)
+    threshold = _same_threshold(runs) if threshold is None else threshold
     _same_models(runs)
     finals = [_final(run, final, ids, threshold) for run in runs]
     _no_run_twice(runs, finals)
     initials = _initials(runs, initial, ids, threshold)
     adaptive = any(e.plan for e in initials + finals)
-    counts = Counts(ids, initials, finals, [_training(run, ids) for run in runs], adaptive)
+    training = [_training(run, ids) for run in runs]
+    notes = [] if threshold is None else _counted_otherwise(runs, training, threshold)
+    counts = Counts(ids, initials, finals, training, adaptive, threshold, notes)
     if not allow_uneven:
         for evaluation in initials + finals:
             _check_even(evaluation)
@@ -156,6 +167,35 @@ def _same_models(runs: Sequence[RunDir]) -> None:
             raise UserError(
                 f"{first} and {run} start from different models, {first_model!r} and {model!r}; classify runs of one"
             )
+
+
+def _same_threshold(runs: Sequence[RunDir]) -> float | None:
+    """What earlier commands were told. Raises UserError where it was one thing of one run and another of another."""
+    told = {run: Summary.read(run).threshold for run in runs}
+    first = told[runs[0]]
+    for run, other in told.items():
+        if other != first:
+            raise UserError(
+                f"{runs[0]} and {run} were classified with --threshold {_or_none(first)} and {_or_none(other)}; say "
+                "which one holds for both: --threshold"
+            )
+    return first
+
+
+def _or_none(threshold: float | None) -> str:
+    return "none" if threshold is None else f"{threshold:g}"
+
+
+def _counted_otherwise(runs: Sequence[RunDir], training: Sequence[Training], threshold: float) -> list[str]:
+    """A note for each run whose training counted its positives by another threshold: these counts cannot be redone."""
+    own = {run: run.config().threshold for run, t in zip(runs, training, strict=True) if t.visits.any()}
+    own = {run: POSITIVE_THRESHOLD if found is None else found for run, found in own.items()}
+    return [
+        f"{run}: training counted rewards above {found:g} as positive, and no_reward is by these counts; its "
+        f"evaluations are counted above {threshold:g}"
+        for run, found in own.items()
+        if found != threshold
+    ]
 
 
 def _no_run_twice(runs: Sequence[RunDir], finals: list[Evaluation]) -> None:
@@ -207,8 +247,8 @@ def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -
     known = row >= 0
     if not known.any():
         raise UserError(f"no prompt of {path} is in prompts.parquet; was it made with other data or another template?")
-    said = threshold is None and table.has(Evaluations.positive)  # by the rule of the run
-    hit = table.hits() if said else positives(table.reward, threshold, path)
+    _check_rewards(table, threshold, path)
+    hit = table.hits(threshold)
     bad = pc.equal(table[Evaluations.verdict], "bad_label").to_numpy(zero_copy_only=False)
     bad = np.asarray(bad, dtype=object) == True  # noqa: E712  (null verdicts are no bad label)
     sample = table.sample
@@ -226,25 +266,25 @@ def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -
     )
 
 
-def positives(reward: np.ndarray, threshold: float | None, path: Path) -> np.ndarray:
-    """Which rewards count as positive. Raises UserError for nan, and for rewards of many values without a threshold."""
+def _check_rewards(table: Evaluations, threshold: float | None, path: Path) -> None:
+    """Raise UserError where rewards decide and are nan, or are of many values and nobody said which are positive."""
+    said = threshold is None and table.has(Evaluations.positive)  # by the run
     try:
-        reward = np.asarray(reward, dtype=float)
+        reward = np.asarray(table.reward, dtype=float)
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} has rewards that are no numbers ({error}); grade it again") from None
-    if not np.isfinite(reward).all():
+    unknown = ~np.isfinite(reward) & (table.silent() if said else True)
+    if unknown.any():
+        raise UserError(f"{path} has {np.count_nonzero(unknown)} rewards that are no finite numbers; grade it again")
+    if threshold is not None or said:
+        return
+    values = np.unique(reward)
+    if not set(values) <= {0.0, 1.0} and not set(values) <= {-1.0, 1.0}:
+        other = values[(values != 0) & (values != 1)][0]
         raise UserError(
-            f"{path} has {np.count_nonzero(~np.isfinite(reward))} rewards that are no finite numbers; grade it again"
+            f"{path} has rewards other than 0 and 1 (such as {other:g}); say above which one is positive: "
+            f"openrlhf-unlearn classify {shlex.quote(str(RunDir.holding(path)))} --threshold 0.5"
         )
-    if threshold is None:
-        values = np.unique(reward)
-        if not set(values) <= {0.0, 1.0} and not set(values) <= {-1.0, 1.0}:
-            other = values[(values != 0) & (values != 1)][0]
-            raise UserError(
-                f"{path} has rewards other than 0 and 1 (such as {other:g}); say above which one is positive: "
-                "--threshold 0.5"
-            )
-    return reward > (POSITIVE_THRESHOLD if threshold is None else threshold)
 
 
 def _check_even(evaluation: Evaluation) -> None:
@@ -271,10 +311,9 @@ def _training(run: RunDir, ids: pa.Array) -> Training:
         raise UserError(
             f"{run}/rewards has {np.count_nonzero(~np.isfinite(mean))} mean rewards that are no finite numbers"
         )
-    best = np.full(size, -np.inf)
-    np.maximum.at(best, row[row >= 0], mean[row >= 0])
     return Training(
         np.bincount(row[as_sampled], minlength=size),
         np.bincount(row[as_sampled], weights=positive[as_sampled], minlength=size),
-        np.where(np.isneginf(best), np.nan, best),
+        np.bincount(row[row >= 0], minlength=size) > 0,
+        np.bincount(row[(row >= 0) & (positive > 0)], minlength=size) > 0,
     )

@@ -5,7 +5,7 @@
 | easy | initial pass@1 >= 0.1 | initial pass@1 > tau |
 | unlearnable | hard and final pass@1 < tau in every run | final pass@1 <= tau in every run, easy or not |
 | learnable | hard and final pass@1 >= tau in every run, rewarded in training or not | hard and > tau in every run |
-| no_reward | unlearnable, and some run visited it without a positive | the same by mean rewards, easy or not |
+| no_reward | unlearnable, and some run visited it without a positive | the same by replayed rollouts too, easy or not |
 | prompt missing in an evaluation | refused, or left out | counts as not flagged there |
 | `ungradable` | kept apart | does not exist |
 """
@@ -65,7 +65,7 @@ def paper_code_sets(counts: Counts, tau: float) -> dict[str, np.ndarray]:
     n_final, c_final = counts.final_counts()
     flagged = (n_final > 0) & (rate(n_final, c_final) <= tau)
     initial = rate(n_initial, c_initial)
-    never = np.any([t.best_mean == 0 for t in counts.training], axis=0)
+    never = np.any([t.logged & ~t.rewarded for t in counts.training], axis=0)
     return {
         "unlearnable": flagged.all(axis=0) & ~never,
         "learnable": (initial <= tau) & ~flagged.any(axis=0),

@@ -57,7 +57,8 @@ def run(options: AnalyzeOptions) -> None:
 
 
 def page(options: AnalyzeOptions) -> Path:
-    return (options.output / "report.html") if options.output else RunDir(options.runs[0]).report
+    report = RunDir(options.runs[0]).report
+    return options.output / report.name if options.output else report
 
 
 @takes(AnalyzeOptions)
@@ -110,10 +111,10 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
     last = Summary.read(RunDir(options.output)) if options.output else material.summary
     report = build(material, options, missing, page(options).parent, live)
     if options.output and not last.values:  # from now on the folder is known as a report's, also if it is stopped
-        write_json(options.output / "summary.json", {"report": {}})
+        write_json(RunDir(options.output).summary, {"report": {}})
     write(page(options), report, material, last, options.figure_files)
     if options.output:
-        write_json(options.output / "summary.json", {"report": report.numbers})
+        write_json(RunDir(options.output).summary, {"report": report.numbers})
         return report
     for run in pooled:
         update_summary(run, "report", report.numbers)
@@ -124,7 +125,7 @@ def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, 
 
 def _check_output(folder: Path) -> None:
     """Raise UserError where a report would take the place of files that are of no report alone."""
-    if (folder / "run.json").exists():
+    if RunDir(folder).run_json.exists():
         raise UserError(f"{folder} is a run, whose own report and summary.json would be lost; choose another --output")
     summary = Summary.read(RunDir(folder)).values
     if holds_files(folder) and summary.keys() != {"report"}:

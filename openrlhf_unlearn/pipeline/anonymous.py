@@ -63,7 +63,7 @@ def anonymous_runs(runs: list[RunDir], folder: Path) -> list[str]:
             if relative.parts[0] in TAGGED and path.stem in tags:
                 relative = relative.with_name(tags[path.stem] + path.suffix)
             if path.suffix == ".json":
-                write_json(copy / relative, _about(path, names))
+                write_json(copy / relative, _about(run, path, names))
             elif path.suffix in (".parquet", ".safetensors"):
                 _link(copy / relative, path)
         if run.causes_json.exists():
@@ -86,17 +86,17 @@ def _tags(run: RunDir, names: Names) -> dict[str, str]:
 
 def _seconds(run: RunDir, copy: Path, tags: dict[str, str], names: Names) -> None:
     """The second models of the diagnosis: without them the causes would be others."""
-    about, kept = read_object(copy / "causes.json"), []
+    about, kept = read_object(RunDir(copy).causes_json), []
     for name, path in last_seconds(run):
         if run.evaluation(name).exists() and Path(path).resolve() == run.evaluation(name).resolve():
             name = tags.get(name, name)
-            kept.append([name, f"evaluations/{name}.parquet"])
+            kept.append([name, RunDir("").evaluation(name).as_posix()])
         elif Path(path).exists():  # of another run
             name = names.of("model", f"{name} of {path}")
             _link(copy / "seconds" / f"{name}.parquet", Path(path))
             kept.append([name, f"seconds/{name}.parquet"])
     about |= {"seconds": [name for name, _ in kept], "made_from": {"seconds": kept}}
-    write_json(copy / "causes.json", about)
+    write_json(RunDir(copy).causes_json, about)
 
 
 def _link(place: Path, path: Path) -> None:
@@ -104,18 +104,18 @@ def _link(place: Path, path: Path) -> None:
     place.symlink_to(path.resolve())
 
 
-def _about(path: Path, names: Names) -> dict | list:
-    if path.parent.name == "causes":
+def _about(run: RunDir, path: Path, names: Names) -> dict | list:
+    if path.parent == run.cause_lists:
         return read_json(path)  # a list of prompts
     value = read_object(path)
-    if path.name == "run.json":
+    if path == run.run_json:
         own = (value.get("args") or {}).get("unlearn") or {}
         kept = {key: own[key] for key in ("skip_prompts", "only_prompts") if own.get(key)}
         value = {**value, "command": "", "args": {"unlearn": kept}}
-    if path.name == "causes.json":  # the remedies' commands, without the folders of their arguments
+    if path == run.causes_json:  # the remedies' commands, without the folders of their arguments
         remedies = [_remedy(cure) for cure in value.get("remedies", ())]
         return json.loads(json.dumps({**names.clean(value), "remedies": remedies}))
-    if path.name == "summary.json":
+    if path == run.summary:
         value = {key: part for key, part in value.items() if key != "report"}
     return json.loads(json.dumps(names.clean(value)))
 

@@ -79,6 +79,7 @@ def _trusted(run: RunDir, options: AnalyzeOptions) -> bool:
 def _labels(runs: Sequence[RunDir], options: AnalyzeOptions):
     """Classify; without both evaluations, or where classify refuses, the labels of an earlier time stay."""
     words = ["openrlhf-unlearn", "classify", *map(str, runs), "--tau", str(options.tau), "--easy", str(options.easy)]
+    words += [] if options.threshold is None else ["--threshold", str(options.threshold)]
     command = shlex.join(words)
     initial = any("initial" in run.evaluation_tags() for run in runs)
     if not (initial and all("final" in run.evaluation_tags() for run in runs)):
@@ -90,6 +91,8 @@ def _labels(runs: Sequence[RunDir], options: AnalyzeOptions):
         labels = classify.classify(
             paths, options.tau, options.easy, threshold=options.threshold, allow_uneven=options.allow_uneven
         )
+        for note in labels.summary["notes"]:
+            print(f"note: {note}", file=sys.stderr)
         if not options.output:
             classify.save(labels, paths)
     except UserError as error:

@@ -177,6 +177,7 @@ def made_from(runs: Sequence[RunDir], seconds: list[tuple[str, Path]]) -> dict:
     return {
         "groups": hashlib.blake2b(repr(groups).encode(), digest_size=8).hexdigest(),
         "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
+        "threshold": Summary.read(runs[0]).threshold,
         "steps": [len(run.steps()) for run in runs],
         "seconds": [[name, _place(runs[0], path)] for name, path in seconds],
         "tables": hashlib.blake2b(FILE.read_bytes(), digest_size=8).hexdigest(),

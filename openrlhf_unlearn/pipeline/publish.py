@@ -124,9 +124,9 @@ def rules(numbers: dict) -> list[str]:
 
 
 def _numbers(report: Path, run: RunDir) -> dict:
-    own = RunDir(report) if (report / "summary.json").exists() else run
+    own = RunDir(report) if RunDir(report).summary.exists() else run
     numbers = Summary.read(own).report
-    if not numbers or not (report / "report.html").exists():
+    if not numbers or not (report / run.report.name).exists():
         raise UserError(f"{run} has no report; make it: openrlhf-unlearn analyze {run}")
     return numbers
 
@@ -139,10 +139,11 @@ def write_site(report: Path, numbers: dict, site: Path) -> None:
     """index.html, prompts.csv, lists/ and a README.md that makes the folder a static Space."""
     (site / "lists").mkdir(parents=True)
     table, lists = report / "prompts.csv", sorted((report / "lists").glob("*.json"))
-    for path in (report / "report.html", table, *lists):
+    page_file = report / RunDir(report).report.name
+    for path in (page_file, table, *lists):
         if path.is_symlink() or (path.parent.is_symlink() and path.parent != report):  # to any file of the user's
             raise UserError(f"{path} is a link, or in one, and would publish what it leads to; make the report again")
-    page = (report / "report.html").read_text(encoding="utf-8")
+    page = page_file.read_text(encoding="utf-8")
     if follows_training(page, numbers):
         raise UserError("the report follows training; make one that stays: openrlhf-unlearn analyze RUN --offline")
     (site / "index.html").write_text(sealed(page), encoding="utf-8")

@@ -14,7 +14,7 @@ Writes "regrade" into summary.json; with --out, a run directory with the new ver
 import errno
 import shutil
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -30,8 +30,8 @@ from openrlhf_unlearn.options import option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.graded import Graded
 from openrlhf_unlearn.store.prompts import Learnability, Prompts
-from openrlhf_unlearn.store.run_dir import RunDir, update_summary
-from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, update_summary
+from openrlhf_unlearn.store.training import STEP_KINDS, Rewards, TrainingRollouts
 
 CHUNK = 512
 
@@ -45,7 +45,7 @@ class RegradeOptions:
     out: str | None = option("write a run directory with the new verdicts; must not exist", None, metavar="DIR")
     tau: float = option("final pass@1 below which a hard prompt is unlearnable", 0.1)
     easy: float = option("initial pass@1 from which a prompt is easy", 0.1)
-    threshold: float | None = option("reward above which a sample is positive; needed if rewards are not binary", None)
+    threshold: float | None = option("reward above which a sample of RUN is positive, as of classify", None)
     workers: int = WORKERS
     timeout_s: float = TIMEOUT_S
     show: int = option("rows of each list that are printed", 10)
@@ -76,7 +76,7 @@ def regrade(options: RegradeOptions) -> Regrading:
     run_dir = RunDir.open(options.run_dir)
     if options.out and Path(options.out).exists():
         raise UserError(f"--out {options.out} exists; choose another folder or remove it")
-    if not run_dir.evaluation_tags() and not run_dir.steps("rollouts"):
+    if not run_dir.evaluation_tags() and not run_dir.steps(TrainingRollouts.folder):
         raise UserError(
             f"{run_dir} has no evaluations and no rollouts: evaluate it, or train with --unlearn.save_rollouts"
         )
@@ -110,30 +110,34 @@ def regrade_into(shadow: RunDir, run_dir: RunDir, options: RegradeOptions) -> di
     how = {"workers": options.workers, "timeout_s": options.timeout_s}
     lenient_grader = load_grader("lenient", warm=False, **how)  # asked of what was called wrong alone
     with load_grader(options.answer_format, **how) as grader, lenient_grader as lenient:
-        seen: list[Regraded] = []
+        seen, saved = [], {}
         for tag in run_dir.evaluation_tags():
             table = Evaluations.read(run_dir, tag)
-            seen += (rows := _graded(f"evaluations/{tag}", table, labels, grader, lenient))
+            seen += (rows := _graded(f"evaluation {tag}", table, labels, grader, lenient))
             _with_grades(table, rows).write(shadow, tag)
-        for step in run_dir.steps("rollouts"):
+        for step in run_dir.steps(TrainingRollouts.folder):
             table = TrainingRollouts.read_step(run_dir, step)
-            seen += (rows := _graded(f"rollouts/{step}", table, labels, grader, lenient))
+            seen += (rows := _graded(f"rollouts of step {step}", table, labels, grader, lenient))
             _with_grades(table, rows).write(shadow, step)
-            if step in run_dir.steps("rewards"):
-                _correct_rewards(shadow, step, rows)
-    groups = {"before": _groups(run_dir, options), "after": _groups(shadow, options)}
+            saved[step] = rows
+    lowest = min((row.reward for rows in saved.values() for row in rows if row.reward < 0), default=0.0)
+    for step in saved.keys() & set(run_dir.steps()):
+        _correct_rewards(shadow, step, saved[step], lowest)
+    groups = {"before": _groups(run_dir, options, options.threshold), "after": _groups(shadow, options)}
     return _summary(seen, groups, options.answer_format, labels)
 
 
 def _copy_rest(run_dir: RunDir, shadow: RunDir) -> None:
+    """All but the graded rows, whose rewards are the new grader's: 0 and 1."""
     shadow.path.mkdir(parents=True)
-    run_dir.config().changed(regraded_from=str(run_dir)).write(shadow.run_json)
-    for name in ("prompts.parquet", "rewards", "clipping"):
-        source = run_dir.path / name
-        if source.is_dir():
-            shutil.copytree(source, shadow.path / name)
-        elif source.exists():
-            shutil.copy(source, shadow.path / name)
+    positive = {"by": "reward", "threshold": POSITIVE_THRESHOLD, "given": False}
+    run_dir.config().changed(regraded_from=str(run_dir), positive=positive).write(shadow.run_json)
+    shutil.copy(run_dir.prompts, shadow.prompts)
+    for kind in STEP_KINDS:
+        for step in run_dir.steps(kind.folder) if kind is not TrainingRollouts else ():
+            copy = shadow.step_file(kind.folder, step)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copy(run_dir.step_file(kind.folder, step), copy)
     for tag in run_dir.evaluation_tags():
         if run_dir.evaluation_json(tag).exists():
             shadow.evaluation_json(tag).parent.mkdir(exist_ok=True)
@@ -145,26 +149,32 @@ Kind = TypeVar("Kind", bound=Graded)
 
 @dataclass
 class Regraded:
-    """look_alike: called wrong by both graders, or before, and right to a lenient eye."""
+    """verdict, reward, positive: as before. look_alike: called wrong by both graders, or before, and right to a lenient
+    eye."""
 
     prompt_id: str
     response: str | None
     verdict: str
+    reward: float
+    positive: bool
     new: Grade
     look_alike: bool
 
 
 def _graded(name: str, table: Graded, labels: dict, grader: MathGrader, lenient: MathGrader) -> list[Regraded]:
-    before = list(zip(table.prompt_id, table.response, table.verdict, strict=True))
+    before = list(
+        zip(table.prompt_id, table.response, table.verdict, table.reward.tolist(), table.hits().tolist(), strict=True)
+    )
     rows: list[Regraded] = []
     for start in tqdm(range(0, len(before), CHUNK), name, leave=False, disable=None):
         chunk = before[start : start + CHUNK]
-        responses, gold = [text or "" for _, text, _ in chunk], [labels.get(name) for name, _, _ in chunk]
+        responses, gold = [text or "" for _, text, *_ in chunk], [labels.get(name) for name, *_ in chunk]
         doubtful = []
-        for (prompt, text, verdict), grade in zip(chunk, grader.grade(responses, gold), strict=True):
-            row = Regraded(prompt, text, verdict, grade, verdict != "correct" and grade.verdict == "correct")
+        for known, grade in zip(chunk, grader.grade(responses, gold), strict=True):
+            wrong = known[2] != "correct"
+            row = Regraded(*known, grade, wrong and grade.verdict == "correct")
             rows.append(row)
-            if verdict != "correct" and grade.verdict != "correct":
+            if wrong and grade.verdict != "correct":
                 doubtful.append(row)
         seconds = lenient.grade(
             [row.response or "" for row in doubtful], [labels.get(row.prompt_id) for row in doubtful]
@@ -180,27 +190,32 @@ def _with_grades(table: Kind, rows: list[Regraded]) -> Kind:
     return table.replacing(reward=[row.new.reward for row in rows], verdict=verdicts, positive=positive)
 
 
-def _correct_rewards(shadow: RunDir, step: int, rows: list[Regraded]) -> None:
-    """Add what the saved rollouts gained or lost to the counts of the step as sampled."""
-    gained: Counter = Counter()
+def _correct_rewards(shadow: RunDir, step: int, rows: list[Regraded], lowest: float) -> None:
+    """Add what the saved rollouts gained or lost to the counts of the step as sampled; lowest: the run's reward of a
+    wrong one, such as -1."""
+    gained, reward = defaultdict(int), defaultdict(float)
     for row in rows:
-        gained[row.prompt_id] += (row.new.verdict == "correct") - (row.verdict == "correct")
+        right = row.new.verdict == "correct"
+        if right != row.positive:
+            gained[row.prompt_id] += right - row.positive
+            reward[row.prompt_id] += (1.0 if right else lowest) - row.reward
     table = Rewards.read_step(shadow, step)
-    change = np.where(table.processed.astype(bool), 0, [gained[name] for name in table.prompt_id])
+    sampled, n = ~table.processed.astype(bool), np.maximum(table.n, 1)
+    change, change_of_reward = (np.array([c[name] for name in table.prompt_id]) * sampled for c in (gained, reward))
     table.replacing(
         n_positive=np.where(change == 0, table.n_positive, np.clip(table.n_positive + change, 0, table.n)),
-        mean_reward=table.mean_reward + change / np.maximum(table.n, 1),
-        pass_rate=table.pass_rate + change / np.maximum(table.n, 1),
+        mean_reward=table.mean_reward + change_of_reward / n,
+        pass_rate=table.pass_rate + change / n,
     ).write(shadow, step)
 
 
-def _groups(run_dir: RunDir, options: RegradeOptions) -> dict[str, str] | None:
+def _groups(run_dir: RunDir, options: RegradeOptions, threshold: float | None = None) -> dict[str, str] | None:
     """Each prompt's group; None if the run lacks what classify needs."""
     from openrlhf_unlearn.labels.classify import classify
 
     if not {"initial", "final"} <= set(run_dir.evaluation_tags()):
         return None
-    found = classify([run_dir.path], options.tau, options.easy, threshold=options.threshold, allow_uneven=True)
+    found = classify([run_dir.path], options.tau, options.easy, threshold=threshold, allow_uneven=True)
     table = Learnability(found.table)
     return dict(zip(table.prompt_id, table.group, strict=True))
 

@@ -52,4 +52,4 @@ def refresh(options: AnalyzeOptions) -> None:
 
 def state(run: RunDir) -> tuple:
     """What has to change for a new page: the run is there, its steps, evaluations, labels."""
-    return run.run_json.exists(), run.steps("rewards"), run.evaluation_tags(), run.learnability.exists()
+    return run.run_json.exists(), run.steps(), run.evaluation_tags(), run.learnability.exists()

@@ -20,6 +20,7 @@ from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.report.reasoning import reasoning
 from openrlhf_unlearn.store.prompts import Learnability
+from openrlhf_unlearn.store.training import Rewards
 
 BROKEN = 0.2  # share of a prompt's training rollouts without a verdict from which its verifier is suspect
 POOR, BEST = 3.0, 5  # judged quality of reasoning: below the first a correct answer was not earned
@@ -285,8 +286,8 @@ def sampling_hours(material: Material) -> float | None:
     from the run's start than from one another."""
     hours = 0.0
     for run in material.runs:
-        steps = run.steps("rewards")
-        times = [run.step_file("rewards", step).stat().st_mtime for step in steps]
+        steps = run.steps()
+        times = [run.step_file(Rewards.folder, step).stat().st_mtime for step in steps]
         started = _timestamp(run.config().started)
         rising = all(a < b for a, b in zip(times, times[1:], strict=False))
         if len(times) < 3 or not rising or started is None or not 0 <= times[0] - started <= times[-1] - times[0]:

@@ -83,7 +83,7 @@ def build(
         "hard": hard_prompts(groups),
         "tau": material.tau,
         "easy": material.easy,
-        "threshold": options.threshold,
+        "threshold": material.threshold,
         "allow_uneven": options.allow_uneven,
         "live": live,
         "groups": groups,

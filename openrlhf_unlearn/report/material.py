@@ -1,5 +1,6 @@
 """What a report is made of: the files of one or several runs, read once, as arrays with one entry a prompt."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,10 +86,10 @@ class Material:
     ):
         """`runs` are repetitions and are pooled; `compared` are interventions to set side by side, the first first.
 
-        threshold: the reward above which a sample of an evaluation is positive; None: as the evaluation says.
+        threshold: the reward above which a sample of an evaluation is positive; None: as the first run says.
         """
         self.runs, self.tau, self.easy, self.initial, self.final = list(runs), tau, easy, initial, final
-        self.compared, self.threshold = list(compared), threshold
+        self.compared, self._threshold = list(compared), threshold
 
     @property
     def first(self) -> RunDir:
@@ -102,6 +103,11 @@ class Material:
     def summary(self) -> Summary:
         """What other commands wrote into summary.json."""
         return Summary.read(self.first)
+
+    @property
+    def threshold(self) -> float | None:
+        """Of all runs, so that those that are compared are counted alike; None: each one's own."""
+        return self.summary.threshold if self._threshold is None else self._threshold
 
     # Prompts ---------------------------------------------------------------------------------------------------------
 
@@ -131,7 +137,18 @@ class Material:
 
     @cached_property
     def interventions(self) -> list["Material"]:
-        """Each compared run alone, its prompts in this material's order, so that its rows pair with these."""
+        """Each compared run alone, its prompts in this material's order, so that its rows pair with these.
+
+        Raises UserError where one was classified with another threshold than the first, and none is given.
+        """
+        told = {run: Summary.read(run).threshold for run in self.compared if self._threshold is None}
+        own = "none" if self.threshold is None else self.threshold
+        for run, threshold in told.items():
+            if threshold not in (None, own):
+                raise UserError(
+                    f"{run} was classified with --threshold {threshold}, {self.first} with {own}: "
+                    f"openrlhf-unlearn classify {shlex.quote(str(self.first))} --threshold {threshold}"
+                )
         settings = self.tau, self.easy, self.initial, self.final, (), self.threshold
         singles = [Material([run], *settings) for run in self.compared]
         for single in singles:

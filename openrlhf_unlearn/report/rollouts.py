@@ -125,7 +125,8 @@ def _sources(material: Material) -> Iterator[tuple[str, Path, str]]:
         late = [tag for tag in tags if tag == material.final]
         early = [tag for tag in tags if tag != material.final]
         paths = [(tag, run.evaluation(tag)) for tag in late]
-        paths += [("", run.step_file("rollouts", step)) for step in reversed(run.steps("rollouts"))]
+        folder = TrainingRollouts.folder
+        paths += [("", run.step_file(folder, step)) for step in reversed(run.steps(folder))]
         paths += [(tag, run.evaluation(tag)) for tag in early]
         for tag, path in paths:
             yield tag, path, str(path.relative_to(run.path))

@@ -5,14 +5,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.files import Json, read_object, write_json
+from openrlhf_unlearn.store.kinds import FLAG, NUMBER, OBJECT, TEXT, WHOLE, check_kinds
 
 SCHEMA_VERSION = 1
-_TEXT, _OBJECT = (str, "text"), (dict, "JSON object")
-_KINDS = dict.fromkeys(("args", "versions", "positive"), _OBJECT) | dict.fromkeys(
-    ("command", "created", "model", "recorded"), _TEXT
-)
+_TEXTS = ("command", "created", "data", "model", "recorded", "reward_function", "run_id", "started")
+_SECTIONS = ("actor", "ckpt", "data", "reward", "rollout", "train", "unlearn")  # of the host's flags, those read here
+_KINDS = {
+    **dict.fromkeys(_TEXTS, TEXT),
+    "seed": WHOLE,
+    **dict.fromkeys(("args", "versions", "positive"), OBJECT),
+    **{f"args.{name}": OBJECT for name in _SECTIONS},
+    "positive.threshold": NUMBER,
+    "positive.given": FLAG,
+}
 _MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # of a version, to the values of the next one
 
 
@@ -31,11 +37,9 @@ class RunConfig:
     def read(cls, path: Path) -> "RunConfig":
         """Raises UserError where the file, or a value in it, is not what it should be."""
         values = read_object(path)
-        for name, (kind, words) in _KINDS.items():
-            if not isinstance(values.get(name) or kind(), kind):
-                raise UserError(f"{path}: its {name} is no {words}; it is of another kind, or was edited")
         while isinstance(version := values.get("schema_version"), int) and (migrate := _MIGRATIONS.get(version)):
             values = migrate(values)
+        check_kinds(path, values, _KINDS)
         return cls(values)
 
     def write(self, path: Path) -> None:

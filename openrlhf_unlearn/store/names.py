@@ -11,6 +11,7 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.store.config import SCHEMA_VERSION, RunConfig
+from openrlhf_unlearn.store.kinds import check_version
 
 _STEP_FILE = re.compile(r"step-(\d{6,})\.parquet")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
@@ -49,10 +50,13 @@ class RunDir:
             raise UserError(f"{path} is not a folder; give the run directory that training wrote (--unlearn.run_dir)")
         if not run.run_json.exists():
             raise UserError(f"{path} is not a run directory: it has no run.json; is it a parent of one?")
-        version = run.config().schema_version
-        if version != SCHEMA_VERSION:
-            raise UserError(f"{run.run_json} has schema version {version}, this package reads {SCHEMA_VERSION}")
+        check_version(run.run_json, run.config().schema_version, SCHEMA_VERSION)
         return run
+
+    @classmethod
+    def holding(cls, path: Path) -> "RunDir":
+        """The run that the file of an evaluation or a step is in."""
+        return cls(path.parent.parent)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -105,14 +109,18 @@ class RunDir:
     def step_file(self, table: str, step: int) -> Path:
         return self.path / table / f"step-{step:06d}.parquet"
 
+    @property
+    def evaluations(self) -> Path:
+        return self.path / "evaluations"
+
     def evaluation(self, tag: str) -> Path:
-        return self.path / "evaluations" / f"{_inside(tag)}.parquet"
+        return self.evaluations / f"{_inside(tag)}.parquet"
 
     def evaluation_json(self, tag: str) -> Path:
-        return self.path / "evaluations" / f"{_inside(tag)}.json"
+        return self.evaluations / f"{_inside(tag)}.json"
 
     def evaluation_parts(self, tag: str) -> Path:
-        return self.path / "evaluations" / f"{_inside(tag)}.parts"
+        return self.evaluations / f"{_inside(tag)}.parts"
 
     def judgements(self, tag: str) -> Path:
         return self.path / "judgements" / f"{_inside(tag)}.parquet"
@@ -123,8 +131,12 @@ class RunDir:
     def judgement_answers(self) -> Path:
         return self.path / "judgements" / "answers.jsonl"
 
+    @property
+    def probes(self) -> Path:
+        return self.path / "probes"
+
     def probe(self, tag: str) -> Path:
-        return self.path / "probes" / _inside(tag)
+        return self.probes / _inside(tag)
 
     def probe_json(self, tag: str) -> Path:
         return self.probe(tag) / "probe.json"
@@ -136,7 +148,7 @@ class RunDir:
         return self.probe(tag) / f"{table}.parquet"
 
     def probe_parts(self, tag: str) -> Path:
-        return self.path / "probes" / f"{_inside(tag)}.parts"
+        return self.probes / f"{_inside(tag)}.parts"
 
     def transfer_table(self, probe: str) -> Path:
         return self.path / "transfer" / f"{_inside(probe)}.parquet"
@@ -154,10 +166,10 @@ class RunDir:
         return RunConfig.read(self.run_json) if required or self.run_json.exists() else RunConfig()
 
     def evaluation_tags(self) -> list[str]:
-        return sorted(path.stem for path in (self.path / "evaluations").glob("*.parquet"))
+        return sorted(path.stem for path in self.evaluations.glob("*.parquet"))
 
     def probe_tags(self) -> list[str]:
-        return sorted(path.parent.name for path in (self.path / "probes").glob("*/probe.json"))
+        return sorted(path.parent.name for path in self.probes.glob("*/probe.json"))
 
     def steps(self, table: str = "rewards") -> list[int]:
         names = (_STEP_FILE.fullmatch(path.name) for path in (self.path / table).glob("step-*.parquet"))

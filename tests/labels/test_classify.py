@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -205,6 +206,28 @@ def test_paper_code_rule_prompt_by_prompt(tmp_path_factory, seed):
                 assert ours[prompt] == name
 
 
+@pytest.mark.parametrize("rule", ["paper", "paper-code"])
+def test_never_rewarded_is_never_positive_on_any_scale_of_rewards(tmp_path, rule):
+    run = make_run(tmp_path / "run", [0] * 3, [0] * 3, ever=[0, 4, 2])
+    before = groups_of(classify([run.path], rule=rule))
+    for step in run.steps():
+        path = run.step_file("rewards", step)
+        of_two = pc.subtract(pc.multiply(read_table(path)["mean_reward"], 2.0), 1.0)
+        write_table(path, set_column(read_table(path), "mean_reward", of_two.combine_chunks()))
+    assert groups_of(classify([run.path], rule=rule)) == before == ["no_reward", "unlearnable", "unlearnable"]
+
+
+def test_the_threshold_is_kept_and_another_one_of_training_is_said(runs, capsys):
+    paths = [str(run) for run in runs]
+    assert cli.main(["classify", *paths, "--threshold", "0.3"]) == 0
+    said = capsys.readouterr().out
+    assert f"note: {runs[0]}: training counted rewards above 0.5 as positive" in said and "above 0.3" in said
+    assert read_json(runs[1].summary)["classify"]["threshold"] == 0.3
+    assert cli.main(["classify", paths[0]]) == 0 and "above 0.3" in capsys.readouterr().out
+    assert cli.main(["classify", paths[0], "--threshold", "0.5"]) == 0 and "note:" not in capsys.readouterr().out
+    refused(runs, "were classified with --threshold 0.5 and 0.3; say which one holds for both: --threshold")
+
+
 # Bad input ---------------------------------------------------------------------------------------------------------
 
 
@@ -302,7 +325,11 @@ def test_refuses_the_same_run_twice(runs, tmp_path):
 def test_asks_for_a_threshold_where_rewards_are_not_binary(runs):
     for run in runs:
         change_evaluation(run, lambda t: set_column(t, "reward", [0.4 * r for r in t.column("reward").to_pylist()]))
-    refused(runs, "rewards other than 0 and 1 .such as 0.4.; say above which one is positive: --threshold")
+    refused(
+        runs,
+        "rewards other than 0 and 1 .such as 0.4.; say above which one is positive: "
+        "openrlhf-unlearn classify .*run0 --threshold 0.5",
+    )
     change = {"initial": lambda t: set_column(t, "reward", [0.4 * r for r in t.column("reward").to_pylist()])}
     for run in runs:
         change_evaluation(run, change["initial"], "initial")

@@ -11,6 +11,7 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.labels.classify import classify, save
 from openrlhf_unlearn.pipeline import compare
 from openrlhf_unlearn.report.numbers import look_up, show
+from openrlhf_unlearn.store.locks import lock_file
 from openrlhf_unlearn.store.run_dir import RunDir, read_json
 from tests.labels.runs import make_run
 from tests.report.test_page import read
@@ -91,7 +92,7 @@ def test_the_report_of_the_run_after_shows_it_and_no_other_report_does(tmp_path,
 
 def test_a_run_that_cannot_be_written_is_compared_all_the_same(tmp_path, capsys, monkeypatch):
     given = runs(tmp_path, [0] * HARD + [16] * 10)
-    RunDir(given["after"]).summary.mkdir()
+    lock_file(RunDir(given["after"]).summary).symlink_to(tmp_path)  # what is written needs the lock
     assert cli.main(["compare", given["before"], given["after"]]) == 0
     said = capsys.readouterr()
     assert "unlearnable" in said.out and "will not show this" in said.err

@@ -1,11 +1,12 @@
+import pyarrow.compute as pc
 import pytest
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.labels.classify import classify
 from openrlhf_unlearn.pipeline import regrade
 from openrlhf_unlearn.store.evaluations import Evaluations
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
-from openrlhf_unlearn.store.training import TrainingRollouts
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json, write_table
+from openrlhf_unlearn.store.training import STEP_KINDS, Clipping, Likelihood, Rewards, TrainingRollouts
 from tests.labels.runs import make_run
 from tests.tables import of_dicts
 from tests.words import parsed
@@ -64,6 +65,51 @@ def test_the_new_run_directory_is_whole(run):
     assert sum(after.values()) == sum(before.values()) + 1
     with pytest.raises(UserError, match="exists"):
         regrade.run(arguments(str(run), "--out", str(new)))
+
+
+def test_rewards_of_minus_one_and_one_stay_on_their_scale_and_the_copy_says_what_is_positive(run):
+    """Positive is above -0.5, as run.json says; a rollout that turns is worth 2 of 8."""
+    write_json(run.run_json, {**read_json(run.run_json), "positive": {"by": "reward", "threshold": -0.5}})
+    for table in (*map(run.evaluation, run.evaluation_tags()), run.step_file("rollouts", 1)):
+        scale(table, "reward")
+    for step in run.steps("rewards"):
+        scale(run.step_file("rewards", step), "mean_reward")
+    regrade.run(arguments(str(run), "--out", f"{run}-new", "--workers", "1", "--timeout-s", "30"))
+    new = RunDir.open(f"{run}-new")
+    assert new.config().threshold == 0.5
+    assert read_json(run.summary)["regrade"]["groups_after"] == {"unlearnable": 1, "learnable": 1}
+    (before, after) = (as_sampled(one)[OLD_LIES] for one in (run, new))
+    assert (after.n_positive, after.mean_reward) == (before.n_positive + 1, before.mean_reward + 2 / 8)
+
+
+def test_what_was_positive_by_a_score_and_not_by_its_verdict_is_not_gained_twice(run):
+    rows = [{**row, "positive": True} for row in read_table(run.step_file("rollouts", 1)).to_pylist()]
+    of_dicts(TrainingRollouts, rows).write(run, 1)
+    regrade.run(arguments(str(run), "--out", f"{run}-new", "--workers", "1", "--timeout-s", "30"))
+    assert as_sampled(RunDir(f"{run}-new")) == as_sampled(run)
+
+
+def test_every_table_of_training_is_in_the_copy(run):
+    kinds = (Clipping, Likelihood)
+    for kind in kinds:
+        kind.of(prompt_id=["a"]).write(run, 7)
+    regrade.run(arguments(str(run), "--out", f"{run}-new", "--workers", "1", "--timeout-s", "30"))
+    new = RunDir(f"{run}-new")
+    assert {kind: new.steps(kind.folder) for kind in STEP_KINDS} == {
+        kind: run.steps(kind.folder) for kind in STEP_KINDS
+    }
+    assert new.step_file("likelihood", 7).read_bytes() == run.step_file("likelihood", 7).read_bytes()
+
+
+def scale(path, column: str) -> None:
+    """From 0 and 1 to -1 and 1."""
+    table = read_table(path)
+    values = pc.subtract(pc.multiply(table[column], 2.0), 1.0)
+    write_table(path, table.set_column(table.column_names.index(column), column, values))
+
+
+def as_sampled(run: RunDir) -> list:
+    return [row for row in Rewards.read_step(run, 1).rows() if not row.processed]
 
 
 def test_a_second_opinion_that_fails_leaves_nothing(run, tmp_path):

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from openrlhf_unlearn.store.run_dir import (
     RunDir,
     atomic_path,
     prompt_id,
+    read_json,
     read_table,
     write_json,
     write_table,
@@ -147,6 +149,69 @@ def test_a_run_of_an_earlier_schema_is_brought_to_this_one(tmp_path, monkeypatch
     now = {SCHEMA_VERSION - 1: lambda old: {"schema_version": SCHEMA_VERSION, "model": old["base"]}}
     monkeypatch.setattr("openrlhf_unlearn.store.config._MIGRATIONS", now)
     assert RunDir.open(tmp_path).config().model == "m"
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        (None, "has no schema_version"),
+        ("1", "its schema_version is no whole number but '1'; write 1"),
+        (True, "its schema_version is no whole number but True"),
+        (0, "has schema version 0, which this openrlhf-unlearn reads no more; train or import again"),
+        (SCHEMA_VERSION + 1, "newer openrlhf-unlearn, this one reads 1: pip install -U openrlhf-unlearn"),
+    ],
+)
+def test_a_version_that_cannot_be_read_says_what_to_do(tmp_path, version, says):
+    write_json(tmp_path / "run.json", {} if version is None else {"schema_version": version})
+    with pytest.raises(UserError, match=re.escape(says)):
+        RunDir.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("positive", {"threshold": "0.3"}, "positive.threshold is no finite number but '0.3'"),
+        ("positive", {"threshold": True}, "positive.threshold is no finite number but True"),
+        ("positive", {"threshold": float("nan")}, "positive.threshold is no finite number but nan"),
+        ("positive", {"given": "yes"}, "positive.given is no true or false but 'yes'"),
+        ("positive", [], "positive is no JSON object"),
+        ("seed", "x", "seed is no whole number but 'x'"),
+        ("data", 5, "data is no text but 5"),
+        ("run_id", 7, "run_id is no text but 7"),
+        ("args", {"actor": [1]}, "args.actor is no JSON object but [1]"),
+    ],
+)
+def test_a_value_of_another_kind_in_run_json_is_named(tmp_path, name, value, kind):
+    values = {"schema_version": SCHEMA_VERSION, name: value}
+    (tmp_path / "run.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match=re.escape(f"run.json: its {kind}")):
+        RunDir.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"schema_version": 99}, "newer openrlhf-unlearn"),
+        ({"models": 5}, "its models is no list of texts but 5"),
+        ({"classify": []}, "its classify is no JSON object"),
+        ({"classify": {"threshold": "0.3"}}, "its classify.threshold is no finite number but '0.3'"),
+    ],
+)
+def test_a_summary_of_a_later_version_or_another_kind_is_refused_and_stays(tmp_path, values, says):
+    run = RunDir(tmp_path)
+    write_json(run.summary, values)
+    for use in (lambda: Summary.read(run), lambda: update_summary(run, "classify", {})):
+        with pytest.raises(UserError, match=re.escape(says)):
+            use()
+    assert read_json(run.summary) == values
+
+
+def test_a_summary_without_a_version_is_of_the_first_and_gets_one_when_it_is_written(tmp_path):
+    run = RunDir(tmp_path)
+    write_json(run.summary, {"models": ["a"]})
+    assert Summary.read(run).models == ["a"]
+    update_summary(run, "classify", {"tau": 0.1})
+    assert read_json(run.summary) == {"models": ["a"], "schema_version": 1, "classify": {"tau": 0.1}}
 
 
 def test_what_one_command_finds_leaves_what_others_found(tmp_path):

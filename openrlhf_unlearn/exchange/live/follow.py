@@ -15,6 +15,7 @@ from openrlhf_unlearn.exchange.options import ImportOptions
 from openrlhf_unlearn.exchange.reading import Reader
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.training import Rewards
 
 
 def follow(run: RunDir, form: Format, options: ImportOptions) -> None:
@@ -57,7 +58,7 @@ def look(run: RunDir, reader: Reader, source: str, writer: LiveWriter, before: d
         steps.setdefault(step, []).append(path)
     for step, paths in sorted(steps.items()):
         whole = all(before.get(path) == sizes[path] for path in paths)
-        if not whole or not any(_newer(path, run.step_file("rewards", step)) for path in paths):
+        if not whole or not any(_newer(path, run.step_file(Rewards.folder, step)) for path in paths):
             continue
         rollouts = [rollout for path in paths for rollout in reader.read(path)]
         for table in ("rewards", "rollouts"):
