@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.options import Options
 
 OK, WARN, FAIL = "ok", "WARN", "FAIL"
 Check = tuple[str, str, str]  # state, what was looked at, what was found and how to mend it
@@ -136,7 +137,7 @@ CHECKS = (check_python, check_torch, check_packages, check_host, check_patch, ch
 
 
 @dataclass(frozen=True)
-class DoctorOptions:
+class DoctorOptions(Options):
     """None: it looks at everything."""
 
 

@@ -28,7 +28,7 @@ from openrlhf_unlearn import __version__
 from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.causes.label_review import check_review
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.prompts import Causes, Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, read_object, write_jsonl
@@ -37,13 +37,13 @@ from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_rem
 
 
 @dataclass(frozen=True)
-class DiagnoseOptions:
+class DiagnoseOptions(Options):
     """Which runs are diagnosed and with what; or a data set whose labels are audited; or decisions to apply."""
 
-    runs: tuple[str, ...] = option(
+    runs: Sequence[str] = option(
         "run directories of one data set and one initial model", (), positional=True, nargs="*", metavar="RUN"
     )
-    second: tuple[str, ...] = option(
+    second: Sequence[str] = option(
         "a run of the same data, an evaluation's tag, or a model; default: those of last time; none: forget these",
         (),
         metavar="OTHER",
@@ -58,7 +58,7 @@ class DiagnoseOptions:
         "--decisions: the mended data set (JSON lines); audit: folder of its evaluations", None
     )
     data: str | None = option("audit: .json, .jsonl, .csv, .parquet or hub id; --decisions: default: the run's", None)
-    model: tuple[str, ...] = option("audit: models that answer every row; two are far better", (), metavar="M")
+    model: Sequence[str] = option("audit: models that answer every row; two are far better", (), metavar="M")
     input_key: str = option("audit: which key of the data holds the prompt", "input")
     label_key: str | None = option("audit: which key holds the label", None)
     input_template: str | None = option("audit: as --data.input_template of OpenRLHF", None)
@@ -68,7 +68,7 @@ class DiagnoseOptions:
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if self.decisions:
             if len(self.runs) != 1 or not self.output:
                 raise UsageError("--decisions FILE needs one RUN (or audit folder) and --output FILE.jsonl")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from openrlhf_unlearn.errors import UsageError
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, update_summary
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN
 
@@ -20,11 +20,11 @@ TAKEN = ("initial", "final")
 
 
 @dataclass(frozen=True)
-class ModelsOptions:
+class ModelsOptions(Options):
     """The run whose prompts are sampled, and the models."""
 
     run: str = option("run directory with learnability.parquet", positional=True, metavar="RUN")
-    models: tuple[str, ...] = option(
+    models: Sequence[str] = option(
         "hub id or Hugging Face folder, and what it is called here", positional=True, metavar="NAME=MODEL"
     )
     data: str | None = option("default: the run's", None)
