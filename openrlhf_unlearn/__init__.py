@@ -9,6 +9,8 @@ From Python, without Ray or OpenRLHF (docs/api.md; the notebook docs/from_run_to
 import importlib
 from typing import TYPE_CHECKING
 
+from openrlhf_unlearn.old_names import forward_old_names
+
 __version__ = "0.1.0"
 
 # Resolved at first use: `import openrlhf_unlearn` loads nothing, and torch only where a model computes.
@@ -154,6 +156,8 @@ if TYPE_CHECKING:  # the same names for type checkers, to which `__getattr__` sa
 
     # isort: on
     save_labels = save
+
+forward_old_names()
 
 
 def __getattr__(name: str):
