@@ -20,7 +20,7 @@ _HOMES = {
     "Augmented": "interventions.augment",
     "Classification": "labels.classify",
     "ClassifyOptions": "labels.classify",
-    "Comparison": "pipeline.compare",
+    "Compared": "pipeline.compare",
     "CompareOptions": "pipeline.compare",
     "CurriculumOptions": "pipeline.curriculum",
     "Decision": "filters",
@@ -129,7 +129,7 @@ if TYPE_CHECKING:  # the same names for type checkers, to which `__getattr__` sa
     from openrlhf_unlearn.pipeline.analyze import analyze as analyze
     from openrlhf_unlearn.pipeline.compare import (
         CompareOptions as CompareOptions,
-        Comparison as Comparison,
+        Compared as Compared,
         compare as compare,
     )
     from openrlhf_unlearn.pipeline.curriculum import CurriculumOptions as CurriculumOptions, curriculum as curriculum

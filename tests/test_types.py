@@ -43,6 +43,14 @@ def test_type_checkers_see_every_public_name():
             assert called is there or called.__name__.endswith(f".{alias.name}"), alias.name  # a package as a verb
 
 
+def test_a_public_class_has_no_namesake():
+    package = Path(openrlhf_unlearn.__file__).parent
+    files = [ast.parse(path.read_text(encoding="utf-8")).body for path in package.rglob("*.py")]
+    classes = [node.name for body in files for node in body if isinstance(node, ast.ClassDef)]
+    twins = {name for name in openrlhf_unlearn.__all__ if classes.count(name) > 1}
+    assert twins <= {"Transfer"}  # the result of the verb, and the table that it writes
+
+
 def check_types(paths: list[str], packages: tuple[str, ...]) -> None:
     for package in packages:
         if not installed(package):

@@ -38,7 +38,7 @@ from openrlhf_unlearn.labels.groups import (
     visited,
 )
 from openrlhf_unlearn.labels.posterior import DELTA, SURE, Posterior
-from openrlhf_unlearn.labels.sensitivity import agreement, group_shares, labels_of_runs, sensitivity
+from openrlhf_unlearn.labels.sensitivity import group_shares, labels_of_runs, runs_agreement, sensitivity
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.stats.means import wilson
 from openrlhf_unlearn.store.locks import SHORT_S, hold
@@ -153,7 +153,7 @@ def classify(options: ClassifyOptions) -> Classification:
         "learned_without_reward": _learned_without_reward(counts, group, kept, improved),
         "expected_label_errors": float(np.nansum(1 - confidence[kept])),
         "sensitivity": sensitivity(counts, at),
-        "agreement": agreement(counts, at),
+        "agreement": runs_agreement(counts, at),
     }
     return Classification(table, summary)
 

@@ -47,7 +47,7 @@ class CompareOptions(Options):
             raise UsageError(f"--tau {self.tau}: a pass rate above 0 and at most 1")
 
 
-class Comparison(NamedTuple):
+class Compared(NamedTuple):
     """What the runs differ in: the numbers, as summary.json keeps them, and the sentences that they allow."""
 
     numbers: dict
@@ -64,7 +64,7 @@ def run(options: CompareOptions) -> None:
 
 
 @takes(CompareOptions)
-def compare(args: CompareOptions) -> Comparison:
+def compare(args: CompareOptions) -> Compared:
     """What changed between two runs; kept in the summary of the run after, for its report.
 
     Raises UserError for runs that cannot be paired.
@@ -98,7 +98,7 @@ def compare(args: CompareOptions) -> Comparison:
         update_summary(runs[1], "compare", numbers)
     except (OSError, UserError) as error:
         print(f"note: the report of {runs[1]} will not show this: {one_line(error)}", file=sys.stderr)
-    return Comparison(numbers, said)
+    return Compared(numbers, said)
 
 
 def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:

@@ -3,7 +3,7 @@
     openrlhf-unlearn diagnose RUN [RUN …]                    causes, by what is there: evaluations, rollouts, rewards
     openrlhf-unlearn diagnose RUN --second OTHER_RUN MODEL   with other models: tells "beyond" from "no rule"
     openrlhf-unlearn diagnose RUN --export review.csv        suspicious labels, for a person to decide
-    openrlhf-unlearn diagnose RUN --decisions review.csv --output mended.jsonl   the data set as decided
+    openrlhf-unlearn diagnose RUN --decisions review.csv --output corrected.jsonl   the data set as decided
     openrlhf-unlearn diagnose --data D.jsonl --input-key prompt --label-key label --model M [M …]   a label audit
 
 Causes: right answers graded wrong; the label is wrong; rewarded by guessing; never rewarded; still rising; solved and
@@ -55,7 +55,7 @@ class DiagnoseOptions(Options):
     export: Path | None = option("write the list of suspicious labels for a person to decide", None, metavar="CSV")
     decisions: Path | None = option("the decided list, or the file that the report's page saved", None, metavar="FILE")
     output: Path | None = option(
-        "--decisions: the mended data set (JSON lines); audit: folder of its evaluations", None
+        "--decisions: the corrected data set (JSON lines); audit: folder of its evaluations", None
     )
     data: str | None = option("audit: .json, .jsonl, .csv, .parquet or hub id; --decisions: default: the run's", None)
     model: Sequence[str] = option("audit: models that answer every row; two are far better", (), metavar="M")
@@ -317,14 +317,14 @@ def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
 
     return (
         f"{path}: {len(suspicious(result.table))} labels to review; fill in `decision` (label_wrong, drop, keep), "
-        f"then: openrlhf-unlearn diagnose {run} --decisions {path} --output mended.jsonl"
+        f"then: openrlhf-unlearn diagnose {run} --decisions {path} --output corrected.jsonl"
     )
 
 
 @takes(DiagnoseOptions)
 def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
-    """Write the run's data set as a person decided, to `output`; returns how many rows were mended, dropped or kept."""
-    from openrlhf_unlearn.causes.label_review import mended
+    """Write the run's data set as a person decided, to `output`; returns how many were corrected, dropped, kept."""
+    from openrlhf_unlearn.causes.label_review import corrected
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
     assert options.decisions and options.output  # the options ask for both
@@ -340,7 +340,7 @@ def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
         )
     if unknown:
         print(f"note: {len(unknown)} decided prompts are not in the data set: {', '.join(sorted(unknown))}")
-    kept, done = mended(rows, decided, run.config().flag("data.label_key"))
+    kept, done = corrected(rows, decided, run.config().flag("data.label_key"))
     write_jsonl(options.output, kept)
     return done
 
