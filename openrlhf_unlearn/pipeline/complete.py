@@ -57,8 +57,8 @@ def _evaluation(run: RunDir, tag: str, model: str | None, options: AnalyzeOption
     if run.evaluation_parts(tag).exists():
         print(f"the {tag} evaluation was interrupted; it goes on", file=sys.stderr)
     try:
-        trust = {"trust_run": options.trust_run, "trust_remote_code": options.trust_remote_code}
-        evaluate(model, str(run), tag, n=options.n, **trust)
+        trust, code = options.trust_run, options.trust_remote_code
+        evaluate(model, str(run), tag, n=options.n, trust_run=trust, trust_remote_code=code)
     except (UserError, ImportError) as error:
         return Missing(what, one_line(error), command)
     return None

@@ -52,12 +52,13 @@ def models(options: ModelsOptions) -> list[str]:
 
     chosen = named(options.models)
     run_dir = RunDir.open(options.run)
-    trust = {"trust_remote_code": options.trust_remote_code}
+    trust, code = options.trust_run, options.trust_remote_code
     for name, model in chosen.items():
         if name not in run_dir.evaluation_tags():
-            evaluate(model, options.run, name, data=options.data, n=options.n, trust_run=options.trust_run, **trust)
+            n, data = options.n, options.data
+            evaluate(model, options.run, name, data=data, n=n, trust_run=trust, trust_remote_code=code)
     names = tuple(chosen)
-    probe(tuple(chosen.values()), options.run, names, per_group=options.per_group, **trust)
+    probe(tuple(chosen.values()), options.run, names, per_group=options.per_group, trust_remote_code=code)
     update_summary(run_dir, "models", list(names))
     return list(names)
 

@@ -91,9 +91,9 @@ class ProbeOptions(Options):
     def names(self) -> tuple[str, ...]:
         """The probes' names: those given, else the tags, numbered where several models share one."""
         if self.name:
-            return self.name
+            return tuple(self.name)
         numbered = len(self.model) > 1 and len(set(self.tag)) < len(self.model)
-        return tuple(f"{self.tag[0]}-{i + 1}" for i in range(len(self.model))) if numbered else self.tag
+        return tuple(f"{self.tag[0]}-{i + 1}" for i in range(len(self.model))) if numbered else tuple(self.tag)
 
 
 OPTIONS = ProbeOptions
@@ -128,7 +128,7 @@ def each_probe(options: ProbeOptions) -> Iterator[tuple[str, dict]]:
     """(name, probe.json's content) of one model after the other."""
     allow_remote_code(options.trust_remote_code)
     run_dir = RunDir.open(options.run)
-    tags = options.tag * (len(options.model) if len(options.tag) == 1 else 1)
+    tags = tuple(options.tag) * (len(options.model) if len(options.tag) == 1 else 1)
     for model, tag, name in zip(options.model, tags, options.names(), strict=True):
         with hold(run_dir.probe(name), f"probe --name {name}"):
             result = _probe_one(run_dir, model, tag, name, options)
