@@ -107,7 +107,9 @@ def main() -> None:
     real = [run for run in trained(args.worlds) if run.world in FIT_WORLDS]
     runs = real + [simulated_to_fit(seed) for seed in range(args.simulated)]
     prior, factor, loss = fit(runs)
-    about = f"{len(real)} trained runs of worlds {sorted({r.world for r in real})}, {args.simulated} simulated runs"
+    about = f"{args.simulated} simulated runs"
+    if real:
+        about = f"{len(real)} trained runs of worlds {sorted({r.world for r in real})}, {about}"
     print(f"{about}: log loss {loss:.3f} a prompt")
     if args.write:
         by_cause = lambda rows, digits: dict(zip(CAUSES, np.round(rows, digits).tolist(), strict=True))  # noqa: E731

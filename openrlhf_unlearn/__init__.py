@@ -7,6 +7,9 @@ From Python, without Ray or OpenRLHF (docs/api.md; the notebook docs/from_run_to
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+from openrlhf_unlearn.old_names import forward_old_names
 
 __version__ = "0.1.0"
 
@@ -17,6 +20,7 @@ _HOMES = {
     "Augmented": "interventions.augment",
     "Classification": "labels.classify",
     "ClassifyOptions": "labels.classify",
+    "Compared": "pipeline.compare",
     "CompareOptions": "pipeline.compare",
     "CurriculumOptions": "pipeline.curriculum",
     "Decision": "filters",
@@ -77,6 +81,83 @@ _HOMES = {
     "transfer": "transfer",
 }
 __all__ = ["__version__", *_HOMES]
+
+if TYPE_CHECKING:  # the same names for type checkers, to which `__getattr__` says nothing
+    # isort: off
+    from openrlhf_unlearn.causes.diagnosis import Diagnosis as Diagnosis
+    from openrlhf_unlearn.errors import UserError as UserError
+    from openrlhf_unlearn.evaluation.evaluate import (
+        EvaluateOptions as EvaluateOptions,
+        Evaluation as Evaluation,
+        evaluate as evaluate,
+    )
+    from openrlhf_unlearn.exchange.exporting import ExportOptions as ExportOptions, export as export
+    from openrlhf_unlearn.exchange.importing import Imported as Imported, import_runs as import_runs
+    from openrlhf_unlearn.exchange.options import ImportOptions as ImportOptions
+    from openrlhf_unlearn.filters import (
+        Decision as Decision,
+        FilterConfig as FilterConfig,
+        Group as Group,
+        Rollout as Rollout,
+        SampleFilter as SampleFilter,
+    )
+    from openrlhf_unlearn.grading import MathGrader as MathGrader
+    from openrlhf_unlearn.interventions.augment import (
+        Augmented as Augmented,
+        AugmentOptions as AugmentOptions,
+        augment as augment,
+    )
+    from openrlhf_unlearn.interventions.endpoint import Endpoint as Endpoint, Limits as Limits
+    from openrlhf_unlearn.interventions.hints import Hinted as Hinted, HintsOptions as HintsOptions, hints as hints
+    from openrlhf_unlearn.interventions.judge import JudgeOptions as JudgeOptions, judge as judge
+    from openrlhf_unlearn.interventions.sft_set import (
+        SftSet as SftSet,
+        SftSetOptions as SftSetOptions,
+        sft_set as sft_set,
+    )
+    from openrlhf_unlearn.labels.classify import (
+        Classification as Classification,
+        ClassifyOptions as ClassifyOptions,
+        classify as classify,
+        save,
+    )
+    from openrlhf_unlearn.labels.forecast import (
+        Forecast as Forecast,
+        ForecastOptions as ForecastOptions,
+        forecast as forecast,
+    )
+    from openrlhf_unlearn.pipeline.analyze import analyze as analyze
+    from openrlhf_unlearn.pipeline.compare import (
+        CompareOptions as CompareOptions,
+        Compared as Compared,
+        compare as compare,
+    )
+    from openrlhf_unlearn.pipeline.curriculum import CurriculumOptions as CurriculumOptions, curriculum as curriculum
+    from openrlhf_unlearn.pipeline.diagnose import DiagnoseOptions as DiagnoseOptions, diagnose as diagnose
+    from openrlhf_unlearn.pipeline.models import ModelsOptions as ModelsOptions, models as models
+    from openrlhf_unlearn.pipeline.publish import (
+        Published as Published,
+        PublishOptions as PublishOptions,
+        publish as publish,
+    )
+    from openrlhf_unlearn.pipeline.regrade import RegradeOptions as RegradeOptions, regrade as regrade
+    from openrlhf_unlearn.probe import (
+        Gradients as Gradients,
+        Rollouts as Rollouts,
+        prompt_gradients as prompt_gradients,
+        similarity as similarity,
+    )
+    from openrlhf_unlearn.probe.command import ProbeOptions as ProbeOptions, probe as probe
+    from openrlhf_unlearn.report.options import AnalyzeOptions as AnalyzeOptions
+    from openrlhf_unlearn.store.run_dir import RunDir as RunDir
+    from openrlhf_unlearn.transfer.command import Transfer as Transfer, transfer as transfer
+    from openrlhf_unlearn.transfer.options import TransferOptions as TransferOptions
+    from openrlhf_unlearn.worlds.tasks import TasksOptions as TasksOptions, tasks as tasks
+
+    # isort: on
+    save_labels = save
+
+forward_old_names()
 
 
 def __getattr__(name: str):

@@ -14,7 +14,7 @@ _STEERING = {code: f"\\u{code:04x}" for code in _CONTROLS}
 
 
 class UserError(Exception):
-    """The work could not be done. One line: what is wrong, where, and how to mend it (exit code 1)."""
+    """The work could not be done. One line: what is wrong, where, and how to fix it (exit code 1)."""
 
 
 class UsageError(UserError):

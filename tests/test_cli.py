@@ -1,5 +1,7 @@
 """The command line itself: every verb teaches, and bad use is told in one line."""
 
+import re
+
 import pytest
 
 from openrlhf_unlearn import cli
@@ -14,12 +16,14 @@ def test_help_teaches(verb, capsys):
     assert stop.value.code == 0
     assert f"openrlhf-unlearn {verb}" in text.split("options:")[0].split("\n\n", 1)[1]
     assert "(default: None)" not in text
+    assert not re.search(r"\bmend", text), "say fix, or correct"
 
 
 def test_every_verb_has_a_line(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
+    assert not re.search(r"\bmend", text), "say fix"
     for verb, (_, summary) in cli.VERBS.items():
         assert f"{verb} {summary}" in text
 

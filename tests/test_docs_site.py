@@ -60,3 +60,15 @@ def test_tests_that_the_documentation_chooses_are_there():
     chosen = [found for page in ROOT.glob("docs/*.md") for found in pattern.findall(page.read_text("utf-8"))]
     missing = [(file, name) for file, name in chosen if not re.search(rf"def test\w*{name}", (ROOT / file).read_text())]
     assert chosen and missing == []
+
+
+def test_contributing_names_every_room_and_files_that_are_there():
+    text, package = (ROOT / "CONTRIBUTING.md").read_text("utf-8"), ROOT / "openrlhf_unlearn"
+    chart = text.partition("```\nopenrlhf_unlearn/")[2].partition("```")[0]
+    rooms = {path.stem for path in package.iterdir() if (path / "__init__.py").exists() or path.suffix == ".py"}
+    named = {word for line in chart.splitlines() for word in re.findall(r"^  (\w[\w/, ]*?)/?(?:  |$)", line)}
+    named = {word.strip("/ ") for words in named for word in words.split(",")}
+    assert rooms - {"__init__"} == named
+    files = set(re.findall(r"`(\w+(?:/\w+)*/(?:\w+\.(?:py|json))?)[`:]", text))
+    missing = [file for file in sorted(files) if not any((top / file).exists() for top in (package, ROOT))]
+    assert len(files) > 30 and missing == []

@@ -1,18 +1,28 @@
 import argparse
+import importlib
+import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import openrlhf_unlearn
 from openrlhf_unlearn.cli.verbs import VERBS
 from openrlhf_unlearn.errors import UsageError
-from openrlhf_unlearn.options import add_options, nested, option, read_options, takes
+from openrlhf_unlearn.options import Options, add_options, nested, option, read_options, takes
 from tests.words import parsed
 
 
 @dataclass(frozen=True)
-class Made:
-    runs: tuple[str, ...] = option("several", positional=True, metavar="RUN")
+class Place(Options):
+    most: int = option("at most", 8)
+
+
+@dataclass(frozen=True)
+class Made(Options):
+    runs: Sequence[str] = option("several", positional=True, metavar="RUN")
     tau: float = option("a number", 0.1)
     n: int = option("a short flag", 32, flag="-n")
     output: Path | None = option("optional", None)
@@ -21,8 +31,10 @@ class Made:
     chat: bool | None = option("a switch that may be unset", None)
     kind: str = option("a choice", "a", choices=("a", "b"))
     names: tuple[str, ...] | None = option("several or none", None)
+    both: tuple[int, int] | None = option("two or none", None, nargs=2)
+    place: Place = nested("a place", Place())
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if self.tau > 1:
             raise UsageError("--tau is above 1")
 
@@ -70,6 +82,53 @@ def test_a_verb_takes_its_options_or_their_fields():
     assert doubled.__doc__ == "Twice tau."
 
 
+def test_what_python_gives_is_taken_as_the_field_has_it():
+    """As a command line means it: one text is one run, not its letters; a text is a path where one is asked for."""
+    assert Made("abc") == Made(["abc"]) == Made(name for name in ["abc"]) == Made(Path("abc")) == Made(("abc",))
+    made = Made("a", output="o.json", n=np.int64(3), tau=np.float32(0.5), both=[1, 2])
+    assert made == Made(("a",), 0.5, 3, Path("o.json"), both=(1, 2))
+    assert type(made.n) is int and type(made.tau) is float
+    assert type(Made("a", tau=1).tau) is int, "as it was given: files that hold it stay as they are"
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"runs": ()}, "RUN: give at least one"),
+        ({"runs": [1]}, "RUN 1: give a text"),
+        ({"runs": None}, "RUN None: give a text"),
+        ({"tau": "0.1"}, "--tau '0.1': give a number"),
+        ({"tau": float("nan")}, "--tau nan: give a finite number"),
+        ({"tau": True}, "--tau True: give a number"),
+        ({"tau": None}, "--tau None: give a number"),
+        ({"n": 2.0}, "-n 2.0: give a whole number"),
+        ({"n": -1}, "-n -1: must not be negative"),
+        ({"offline": 1}, "--offline 1: give True or False"),
+        ({"output": 5}, "--output 5: give a path"),
+        ({"kind": "x"}, "--kind x: choose from a, b"),
+        ({"both": (1,)}, "--both: give 2, not 1"),
+        ({"place": "here"}, "place 'here': give a Place"),
+        ({"place": {"most": 3}}, "place {'most': 3}: give a Place"),
+        ({"tua": 0.1}, "doubled: got an unexpected keyword argument 'tua'; it takes runs, tau, n, output"),
+    ],
+)
+def test_what_is_of_another_type_or_unknown_is_refused_in_a_line(fields, message):
+    with pytest.raises(UsageError) as refused:
+        doubled(**{"runs": ("a",), **fields})
+    assert str(refused.value).startswith(message)
+
+
+def test_a_float_may_be_negative_however_it_is_written():
+    assert Made("a", tau=-1).tau == -1
+
+
+def test_a_verb_shows_its_fields():
+    assert str(inspect.signature(doubled)).startswith("(runs: collections.abc.Sequence[str], tau: float = 0.1, ")
+    assert inspect.signature(doubled).return_annotation is float
+    for verb in (openrlhf_unlearn.probe, openrlhf_unlearn.transfer):  # packages that are called
+        assert "run" in inspect.signature(verb).parameters
+
+
 def test_a_place_that_may_stay_empty_has_its_default():
     @dataclass(frozen=True)
     class Goes:
@@ -107,11 +166,11 @@ def test_a_required_flag_is_required():
 
 def test_every_field_of_every_verb_has_a_help_text_and_its_own_name():
     import dataclasses
-    import importlib
     import typing
 
     for options in [importlib.import_module(module).OPTIONS for module, _ in VERBS.values()]:
         fields = dataclasses.fields(options)
+        assert issubclass(options, Options) and "__post_init__" not in vars(options), f"{options} is not checked"
         assert all(field.metadata["help"] for field in fields), options
         # A field that two classes share takes the name that the later one gives it.
         assert {field.name for field in fields} <= typing.get_type_hints(options).keys(), options

@@ -18,8 +18,8 @@ ROOMS = (
     "pipeline",
     "demo", "cli",
 )  # fmt: skip
-# Names that others still import: each is one line that passes on a module of some room.
-OLD_NAMES = {"cpu", "launcher", "plugin", "reward_math", "run_dir"}
+# Names that others still import: they pass on modules of some room.
+OLD_NAMES = {"launcher", "old_names", "reward_math"}
 HOST_PACKAGES = {"openrlhf", "ray", "vllm"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "examples" not in path.parts)
 FOLDERS = {kind.folder for kind in STEP_KINDS} | {"evaluations", "judgements", "probes"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import openrlhf_unlearn
 from openrlhf_unlearn.host.doctor import installed
 
 ROOT = Path(__file__).parents[1]
@@ -21,11 +22,40 @@ STUBS = sorted((ROOT / "typings" / "pyarrow").glob("*.pyi"))
 
 def test_the_rooms_have_no_type_error():
     """With the host, whose pins choose the version of NumPy: what a stub says differs from one to the next."""
-    for package in ("basedpyright", "scipy-stubs", "openrlhf"):
+    check_types([f"openrlhf_unlearn/{room}" for room in ROOMS], ("basedpyright", "scipy-stubs", "openrlhf"))
+
+
+def test_what_users_write_is_type_checked():
+    """Right uses have no error, and wrong ones have theirs: `uses.py` asks for both."""
+    check_types(["tests/uses.py", "openrlhf_unlearn/__init__.py", "openrlhf_unlearn/options.py"], ("basedpyright",))
+
+
+def test_type_checkers_see_every_public_name():
+    tree = ast.parse(Path(openrlhf_unlearn.__file__).read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    seen = {alias.asname for node in imports for alias in node.names} - {None} | {"save_labels", "__version__"}
+    assert seen == set(openrlhf_unlearn.__all__)
+    for node in imports:
+        for alias in node.names:
+            there = getattr(importlib.import_module(str(node.module)), alias.name)
+            called = getattr(openrlhf_unlearn, alias.asname or "save_labels")
+            assert called is there or called.__name__.endswith(f".{alias.name}"), alias.name  # a package as a verb
+
+
+def test_a_public_class_has_no_namesake():
+    package = Path(openrlhf_unlearn.__file__).parent
+    files = [ast.parse(path.read_text(encoding="utf-8")).body for path in package.rglob("*.py")]
+    classes = [node.name for body in files for node in body if isinstance(node, ast.ClassDef)]
+    twins = {name for name in openrlhf_unlearn.__all__ if classes.count(name) > 1}
+    assert twins <= {"Transfer"}  # the result of the verb, and the table that it writes
+
+
+def check_types(paths: list[str], packages: tuple[str, ...]) -> None:
+    for package in packages:
         if not installed(package):
             pytest.skip(f"{package} is not installed: pip install {package}")
-    rooms = [f"openrlhf_unlearn/{room}" for room in ROOMS]
-    command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "--level", "error", *rooms]
+    command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "--level", "error", *paths]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 

@@ -1,4 +1,4 @@
-"""A person's word on labels: a list to read, their decisions back, and the data set mended by them.
+"""A person's word on labels: a list to read, their decisions back, and the data set corrected by them.
 
 The list is a CSV, a row a prompt, the most suspicious first. The person fills in `decision`: label_wrong (with the
 right answer in `new_label`, which holds the proposed one), drop or keep; an empty one changes nothing.
@@ -100,10 +100,10 @@ def _decided(path: Path, number: int, row: dict) -> tuple[str, Decided]:
     return (row["prompt_id"] or "").strip(), Decided(decision, label)
 
 
-def mended(
+def corrected(
     rows: Iterable[tuple[str, dict]], decided: Mapping[str, Decided], label_key: str
 ) -> tuple[list[dict], Counter]:
-    """The rows of a data set, (prompt id, row) each, as decided, and how many were mended, dropped, kept or unread.
+    """The rows of a data set, (prompt id, row) each, as decided, and how many were corrected, dropped, kept or unread.
 
     A wrong label without the right one is dropped too: it would train on a mistake.
     """
@@ -117,7 +117,7 @@ def mended(
             done["kept"] += 1
             kept.append(row)
         elif one.decision == "label_wrong" and one.label:
-            done["mended"] += 1
+            done["corrected"] += 1
             try:
                 kept.append(_with_label(row, label_key, one.label))
             except ValueError:

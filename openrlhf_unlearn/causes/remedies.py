@@ -52,8 +52,8 @@ def _verifier(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
 
 
 def _wrong_label(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
-    """Without a second model nothing of how many are wrong or what mending them earns: a mistake that the model makes
-    throughout looks the same (docs/real.md has two)."""
+    """Without a second model nothing of how many are wrong or what correcting them earns: a mistake that the model
+    makes throughout looks the same (docs/real.md has two)."""
     numbers: dict[str, float] = {"prompts": len(rows)}
     review = "openrlhf-unlearn diagnose {run} --export review.csv"
     text = "On {prompts:count} {prompts:prompt|prompts} "
@@ -71,10 +71,10 @@ def _wrong_label(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
     if kin is not None and np.isfinite(kin[rows]).any():
         numbers["learned"] = float(np.nansum(chance * kin[rows]))
         text += (
-            ". With the label mended about {learned:small} would be learned, if they go as the prompts nearest by "
+            ". With the label corrected about {learned:small} would be learned, if they go as the prompts nearest by "
             "wording went"
         )
-    return Remedy("wrong_label", "Mend these labels", text + ".", numbers, review)
+    return Remedy("wrong_label", "Correct these labels", text + ".", numbers, review)
 
 
 def _never(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:

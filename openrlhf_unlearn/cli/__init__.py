@@ -11,7 +11,6 @@ package troubles nobody.
 import argparse
 import contextlib
 import importlib
-import math
 import os
 import sys
 
@@ -22,7 +21,7 @@ from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.evaluation.leaving import Terminated, nothing_outlives
 from openrlhf_unlearn.machine.surroundings import Plain, settle
 from openrlhf_unlearn.masking import mask_text
-from openrlhf_unlearn.options import add_options, read_options
+from openrlhf_unlearn.options import add_options, check_number, read_options
 
 MAY_BE_EMPTY = ("--input-template", "--columns")
 
@@ -99,10 +98,6 @@ def _check_words(argv: list[str]) -> None:
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
-    """Raise UsageError at nan, inf and negative counts, which mean nothing to any flag of ours."""
+    """Raise UsageError at a number that means nothing, by the flag's whole name; the classes check all else."""
     for name, value in vars(args).items():
-        flag = f"--{name.replace('_', '-')}" if len(name) > 1 else f"-{name}"
-        if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"{flag} {value}: give a finite number")
-        if isinstance(value, int) and value < 0:
-            raise UsageError(f"{flag} {value}: must not be negative")
+        check_number(f"--{name.replace('_', '-')}" if len(name) > 1 else f"-{name}", value)

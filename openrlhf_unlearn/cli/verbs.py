@@ -3,7 +3,7 @@
 VERBS = {
     "demo": ("openrlhf_unlearn.demo", "a run that is in the package, classified and reported: what you would get"),
     "examples": ("openrlhf_unlearn.pipeline.scripts", "copy the scripts of every experiment out of the package"),
-    "doctor": ("openrlhf_unlearn.host.doctor", "check versions, hooks, device and patches, and say how to mend them"),
+    "doctor": ("openrlhf_unlearn.host.doctor", "check versions, hooks, device and patches, and say how to fix them"),
     "patch": ("openrlhf_unlearn.host.patching", "apply, revert or show our changes to the installed OpenRLHF"),
     "microworld": ("openrlhf_unlearn.worlds", "write the built-in model and data set with planted truth"),
     "tasks": ("openrlhf_unlearn.worlds.tasks", "verifiable prompts of reasoning-gym as a data set, with its scorers"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.options import option
+from openrlhf_unlearn.options import Options, option
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir
 
@@ -22,7 +22,7 @@ DEFAULT = "openrlhf-unlearn-demo"
 
 
 @dataclass(frozen=True)
-class DemoOptions:
+class DemoOptions(Options):
     """Where the demo goes."""
 
     folder: str = option(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.evaluation.settings import Settings, check_same, now, resolve, start_run, versions
 from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_object, write_json
@@ -37,7 +37,7 @@ DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
+class EvaluateOptions(Options):
     """What one evaluation is made with; None: as the run says."""
 
     model: str = option("hub id, Hugging Face folder, or OpenRLHF's DeepSpeed checkpoint folder")
@@ -75,7 +75,7 @@ class EvaluateOptions:
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         check_name(self.tag, "--tag")
         for name in ("n", "chunk", "max_len", "max_new_tokens", "engines", "tensor_parallel", "grading_workers"):
             if (value := getattr(self, name)) is not None and value < 1:

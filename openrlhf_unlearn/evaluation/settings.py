@@ -129,13 +129,13 @@ def fingerprint(model: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def check_same(before: dict, settings: Settings, where: Path, mend: str) -> None:
+def check_same(before: dict, settings: Settings, where: Path, fix: str) -> None:
     """Raise UserError with the first setting that differs from those that `where` was made with."""
     before = {"positive_above": POSITIVE_THRESHOLD, **before}  # the only one of earlier versions
     for name, now in masked(asdict(settings)).items():
         if name in before and before[name] != now:
             flag = "--" + name.replace("_", "-")
-            raise UserError(f"{where} was made with {flag} {before[name]!r}, not {now!r}; {mend}")
+            raise UserError(f"{where} was made with {flag} {before[name]!r}, not {now!r}; {fix}")
 
 
 def start_run(run: RunDir, settings: Settings) -> None:

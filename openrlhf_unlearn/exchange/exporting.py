@@ -23,7 +23,7 @@ from typing import Any, cast
 import numpy as np
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.prompts import GROUPS, Learnability, Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, atomic_folder, atomic_path, check_name, write_json
@@ -33,7 +33,7 @@ PAPER_GROUPS = ("unlearnable", "learnable", "no_reward", "easy")
 
 
 @dataclass(frozen=True)
-class ExportOptions:
+class ExportOptions(Options):
     """What is written where, and how prompts are called there."""
 
     run: str = option("a classified run directory", positional=True, metavar="RUN")

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.exchange.formats import FORMATS
-from openrlhf_unlearn.options import option
+from openrlhf_unlearn.options import Options, option
 from openrlhf_unlearn.store.run_dir import check_name
 
 COLUMNS = ("prompt", "response", "reward", "label", "step", "id", "positive")
 
 
 @dataclass(frozen=True)
-class ImportOptions:
+class ImportOptions(Options):
     """Whose files, and which of their columns are what."""
 
     format: str = option(
@@ -36,7 +36,7 @@ class ImportOptions:
     )
     tokenizer: str | None = option("makes text of token ids, where the files hold these", None, metavar="MODEL")
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if self.tag:
             check_name(self.tag, "--tag")
         self.named_columns()

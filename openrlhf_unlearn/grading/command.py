@@ -20,7 +20,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.grade import VERDICTS, Grade
 from openrlhf_unlearn.grading.options import TIMEOUT_S, WORKERS
 from openrlhf_unlearn.grading.pool import load_grader
-from openrlhf_unlearn.options import option
+from openrlhf_unlearn.options import Options, option
 from openrlhf_unlearn.store.run_dir import atomic_path
 
 CHUNK, WIDTH = 256, 44
@@ -28,7 +28,7 @@ Row: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class GradeOptions:
+class GradeOptions(Options):
     """The file, its columns and the grader."""
 
     file: str = option("rows with a response and a label, and perhaps expected", positional=True, metavar="FILE")

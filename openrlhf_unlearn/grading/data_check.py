@@ -67,14 +67,14 @@ def _parsed(path: Path, text: str, where: str):
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: {where} is not JSON ({error}); mend or remove it") from None
+        raise UserError(f"{path}: {where} is not JSON ({error}); fix or remove it") from None
 
 
 def _rows_of_json(path: Path, text: str) -> Iterator[tuple[str, Any]]:
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: line {error.lineno} is not JSON ({error.msg}); mend it") from None
+        raise UserError(f"{path}: line {error.lineno} is not JSON ({error.msg}); fix it") from None
     for number, row in enumerate(rows, 1):
         yield f"row {number}", row
 

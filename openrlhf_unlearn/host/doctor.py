@@ -1,4 +1,4 @@
-"""`openrlhf-unlearn doctor`: is everything here that a training needs, and what mends what is not?"""
+"""`openrlhf-unlearn doctor`: is everything here that a training needs, and what fixes what is not?"""
 
 import os
 import platform
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.options import Options
 
 OK, WARN, FAIL = "ok", "WARN", "FAIL"
-Check = tuple[str, str, str]  # state, what was looked at, what was found and how to mend it
+Check = tuple[str, str, str]  # state, what was looked at, what was found and how to fix it
 
 PINS = re.compile(r"(ray|deepspeed|transformers|vllm)(?:\[.*\])?==([\w.]+)(?:; extra == \"vllm\")?")
 MIN_DISK_GB, MIN_MEMORY_GB, MIN_SHM_GB = 5, 8, 1
@@ -136,7 +137,7 @@ CHECKS = (check_python, check_torch, check_packages, check_host, check_patch, ch
 
 
 @dataclass(frozen=True)
-class DoctorOptions:
+class DoctorOptions(Options):
     """None: it looks at everything."""
 
 

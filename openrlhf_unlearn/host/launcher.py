@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.machine.surroundings import settle
 from openrlhf_unlearn.masking import hide, mask_text, masked
-from openrlhf_unlearn.options import option
+from openrlhf_unlearn.options import Options, option
 
 PLUGIN_GROUP = "openrlhf.plugins"
 HOST_LAUNCHER = "openrlhf.cli.train_ppo_ray"
@@ -174,7 +174,7 @@ def _say(error: UserError) -> int:
 
 
 @dataclass(frozen=True)
-class TrainOptions:
+class TrainOptions(Options):
     """The host's own flags, and the plugin's."""
 
     host_arguments: tuple[str, ...] = option(

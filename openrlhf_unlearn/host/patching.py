@@ -23,7 +23,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.cpu.originals import ORIGINALS
 from openrlhf_unlearn.host.cpu.rewrite import rewrite
 from openrlhf_unlearn.host.hooks import host_folder, host_version
-from openrlhf_unlearn.options import option
+from openrlhf_unlearn.options import Options, option
 from openrlhf_unlearn.store.run_dir import atomic_path, read_json, write_json
 
 LAUNCHER = "cli/train_ppo.py"
@@ -193,7 +193,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class PatchOptions:
+class PatchOptions(Options):
     """What to do."""
 
     action: str = option(

@@ -35,7 +35,7 @@ from openrlhf_unlearn.interventions.questions import (
     choose,
     load_questions,
 )
-from openrlhf_unlearn.options import nested, option, takes
+from openrlhf_unlearn.options import Options, nested, option, takes
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, write_json, write_jsonl
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code, check_run
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class AugmentOptions:
+class AugmentOptions(Options):
     """Which prompts get new problems of which kind, and who writes and who solves them."""
 
     kind: str = option(
@@ -68,7 +68,7 @@ class AugmentOptions:
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if self.n < 1:
             raise UsageError("-n must be at least 1")
         self.writer.check_named()

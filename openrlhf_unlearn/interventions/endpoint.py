@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.masking import mask_text, remember, remember_all
-from openrlhf_unlearn.options import nested, option
+from openrlhf_unlearn.options import Options, nested, option
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class Endpoint(Options):
     """Where to ask, and how hard. `per_minute` and `tokens_per_minute` 0: no limit but `concurrency`."""
 
     model: str | None = option("the model's name there", None, metavar="NAME")
@@ -47,7 +47,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(Options):
     """What a job may spend, and how long it tries."""
 
     budget_calls: int | None = option(

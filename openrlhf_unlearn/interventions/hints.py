@@ -34,7 +34,7 @@ from openrlhf_unlearn.interventions.questions import (
     choose,
     load_questions,
 )
-from openrlhf_unlearn.options import nested, option, takes
+from openrlhf_unlearn.options import Options, nested, option, takes
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, write_json, write_jsonl
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
@@ -49,7 +49,7 @@ IDEA = (
 
 
 @dataclass(frozen=True)
-class HintsOptions:
+class HintsOptions(Options):
     """Which prompts get hints, of what, and in which stages."""
 
     run: str = option("run directory with learnability.parquet", positional=True, metavar="RUN")
@@ -76,7 +76,7 @@ class HintsOptions:
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         frame = self.frame or FRAME[self.kind]
         if "{question}" not in frame or "{hint}" not in frame:
             raise UsageError("--frame must hold {question} and {hint}")

@@ -65,13 +65,13 @@ class Journal:
                 entry = json.loads(line)
             except ValueError:
                 if line.endswith(b"\n"):
-                    raise UserError(f"{self.path}: line {number} is not JSON; mend or remove it") from None
+                    raise UserError(f"{self.path}: line {number} is not JSON; fix or remove it") from None
                 break  # the last line, cut off by a kill
             good += len(line)
             try:
                 self._take(entry)
             except (AttributeError, KeyError, TypeError):
-                raise UserError(f"{self.path}: line {number} is no entry of a journal; mend or remove it") from None
+                raise UserError(f"{self.path}: line {number} is no entry of a journal; fix or remove it") from None
         self._file.truncate(good)
 
     def _take(self, entry: dict) -> None:

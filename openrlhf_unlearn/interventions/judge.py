@@ -10,6 +10,7 @@ RUN/judgements/TAG.parquet holds every score, TAG.json the means by group with t
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
 from openrlhf_unlearn.interventions.journal import Journal
-from openrlhf_unlearn.options import nested, option, takes
+from openrlhf_unlearn.options import Options, nested, option, takes
 from openrlhf_unlearn.store.evaluations import Judgements
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.run_dir import GROUPS, RunDir
@@ -32,12 +33,12 @@ TRUSTED = 0.667  # alpha below which Krippendorff would draw no conclusion
 
 
 @dataclass(frozen=True)
-class JudgeOptions:
+class JudgeOptions(Options):
     """Which rollouts are judged, and by whom."""
 
     run: str = option("run directory with evaluations and learnability.parquet", positional=True, metavar="RUN")
-    tag: tuple[str, ...] = option("evaluations whose correct responses are judged", ("initial",))
-    groups: tuple[str, ...] = option("of which groups", ("easy", "learnable", "unlearnable"), choices=GROUPS)
+    tag: Sequence[str] = option("evaluations whose correct responses are judged", ("initial",))
+    groups: Sequence[str] = option("of which groups", ("easy", "learnable", "unlearnable"), choices=GROUPS)
     per_group: int = option("prompts a group", 50)
     per_prompt: int = option("correct rollouts a prompt", 1)
     judgements: int = option("times that each rollout is judged", 3)
@@ -48,7 +49,7 @@ class JudgeOptions:
     endpoint: Endpoint = nested("the judge", Endpoint(max_answer_tokens=4096))
     limits: Limits = LIMITS
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if min(self.per_group, self.per_prompt, self.judgements) < 1:
             raise UsageError("--per-group, --per-prompt and --judgements must be at least 1")
         if self.csv_in and not self.rater:

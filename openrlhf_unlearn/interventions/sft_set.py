@@ -28,7 +28,7 @@ from openrlhf_unlearn.interventions.questions import (
     Question,
     load_questions,
 )
-from openrlhf_unlearn.options import nested, option, takes
+from openrlhf_unlearn.options import Options, nested, option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir
@@ -46,7 +46,7 @@ SPARE = 3  # prompts asked for each one wanted at most: not every one gets a rig
 
 
 @dataclass(frozen=True)
-class SftSetOptions:
+class SftSetOptions(Options):
     """How many prompts of which group, and whose responses."""
 
     run: str = option("run directory with learnability.parquet", metavar="RUN")
@@ -69,7 +69,7 @@ class SftSetOptions:
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if min(self.wanted.values()) < 0 or not sum(self.wanted.values()) or self.attempts < 1:
             raise UsageError("give --attempts of at least 1 and at least one prompt to train on")
         if not self.from_run:

@@ -38,8 +38,8 @@ from openrlhf_unlearn.labels.groups import (
     visited,
 )
 from openrlhf_unlearn.labels.posterior import DELTA, SURE, Posterior
-from openrlhf_unlearn.labels.sensitivity import agreement, group_shares, labels_of_runs, sensitivity
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.labels.sensitivity import group_shares, labels_of_runs, runs_agreement, sensitivity
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.stats.means import wilson
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.prompts import GROUPS, Learnability
@@ -48,10 +48,10 @@ from openrlhf_unlearn.store.summary import Summary
 
 
 @dataclass(frozen=True)
-class ClassifyOptions:
+class ClassifyOptions(Options):
     """Which runs, and where the groups part."""
 
-    runs: tuple[str, ...] = option(
+    runs: Sequence[str] = option(
         "run directories of one data set and one initial model", positional=True, metavar="RUN"
     )
     tau: float = option("final pass@1 below which a hard prompt is unlearnable", 0.1)
@@ -66,7 +66,7 @@ class ClassifyOptions:
     )
     allow_uneven: bool = option("accept uneven sample counts; prompts without samples are left out", False)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         for name in ("tau", "easy"):
             if not 0 < getattr(self, name) <= 1:
                 raise UsageError(f"--{name} {getattr(self, name)}: a pass rate above 0 and at most 1")
@@ -159,7 +159,7 @@ def classify(options: ClassifyOptions) -> Classification:
         "learned_without_reward": _learned_without_reward(counts, group, kept, improved),
         "expected_label_errors": float(np.nansum(1 - confidence[kept])),
         "sensitivity": sensitivity(counts, at),
-        "agreement": agreement(counts, at),
+        "agreement": runs_agreement(counts, at),
     }
     return Classification(table, summary)
 

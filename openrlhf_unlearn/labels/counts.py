@@ -22,7 +22,7 @@ from openrlhf_unlearn.store.training import Rewards
 
 
 @dataclass
-class Evaluation:
+class EvaluationCounts:
     """One evaluation: `n` and `positive`, (prompts,), and each sample's prompt row, number and outcome, (samples,)."""
 
     path: Path
@@ -70,8 +70,8 @@ class Counts:
     """Everything that classification needs. Prompts are in the order of the first run's prompts.parquet."""
 
     prompt_ids: pa.Array
-    initial: list[Evaluation]  # the distinct ones among the runs
-    final: list[Evaluation]  # one a run
+    initial: list[EvaluationCounts]  # the distinct ones among the runs
+    final: list[EvaluationCounts]  # one a run
     training: list[Training]
     adaptive: bool = False
     threshold: float | None = None  # that classify was told, now or before
@@ -104,7 +104,7 @@ class Counts:
         return np.any([e.bad_label for e in self.initial + self.final], axis=0)
 
 
-def _mean_rate(evaluations: list[Evaluation]) -> np.ndarray:
+def _mean_rate(evaluations: list[EvaluationCounts]) -> np.ndarray:
     n, positive = (np.stack(counts) for counts in zip(*((e.n, e.positive) for e in evaluations), strict=True))
     return pooled_rates([e.plan for e in evaluations], n, positive)
 
@@ -198,7 +198,7 @@ def _counted_otherwise(runs: Sequence[RunDir], training: Sequence[Training], thr
     ]
 
 
-def _no_run_twice(runs: Sequence[RunDir], finals: list[Evaluation]) -> None:
+def _no_run_twice(runs: Sequence[RunDir], finals: list[EvaluationCounts]) -> None:
     for j, run in enumerate(runs):
         for i in range(j):
             twice = run.path.resolve() == runs[i].path.resolve() or _same_samples(finals[i], finals[j])
@@ -206,7 +206,7 @@ def _no_run_twice(runs: Sequence[RunDir], finals: list[Evaluation]) -> None:
                 raise UserError(f"{runs[i]} and {run} are the same run (the same final samples); give each run once")
 
 
-def _same_samples(a: Evaluation, b: Evaluation) -> bool:
+def _same_samples(a: EvaluationCounts, b: EvaluationCounts) -> bool:
     """Equal outcomes in equal order, some of them varied: two samplings of real runs never are."""
     if not (np.array_equal(a.row, b.row) and np.array_equal(a.hit, b.hit)):
         return False
@@ -214,7 +214,7 @@ def _same_samples(a: Evaluation, b: Evaluation) -> bool:
     return bool(np.count_nonzero((rates > 0) & (rates < 1)) >= 3) or a.path.read_bytes() == b.path.read_bytes()
 
 
-def _final(run: RunDir, tag: str, ids: pa.Array, threshold: float | None) -> Evaluation:
+def _final(run: RunDir, tag: str, ids: pa.Array, threshold: float | None) -> EvaluationCounts:
     path = run.evaluation(tag)
     if not path.exists():
         raise UserError(
@@ -223,21 +223,21 @@ def _final(run: RunDir, tag: str, ids: pa.Array, threshold: float | None) -> Eva
     return read_evaluation(path, ids, threshold)
 
 
-def _initials(runs: Sequence[RunDir], tag: str, ids: pa.Array, threshold: float | None) -> list[Evaluation]:
+def _initials(runs: Sequence[RunDir], tag: str, ids: pa.Array, threshold: float | None) -> list[EvaluationCounts]:
     found = [read_evaluation(run.evaluation(tag), ids, threshold) for run in runs if run.evaluation(tag).exists()]
     if not found:
         raise UserError(
             f"{runs[0].evaluation(tag)} is missing; make it: openrlhf-unlearn evaluate --run {runs[0]} --tag {tag} "
             "--model INITIAL_MODEL"
         )
-    distinct: list[Evaluation] = []
+    distinct: list[EvaluationCounts] = []
     for evaluation in found:
         if not any(np.array_equal(e.row, evaluation.row) and np.array_equal(e.hit, evaluation.hit) for e in distinct):
             distinct.append(evaluation)
     return distinct
 
 
-def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -> Evaluation:
+def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -> EvaluationCounts:
     """Count one evaluations/TAG.parquet. `threshold`: the reward above which a sample is positive."""
     columns = Evaluations.prompt_id, Evaluations.sample, Evaluations.reward, Evaluations.verdict, Evaluations.positive
     table = Evaluations.open(path, *columns)
@@ -254,7 +254,7 @@ def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -
     sample = table.sample
     row, hit, bad, sample = row[known], hit[known], bad[known], sample[known]
     size = len(ids)
-    return Evaluation(
+    return EvaluationCounts(
         path,
         np.bincount(row, minlength=size),
         np.bincount(row[hit], minlength=size),
@@ -287,7 +287,7 @@ def _check_rewards(table: Evaluations, threshold: float | None, path: Path) -> N
         )
 
 
-def _check_even(evaluation: Evaluation) -> None:
+def _check_even(evaluation: EvaluationCounts) -> None:
     if evaluation.plan and evaluation.n.min() > 0:
         return
     if evaluation.n.min() != evaluation.n.max():

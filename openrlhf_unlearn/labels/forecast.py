@@ -25,7 +25,7 @@ import numpy as np
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.labels.features import feature_names, read_features
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.stats.auc import Area, AreaDifference, area, area_difference, placements
 from openrlhf_unlearn.stats.means import Z
 from openrlhf_unlearn.store.prompts import Learnability, Risks
@@ -40,7 +40,7 @@ WIDER = 1.3  # the spread of cross-validated areas over that of one model's: the
 
 
 @dataclass(frozen=True)
-class ForecastOptions:
+class ForecastOptions(Options):
     """The run to learn from and the one to forecast."""
 
     run: str = option("a classified run to learn from", positional=True, metavar="RUN")
@@ -56,6 +56,7 @@ def run(options: ForecastOptions) -> None:
     found = forecast(options)
     print(describe(found.quality))
     save(found)
+    print(f"written: {found.of.forecast}")
     if options.to:
         expected = found.quality["expected_at_risk"]
         print(f"{found.of}: {len(found.names)} hard prompts, of which about {expected:.0f} will not be learned")
@@ -109,13 +110,9 @@ def forecast(options: ForecastOptions) -> Forecast:
 
 def save(found: Forecast) -> None:
     """Write forecast.parquet and the summary's "forecast" into the run that was forecast."""
-    _write(found.of, found.names, found.risk, found.with_gradients)
+    risks = Risks.of(prompt_id=found.names, risk=found.risk, risk_with_gradients=found.with_gradients)
+    risks.write(found.of)
     update_summary(found.of, "forecast", found.quality)
-
-
-def _write(run: RunDir, names: np.ndarray, risk: np.ndarray, with_gradients: np.ndarray) -> None:
-    Risks.of(prompt_id=names, risk=risk, risk_with_gradients=with_gradients).write(run)
-    print(f"written: {run.forecast}")
 
 
 def _check_enough(run: RunDir, labels: np.ndarray) -> None:

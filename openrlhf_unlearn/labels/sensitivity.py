@@ -53,7 +53,7 @@ def labels_of_runs(counts: Counts, at: Thresholds) -> np.ndarray:
     )
 
 
-def agreement(counts: Counts, at: Thresholds) -> dict:
+def runs_agreement(counts: Counts, at: Thresholds) -> dict:
     """Fleiss' kappa of the runs over the hard prompts, and the shares that one, two, … of the runs would have given."""
     labels = labels_of_runs(counts, at)
     hard = ~np.isin(labels[0], (CODE["easy"], CODE["ungradable"]))

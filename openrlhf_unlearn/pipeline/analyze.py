@@ -15,6 +15,7 @@ import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.options import takes
@@ -35,6 +36,9 @@ from openrlhf_unlearn.store.run_dir import (
 from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.trust import allow_remote_code
 
+if TYPE_CHECKING:
+    from openrlhf_unlearn.report.build import Report
+
 OPTIONS = AnalyzeOptions
 
 
@@ -44,7 +48,7 @@ def run(options: AnalyzeOptions) -> None:
 
         watch(options)
         return
-    with contextlib.redirect_stdout(sys.stderr):  # what other verbs say is not the report
+    with contextlib.redirect_stdout(sys.stderr):  # what is said on the way is not the report
         report = analyze(options)
     if options.format == "json":
         print(as_json(report.numbers))
@@ -62,7 +66,7 @@ def page(options: AnalyzeOptions) -> Path:
 
 
 @takes(AnalyzeOptions)
-def analyze(options: AnalyzeOptions):
+def analyze(options: AnalyzeOptions) -> "Report":
     """Complete the runs, write summary.json and the page into each (with --compare the first); returns the Report.
 
     Raises UserError for runs that cannot be read, do not belong together or cannot be written.
@@ -70,7 +74,7 @@ def analyze(options: AnalyzeOptions):
     return make_report(options)
 
 
-def make_report(options: AnalyzeOptions, live: int | None = None):
+def make_report(options: AnalyzeOptions, live: int | None = None) -> "Report":
     """live: seconds after which the page loads itself again."""
     allow_remote_code(options.trust_remote_code)
     runs = [RunDir.open(path) for path in options.runs]
@@ -92,7 +96,7 @@ def make_report(options: AnalyzeOptions, live: int | None = None):
         return _analyze(runs, pooled, options, live)
 
 
-def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, live: int | None):
+def _analyze(runs: list[RunDir], pooled: list[RunDir], options: AnalyzeOptions, live: int | None) -> "Report":
     from openrlhf_unlearn.report.build import build
     from openrlhf_unlearn.report.material import Material, check_same_prompts
     from openrlhf_unlearn.report.write import write

@@ -14,13 +14,14 @@ prints the numbers. They are kept in RUN_AFTER's summary.json, from which `analy
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
 from openrlhf_unlearn.labels.counts import read_counts
 from openrlhf_unlearn.labels.posterior import Posterior
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.report.advice import sampling_hours
 from openrlhf_unlearn.report.interventions import comparison, final_rate
 from openrlhf_unlearn.report.material import Material
@@ -32,7 +33,7 @@ from openrlhf_unlearn.store.training import Rewards
 
 
 @dataclass(frozen=True)
-class CompareOptions:
+class CompareOptions(Options):
     before: str = option("the run without the remedy, classified", positional=True, metavar="RUN_BEFORE")
     after: str = option("the run with it", positional=True, metavar="RUN_AFTER")
     repeat: str | None = option("the run without the remedy again, with another seed", None, metavar="RUN")
@@ -41,9 +42,16 @@ class CompareOptions:
     hints: Path | None = option("hinted data of `openrlhf-unlearn hints`, to pair probes by origin", None)
     format: str = option("what is printed", "text", choices=["text", "json"])
 
-    def __post_init__(self):
+    def check(self) -> None:
         if not 0 < self.tau <= 1:
             raise UsageError(f"--tau {self.tau}: a pass rate above 0 and at most 1")
+
+
+class Compared(NamedTuple):
+    """What the runs differ in: the numbers, as summary.json keeps them, and the sentences that they allow."""
+
+    numbers: dict
+    sentences: list[str]
 
 
 OPTIONS = CompareOptions
@@ -56,8 +64,8 @@ def run(options: CompareOptions) -> None:
 
 
 @takes(CompareOptions)
-def compare(args: CompareOptions) -> tuple[dict, list[str]]:
-    """The numbers, and the sentences that they allow; kept in the summary of the run after, for its report.
+def compare(args: CompareOptions) -> Compared:
+    """What changed between two runs; kept in the summary of the run after, for its report.
 
     Raises UserError for runs that cannot be paired.
     """
@@ -90,7 +98,7 @@ def compare(args: CompareOptions) -> tuple[dict, list[str]]:
         update_summary(runs[1], "compare", numbers)
     except (OSError, UserError) as error:
         print(f"note: the report of {runs[1]} will not show this: {one_line(error)}", file=sys.stderr)
-    return numbers, said
+    return Compared(numbers, said)
 
 
 def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError, one_line
-from openrlhf_unlearn.evaluation import evaluate
+from openrlhf_unlearn.evaluation.evaluate import evaluate
 from openrlhf_unlearn.labels import classify, forecast
-from openrlhf_unlearn.probe import command as probe
+from openrlhf_unlearn.probe.command import probe
 from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.material import Material, Missing
 from openrlhf_unlearn.report.options import AnalyzeOptions
@@ -57,16 +57,8 @@ def _evaluation(run: RunDir, tag: str, model: str | None, options: AnalyzeOption
     if run.evaluation_parts(tag).exists():
         print(f"the {tag} evaluation was interrupted; it goes on", file=sys.stderr)
     try:
-        evaluate.run(
-            evaluate.EvaluateOptions(
-                model,
-                str(run),
-                tag,
-                n=options.n,
-                trust_run=options.trust_run,
-                trust_remote_code=options.trust_remote_code,
-            )
-        )
+        trust, code = options.trust_run, options.trust_remote_code
+        evaluate(model, str(run), tag, n=options.n, trust_run=trust, trust_remote_code=code)
     except (UserError, ImportError) as error:
         return Missing(what, one_line(error), command)
     return None
@@ -87,7 +79,7 @@ def _labels(runs: Sequence[RunDir], options: AnalyzeOptions):
         there = runs[0].learnability.exists()
         return [] if there else [Missing("groups with their confidence", why, command)], None
     try:
-        paths = [run.path for run in runs]
+        paths = list(map(str, runs))
         labels = classify.classify(
             paths, options.tau, options.easy, threshold=options.threshold, allow_uneven=options.allow_uneven
         )
@@ -111,7 +103,7 @@ def _probe(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
     if "initial" not in run.evaluation_tags():
         return [Missing("gradient similarity", "it needs the rollouts of an evaluation", command)]
     try:
-        probe.run(probe.ProbeOptions((model,), str(run), ("initial",), trust_remote_code=options.trust_remote_code))
+        probe(model, str(run), "initial", trust_remote_code=options.trust_remote_code)
     except (UserError, ImportError) as error:
         return [Missing("gradient similarity", one_line(error), command)]
     return []
@@ -122,7 +114,7 @@ def _forecast(run: RunDir) -> list[Missing]:
     if not run.learnability.exists():
         return []
     try:
-        forecast.run(forecast.ForecastOptions(str(run)))
+        forecast.save(forecast.forecast(str(run)))
     except UserError as error:
         return [
             Missing(

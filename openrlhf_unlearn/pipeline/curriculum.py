@@ -21,7 +21,7 @@ from pathlib import Path
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.host.flags import check_launch, join_flags, shown, split_flags
 from openrlhf_unlearn.masking import MASK, masked
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.prompts import Learnability
 from openrlhf_unlearn.store.run_dir import RunDir, write_json
@@ -31,7 +31,7 @@ OWN = ("--plugin", "--unlearn.skip_prompts", "--unlearn.only_prompts", "--ckpt.l
 
 
 @dataclass(frozen=True)
-class CurriculumOptions:
+class CurriculumOptions(Options):
     """Which run's launch is repeated, on which prompts in which stage."""
 
     run: str = option("run directory with run.json and learnability.parquet", positional=True, metavar="RUN")

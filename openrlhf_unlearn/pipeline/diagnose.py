@@ -3,7 +3,7 @@
     openrlhf-unlearn diagnose RUN [RUN …]                    causes, by what is there: evaluations, rollouts, rewards
     openrlhf-unlearn diagnose RUN --second OTHER_RUN MODEL   with other models: tells "beyond" from "no rule"
     openrlhf-unlearn diagnose RUN --export review.csv        suspicious labels, for a person to decide
-    openrlhf-unlearn diagnose RUN --decisions review.csv --output mended.jsonl   the data set as decided
+    openrlhf-unlearn diagnose RUN --decisions review.csv --output corrected.jsonl   the data set as decided
     openrlhf-unlearn diagnose --data D.jsonl --input-key prompt --label-key label --model M [M …]   a label audit
 
 Causes: right answers graded wrong; the label is wrong; rewarded by guessing; never rewarded; still rising; solved and
@@ -28,7 +28,7 @@ from openrlhf_unlearn import __version__
 from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.causes.label_review import check_review
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.prompts import Causes, Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, read_object, write_jsonl
@@ -37,13 +37,13 @@ from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_rem
 
 
 @dataclass(frozen=True)
-class DiagnoseOptions:
+class DiagnoseOptions(Options):
     """Which runs are diagnosed and with what; or a data set whose labels are audited; or decisions to apply."""
 
-    runs: tuple[str, ...] = option(
+    runs: Sequence[str] = option(
         "run directories of one data set and one initial model", (), positional=True, nargs="*", metavar="RUN"
     )
-    second: tuple[str, ...] = option(
+    second: Sequence[str] = option(
         "a run of the same data, an evaluation's tag, or a model; default: those of last time; none: forget these",
         (),
         metavar="OTHER",
@@ -55,10 +55,10 @@ class DiagnoseOptions:
     export: Path | None = option("write the list of suspicious labels for a person to decide", None, metavar="CSV")
     decisions: Path | None = option("the decided list, or the file that the report's page saved", None, metavar="FILE")
     output: Path | None = option(
-        "--decisions: the mended data set (JSON lines); audit: folder of its evaluations", None
+        "--decisions: the corrected data set (JSON lines); audit: folder of its evaluations", None
     )
     data: str | None = option("audit: .json, .jsonl, .csv, .parquet or hub id; --decisions: default: the run's", None)
-    model: tuple[str, ...] = option("audit: models that answer every row; two are far better", (), metavar="M")
+    model: Sequence[str] = option("audit: models that answer every row; two are far better", (), metavar="M")
     input_key: str = option("audit: which key of the data holds the prompt", "input")
     label_key: str | None = option("audit: which key holds the label", None)
     input_template: str | None = option("audit: as --data.input_template of OpenRLHF", None)
@@ -68,7 +68,7 @@ class DiagnoseOptions:
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if self.decisions:
             if len(self.runs) != 1 or not self.output:
                 raise UsageError("--decisions FILE needs one RUN (or audit folder) and --output FILE.jsonl")
@@ -318,14 +318,14 @@ def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
 
     return (
         f"{path}: {len(suspicious(result.table))} labels to review; fill in `decision` (label_wrong, drop, keep), "
-        f"then: openrlhf-unlearn diagnose {run} --decisions {path} --output mended.jsonl"
+        f"then: openrlhf-unlearn diagnose {run} --decisions {path} --output corrected.jsonl"
     )
 
 
 @takes(DiagnoseOptions)
 def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
-    """Write the run's data set as a person decided, to `output`; returns how many rows were mended, dropped or kept."""
-    from openrlhf_unlearn.causes.label_review import mended
+    """Write the run's data set as a person decided, to `output`; returns how many were corrected, dropped, kept."""
+    from openrlhf_unlearn.causes.label_review import corrected
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
     assert options.decisions and options.output  # the options ask for both
@@ -341,7 +341,7 @@ def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
         )
     if unknown:
         print(f"note: {len(unknown)} decided prompts are not in the data set: {', '.join(sorted(unknown))}")
-    kept, done = mended(rows, decided, run.config().flag("data.label_key"))
+    kept, done = corrected(rows, decided, run.config().flag("data.label_key"))
     write_jsonl(options.output, kept)
     return done
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from openrlhf_unlearn.errors import UsageError
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, update_summary
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN
 
@@ -20,11 +20,11 @@ TAKEN = ("initial", "final")
 
 
 @dataclass(frozen=True)
-class ModelsOptions:
+class ModelsOptions(Options):
     """The run whose prompts are sampled, and the models."""
 
     run: str = option("run directory with learnability.parquet", positional=True, metavar="RUN")
-    models: tuple[str, ...] = option(
+    models: Sequence[str] = option(
         "hub id or Hugging Face folder, and what it is called here", positional=True, metavar="NAME=MODEL"
     )
     data: str | None = option("default: the run's", None)
@@ -52,12 +52,13 @@ def models(options: ModelsOptions) -> list[str]:
 
     chosen = named(options.models)
     run_dir = RunDir.open(options.run)
-    trust = {"trust_remote_code": options.trust_remote_code}
+    trust, code = options.trust_run, options.trust_remote_code
     for name, model in chosen.items():
         if name not in run_dir.evaluation_tags():
-            evaluate(model, options.run, name, data=options.data, n=options.n, trust_run=options.trust_run, **trust)
+            n, data = options.n, options.data
+            evaluate(model, options.run, name, data=data, n=n, trust_run=trust, trust_remote_code=code)
     names = tuple(chosen)
-    probe(tuple(chosen.values()), options.run, names, per_group=options.per_group, **trust)
+    probe(tuple(chosen.values()), options.run, names, per_group=options.per_group, trust_remote_code=code)
     update_summary(run_dir, "models", list(names))
     return list(names)
 

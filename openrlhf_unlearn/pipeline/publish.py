@@ -17,11 +17,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError, one_line
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.pipeline.anonymous import anonymous_runs
 from openrlhf_unlearn.report.markdown import as_markdown
 from openrlhf_unlearn.report.sealing import sealed, sealed_csv
@@ -34,10 +35,10 @@ RULES = ("tau", "easy", "threshold", "allow_uneven")  # options of `analyze` tha
 
 
 @dataclass(frozen=True)
-class PublishOptions:
+class PublishOptions(Options):
     """Which report, and where it goes."""
 
-    runs: tuple[str, ...] = option(
+    runs: Sequence[str] = option(
         "a run with a report; with --anonymise --compare, all that it compares", positional=True, metavar="RUN"
     )
     to: str | None = option(
@@ -48,7 +49,7 @@ class PublishOptions:
     private: bool = option("hf: make the Space private, one that is there too", False)
     markdown: str | None = option("write the summary as Markdown too; - prints it", None, metavar="FILE")
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if not self.to and not self.markdown:
             raise UsageError("publish needs --to FOLDER, --to hf:ORG/SPACE or --markdown FILE")
         if len(self.runs) > 1 and not self.anonymise:

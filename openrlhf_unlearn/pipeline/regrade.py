@@ -26,7 +26,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.grading.grade import Grade
 from openrlhf_unlearn.grading.options import TIMEOUT_S, WORKERS
 from openrlhf_unlearn.grading.pool import MathGrader, load_grader
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.graded import Graded
 from openrlhf_unlearn.store.prompts import Learnability, Prompts
@@ -37,7 +37,7 @@ CHUNK = 512
 
 
 @dataclass(frozen=True)
-class RegradeOptions:
+class RegradeOptions(Options):
     """The second opinion, and where the groups part."""
 
     run_dir: str = option("run directory with saved rollouts or evaluations", positional=True, metavar="RUN")

@@ -8,14 +8,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from openrlhf_unlearn.options import option
+from openrlhf_unlearn.options import Options, option
 from openrlhf_unlearn.store.run_dir import atomic_folder
 
 PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
-class ExamplesOptions:
+class ExamplesOptions(Options):
     """Where the scripts go."""
 
     into: str = option("where the folder `examples` goes", ".", positional=True, metavar="FOLDER", nargs="?")

@@ -10,11 +10,11 @@ does the analysis again, for labels that have changed since.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.probe.words import against, say, trajectory
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import hold
@@ -24,13 +24,13 @@ from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, allow_remote_code, r
 
 
 @dataclass(frozen=True)
-class ProbeOptions:
+class ProbeOptions(Options):
     """Whose gradients are taken, of what, and how exactly; None: see the flag's help."""
 
-    model: tuple[str, ...] = option("hub id, Hugging Face folder, or OpenRLHF's DeepSpeed checkpoint")
+    model: Sequence[str] = option("hub id, Hugging Face folder, or OpenRLHF's DeepSpeed checkpoint")
     run: str = option("run directory", metavar="RUN")
-    tag: tuple[str, ...] = option("evaluation whose rollouts are taken; one for all models, or one each")
-    name: tuple[str, ...] | None = option(
+    tag: Sequence[str] = option("evaluation whose rollouts are taken; one for all models, or one each")
+    name: Sequence[str] | None = option(
         "names of the probes; default: the tags, or TAG-1, TAG-2, … of several models", None
     )
     prompts: int = option("probed, drawn at random, three quarters of them hard; 0: all", 400)
@@ -39,7 +39,7 @@ class ProbeOptions:
     training_rollouts: bool = option("rollouts that training saved, not an evaluation's", False)
     lora_rank: int = option("of the random adapter whose B the gradient is taken of", 16)
     lora_alpha: float = option("as PEFT's", 32)
-    target_modules: tuple[str, ...] | None = option(
+    target_modules: Sequence[str] | None = option(
         "modules that the adapter is on; default: PEFT's for this model", None
     )
     lora_seed: int = option("of the adapter, or of --full's projection", 42)
@@ -70,7 +70,7 @@ class ProbeOptions:
     seed: int = option("of the choice of prompts and rollouts", 0)
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         least = {"max_rollouts": 1, "units": 1, "pack_tokens": 1, "lora_rank": 1}
         least |= dict.fromkeys(("prompts", "per_group", "project", "sketch", "workers", "seed"), 0)
         for name, smallest in least.items():
@@ -91,9 +91,9 @@ class ProbeOptions:
     def names(self) -> tuple[str, ...]:
         """The probes' names: those given, else the tags, numbered where several models share one."""
         if self.name:
-            return self.name
+            return tuple(self.name)
         numbered = len(self.model) > 1 and len(set(self.tag)) < len(self.model)
-        return tuple(f"{self.tag[0]}-{i + 1}" for i in range(len(self.model))) if numbered else self.tag
+        return tuple(f"{self.tag[0]}-{i + 1}" for i in range(len(self.model))) if numbered else tuple(self.tag)
 
 
 OPTIONS = ProbeOptions
@@ -128,7 +128,7 @@ def each_probe(options: ProbeOptions) -> Iterator[tuple[str, dict]]:
     """(name, probe.json's content) of one model after the other."""
     allow_remote_code(options.trust_remote_code)
     run_dir = RunDir.open(options.run)
-    tags = options.tag * (len(options.model) if len(options.tag) == 1 else 1)
+    tags = tuple(options.tag) * (len(options.model) if len(options.tag) == 1 else 1)
     for model, tag, name in zip(options.model, tags, options.names(), strict=True):
         with hold(run_dir.probe(name), f"probe --name {name}"):
             result = _probe_one(run_dir, model, tag, name, options)

@@ -30,8 +30,8 @@ class Parts:
         self.folder, self.settings = run.probe_parts(tag), settings
         self.state = self.folder / "settings.json"
         if self.state.exists():
-            mend = "bring the same, or delete that folder to start anew"
-            check_same(read_object(self.state), settings, self.folder, mend)
+            fix = "bring the same, or delete that folder to start anew"
+            check_same(read_object(self.state), settings, self.folder, fix)
 
     def path(self, number: int) -> Path:
         return self.folder / f"part-{number:05d}.safetensors"
@@ -53,12 +53,12 @@ class Parts:
         return [json.loads(_metadata(self.path(number))["facts"]) for number in numbers]
 
 
-def check_same(before: dict, now: dict, where: Path, mend: str) -> None:
+def check_same(before: dict, now: dict, where: Path, fix: str) -> None:
     """Raise UserError with the first setting that differs from those that `where` was made with."""
     before, now = masked(before), masked(now)
     for name in now:
         if before.get(name) != now[name]:
-            raise UserError(f"{where} was made with {name} {before.get(name)!r}, not {now[name]!r}; {mend}")
+            raise UserError(f"{where} was made with {name} {before.get(name)!r}, not {now[name]!r}; {fix}")
 
 
 def merge(paths: Sequence[Path], target: Path, facts: dict) -> None:

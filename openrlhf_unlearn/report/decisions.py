@@ -15,14 +15,14 @@ DECISIONS = {"drop": "Drop", "label_wrong": "Label wrong", "keep": "Keep"}
 
 
 @dataclass(frozen=True)
-class Decision:
+class PageDecision:
     prompt_id: str
     decision: str  # one of DECISIONS, or "": only a note
     label: str = ""  # the right label, where the person gave one
     note: str = ""
 
 
-def read_decisions(path: Path) -> dict[str, Decision]:
+def read_decisions(path: Path) -> dict[str, PageDecision]:
     """Prompt id → its decision. Raises UserError for a file of another kind or version, or with an unknown decision."""
     value = read_object(path)
     if value.get("kind") != "decisions" or value.get("version") != VERSION:
@@ -31,7 +31,7 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     for number, row in enumerate(value.get("decisions") or ()):
         if not isinstance(row, dict) or not isinstance(row.get("prompt_id"), str):
             raise UserError(f"{path}: decision {number} names no prompt_id; download the file again")
-        decision = Decision(*(str(row.get(name) or "") for name in ("prompt_id", "decision", "label", "note")))
+        decision = PageDecision(*(str(row.get(name) or "") for name in ("prompt_id", "decision", "label", "note")))
         if decision.decision and decision.decision not in DECISIONS:
             raise UserError(f"{path}: {decision.decision!r} of {decision.prompt_id}: choose of {', '.join(DECISIONS)}")
         found[decision.prompt_id] = decision

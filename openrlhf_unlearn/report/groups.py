@@ -9,7 +9,7 @@ from openrlhf_unlearn.store.prompts import GROUPS, Learnability
 HARD = ("learnable", "unlearnable", "no_reward", "mixed")
 
 
-class Group(TypedDict):
+class GroupNumbers(TypedDict):
     """One row, as the summary keeps it; None where it does not apply or nothing is known."""
 
     prompts: int
@@ -24,7 +24,7 @@ class Group(TypedDict):
     final_interval: list[float] | None
 
 
-Groups = dict[str, Group]
+Groups = dict[str, GroupNumbers]
 
 
 def group_table(material: Material) -> Groups:

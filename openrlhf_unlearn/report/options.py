@@ -1,20 +1,21 @@
 """The options of `analyze`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError
-from openrlhf_unlearn.options import option
+from openrlhf_unlearn.options import Options, option
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN
 
 FILES = ("png", "pdf")  # what a figure is written as beside SVG
 
 
 @dataclass(frozen=True)
-class AnalyzeOptions:
+class AnalyzeOptions(Options):
     """Which runs, what may be made of what they lack, and where the report goes."""
 
-    runs: tuple[str, ...] = option("run directories of the same data and model", positional=True, metavar="RUN")
+    runs: Sequence[str] = option("run directories of the same data and model", positional=True, metavar="RUN")
     tau: float = option("final pass@1 below which a hard prompt is unlearnable", 0.1)
     easy: float = option("initial pass@1 from which a prompt is easy", 0.1)
     n: int = option("samples a prompt where an evaluation is missing", 32, flag="-n")
@@ -26,15 +27,13 @@ class AnalyzeOptions:
     compare: bool = option("the runs are interventions: set them side by side, groups by the first", False)
     watch: bool = option("make the page again while training writes steps, until Ctrl-C", False)
     every: int = option("--watch: how often", 30, metavar="SECONDS")
-    figure_files: tuple[str, ...] = option(
-        "what each figure is written as, beside SVG", FILES, choices=FILES, nargs="*"
-    )
+    figure_files: Sequence[str] = option("what each figure is written as, beside SVG", FILES, choices=FILES, nargs="*")
     output: Path | None = option("put the report there, and write nothing into the runs", None, metavar="DIR")
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE
     format: str = option("what is printed; the page is always written", "html", choices=["html", "json", "md"])
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         for name in ("tau", "easy"):
             if not 0 < getattr(self, name) <= 1:
                 raise UsageError(f"--{name} {getattr(self, name)}: a pass rate above 0 and at most 1")

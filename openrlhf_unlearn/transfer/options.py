@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError
-from openrlhf_unlearn.options import option
+from openrlhf_unlearn.options import Options, option
 from openrlhf_unlearn.store.run_dir import check_name
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE
 from openrlhf_unlearn.transfer.vectors import OBJECTIVES
 
 
 @dataclass(frozen=True)
-class TransferOptions:
+class TransferOptions(Options):
     """What the map is made of, how it is checked, and for whom data is chosen."""
 
     run: str = option("run directory with a probe", positional=True, metavar="RUN")
@@ -41,7 +41,7 @@ class TransferOptions:
     seed: int = option("of the halves, the trainings and the random control", 0)
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         for name in ("steps", "batch", "rollouts", "budget"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name} must be at least 1")

@@ -10,12 +10,12 @@ DIR/truth.parquet and DIR/heldout_truth.parquet (prompt_id, group and cause that
 from dataclasses import dataclass
 from pathlib import Path
 
-from openrlhf_unlearn.options import option
+from openrlhf_unlearn.options import Options, option
 from openrlhf_unlearn.worlds.task import CAUSES, GROUP_OF_CAUSE, SETTINGS
 
 
 @dataclass(frozen=True)
-class WorldOptions:
+class WorldOptions(Options):
     """Which built-in world, and where."""
 
     dir: Path = option("folder to write; a finished world in it is kept", positional=True, metavar="DIR")

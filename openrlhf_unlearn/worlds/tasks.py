@@ -27,7 +27,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError
-from openrlhf_unlearn.options import option, takes
+from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.run_dir import write_jsonl
 
 MOST_DRAWS = 20  # for each prompt wanted, before a task is taken to have no more different ones
@@ -46,7 +46,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class TasksOptions:
+class TasksOptions(Options):
     """Which tasks, how many prompts of each, and where they go."""
 
     task: tuple[str, ...] = option(
@@ -58,7 +58,7 @@ class TasksOptions:
     shots: int = option("solved examples before a question to complete; 0: the question alone", 0)
     list: bool = option("the names of all tasks", False)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if not self.list and (not self.task or not self.output):
             raise UsageError("name at least one task, and --output; --list shows the tasks")
         if self.size < 1 or self.shots < 0:

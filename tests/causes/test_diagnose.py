@@ -1,4 +1,4 @@
-"""The verb on a run on disk: causes, second models, review and mended data; and what it does without texts."""
+"""The verb on a run on disk: causes, second models, review and corrected data; and what it does without texts."""
 
 import csv
 import json
@@ -68,7 +68,7 @@ def test_a_second_model_resolves_them_and_is_kept_by_the_next_analysis(run):
 
 def test_labels_go_out_for_review_and_come_back(run, tmp_path):
     pytest.importorskip("openrlhf")  # what the labels are of is read as the host reads it
-    review, mended = tmp_path / "review.csv", tmp_path / "mended.jsonl"
+    review, corrected = tmp_path / "review.csv", tmp_path / "corrected.jsonl"
     for _ in range(2):  # nobody has written into it
         assert cli.main(["diagnose", str(run), "--export", str(review)]) == 0
     rows = list(csv.DictReader(review.open()))
@@ -80,8 +80,8 @@ def test_labels_go_out_for_review_and_come_back(run, tmp_path):
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    assert cli.main(["diagnose", str(run), "--decisions", str(review), "--output", str(mended)]) == 0
-    kept = [json.loads(line) for line in mended.read_text().splitlines()]
+    assert cli.main(["diagnose", str(run), "--decisions", str(review), "--output", str(corrected)]) == 0
+    kept = [json.loads(line) for line in corrected.read_text().splitlines()]
     assert len(kept) == len(prompts()) - 1
     before = {(row["prompt"], row["label"]) for row in prompts()}
     changed = [row for row in kept if (row["prompt"], row["label"]) not in before]
@@ -94,7 +94,7 @@ def test_decisions_replace_no_data_set_and_ids_that_it_lacks_are_named(run, tmp_
     before, apply = data.read_bytes(), ["diagnose", str(run), "--decisions", str(review), "--data", str(data)]
     assert cli.main([*apply, "--output", str(data)]) == 1
     assert "would replace the data set" in capsys.readouterr().err and data.read_bytes() == before
-    assert cli.main([*apply, "--output", str(tmp_path / "mended.jsonl")]) == 0
+    assert cli.main([*apply, "--output", str(tmp_path / "corrected.jsonl")]) == 0
     assert "1 decided prompts are not in the data set: 1.23E+15" in capsys.readouterr().out
 
 

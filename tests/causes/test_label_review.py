@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from openrlhf_unlearn.causes.label_review import Decided, mended, read_decisions
+from openrlhf_unlearn.causes.label_review import Decided, corrected, read_decisions
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.files import write_jsonl
 
@@ -49,20 +49,20 @@ def test_what_spreadsheets_and_people_write_is_read(tmp_path, parted):
     ],
 )  # fmt: skip
 def test_a_label_keeps_its_form(before, label, after):
-    rows, done = mended([("p", {"q": "x", "gold": {"is": before}})], {"p": Decided("label_wrong", label)}, "gold.is")
-    assert rows == [{"q": "x", "gold": {"is": after}}] and done == {"mended": 1}
+    rows, done = corrected([("p", {"q": "x", "gold": {"is": before}})], {"p": Decided("label_wrong", label)}, "gold.is")
+    assert rows == [{"q": "x", "gold": {"is": after}}] and done == {"corrected": 1}
 
 
 def test_an_answer_goes_back_into_the_object_that_held_it():
     label = json.dumps({"answer": "5", "metadata": {"seed": 3}})
-    ((row,), _) = mended([("p", {"label": label})], {"p": Decided("label_wrong", "7")}, "label")
+    ((row,), _) = corrected([("p", {"label": label})], {"p": Decided("label_wrong", "7")}, "label")
     assert json.loads(row["label"]) == {"answer": "7", "metadata": {"seed": 3}}
 
 
 @pytest.mark.parametrize("before", [3, True, ["1", "2"]])
 def test_a_label_of_another_form_is_refused(before):
     with pytest.raises(UserError, match="prompt p: new_label '1/2' cannot stand where the label is"):
-        mended([("p", {"label": before})], {"p": Decided("label_wrong", "1/2")}, "label")
+        corrected([("p", {"label": before})], {"p": Decided("label_wrong", "1/2")}, "label")
 
 
 def test_what_json_cannot_hold_is_named_by_its_column(tmp_path):

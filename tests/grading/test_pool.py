@@ -138,29 +138,55 @@ def test_from_asyncio_the_same_in_order(grader):
     assert asyncio.run(grader.agrade(responses, labels)) == grader.grade(responses, labels)
 
 
-def test_a_cancelled_call_leaves_the_grader_free():
+class Bomb:
+    """Says in the file that the response names which process grades it, and in which session; then it computes until it
+    is killed, or waits until the file that the label names is there. Any other response is right."""
+
+    def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
+        (response,), (label,) = responses, labels
+        if response.startswith("/"):
+            Path(f"{response}.new").write_text(f"{os.getpid()} {os.getsid(0)}")
+            os.replace(f"{response}.new", response)
+            while label.startswith("/") and not os.path.exists(label):
+                time.sleep(0.01)
+            if not label.startswith("/"):
+                9**9**9  # noqa: B018  minutes in one multiplication of C code
+        return [Grade("correct", 1.0, response)]
+
+
+OF_BOMBS = f"{__file__}:Bomb"
+
+
+def at_work(said: Path) -> tuple[int, int]:
+    """(the process, its session) that grades the item of this file, as soon as it does."""
+    until = time.monotonic() + 120
+    while not said.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    process, session = map(int, said.read_text().split())
+    return process, session
+
+
+def test_a_cancelled_call_leaves_the_grader_free(tmp_path):
     async def cancel(grader) -> list[Grade]:
-        call = asyncio.create_task(grader.agrade([BOMB] * 50, ["5"] * 50))
-        await asyncio.sleep(0.2)
+        call = asyncio.create_task(grader.agrade([str(tmp_path / "said")] * 50, ["5"] * 50))
+        await asyncio.to_thread(at_work, tmp_path / "said")
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         return await asyncio.wait_for(grader.agrade([HALF], ["1/2"]), 30)  # not after fifty seconds of bombs
 
-    with MathGrader(workers=1, timeout_s=1.0) as grader:
+    with MathGrader(workers=1, timeout_s=1.0, answer_format=OF_BOMBS) as grader:
         assert asyncio.run(cancel(grader))[0].verdict == "correct"
 
 
-def test_an_interrupted_program_ends_at_once_with_its_processes():
+def test_an_interrupted_program_ends_at_once_with_its_processes(tmp_path):
     code = (
         "from openrlhf_unlearn.grading import MathGrader\n"
-        "grader = MathGrader(workers=1, timeout_s=600.0)\n"
-        "print(grader._workers[0]._process.pid, flush=True)\n"
-        f"grader.grade([{BOMB!r}] * 9, ['5'] * 9)\n"
+        f"grader = MathGrader(workers=1, timeout_s=600.0, answer_format={OF_BOMBS!r})\n"
+        f"grader.grade([{str(tmp_path / 'said')!r}] * 9, ['5'] * 9)\n"
     )
-    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    session = int(owner.stdout.readline())
-    time.sleep(0.5)
+    owner = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    _, session = at_work(tmp_path / "said")
     owner.send_signal(signal.SIGINT)
     _, errors = owner.communicate(timeout=60)
     assert errors.strip().endswith("KeyboardInterrupt")
@@ -204,13 +230,13 @@ def test_pickling_keeps_the_options():
         assert other.grade(["Friday"], ["friday"])[0].verdict == "correct"
 
 
-def test_closing_ends_every_process_also_one_at_work():
-    grader = MathGrader(workers=2, timeout_s=30.0)
+def test_closing_ends_every_process_also_one_at_work(tmp_path):
+    grader = MathGrader(workers=2, timeout_s=600.0, answer_format=OF_BOMBS)
     grader.grade([HALF] * 4, ["1/2"] * 4)
     started = groups(grader)
     with ThreadPoolExecutor(1) as thread:
-        work = thread.submit(grader.grade, [BOMB], ["5"])
-        time.sleep(0.3)
+        work = thread.submit(grader.grade, [str(tmp_path / "said")], ["5"])
+        at_work(tmp_path / "said")
         grader.close()
         with pytest.raises(RuntimeError, match="closed"):
             work.result()
@@ -220,58 +246,50 @@ def test_closing_ends_every_process_also_one_at_work():
         grader.grade([HALF], ["1/2"])
 
 
-def test_a_killed_owner_leaves_no_process_behind():
+def test_a_killed_owner_leaves_no_process_behind(tmp_path):
     code = (
-        "import sys, threading\n"
         "from openrlhf_unlearn.grading import MathGrader\n"
-        "grader = MathGrader(workers=1, timeout_s=2.0)\n"
-        f"grader.grade([{HALF!r}], ['1/2'])\n"
-        "print(grader._workers[0]._process.pid, flush=True)\n"
-        f"grader.grade([{BOMB!r}] * 100, ['5'] * 100)\n"
+        f"grader = MathGrader(workers=1, timeout_s=2.0, answer_format={OF_BOMBS!r})\n"
+        f"grader.grade([{str(tmp_path / 'said')!r}] * 100, ['5'] * 100)\n"
     )
-    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    group = int(owner.stdout.readline())
-    time.sleep(0.5)  # it is at the first bomb now
-    assert alive(group)
+    owner = subprocess.Popen([sys.executable, "-c", code])
+    _, session = at_work(tmp_path / "said")
+    assert alive(session)
     owner.send_signal(signal.SIGKILL)
     owner.wait()
-    owner.stdout.close()
-    assert ended(group, 30)
+    assert ended(session, 30)
 
 
-def test_a_process_that_somebody_kills_is_replaced_and_its_item_graded_again():
+@pytest.mark.parametrize("victim", ["the worker", "its fork that grades"])
+def test_a_process_that_somebody_kills_is_replaced_and_its_item_graded_again(tmp_path, victim):
+    said, go = tmp_path / "said", tmp_path / "go"
     with (
-        MathGrader(workers=1, timeout_s=60.0, answer_format=f"{__file__}:Slow") as grader,
+        MathGrader(workers=1, timeout_s=600.0, answer_format=OF_BOMBS) as grader,
         ThreadPoolExecutor(1) as own,
     ):
-        for victim in ("_process", "_grading"):
-            work = own.submit(grader.grade, ["first", "second"], ["1", "1"])
-            time.sleep(0.5)
-            worker = grader._workers[0]
-            os.kill(worker._process.pid if victim == "_process" else worker._grading, signal.SIGKILL)
-            first, second = (grade.verdict for grade in work.result())
-            # the end of the fork alone looks like the kernel's, for want of memory
-            assert first == "correct" or victim == "_grading" and first == "timeout"
-            assert second == "correct"
+        work = own.submit(grader.grade, [str(said), "second"], [str(go), "1"])
+        process, session = at_work(said)
+        os.kill(session if victim == "the worker" else process, signal.SIGKILL)
+        go.write_text("")
+        first, second = (grade.verdict for grade in work.result())
+    # the end of the fork alone looks like the kernel's, for want of memory
+    assert first == "correct" or victim == "its fork that grades" and first == "timeout"
+    assert second == "correct"
 
 
-class Slow:
-    def grade(self, responses: list[str], labels: list[str]) -> list[Grade]:
-        time.sleep(1.5)
-        return [Grade("correct", 1.0, responses[0])]
-
-
-def test_the_interpreter_ends_though_an_answer_hangs():
+def test_the_interpreter_ends_though_an_answer_hangs(tmp_path):
     code = (
-        "import threading\n"
+        "import os, threading, time\n"
         "from openrlhf_unlearn.grading import MathGrader\n"
-        "grader = MathGrader(workers=1, timeout_s=600.0)\n"
-        f"threading.Thread(target=grader.grade, args=([{BOMB!r}] * 9, ['5'] * 9), daemon=True).start()\n"
-        "print(grader._workers[0]._process.pid, flush=True)\n"
+        f"said = {str(tmp_path / 'said')!r}\n"
+        f"grader = MathGrader(workers=1, timeout_s=600.0, answer_format={OF_BOMBS!r})\n"
+        "threading.Thread(target=grader.grade, args=([said] * 9, ['5'] * 9), daemon=True).start()\n"
+        "while not os.path.exists(said):\n"
+        "    time.sleep(0.01)\n"
     )
-    owner = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    owner = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=120)
     assert owner.returncode == 0, owner.stderr
-    assert ended(int(owner.stdout))
+    assert ended(at_work(tmp_path / "said")[1])
 
 
 def test_workers_do_not_import_torch():

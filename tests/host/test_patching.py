@@ -1,6 +1,7 @@
 """The patch on a copy of the installed OpenRLHF's originals."""
 
 import functools
+import hashlib
 import json
 import os
 import shutil
@@ -101,7 +102,7 @@ def test_an_earlier_patch_of_ours_is_brought_up_to_date(host):
     earlier = b"# what an earlier version of this package wrote\n"
     (host / FILE).write_bytes(earlier)
     record = json.loads(patch.record_file.read_text())
-    record["written"][FILE] = [patching._digest(host / FILE)]
+    record["written"][FILE] = [hashlib.sha256(earlier).hexdigest()]
     patch.record_file.write_text(json.dumps(record))
     assert patch.states()[FILE] == "outdated"
     assert patch.apply() == 1

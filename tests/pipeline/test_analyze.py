@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 
+import openrlhf_unlearn
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.stats.means import rate_interval
 from openrlhf_unlearn.store.run_dir import read_json, read_table, update_summary, write_table
@@ -47,6 +48,13 @@ def test_the_groups_are_the_planted_ones(run, capsys):
     assert 'data-key="labels.expected_improved"' in page_of(run)
     shown = capsys.readouterr().out
     assert str(run.report) in shown and "Of 48 prompts 36 were hard" in shown
+
+
+def test_the_function_prints_nothing(run, capsys):
+    """What its parts find is in the report; the forecast is among them."""
+    made = openrlhf_unlearn.analyze(str(run), offline=True, figure_files=())
+    assert made.numbers["groups"] and "forecast" in read_json(run.summary)
+    assert capsys.readouterr().out == ""
 
 
 def test_each_figure_is_written_with_its_data(done):

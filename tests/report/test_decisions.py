@@ -5,7 +5,7 @@ import json
 import pytest
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.report.decisions import Decision, read_decisions
+from openrlhf_unlearn.report.decisions import PageDecision, read_decisions
 
 
 def written(tmp_path, **changes):
@@ -18,7 +18,7 @@ def written(tmp_path, **changes):
 
 def test_what_was_decided_is_read(tmp_path):
     found = read_decisions(written(tmp_path))
-    assert found == {"a": Decision("a", "label_wrong", "8", "off by one"), "b": Decision("b", "", "", "?")}
+    assert found == {"a": PageDecision("a", "label_wrong", "8", "off by one"), "b": PageDecision("b", "", "", "?")}
 
 
 @pytest.mark.parametrize(

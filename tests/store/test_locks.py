@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -56,12 +55,12 @@ def test_it_is_free_when_its_process_was_ended(tmp_path, end):
 
 
 def test_a_forked_child_that_outlives_its_parent_does_not_keep_it(tmp_path):
-    process = holding(tmp_path, "import os; os.fork() or time.sleep(30); os.kill(os.getpid(), 9)")
-    time.sleep(0.2)
-    process.kill()
-    process.wait()
+    then = "import os; os.fork() and os.kill(os.getpid(), 9); print(os.getpid(), flush=True); time.sleep(600)"
+    process = holding(tmp_path, then)
+    assert process.wait() == -signal.SIGKILL
+    child = int(process.stdout.readline())
     with hold(tmp_path, "evaluate"):
-        pass
+        os.kill(child, signal.SIGKILL)  # it is there still
 
 
 def test_nothing_is_left_after_it(tmp_path):

@@ -47,7 +47,7 @@ def verdicts_caption(material: Material, data: Data) -> Sentence:
     broken = sum(n for n, v in zip(data["samples"], data["verdict"], strict=True) if v in ("timeout", "error"))
     return (
         "Verdicts on the samples of the {tag} evaluation. {silent:count} had no answer to grade and {broken:count} "
-        "could not be graded in time or at all; where these are many, mend format or verifier first.",
+        "could not be graded in time or at all; where these are many, fix format or verifier first.",
         {"tag": data["evaluation"][0], "silent": silent, "broken": broken},
     )
 

@@ -1,1 +1,0 @@
-"""Names that patched installations of an earlier release import; see `openrlhf_unlearn/host/cpu`."""
