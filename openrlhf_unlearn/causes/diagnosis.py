@@ -80,7 +80,7 @@ def groups_of(runs: Sequence[RunDir], tau: float = 0.1, easy: float = 0.1) -> di
         return Learnability.groups(runs[0])
     from openrlhf_unlearn.labels.classify import classify
 
-    table = Learnability(classify([run.path for run in runs], tau, easy).table)
+    table = Learnability(classify([str(run.path) for run in runs], tau, easy).table)
     return dict(zip(table.prompt_id, table.group, strict=True))
 
 

@@ -215,7 +215,7 @@ def _groups(run_dir: RunDir, options: RegradeOptions, threshold: float | None = 
 
     if not {"initial", "final"} <= set(run_dir.evaluation_tags()):
         return None
-    found = classify([run_dir.path], options.tau, options.easy, threshold=threshold, allow_uneven=True)
+    found = classify([str(run_dir.path)], options.tau, options.easy, threshold=threshold, allow_uneven=True)
     table = Learnability(found.table)
     return dict(zip(table.prompt_id, table.group, strict=True))
 

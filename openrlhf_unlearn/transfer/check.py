@@ -88,42 +88,46 @@ def verify(
             else:
                 write_json(part, trainer.change(train[name], every, bar.update).tolist())
             changes[name] = dict(zip(every, read_json(part), strict=True))
-    states = trainer.hidden_states({r.id: r.prompt for r in rollouts})
-    place = {prompt: row for row, prompt in enumerate(found.ids)}
-    rows = [
-        {name: [place[p] for p in half[name]] for name in kept} for half, kept in ((train, trained), (measured, names))
-    ]
-    each = [texts[prompt] for prompt in found.ids], np.stack([states[prompt] for prompt in found.ids])
     values = [[np.array([changes[a][p] for p in measured[b]]) for b in names] for a in trained]
-    return Check(trained, names, *shown(values), predictions(found, *rows, *each), len(set(found.ids) - known))
+    predicted = predictions(
+        found,
+        {name: train[name] for name in trained},
+        {name: measured[name] for name in names},
+        texts,
+        trainer.hidden_states({r.id: r.prompt for r in rollouts}),
+    )
+    return Check(trained, names, *shown(values), predicted, len(set(found.ids) - known))
 
 
-def shown(changes: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """(3, trained, clusters) mean, low and high of the changes of each cluster's prompts; nan where not known."""
+def shown(changes: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, low and high of the changes of each cluster's prompts, (trained, clusters) each; nan where not known."""
     found = [[mean_interval(values) for values in row] for row in changes]
     ends = [[[mean, *(interval or [np.nan, np.nan])] for mean, interval in row] for row in found]
-    return np.moveaxis(np.array(ends, float), 2, 0)
+    middle, low, high = np.moveaxis(np.array(ends, float), 2, 0)
+    return middle, low, high
 
 
 def predictions(
-    found: Vectors, trained: dict[str, list[int]], measured: dict[str, list[int]], texts: Sequence[str],
-    states: np.ndarray | None,
+    found: Vectors, trained: dict[str, list[str]], measured: dict[str, list[str]], texts: dict[str, str],
+    states: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """By predictor, (trained, measured). trained, measured: by cluster, the rows of `found`; texts, states: (prompts,)
-    and (prompts, hidden) in the same order."""
-    gives = np.stack([found.train[rows].mean(0) for rows in trained.values()])
-    feels = np.stack([found.feel[rows].mean(0) for rows in measured.values()])
-    sides = list(trained.values()), list(measured.values())
+    """By predictor, (trained, measured). trained, measured: by cluster, prompts of `found`; texts, states: by prompt.
+    Where a prompt's hidden state is not known, none is used."""
+    place = {prompt: row for row, prompt in enumerate(found.ids)}
+    gave, felt = ([[place[p] for p in prompts] for prompts in half.values()] for half in (trained, measured))
+    gives = np.stack([found.train[rows].mean(0) for rows in gave])
+    feels = np.stack([found.feel[rows].mean(0) for rows in felt])
     unit = gives / np.maximum(np.linalg.norm(gives, axis=1, keepdims=True), 1e-30)
     sign = (np.sign(gives) @ feels.T).astype(float)  # Adam's first step; a sketch has other signs
-    likeness = {"text": text_vectors(texts)}
-    if states is not None:
-        likeness["hidden states"] = states - states.mean(0)  # all states of a model share a large part
+    likeness = {"text": text_vectors([texts[p] for p in found.ids])}
+    if states.keys() >= set(found.ids):
+        hidden = np.stack([states[p] for p in found.ids])
+        likeness["hidden states"] = hidden - hidden.mean(0)  # all states of a model share a large part
     return {
         GRADIENT: (gives @ feels.T).astype(float),
         DIRECTION: (unit @ feels.T).astype(float),
         **({"sign of the gradient": sign} if found.exact else {}),
-        "cosine": mean_cosines(found.train, found.feel, *sides),
-        **{name: mean_cosines(vectors, vectors, *sides) for name, vectors in likeness.items()},
+        "cosine": mean_cosines(found.train, found.feel, gave, felt),
+        **{name: mean_cosines(vectors, vectors, gave, felt) for name, vectors in likeness.items()},
         "same cluster": same_name(list(trained), list(measured)),
     }

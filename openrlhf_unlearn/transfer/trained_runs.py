@@ -14,7 +14,7 @@ that is among the baselines. Noise of the evaluations draws every r toward 0.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from openrlhf_unlearn.store.training import Rewards
 from openrlhf_unlearn.transfer.check import Check, predictions, shown
 from openrlhf_unlearn.transfer.predict import LEAST
 from openrlhf_unlearn.transfer.vectors import Vectors
-from openrlhf_unlearn.transfer.words import DIRECTION
+from openrlhf_unlearn.transfer.words import DIRECTION, GRADIENT
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,11 @@ def compare(
 ) -> Check:  # fmt: skip
     """found: GRPO's gradients; rates, lengths: of the probe's rollouts, pass rates and tokens of the correct ones;
     states: by prompt, empty where the probe kept none."""
-    place = {prompt: row for row, prompt in enumerate(found.ids)}
-    used = set.union(*runs.trained.values())
-    both = set(runs.before).intersection(*runs.after.values()) & place.keys() - used
+    known, used = set(found.ids), set.union(*runs.trained.values())
+    both = set(runs.before).intersection(*runs.after.values()) & known - used
     measured = {name: sorted(p for p in both if clusters.get(p) == name) for name in sorted(set(clusters.values()))}
     measured = {name: prompts for name, prompts in measured.items() if name and len(prompts) >= LEAST}
-    trained = {name: sorted(runs.trained[name] & place.keys()) for name in measured if name in runs.trained}
+    trained = {name: sorted(runs.trained[name] & known) for name in measured if name in runs.trained}
     trained = {name: prompts for name, prompts in trained.items() if prompts}
     if not trained:
         raise UserError(
@@ -114,20 +113,14 @@ def compare(
         [np.array([runs.after[name][p] - runs.before[p] for p in prompts]) for prompts in measured.values()]
         for name in trained
     ]
-    rows = [{name: [place[p] for p in prompts] for name, prompts in half.items()} for half in (trained, measured)]
     whole, tokens = slice(0, len(found.ids)), np.array([lengths[p] for p in found.ids], np.float32)
     held = Vectors(found.ids, found.train[whole], found.feel[whole] * tokens[:, None], found.exact)
-    predicted = predictions(held, *rows, [texts[p] for p in found.ids], _array(states, found.ids))
-    pass_rate = np.array([rates[p] for p in found.ids], np.float32)
-    gives, takes = (
-        np.stack([vectors[of].mean(0) for of in half.values()])
-        for vectors, half in ((held.train, rows[0]), (held.feel * pass_rate[:, None], rows[1]))
-    )
-    predicted["first order in the pass rate"] = (gives @ takes.T).astype(float)
-    spread = np.array([(pass_rate[of] * (1 - pass_rate[of])).mean() for of in rows[1].values()])
+    predicted = predictions(held, trained, measured, texts, states)
+    rate = np.array([rates[p] for p in found.ids], np.float32)
+    first_order = predictions(replace(held, feel=held.feel * rate[:, None]), trained, measured, texts, {})[GRADIENT]
+    spread = np.array([np.mean([rates[p] * (1 - rates[p]) for p in prompts]) for prompts in measured.values()])
+    predicted["first order in the pass rate"] = first_order
     predicted["same cluster, by pass rate"] = predicted["same cluster"] * spread
-    return Check(list(trained), list(measured), *shown(changes), predicted, len(place.keys() - both - used), DIRECTION)
-
-
-def _array(states: dict[str, np.ndarray], ids: Sequence[str]) -> np.ndarray | None:
-    return np.stack([states[name] for name in ids]) if states.keys() >= set(ids) else None
+    mean, low, high = shown(changes)
+    left_out = len(known - both - used)
+    return Check(list(trained), list(measured), mean, low, high, predicted, left_out, DIRECTION)
