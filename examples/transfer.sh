@@ -35,7 +35,7 @@ while read -r name <&3; do
     STEPS=
     say "== $name"
     one=()
-    if [ "$SETTING" = world ]; then one=(--rollout.batch_size 8); fi
+    if [ "$SETTING" = world ]; then one=(--rollout.batch_size 8 --rollout.micro_batch_size 64); fi
     train --unlearn.loss baseline --unlearn.only_prompts "$TOP/halves/$name.json" "${one[@]}"
     [ -z "${DRY_RUN:-}" ] || exit 0
     if [ -n "$before" ] && [ ! -f "$FOLDER/run/evaluations/initial.parquet" ]; then

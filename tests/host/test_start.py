@@ -20,6 +20,7 @@ def arguments(folder, **changes):
     flags |= {
         "reward.remote_url": str(folder / "reward.py"),
         "train.agent_func_path": None,
+        "train.seed": 1,
         "train.num_episodes": 2,
         "ckpt.path": str(folder / "checkpoints"),
         "ckpt.output_dir": str(folder / "model"),

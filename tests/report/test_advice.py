@@ -42,7 +42,7 @@ def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None, posi
     """Just what advice reads, of prompts with one visit of n rollouts in each run; positives: (runs, prompts)."""
     positives = np.zeros((1, len(groups)), int) if positives is None else np.array(positives)
     runs, size = positives.shape
-    found = Material([SimpleNamespace(steps=lambda kind: [], config=RunConfig)] * runs)
+    found = Material([SimpleNamespace(steps=lambda kind="rewards": [], config=RunConfig)] * runs)
     found.learnability = SimpleNamespace()
     found.prompts = Prompts.of(prompt_id=list(map(str, range(size))))
     found.groups, found.config, found.judgements, found.causes = np.array(groups, dtype=object), RunConfig(), {}, None
