@@ -18,9 +18,21 @@ case ${1:-} in qwen) ;; *) EPISODES=${EPISODES:-30} SAMPLES=${SAMPLES:-64} ;; es
 settle transfer "$@"
 export WORLD SEED RUN_SEED MATH_DATA=$DATA
 TOP=$FOLDER RUN=$FOLDER/run STEPS=
+
+# value FLAG: what the setting gives it.
+value() {
+    local i
+    for i in "${!flags[@]}"; do [ "${flags[i]}" != "--$1" ] || echo "${flags[i + 1]}"; done
+}
+
 if [ -z "${DRY_RUN:-}" ]; then
     prepare_data
-    evaluate initial "$MODEL"
+    say "pass@1 of every prompt before training"
+    if [ ! -f "$RUN/evaluations/initial.parquet" ]; then # there is no training yet whose settings it could take
+        openrlhf-unlearn evaluate --model "$MODEL" --data "$DATA" --tag initial --run "$RUN" -n "$SAMPLES" \
+            --input-key prompt --label-key label --max-len "$(value data.max_len)" \
+            --max-new-tokens "$(value rollout.max_new_tokens)"
+    fi
     if [ ! -f "$RUN/probes/initial/gradients.safetensors" ]; then
         say "Gradients of every prompt"
         openrlhf-unlearn probe --model "$MODEL" --run "$RUN" --tag initial --prompts 0
