@@ -67,7 +67,8 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"{counted} left out: bash tests/run.sh --long runs all")
 
 
-HEAVY = ("test_paper.py", "test_pairs.py", "test_scripts.py", "test_stopping.py", "test_types.py")  # half a minute of a core and more
+# Half a minute of a core and more.
+HEAVY = ("test_paper.py", "test_pairs.py", "test_scripts.py", "test_stopping.py", "test_types.py")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -29,7 +30,7 @@ GPU = {
 }
 CPU = {"vllm.enforce_eager": True, "vllm.sync_backend": "gloo", "ds.attn_implementation": "eager"}
 # Each engine would compile how it samples, which a vocabulary of 42 does not need; one test of `evaluate` does.
-ENVIRONMENT = {} if has_gpu() else {"TORCH_COMPILE_DISABLE": "1"}
+ENVIRONMENT = {} if find_spec("torch") and has_gpu() else {"TORCH_COMPILE_DISABLE": "1"}
 
 # A training in one go, and one that a signal ends first.
 _RESUMED = pytest.param(True, marks=pytest.mark.long("test_replay.py kills and resumes a training"))
