@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 os.environ.setdefault("TQDM_DISABLE", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.plain_training import CLIP, KL, K, Policy, evaluate, start
+from benchmarks.plain_training import K, Policy, evaluate, start
 from openrlhf_unlearn.collect.collector import Collector, Sizes
 from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.collect.prompts import Prompt, PromptStream
@@ -107,15 +107,7 @@ def learn(policy: Policy, groups, texts: dict[str, str]) -> None:
     advantage = torch.tensor(advantages)[:, None]
     for part in torch.randperm(len(rows)).split(MINI_BATCH):
         new = policy.log_probs(policy.model, tokens[part], 1)
-        ratio = torch.exp(new - old[part])
-        gain = torch.minimum(ratio * advantage[part], ratio.clamp(1 - CLIP, 1 + CLIP) * advantage[part])
-        gap = ref[part] - new
-        loss = -gain + KL * (torch.exp(gap) - gap - 1)
-        loss = ((loss * mask[part]).sum(1) / mask[part].sum(1)).mean()
-        policy.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
-        policy.optimizer.step()
+        policy.update(new, old[part], ref[part], advantage[part], mask[part])
 
 
 def ids(policy: Policy, text: str) -> torch.Tensor:

@@ -102,15 +102,20 @@ class Policy:
             old, ref = (self.log_probs(model, tokens, start) for model in (self.model, self.reference))
         for rows in torch.randperm(len(tokens)).chunk(MINI_BATCHES):
             new = self.log_probs(self.model, tokens[rows], start)
-            ratio, a = torch.exp(new - old[rows]), advantage[rows, None]
-            gain = torch.minimum(ratio * a, ratio.clamp(1 - CLIP, 1 + CLIP) * a)
-            gap = ref[rows] - new
-            loss = -gain + KL * (torch.exp(gap) - gap - 1)
-            loss = ((loss * mask[rows]).sum(1) / mask[rows].sum(1)).mean()
-            self.optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
+            self.update(new, old[rows], ref[rows], advantage[rows, None], mask[rows])
+
+    def update(
+        self, new: torch.Tensor, old: torch.Tensor, ref: torch.Tensor, advantage: torch.Tensor, mask: torch.Tensor
+    ) -> None:
+        """An optimiser step on (rows, tokens) log-probs; advantage: (rows, 1)."""
+        ratio, gap = torch.exp(new - old), ref - new
+        gain = torch.minimum(ratio * advantage, ratio.clamp(1 - CLIP, 1 + CLIP) * advantage)
+        loss = -gain + KL * (torch.exp(gap) - gap - 1)
+        loss = ((loss * mask).sum(1) / mask.sum(1)).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
 
 
 def evaluate(run: RunDir, policy: Policy, problems: list[task.Problem], tag: str, n: int = 64) -> None:
