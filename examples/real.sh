@@ -111,7 +111,7 @@ keep_settings() {
 # timed NAME COMMAND ...: the wall time of it and the memory of all its processes go into stages.jsonl.
 timed() {
     local watcher
-    python examples/real_stages.py "$$" "$1" --output "$REAL/stages.jsonl" &
+    python examples/real_stages.py "$$" "$1" --output "$REAL/stages.jsonl" >/dev/null 2>&1 & # it holds no pipe open
     watcher=$!
     shift
     "$@"

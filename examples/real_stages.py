@@ -29,11 +29,19 @@ def main() -> None:
     started, peak = time.monotonic(), 0.0
     while True:
         peak = max(peak, memory_below(args.pid))
-        if told.wait(EVERY_S) or not psutil.pid_exists(args.pid):
+        if told.wait(EVERY_S) or has_ended(args.pid):
             break
     line = {"stage": args.stage, "seconds": round(time.monotonic() - started, 1), "peak_gb": round(peak / 1e9, 2)}
     with args.output.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def has_ended(pid: int) -> bool:
+    """Also of one that nobody has asked yet how it ended."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
 
 
 def memory_below(pid: int) -> float:

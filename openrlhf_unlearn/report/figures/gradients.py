@@ -58,7 +58,7 @@ def draw_separation(figure: Canvas, data: Data) -> None:
     axes.axvline(0.5, color=INK, linewidth=0.8, linestyle="--")
     axes.set_yticks(list(place), names)
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlim(min(0.4, *data["low"]) - 0.02, 1.02)
+    axes.set_xlim(min([0.4, *(low for low in data["low"] if low is not None)]) - 0.02, 1.02)
     axes.set_xlabel("area under the ROC curve (probability)")
     axes.grid(axis="y", visible=False)
 
@@ -198,7 +198,7 @@ def interference_caption(material: Material, data: Data) -> Sentence:
 def draw_interference(figure: Canvas, data: Data) -> None:
     axes = figure.subplots()
     forest(axes, records(data), PULLS)
-    bound = max(0.05, *(abs(v) for v in (*data["low"], *data["high"]) if v is not None))
+    bound = max([0.05, *(abs(v) for v in (*data["mean"], *data["low"], *data["high"]) if v is not None)])
     axes.set_xlim(-1.08 * bound, 1.08 * bound)
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("mean cosine")

@@ -144,7 +144,7 @@ def draw_similarity_groups(figure: Canvas, data: Data) -> None:
     groups = [group for group in GROUPS if group in data["a"] + data["b"]]
     kinds = [kind for kind in COSINES if any(value is not None for value in data[kind])]
     grids = {kind: _grid(rows, groups, kind) for kind in kinds}
-    bound = max(0.05, *(float(np.nanmax(np.abs(grid))) for grid in grids.values()))
+    bound = max([0.05, *(float(np.nanmax(np.abs(grid))) for grid in grids.values())])
     panels = figure.subplots(1, len(kinds), squeeze=False)[0]
     for axes, kind in zip(panels, kinds, strict=True):
         image = heatmap(axes, grids[kind], bound)

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from openrlhf_unlearn.report.figures.base import records
+from openrlhf_unlearn.report.figures.base import columns, records, render
 from openrlhf_unlearn.report.figures.gradients import INTERFERENCE, SEPARATION
+from openrlhf_unlearn.report.figures.marks import group_mean
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.store.run_dir import read_table
 
@@ -17,6 +18,12 @@ def test_interference_is_the_mean_over_prompts(run, material):
     groups = dict(zip(material.ids.to_pylist(), material.groups, strict=True))
     mine = [row["correct_batch"] for row in table if groups[row["prompt_id"]] == "easy"]
     assert rows["correct_batch", "easy"]["mean"] == pytest.approx(np.mean(mine)) and len(mine) == 12
+
+
+def test_means_of_one_prompt_each_have_no_interval_and_are_drawn(tmp_path):
+    rows = [{"measure": "within", "group": group, **group_mean(np.array([0.4]))} for group in ("easy", "learnable")]
+    assert all(row["low"] is None for row in rows)
+    assert render(INTERFERENCE, columns(rows), tmp_path, ()).startswith("<svg")
 
 
 TOLD, REVERSED, NEITHER = (0.9, 0.8, 0.95), (0.3, 0.2, 0.45), (0.52, 0.4, 0.65)  # area, and its interval
