@@ -247,7 +247,7 @@ def curves(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
         by_step = [
             np.mean([r["mean_reward"] for r in sampled if r["step"] == s]) for s in sorted({r["step"] for r in sampled})
         ]
-        thirds = [shown(float(np.mean(part))) for part in np.array_split(by_step, 3)]
+        thirds = [shown(float(np.mean(part)) if len(part) else None) for part in np.array_split(by_step, 3)]
         passed = [
             shown(float(np.mean(list(rates(run, t).values())))) if run.evaluation(t).exists() else "—" for t in TAGS
         ]
