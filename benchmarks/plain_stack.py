@@ -70,13 +70,13 @@ class Plain(Collector):
                 for group in groups:
                     rewards = [float(rollout.positive) for rollout in group.rollouts]
                     self.tracker.trained(group.prompt_id, group.rollouts, rewards)
-                learn(self.policy, groups, {row.id: row.text for row in self.stream.rows})
+                learn(self.policy, groups, self.stream.by_id)
                 self.tracker.finish_step(self.step)
             if self.episode_over and self.stream.last_episode:
                 return
 
 
-def learn(policy: Policy, groups, texts: dict[str, str]) -> None:
+def learn(policy: Policy, groups, by_id: dict[str, Prompt]) -> None:
     """One pass over the groups, MINI_BATCH rollouts at a time."""
     rows, advantages, eos = [], [], policy.tokenizer.eos_token_id
     for group in groups:
@@ -84,23 +84,17 @@ def learn(policy: Policy, groups, texts: dict[str, str]) -> None:
         advantages += ((rewards - rewards.mean()) / (rewards.std() + 1e-6)).tolist()
         for rollout in group.rollouts:
             prompt, response = rollout.payload
-            if (
-                rollout.hinted and rollout.replayed
-            ):  # behind the plain prompt, the hint with it: it is a part of the answer
-                prompt, response = (
-                    texts[group.prompt_id],
-                    torch.cat([ids(policy, prompt[len(texts[group.prompt_id]) :]), response]),
-                )
-            ends = (response == eos).nonzero()
-            response = response[: int(ends[0]) + 1] if len(ends) else response
+            if rollout.hinted and rollout.replayed:  # behind the plain prompt; the hint is a part of the answer
+                plain = by_id[group.prompt_id].text
+                prompt, response = plain, torch.cat([ids(policy, prompt[len(plain) :]), response])
+            stops = (response == eos).nonzero()
+            response = response[: int(stops[0]) + 1] if len(stops) else response
             rows.append((ids(policy, prompt), response))
-    tokens = pad_sequence(
-        [torch.cat(row) for row in rows], batch_first=True, padding_value=policy.tokenizer.pad_token_id
-    )
+    padding = policy.tokenizer.pad_token_id
+    tokens = pad_sequence([torch.cat(row) for row in rows], batch_first=True, padding_value=padding)
     place = torch.arange(tokens.shape[1])[None]
-    starts, ends = (
-        torch.tensor([f(p, r) for p, r in rows])[:, None] for f in (lambda p, r: len(p), lambda p, r: len(p) + len(r))
-    )
+    starts = torch.tensor([len(prompt) for prompt, _ in rows])[:, None]
+    ends = starts + torch.tensor([len(response) for _, response in rows])[:, None]
     mask = ((place >= starts) & (place < ends))[:, 1:].float()
     with torch.no_grad():
         old, ref = (policy.log_probs(model, tokens, 1) for model in (policy.model, policy.reference))
@@ -129,9 +123,9 @@ def run_arm(
     evaluate(run, policy, problems, "initial", samples)
     rows = [Prompt(prompt_id(p.prompt, p.label), p.prompt, p.label, "microworld") for p in problems]
     chosen = load_filter(filter, FilterConfig(k=K, seed=seed, hints=hints or {}, **options))
+    texts = {row.id: row.text for row in rows}
     for name, response in (traces or {}).items():
-        text = next(row.text for row in rows if row.id == name)
-        chosen.seed(name, [Rollout(1.0, (text, ids(policy, response)), judged=True, expert=True)])
+        chosen.seed(name, [Rollout(1.0, (texts[name], ids(policy, response)), judged=True, expert=True)])
     drawn = load_sampler(sampler, SamplerConfig([row.id for row in rows], K, seed, makes_up=chosen.makes_up))
     Plain(policy, rows, chosen, drawn, episodes, run, instead).train()
     evaluate(run, policy, problems, "final", samples)

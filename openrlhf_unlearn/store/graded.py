@@ -1,6 +1,7 @@
 """Which rows of rollouts or samples are positive: as the run that holds them says."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,22 @@ from openrlhf_unlearn.store.verdicts import POSITIVE_THRESHOLD
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+class _Said:
+    """What the run that a file lies in says is positive, each read once and only where it is asked for: `told` to
+    classify, of evaluations alone, and its `own` threshold."""
+
+    def __init__(self, path: Path):
+        self.run, self.path = RunDir.holding(path), path
+
+    @cached_property
+    def told(self) -> float | None:
+        return Summary.read(self.run).threshold if self.path.parent == self.run.evaluations else None
+
+    @cached_property
+    def own(self) -> float | None:
+        return self.run.config(required=False).threshold
 
 
 class Graded(Table):
@@ -32,12 +49,12 @@ class Graded(Table):
 
     @classmethod
     def open(cls, path: Path, *columns: Column[Any]) -> "Self":
-        return super().open(path, *columns)._as_the_run_says(path)
+        return super().open(path, *columns)._as_the_run_says(_Said(path))
 
     @classmethod
     def scan(cls, path: Path, *columns: Column[Any], wanted: pa.Array | None = None) -> "Iterator[Self]":
-        parts = super().scan(path, *columns, wanted=wanted)
-        return (part._as_the_run_says(path) for part in parts)
+        said = _Said(path)
+        return (part._as_the_run_says(said) for part in super().scan(path, *columns, wanted=wanted))
 
     def hits(self, threshold: float | None = None) -> np.ndarray:
         """(rows,) of bool: positive above `threshold`; None: as the run says, else above POSITIVE_THRESHOLD."""
@@ -55,14 +72,12 @@ class Graded(Table):
     def _above(self, threshold: float) -> np.ndarray:
         return self[Graded.reward].fill_null(float("nan")).to_numpy() > threshold
 
-    def _as_the_run_says(self, path: Path) -> "Self":
-        """With `positive` filled in for the run that `path` lies in; where nobody says, or no reward is, it is null."""
+    def _as_the_run_says(self, said: "_Said") -> "Self":
+        """With `positive` filled in by what the run said; where nobody says, or no reward is, it is null."""
         if not {"reward", "positive"} <= set(self._asked):
             return self
-        run = RunDir.holding(path)
-        told = Summary.read(run).threshold if path.parent == run.evaluations else None
-        undecided = self.silent() if told is None else np.ones(len(self), dtype=bool)
-        above = told if told is not None or not undecided.any() else run.config(required=False).threshold
+        undecided = self.silent() if said.told is None else np.ones(len(self), dtype=bool)
+        above = said.told if said.told is not None or not undecided.any() else said.own
         if above is None:
             return self
         positive = np.where(undecided, self._above(above), self._said().fill_null(False).to_numpy())

@@ -107,6 +107,12 @@ def shown(changes: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarr
     return middle, low, high
 
 
+def means_of(vectors: np.ndarray, ids: Sequence[str], clusters: dict[str, list[str]]) -> np.ndarray:
+    """(clusters, dim) mean of the rows of each cluster's prompts; ids: of all rows."""
+    place = {prompt: row for row, prompt in enumerate(ids)}
+    return np.stack([vectors[[place[p] for p in prompts]].mean(0) for prompts in clusters.values()])
+
+
 def predictions(
     found: Vectors, trained: dict[str, list[str]], measured: dict[str, list[str]], texts: dict[str, str],
     states: dict[str, np.ndarray],
@@ -115,8 +121,7 @@ def predictions(
     Where a prompt's hidden state is not known, none is used."""
     place = {prompt: row for row, prompt in enumerate(found.ids)}
     gave, felt = ([[place[p] for p in prompts] for prompts in half.values()] for half in (trained, measured))
-    gives = np.stack([found.train[rows].mean(0) for rows in gave])
-    feels = np.stack([found.feel[rows].mean(0) for rows in felt])
+    gives, feels = means_of(found.train, found.ids, trained), means_of(found.feel, found.ids, measured)
     unit = gives / np.maximum(np.linalg.norm(gives, axis=1, keepdims=True), 1e-30)
     sign = (np.sign(gives) @ feels.T).astype(float)  # Adam's first step; a sketch has other signs
     likeness = {"text": text_vectors([texts[p] for p in found.ids])}

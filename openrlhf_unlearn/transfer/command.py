@@ -87,12 +87,18 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
         likelihood = transfer_map(found.train, found.feel, names, sketch=size)
         per_token = np.array([rates[prompt] * lengths[prompt] for prompt in found.ids], np.float32)
         pass_rate = transfer_map(found.train, found.feel, names, per_token, size)
+        texts = {prompt: text or "" for prompt, text in Prompts.texts(run_dir).items()}
+        runs = None
+        if options.trained:  # before any training: what it refuses would be told too late
+            from openrlhf_unlearn.transfer.trained_runs import compare, read
+
+            trained = read(options.trained, clusters, facts["settings"])
+            held = vectors(by_class, "grpo", rates, k, small(by_class["correct"]))
+            runs = compare(trained, held, rates, lengths, clusters, texts, read_states(run_dir, probe))
         checked = None
         if options.verify is not None and likelihood.names:
-            checked = short_trainings(run_dir, probe, to_check(by_class["correct"]), clusters, facts, options)
-        pulls = vectors(by_class, "grpo", rates, k)
-        runs = by_trained_runs(run_dir, by_class, rates, lengths, facts["settings"], clusters, options)
-        own = of_the_run(run_dir, pulls, rates, per_token, facts["settings"], names)
+            checked = short_trainings(run_dir, probe, to_check(by_class["correct"]), clusters, texts, facts, options)
+        own = of_the_run(run_dir, vectors(by_class, "grpo", rates, k), rates, per_token, facts["settings"], names)
         about = write(run_dir, probe, likelihood, pass_rate, checked, runs, own, options, found)
     return Transfer(run_dir.transfer_table(probe), about)
 
@@ -111,25 +117,10 @@ def of_the_run(
     return in_the_run(predicted, before, np.array([after[name] for name in names]), np.array(clusters)[hard].tolist())
 
 
-def by_trained_runs(
-    run: RunDir, by_class: dict, rates: dict[str, float], lengths: dict[str, float], settings: dict,
-    clusters: dict[str, str], options: TransferOptions,
-):  # fmt: skip
-    """The check of --trained; None without."""
-    if not options.trained:
-        return None
-    from openrlhf_unlearn.transfer.trained_runs import compare, read
-
-    runs = read(options.trained, clusters, settings)
-    pulls = vectors(by_class, "grpo", rates, rollouts_that_train(run), small(by_class["correct"]))
-    texts = {prompt: text or "" for prompt, text in Prompts.texts(run).items()}
-    states = read_states(run, options.probe or default_probe(run))
-    return compare(runs, pulls, rates, lengths, clusters, texts, states)
-
-
 def short_trainings(
-    run: RunDir, probe: str, found: Vectors, clusters: dict[str, str], facts: dict, options: TransferOptions
-):
+    run: RunDir, probe: str, found: Vectors, clusters: dict[str, str], texts: dict[str, str], facts: dict,
+    options: TransferOptions,
+):  # fmt: skip
     """The check of --verify, by the probe's own model and rollouts of the prompts that it took."""
     import torch
 
@@ -160,7 +151,6 @@ def short_trainings(
             f"{run}: labels have changed since probe {probe}, so its rollouts are not known; give them another probe"
         )
     rollouts = [held_out(rollout, settings["units"]) for rollout in sample.rollouts if rollout.id in probed]
-    texts = {prompt: text or "" for prompt, text in Prompts.texts(run).items()}
     how = options.steps, options.batch, options.lr, options.optimiser, options.rollouts
     recipe = Recipe(*how, settings["temperature"])
     parts = run.transfer_parts(probe)

@@ -8,6 +8,7 @@ from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.evaluation.settings import fingerprint
 from openrlhf_unlearn.probe.rollouts import graded, origin, source
 from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.graded import Graded
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.transfer.clusters import by_datasource, by_file, by_gradients
 from openrlhf_unlearn.transfer.options import TransferOptions
@@ -45,17 +46,21 @@ def check_model(probe: str, settings: dict) -> None:
 def of_rollouts(run: RunDir, settings: dict) -> tuple[dict[str, float], dict[str, float]]:
     """By prompt id: the share of correct ones among the graded rollouts of the probe's evaluation, and the correct
     ones' mean length in tokens (1 where the table does not have it: pass rates are then per token, too)."""
-    table = source(run, settings["tag"], settings["training_rollouts"])
-    right, ids = table.hits(), np.array(table.prompt_id)
+    return of_table(source(run, settings["tag"], settings["training_rollouts"]))
+
+
+def of_table(table: Graded) -> tuple[dict[str, float], dict[str, float]]:
+    """The same of any table of rollouts."""
     known = graded(table)
-    length = table.n_tokens.astype(float) if isinstance(table, Evaluations) else np.ones(len(ids))
-    length = np.where(np.nan_to_num(length) == 0, 1.0, length)
-    order = {name: np.flatnonzero((ids == name) & known) for name in np.unique(ids[known]).tolist()}
-    rates = {name: float(right[rows].mean()) for name, rows in order.items()}
-    lengths = {
-        name: float(length[rows][right[rows]].mean()) if right[rows].any() else 1.0 for name, rows in order.items()
-    }
-    return rates, lengths
+    length = table.n_tokens.astype(float) if isinstance(table, Evaluations) else np.ones(len(table))
+    length = np.where(np.nan_to_num(length) == 0, 1.0, length)[known]
+    right = table.hits()[known].astype(float)
+    names, place = np.unique(np.array(table.prompt_id)[known], return_inverse=True)
+    hits = np.bincount(place, right)
+    rates = hits / np.bincount(place)
+    lengths = np.where(hits > 0, np.bincount(place, right * length) / np.maximum(hits, 1), 1.0)
+    names = names.tolist()
+    return dict(zip(names, rates.tolist(), strict=True)), dict(zip(names, lengths.tolist(), strict=True))
 
 
 def clustered(run: RunDir, found: Vectors, by_class: dict, options: TransferOptions) -> tuple[Vectors, dict[str, str]]:

@@ -14,20 +14,21 @@ that is among the baselines. Noise of the evaluations draws every r toward 0.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.settings import fingerprint
-from openrlhf_unlearn.probe.rollouts import graded, origin
+from openrlhf_unlearn.probe.rollouts import origin
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.training import Rewards
-from openrlhf_unlearn.transfer.check import Check, predictions, shown
+from openrlhf_unlearn.transfer.check import Check, means_of, predictions, shown
+from openrlhf_unlearn.transfer.inputs import of_table
 from openrlhf_unlearn.transfer.predict import LEAST
 from openrlhf_unlearn.transfer.vectors import Vectors
-from openrlhf_unlearn.transfer.words import DIRECTION, GRADIENT
+from openrlhf_unlearn.transfer.words import DIRECTION
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,16 @@ def read(paths: Sequence[str], clusters: dict[str, str], settings: dict) -> Trai
         name, prompts = _cluster(run, clusters)
         trained[name] |= prompts
         model = run.config().flag("actor.model_name_or_path")
-        if model and not {fingerprint(model), settings.get("model_fingerprint")} <= {fingerprint(model), "hub", None}:
+        if model and settings.get("model_fingerprint") not in (None, "hub", fingerprint(model)):
             raise UserError(f"{run} trained {model}, which is not the model that was probed, or has changed since")
         if not run.evaluation("final").exists():
             raise UserError(f"{run} has no evaluation final; run openrlhf-unlearn evaluate --tag final on its model")
-        after[name].append(_rates(Evaluations.read(run, "final")))
+        after[name].append(of_table(Evaluations.read(run, "final"))[0])
         if run.evaluation("initial").exists():
             table = Evaluations.read(run, "initial")
-            if origin(table) not in seen:
-                seen.add(origin(table))
-                before.append(_rates(table))
+            if (which := origin(table)) not in seen:
+                seen.add(which)
+                before.append(of_table(table)[0])
     if not before:
         raise UserError(
             "--trained: none of the runs has an evaluation initial of other rollouts than the probe's; in one of them "
@@ -74,14 +75,6 @@ def _cluster(run: RunDir, clusters: dict[str, str]) -> tuple[str, set[str]]:
         found = ", ".join(name or "prompts of none" for name in names[:4]) or "no prompt"
         raise UserError(f"{run} must have trained on prompts of one cluster (--unlearn.only_prompts); it has {found}")
     return names[0], prompts
-
-
-def _rates(table: Evaluations) -> dict[str, float]:
-    """Prompt id → share of correct ones among its graded samples."""
-    known = graded(table)
-    ids, hits = np.array(table.prompt_id)[known], table.hits()[known]
-    names, place = np.unique(ids, return_inverse=True)
-    return dict(zip(names.tolist(), (np.bincount(place, hits) / np.bincount(place)).tolist(), strict=True))
 
 
 def _mean(each: list[dict[str, float]]) -> dict[str, float]:
@@ -117,9 +110,9 @@ def compare(
     held = Vectors(found.ids, found.train[whole], found.feel[whole] * tokens[:, None], found.exact)
     predicted = predictions(held, trained, measured, texts, states)
     rate = np.array([rates[p] for p in found.ids], np.float32)
-    first_order = predictions(replace(held, feel=held.feel * rate[:, None]), trained, measured, texts, {})[GRADIENT]
+    gives, takes = means_of(held.train, held.ids, trained), means_of(held.feel * rate[:, None], held.ids, measured)
     spread = np.array([np.mean([rates[p] * (1 - rates[p]) for p in prompts]) for prompts in measured.values()])
-    predicted["first order in the pass rate"] = first_order
+    predicted["first order in the pass rate"] = (gives @ takes.T).astype(float)
     predicted["same cluster, by pass rate"] = predicted["same cluster"] * spread
     mean, low, high = shown(changes)
     left_out = len(known - both - used)

@@ -93,6 +93,8 @@ def test_data_for_a_target_with_controls_of_equal_size(probed, tmp_path):
 def test_a_run_evaluated_again_or_a_model_trained_in_place_is_told(tmp_path, capsys):
     run, model = make_run(tmp_path / "run"), save_model(tmp_path / "model")
     assert cli.main(["probe", "--model", str(model), "--run", str(run), "--tag", "initial", "--dtype", "float32"]) == 0
+    assert cli.main(["transfer", str(run), "--verify", "0", "--trained", str(tmp_path / "none")]) == 1
+    assert not run.transfer_parts("initial").exists(), "it trained before it had looked at the runs"
     save_model(model, seed=1)
     assert cli.main(["transfer", str(run), "--verify", "0"]) == 1
     assert "has changed since probe initial" in capsys.readouterr().err

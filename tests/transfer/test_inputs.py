@@ -58,4 +58,6 @@ def test_a_table_of_measured_changes_alone_is_kept(tmp_path):
 def test_trainings_of_an_adapter_are_refused():
     pytest.importorskip("torch")
     with pytest.raises(UserError, match="probe x is of lora; merge it"):
-        short_trainings(RunDir("r"), "x", None, {}, {"settings": {"adapter": "lora"}}, TransferOptions("r", verify=0))
+        short_trainings(
+            RunDir("r"), "x", None, {}, {}, {"settings": {"adapter": "lora"}}, TransferOptions("r", verify=0)
+        )
