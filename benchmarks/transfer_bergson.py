@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.probe_bergson import VERSION
 from benchmarks.transfer import checked_world, rollouts_of_world
-from openrlhf_unlearn.transfer.accuracy import advantage, agreement
+from openrlhf_unlearn.transfer.accuracy import advantage, correlations
 
 PROJECTED, BATCH = 16, 1024  # numbers a side of each module's gradient; tokens a batch
 
@@ -118,7 +118,7 @@ def main() -> None:
         mine = checked.predicted[checked.mine]
         found = predicted(gradients, rollouts, letters, checked, units)
         r = {"ours": mine, **found}
-        shown = {name: list(agreement(matrix, checked.measured, rows)["all"].values()) for name, matrix in r.items()}
+        shown = {name: list(correlations(matrix, checked.measured, rows)["all"].values()) for name, matrix in r.items()}
         ahead = {name: list(advantage(mine, matrix, checked.measured, rows).values()) for name, matrix in found.items()}
         least.append(min(gap[0] for gap in ahead.values()))
         line = {"of": str(folder), "r": shown, "ahead": ahead, "cpu_seconds": [seconds, their_seconds]}

@@ -14,7 +14,7 @@
 #   SHORT=1     a few steps of all of it, in minutes: what the tests run
 #   RUNS        trainings; default 3, on a CPU 1. More may be asked for later
 #   FAMILIES    of tasks that are kept; default 8
-#   PROMPTS     to train on, in all; default 192
+#   PROMPTS     to train on, in all; default 192, on a CPU 96
 #   HELD_OUT    prompts of each family that are evaluated and not trained on; default 8
 #   EPISODES    passes over them, 16 prompts x 8 rollouts a step; default 2
 #   SAMPLES     graded answers to each prompt an evaluation; default 32, as in the paper
@@ -58,16 +58,17 @@ if [ -n "${SHORT:-}" ]; then # two steps, two families, and samples enough for s
     PROBED=${PROBED:-6} HELD_OUT=${HELD_OUT:-2} SCREENED=4 BATCH=8 ROLLOUTS=4 TRANSFER=(--steps 1 --batch 4)
     CANDIDATES=("${CANDIDATES[0]}" "${CANDIDATES[4]}" "${CANDIDATES[6]}")
 fi
-RUNS=${RUNS:-$([ "$DEVICE" = gpu ] && echo 3 || echo 1)} FAMILIES=${FAMILIES:-8} PROMPTS=${PROMPTS:-192}
+RUNS=${RUNS:-$([ "$DEVICE" = gpu ] && echo 3 || echo 1)} FAMILIES=${FAMILIES:-8}
+PROMPTS=${PROMPTS:-$([ "$DEVICE" = gpu ] && echo 192 || echo 96)}
 EPISODES=${EPISODES:-2} SAMPLES=${SAMPLES:-32} PROBED=${PROBED:-120} HELD_OUT=${HELD_OUT:-8}
 SHOTS=3 SCREENED=${SCREENED:-10} BATCH=${BATCH:-16} ROLLOUTS=${ROLLOUTS:-8}
-PER_FAMILY=$((PROMPTS / FAMILIES)) MINI_BATCH=$((BATCH * ROLLOUTS / 2))
+PER_FAMILY=$((PROMPTS / FAMILIES)) MINI_BATCH=$((BATCH * ROLLOUTS / 4))
 MODEL=$REAL/start
 if [ -n "${DRY_RUN:-}" ]; then MODEL=$START; fi
 DATA=$REAL/train.jsonl FILTER=none
 KEYS=(--input-key prompt --label-key label --answer-format reasoning_gym --max-len 192 --max-new-tokens 8)
 
-# 128 rollouts in mini-batches of 64. Logits are rows x tokens x 49,152 numbers, several times over: with micro-batches
+# 128 rollouts in mini-batches of 32. Logits are rows x tokens x 49,152 numbers, several times over: with micro-batches
 # of 16 all processes together take 11 GB, with 32 more than the 16 that this is made for.
 flags=(
     --actor.model_name_or_path "$MODEL" --data.prompt_dataset "$DATA" --data.input_key prompt --data.label_key label

@@ -210,8 +210,8 @@ def _one(flag: str, kind: Any, field: dataclasses.Field, value: Any) -> Any:
     choices = field.metadata.get("choices")
     if choices and value not in choices:
         raise UsageError(f"{flag} {value}: choose from {', '.join(choices)}")
-    if kind in (str, Path) and isinstance(value, (str, Path)):
-        return kind(value)
+    if kind in (str, Path) and isinstance(value, (str, os.PathLike)):
+        return kind(os.fspath(value))
     number = {int: numbers.Integral, float: numbers.Real}.get(kind)
     if number and isinstance(value, number) and not isinstance(value, bool):
         check_number(flag, value if kind is int else float(value))

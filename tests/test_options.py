@@ -12,6 +12,7 @@ import openrlhf_unlearn
 from openrlhf_unlearn.cli.verbs import VERBS
 from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.options import Options, add_options, nested, option, read_options, takes
+from openrlhf_unlearn.store.run_dir import RunDir
 from tests.words import parsed
 
 
@@ -84,7 +85,7 @@ def test_a_verb_takes_its_options_or_their_fields():
 
 def test_what_python_gives_is_taken_as_the_field_has_it():
     """As a command line means it: one text is one run, not its letters; a text is a path where one is asked for."""
-    assert Made("abc") == Made(["abc"]) == Made(name for name in ["abc"]) == Made(Path("abc")) == Made(("abc",))
+    assert Made("abc") == Made(["abc"]) == Made(name for name in ["abc"]) == Made(Path("abc")) == Made(RunDir("abc"))
     made = Made("a", output="o.json", n=np.int64(3), tau=np.float32(0.5), both=[1, 2])
     assert made == Made(("a",), 0.5, 3, Path("o.json"), both=(1, 2))
     assert type(made.n) is int and type(made.tau) is float

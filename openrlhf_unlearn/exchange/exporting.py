@@ -175,12 +175,12 @@ def _write_csv(run_dir: RunDir, numbers: dict[str, int], path: Path) -> None:
 def _write_results(run_dir: RunDir, tag: str, numbers: dict[str, int], path: Path) -> None:
     """A JSON list of {question_id, question, response, verification: {score, extracted_answer, is_correct}}."""
     question = Prompts.texts(run_dir)
-    table = Evaluations.read(run_dir, tag, Evaluations.prompt_id, Evaluations.response, Evaluations.verdict)
+    columns = Evaluations.prompt_id, Evaluations.response, Evaluations.reward, Evaluations.positive
+    table = Evaluations.read(run_dir, tag, *columns)
     results = []
-    for row in table.rows():
+    for row, correct in zip(table.rows(), table.hits().tolist(), strict=True):
         if row.prompt_id not in numbers:
             continue
-        correct = row.verdict == "correct"
         results.append(
             {
                 "question_id": numbers[row.prompt_id],

@@ -49,9 +49,10 @@ def select(run: RunDir, tag: str, groups: list[str], per_group: int, per_prompt:
     """
     group_of, prompts = Learnability.groups(run), Prompts.texts(run)
     correct = defaultdict(list)
-    columns = Evaluations.prompt_id, Evaluations.sample, Evaluations.response, Evaluations.verdict
-    for row in Evaluations.read(run, tag, *columns).rows():
-        if row.verdict == "correct" and row.response and group_of.get(row.prompt_id) in groups:
+    columns = Evaluations.prompt_id, Evaluations.sample, Evaluations.response, Evaluations.reward, Evaluations.positive
+    samples = Evaluations.read(run, tag, *columns)
+    for row, right in zip(samples.rows(), samples.hits().tolist(), strict=True):
+        if right and row.response and group_of.get(row.prompt_id) in groups:
             correct[row.prompt_id].append(row)
     taken: dict[str, int] = defaultdict(int)
     chosen = []

@@ -160,8 +160,10 @@ def _right_of_run(run_dir: RunDir, other: RunDir, tag: str) -> dict[str, str]:
     """
     chat = run_dir.config().flag("data.apply_chat_template")
     right: dict[str, str] = {}
-    for row in Evaluations.read(other, tag, Evaluations.prompt_id, Evaluations.response, Evaluations.verdict).rows():
-        if row.verdict == "correct" and row.response:
+    columns = Evaluations.prompt_id, Evaluations.response, Evaluations.reward, Evaluations.positive
+    samples = Evaluations.read(other, tag, *columns)
+    for row, correct in zip(samples.rows(), samples.hits().tolist(), strict=True):
+        if correct and row.response:
             right.setdefault(row.prompt_id, _END.sub("", row.response) if chat else row.response)
     return right
 

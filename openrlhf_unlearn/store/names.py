@@ -5,6 +5,7 @@ repeats nothing.
 """
 
 import hashlib
+import os
 import re
 import shutil
 from pathlib import Path
@@ -37,13 +38,16 @@ def check_name(name: str, flag: str) -> str:
 
 
 class RunDir:
-    """One run's directory. `RunDir(path)` names files and touches nothing; `open` asks that the run be there."""
+    """One run's directory. `RunDir(path)` names files and touches nothing; `open` asks that the run be there.
 
-    def __init__(self, path: str | Path):
+    Itself a path, so that what takes a run takes this.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
 
     @classmethod
-    def open(cls, path: str | Path) -> "RunDir":
+    def open(cls, path: str | os.PathLike[str]) -> "RunDir":
         """The run directory at `path`. Raises UserError if it is none, or of a newer schema than this package's."""
         run = cls(path)
         if not run.path.is_dir():
@@ -59,6 +63,9 @@ class RunDir:
         return cls(path.parent.parent)
 
     def __str__(self) -> str:
+        return str(self.path)
+
+    def __fspath__(self) -> str:
         return str(self.path)
 
     # Names ---------------------------------------------------------------------------------------------------------

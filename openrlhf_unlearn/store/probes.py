@@ -72,7 +72,7 @@ class Variants(TagTable):
         return run.probe_table("variants", tag)
 
 
-class Transfer(TagTable):
+class TransferMap(TagTable):
     trained = texts()  # cluster of prompts
     changed = texts()
     prompts_trained = integers()

@@ -55,7 +55,7 @@ def with_interval(
     return {"value": float(whole), "low": max(-bound, float(whole - half)), "high": min(bound, float(whole + half))}
 
 
-def agreement(predicted: np.ndarray, measured: np.ndarray, rows: np.ndarray) -> dict:
+def correlations(predicted: np.ndarray, measured: np.ndarray, rows: np.ndarray) -> dict:
     """{all, between, slope}, each {value, low, high}: r over all entries, r over those between different clusters, and
     the measured change per predicted one. predicted, measured: (trained, clusters)."""
 

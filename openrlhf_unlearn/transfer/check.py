@@ -14,7 +14,7 @@ from openrlhf_unlearn.probe.rollouts import digest
 from openrlhf_unlearn.probe.store import check_same
 from openrlhf_unlearn.stats.means import mean_interval
 from openrlhf_unlearn.store.run_dir import read_json, write_json
-from openrlhf_unlearn.transfer.accuracy import advantage, agreement
+from openrlhf_unlearn.transfer.accuracy import advantage, correlations
 from openrlhf_unlearn.transfer.baselines import mean_cosines, same_name, text_vectors
 from openrlhf_unlearn.transfer.predict import LEAST
 from openrlhf_unlearn.transfer.vectors import Vectors
@@ -43,7 +43,7 @@ class Check:
         mine = self.predicted[self.mine]
         others = {name: matrix for name, matrix in self.predicted.items() if name != self.mine}
         return {
-            "agreement": {name: agreement(matrix, self.measured, rows) for name, matrix in self.predicted.items()},
+            "agreement": {name: correlations(matrix, self.measured, rows) for name, matrix in self.predicted.items()},
             "advantage": {name: advantage(mine, matrix, self.measured, rows) for name, matrix in others.items()},
         }
 

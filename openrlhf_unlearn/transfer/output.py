@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.probes import Transfer
+from openrlhf_unlearn.store.probes import TransferMap
 from openrlhf_unlearn.store.run_dir import RunDir, read_object, write_json
 from openrlhf_unlearn.transfer.in_the_run import InTheRun, sentences
 from openrlhf_unlearn.transfer.options import TransferOptions
@@ -41,7 +41,7 @@ def check_kept(run: RunDir, probe: str, verify: int | None, runs: int = 0, objec
         )
     if verify is not None or path.exists() or not table.exists():
         return
-    measured = Transfer.read(run, probe, Transfer.measured)[Transfer.measured]
+    measured = TransferMap.read(run, probe, TransferMap.measured)[TransferMap.measured]
     if measured.null_count < len(measured):
         raise UserError(f"{table} holds what trainings measured, which would be lost; move it away, too")
 
@@ -60,7 +60,7 @@ def write(
     """Write the table and PROBE.json; returns what that holds, in words what came out among it."""
     rows = rows_of(likelihood, pass_rate, checked, by_runs)
     run.transfer_json(probe).unlink(missing_ok=True)  # killed in between, no JSON is there of another table
-    Transfer.of_rows(rows).write(run, probe)
+    TransferMap.of_rows(rows).write(run, probe)
     said, result = map_sentences(likelihood), {}
     if checked:
         result = checked.summary()
@@ -85,7 +85,7 @@ def write(
 
 
 def rows_of(likelihood: Map, pass_rate: Map, checked: "Check | None" = None, by_runs: "Check | None" = None) -> list:
-    """A `Transfer.Row` for each pair of clusters."""
+    """A `TransferMap.Row` for each pair of clusters."""
     rows, told = [], likelihood.told
     for i, trained in enumerate(likelihood.names):
         for j, changed in enumerate(likelihood.names):
@@ -96,7 +96,7 @@ def rows_of(likelihood: Map, pass_rate: Map, checked: "Check | None" = None, by_
             row |= {f"pass_rate_{end}": _number(getattr(pass_rate, end)[i, j]) for end in ("low", "high")}
             for check, prefix, ends in ((checked, "", "measured_"), (by_runs, "reward_", "reward_")):
                 row |= _measured(check, trained, changed, prefix, ends)
-            rows.append(Transfer.Row(**row))
+            rows.append(TransferMap.Row(**row))
     return rows
 
 

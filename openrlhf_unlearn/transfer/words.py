@@ -70,7 +70,7 @@ def check_sentences(
 
 
 def sign_sentence(rows: list) -> list[str]:
-    """Of the table's `Transfer.Row`s: how many told from 0 were measured with the predicted sign; none without."""
+    """Of the table's `TransferMap.Row`s: how many told from 0 were measured with the predicted sign; none without."""
     told = [row for row in rows if row.told and row.measured is not None]
     if not told:
         return []

@@ -5,11 +5,14 @@ import pytest
 
 from openrlhf_unlearn.causes.reading import gathered, pass_rates
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.exchange.exporting import export
+from openrlhf_unlearn.interventions.judged import select
+from openrlhf_unlearn.interventions.sft_set import _right_of_run
 from openrlhf_unlearn.labels.classify import classify, save
 from openrlhf_unlearn.labels.features import read_features
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.store.evaluations import Evaluations
-from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.prompts import Learnability, Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json, write_table
 from openrlhf_unlearn.store.training import TrainingRollouts
 from tests.labels.runs import make_run
@@ -99,3 +102,24 @@ def test_runs_are_compared_by_one_threshold(run, tmp_path):
     save(classify([after.path], threshold=0.5), [after.path])
     with pytest.raises(UserError, match="after was classified with --threshold 0.5, .*run with 0.05: .* classify"):
         Material([run], compared=[run, after]).interventions  # noqa: B018
+
+
+def handed_on(run: RunDir, folder) -> dict[str, int]:
+    """How many samples, and how many prompts, those take for correct that hand rollouts on."""
+    export(run, folder, format="verl-csv")
+    results = read_json(folder / "result_initial.json")
+    return {
+        "export": sum(row["verification"]["is_correct"] for row in results),
+        "judge": len(select(run, "initial", list(set(Learnability.groups(run).values())), 2, 64, 0)),
+        "sft-set": len(_right_of_run(run, run, "initial")),
+    }
+
+
+def test_rollouts_that_are_handed_on_are_correct_by_the_same_rule(run, tmp_path):
+    """Not by the verdicts, which the evaluation was made with."""
+    save(classify([run.path]), [run.path])
+    assert handed_on(run, tmp_path / "first") == {"export": 32, "judge": 32, "sft-set": 2}
+    save(classify([run.path], threshold=0.05), [run.path])
+    assert handed_on(run, tmp_path / "all") == {"export": 64, "judge": 64, "sft-set": 2}
+    save(classify([run.path], threshold=0.5), [run.path])
+    assert handed_on(run, tmp_path / "none") == {"export": 0, "judge": 0, "sft-set": 0}

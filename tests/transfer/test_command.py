@@ -10,7 +10,7 @@ import openrlhf_unlearn
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.report.figures.base import render
 from openrlhf_unlearn.report.figures.gradients import TRANSFER, transfer_sentences
-from openrlhf_unlearn.store.probes import Transfer
+from openrlhf_unlearn.store.probes import TransferMap
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json
 from tests.probe.runs import make_run, save_model
 from tests.transfer.test_trained_runs import trained
@@ -33,7 +33,7 @@ def test_map_and_check_are_written_and_go_on_from_their_parts(probed, tmp_path, 
     words = ["transfer", str(run), "--clusters", str(clusters), "--verify", "0", "--steps", "2", "--lr", "1e-3"]
     assert cli.main(words) == 0
     table, result = read_table(run.transfer_table("initial")), read_json(run.transfer_json("initial"))
-    assert table.schema.names == Transfer.schema.names
+    assert table.schema.names == TransferMap.schema.names
     assert {(row["trained"], row["changed"]) for row in table.to_pylist()} == {
         (a, b) for a in ("easy", "learnable", "unlearnable") for b in ("easy", "learnable", "unlearnable")
     }

@@ -3,7 +3,7 @@ import pytest
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.probe.rollouts import origin
 from openrlhf_unlearn.store.evaluations import Evaluations
-from openrlhf_unlearn.store.probes import Transfer
+from openrlhf_unlearn.store.probes import TransferMap
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.transfer.command import short_trainings
 from openrlhf_unlearn.transfer.inputs import check_model, check_rollouts, of_rollouts
@@ -46,10 +46,10 @@ def test_a_model_trained_in_place_is_told(tmp_path):
 
 
 def test_a_table_of_measured_changes_alone_is_kept(tmp_path):
-    run, row = RunDir(tmp_path), Transfer.Row(trained="a", changed="a", value=1.0, told=True)
-    Transfer.of_rows([row]).write(run, "p")
+    run, row = RunDir(tmp_path), TransferMap.Row(trained="a", changed="a", value=1.0, told=True)
+    TransferMap.of_rows([row]).write(run, "p")
     check_kept(run, "p", None)
-    Transfer.of_rows([row, row._replace(measured=0.1)]).write(run, "p")
+    TransferMap.of_rows([row, row._replace(measured=0.1)]).write(run, "p")
     check_kept(run, "p", 0)
     with pytest.raises(UserError, match="holds what trainings measured"):
         check_kept(run, "p", None)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from openrlhf_unlearn.probe import Rollouts, full, prompt_gradients
-from openrlhf_unlearn.transfer.accuracy import agreement
+from openrlhf_unlearn.transfer.accuracy import correlations
 from openrlhf_unlearn.transfer.check import verify
 from openrlhf_unlearn.transfer.vectors import Vectors, to_check
 from openrlhf_unlearn.transfer.verify import Recipe, Trainer, held_out, split
@@ -25,7 +25,7 @@ def test_small_steps_change_what_the_gradients_predict(tmp_path):
     model.set_attn_implementation("eager")
     recipe = Recipe(steps=1, batch=6, lr=1e-4, optimiser="sgd")
     checked = verify(model, made, texts, vectors, CLUSTERS, 0, recipe, 0, tmp_path / "parts")
-    agreed = agreement(checked.predicted["gradient"], checked.measured, np.arange(5))
+    agreed = correlations(checked.predicted["gradient"], checked.measured, np.arange(5))
     assert agreed["all"]["value"] > 0.999
     assert abs(agreed["slope"]["value"] / recipe.lr - 1) < 0.02
     assert checked.names == sorted(set(CLUSTERS.values()))

@@ -8,7 +8,7 @@ from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import Sentence
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK
 from openrlhf_unlearn.report.probes import at_equal_numbers
-from openrlhf_unlearn.store.probes import Interference, Transfer
+from openrlhf_unlearn.store.probes import Interference, TransferMap
 from openrlhf_unlearn.store.prompts import GROUPS
 from openrlhf_unlearn.store.run_dir import RunDir, read_object
 
@@ -239,10 +239,10 @@ def transfer_data(material: Material) -> Data | None:
     if name is None or not material.first.transfer_table(name).exists():
         return None
     wanted = (
-        Transfer.trained, Transfer.changed, Transfer.value, Transfer.low, Transfer.high, Transfer.told,
-        Transfer.measured, Transfer.prompts_trained,
+        TransferMap.trained, TransferMap.changed, TransferMap.value, TransferMap.low, TransferMap.high,
+        TransferMap.told, TransferMap.measured, TransferMap.prompts_trained,
     )  # fmt: skip
-    rows = Transfer.read(material.first, name, *wanted).rows()
+    rows = TransferMap.read(material.first, name, *wanted).rows()
     sizes = {row.trained: row.prompts_trained or 0 for row in rows}
     shown = sorted(sizes, key=lambda cluster: -sizes[cluster])[:MOST_CLUSTERS]
     kept = [row._asdict() for row in rows if row.trained in shown and row.changed in shown]
