@@ -7,8 +7,10 @@ beside the checkpoint's files and is made once.
 
 import contextlib
 import os
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.store.locks import hold
@@ -91,3 +93,58 @@ def _weights(step: Path) -> dict:
     from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
 
     return get_fp32_state_dict_from_zero_checkpoint(str(step.parent), step.name) or {}
+
+
+def second_moments(checkpoint: Path) -> dict[str, Any]:
+    """Adam's running mean of squared gradients by name of the weight: (outputs, inputs) arrays.
+
+    DeepSpeed keeps weights, and what belongs to them, flattened into a few groups without their names: each weight is
+    told by its values. Raises UserError for a checkpoint without them: of ZeRO 3, or of weights alone.
+    """
+    import torch
+
+    step = _step_folder(checkpoint)
+    whole = step / "mp_rank_00_model_states.pt" if step else checkpoint
+    if not whole.is_file():
+        raise UserError(
+            f"{checkpoint} is no DeepSpeed checkpoint up to ZeRO 2; give CKPT_PATH/_actor/global_stepN of one"
+        )
+    held = torch.load(whole, map_location="cpu", weights_only=False)
+    groups = _adam_groups(whole.parent, held)
+    found, at = {}, [0] * len(groups)
+    for name, weight in held["module"].items():
+        for i, (values, squares) in enumerate(groups):
+            there = slice(at[i], at[i] + weight.numel())
+            if torch.equal(values[there].to(weight.dtype), weight.flatten()):
+                if weight.ndim == 2:
+                    found[name] = squares[there].view(weight.shape).numpy()
+                at[i] = there.stop
+                break
+    if not found:
+        raise UserError(f"{checkpoint} has no state of Adam beside its weights (--ckpt.save_steps keeps it)")
+    return found
+
+
+def _adam_groups(step: Path, held: dict) -> list[tuple[Any, Any]]:
+    """(weights, running mean of their squared gradients) of each of DeepSpeed's groups, flat, in float32."""
+    import torch
+
+    ranks = []  # of each: (weights by group, Adam's state), its own piece of every group
+    if held.get("optimizer"):  # without ZeRO: one, of the whole groups
+        ranks.append((held["optimizer"].get("fp32_groups_flat"), held["optimizer"].get("optimizer_state_dict")))
+    for path in sorted(step.glob("*zero_pp_rank_*optim_states.pt"), key=_rank):
+        own = torch.load(path, map_location="cpu", weights_only=False)["optimizer_state_dict"]
+        ranks.append((own.get("single_partition_of_fp32_groups"), own.get("base_optimizer_state")))
+    if not ranks or any(not weights or "exp_avg_sq" not in adam["state"].get(0, {}) for weights, adam in ranks):
+        return []
+    return [
+        (
+            torch.cat([weights[i].flatten().float() for weights, _ in ranks]),
+            torch.cat([adam["state"][i]["exp_avg_sq"].flatten().float() for _, adam in ranks]),
+        )
+        for i in range(len(ranks[0][0]))
+    ]
+
+
+def _rank(path: Path) -> int:
+    return int(re.search(r"zero_pp_rank_(\d+)_", path.name)[1])

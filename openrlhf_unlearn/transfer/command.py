@@ -4,6 +4,7 @@
     openrlhf-unlearn transfer RUN --verify 8             short trainings on 8 clusters: does the prediction hold?
     openrlhf-unlearn transfer RUN --trained RUN_A RUN_B  the same by runs that each trained on prompts of one cluster
     openrlhf-unlearn transfer RUN --clusters gradients   clusters found in the gradients, in place of datasources
+    openrlhf-unlearn transfer RUN --preconditioner CKPT  the gradients scaled as Adam would, by a checkpoint's state
     openrlhf-unlearn transfer RUN --for hard.json --from pool.jsonl --budget 200 --output chosen
 
 Needs a probe (openrlhf-unlearn probe). Writes RUN/transfer/PROBE.parquet, a row for each pair of clusters, and
@@ -74,13 +75,19 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
         if "correct" not in by_class:
             raise UserError(f"{run_dir.gradients(probe)} holds no gradients of correct rollouts; probe again")
         check_rollouts(run_dir, probe, facts["settings"])
+        scale = None
+        if options.preconditioner:
+            from openrlhf_unlearn.transfer.preconditioner import preconditioner, scaled
+
+            scale = preconditioner(options.preconditioner, facts["settings"])
+            by_class = scaled(by_class, scale)
         if not options.model and (options.verify is not None or options.pool):
             check_model(probe, facts["settings"])
         rates, lengths = of_rollouts(run_dir, facts["settings"])
         k = rollouts_that_train(run_dir)
         if options.targets:
-            held = vectors(by_class, options.objective, rates, k, small(by_class["correct"]))
-            return choose(run_dir, probe, held, facts, options)
+            held = vectors(by_class, options.objective, rates, k, scale is not None or small(by_class["correct"]))
+            return choose(run_dir, probe, held, facts, options, scale)
         found, clusters = clustered(run_dir, vectors(by_class, options.objective, rates, k), by_class, options)
         names = [clusters.get(prompt, "") for prompt in found.ids]
         size = sketch_size(found, facts)
@@ -93,7 +100,7 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
             from openrlhf_unlearn.transfer.trained_runs import compare, read
 
             trained = read(options.trained, clusters, facts["settings"])
-            held = vectors(by_class, "grpo", rates, k, small(by_class["correct"]))
+            held = vectors(by_class, "grpo", rates, k, scale is not None or small(by_class["correct"]))
             runs = compare(trained, held, rates, lengths, clusters, texts, read_states(run_dir, probe))
         checked = None
         if options.verify is not None and likelihood.names:

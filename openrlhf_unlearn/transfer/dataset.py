@@ -32,8 +32,10 @@ class Chosen:
     said: list[str]
 
 
-def choose(run: RunDir, probe: str, found: Vectors, facts: dict, options: TransferOptions) -> Chosen:
-    """Write chosen.jsonl, random.jsonl and nearest.jsonl into `output`."""
+def choose(
+    run: RunDir, probe: str, found: Vectors, facts: dict, options: TransferOptions, scale: np.ndarray | None
+) -> Chosen:
+    """Write chosen.jsonl, random.jsonl and nearest.jsonl into `output`. scale: of `found`'s numbers."""
     assert options.targets and options.output  # the options ask for both
     wanted, output = read_ids(options.targets), options.output
     if there := [f"{kind}.jsonl" for kind in KINDS if (output / f"{kind}.jsonl").exists()]:
@@ -54,6 +56,7 @@ def choose(run: RunDir, probe: str, found: Vectors, facts: dict, options: Transf
             raise UserError(f"--from {options.pool}: every row is of a target prompt; add others")
         how = options.model or settings["model"], settings, options.device, options.trust_remote_code, found.exact
         pool, tokens = gradients_of_pool(rows, run, *how)
+        pool = pool if scale is None else pool * scale
         said += left
     else:
         others = [name for name in found.ids if name not in wanted]

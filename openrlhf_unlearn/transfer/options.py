@@ -23,6 +23,9 @@ class TransferOptions(Options):
         "check by runs that each trained on prompts of one cluster by GRPO, with evaluations of before and after",
         (), metavar="RUN",
     )  # fmt: skip
+    preconditioner: str | None = option(
+        "scale the gradients as Adam would, by the state of this DeepSpeed checkpoint", None, metavar="CHECKPOINT"
+    )
     model: str | None = option("model of --verify and --from; default: the probe's", None)
     steps: int = option("--verify: optimiser steps of each training", 10)
     batch: int = option("--verify: rollouts a step", 16)
@@ -49,6 +52,9 @@ class TransferOptions(Options):
             raise UsageError("--lr must be above 0, --verify at least 0")
         if self.verify is not None and self.objective != "likelihood":
             raise UsageError("--verify trains on correct rollouts: it goes with --objective likelihood")
+        if self.preconditioner and (self.verify is not None or self.clusters == "gradients"):
+            other = "--clusters gradients" if self.verify is None else "--verify"
+            raise UsageError(f"--preconditioner scales whole gradients, and {other} takes sketches of them")
         if self.pool and not self.targets:
             raise UsageError("--from is a pool to choose from: name with --for whom to choose for")
         if self.targets and (self.verify is not None or self.trained):

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from openrlhf_unlearn.transfer.check import Check
 
 COLUMNS = ("value", "low", "high", "p")
-SETTINGS = ("clusters", "objective", "verify", "steps", "batch", "lr", "optimiser", "rollouts", "seed")
+SETTINGS = (
+    "clusters",
+    "objective",
+    "preconditioner",
+    "verify",
+    "steps",
+    "batch",
+    "lr",
+    "optimiser",
+    "rollouts",
+    "seed",
+)
 
 
 def check_kept(run: RunDir, probe: str, verify: int | None, runs: int = 0, objective: str = "likelihood") -> None:
