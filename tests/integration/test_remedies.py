@@ -13,7 +13,7 @@ from tests.integration.history import check_checkpoints, resumed_state, saved_st
 from tests.integration.stack import ENDED, NO_REFERENCE, Training, some_prompts
 
 pytestmark = pytest.mark.slow
-N = 32
+N = 48
 
 
 @pytest.fixture
