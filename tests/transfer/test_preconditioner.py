@@ -38,12 +38,13 @@ def folder(tmp_path_factory):
 
 
 def test_each_weights_state_is_found_by_its_values_on_any_number_of_ranks(folder):
-    known = torch.load(folder / "moments.pt")
-    for stage, tolerance in ((2, 0), (0, 0.02)):  # without ZeRO gradients are added up in another order
-        found = second_moments(folder / f"zero-{stage}")
-        assert found.keys() <= known.keys() and len(found) > 5
-        for name, moment in found.items():
-            np.testing.assert_allclose(moment, known[name].numpy(), rtol=tolerance, atol=tolerance * moment.max())
+    known = {name: moment.numpy() for name, moment in torch.load(folder / "moments.pt").items()}
+    whole, sharded = (second_moments(folder / f"zero-{stage}") for stage in (0, 2))
+    assert whole.keys() == sharded.keys() <= known.keys() and len(whole) > 5
+    for name, moment in sharded.items():
+        np.testing.assert_array_equal(moment, known[name])
+        # Without ZeRO the gradients are rounded to bfloat16 once more.
+        assert np.corrcoef(whole[name].ravel(), known[name].ravel())[0, 1] > 0.99, name
 
 
 def test_outputs_are_scaled_by_what_adam_divides_them_by(folder):
