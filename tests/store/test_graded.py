@@ -122,4 +122,5 @@ def test_rollouts_that_are_handed_on_are_correct_by_the_same_rule(run, tmp_path)
     save(classify([run.path], threshold=0.05), [run.path])
     assert handed_on(run, tmp_path / "all") == {"export": 64, "judge": 64, "sft-set": 2}
     save(classify([run.path], threshold=0.5), [run.path])
-    assert handed_on(run, tmp_path / "none") == {"export": 0, "judge": 0, "sft-set": 0}
+    with pytest.raises(UserError, match="holds no correct response"):
+        handed_on(run, tmp_path / "none")
