@@ -37,6 +37,11 @@ class EngineConfig:
     log: Path | None = None  # where what vLLM says is kept
 
 
+# Samples of a prompt share whole blocks of its tokens. vLLM's own on a CPU are of 128, into which few short prompts fit, so
+# that each sample would read its prompt anew; its kernels want a multiple of 32.
+SHARED_BLOCK = 32
+
+
 @dataclass(frozen=True)
 class Request:
     """`n` responses wanted to one prompt; `key` is the caller's."""
@@ -75,6 +80,7 @@ class Engine:
             distributed_executor_backend=ONE_PROCESS if on_cpu and config.tensor_parallel == 1 else None,
             max_num_seqs=config.max_num_seqs,
             enforce_eager=on_cpu,
+            block_size=SHARED_BLOCK if on_cpu else None,
             trust_remote_code=config.trust_remote_code,
             disable_log_stats=True,
             worker_extension_cls="openrlhf_unlearn.machine.products.Widening" if on_cpu else "",
