@@ -7,7 +7,6 @@ beside the checkpoint's files and is made once.
 
 import contextlib
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -147,4 +146,4 @@ def _adam_groups(step: Path, held: dict) -> list[tuple[Any, Any]]:
 
 
 def _rank(path: Path) -> int:
-    return int(re.search(r"zero_pp_rank_(\d+)_", path.name)[1])
+    return int(path.name.partition("zero_pp_rank_")[2].partition("_")[0])
