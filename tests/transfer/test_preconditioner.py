@@ -74,7 +74,7 @@ def test_the_map_is_of_scaled_gradients_and_of_the_same_where_all_are_scaled_ali
 
     def values(*words: str) -> np.ndarray:
         assert cli.main(["transfer", str(run), "--clusters", str(clusters), *words]) == 0, capsys.readouterr().err
-        return np.array(read_table(run / "transfer" / "initial.parquet")["value"].to_pylist())
+        return np.array(read_table(run / "transfer" / "initial.parquet").column("value").to_pylist())
 
     plain, adam = values(), values("--preconditioner", str(folder / "zero-2"))
     assert read_json(run / "transfer" / "initial.json")["settings"]["preconditioner"] == str(folder / "zero-2")
