@@ -37,7 +37,7 @@ class EngineConfig:
     log: Path | None = None  # where what vLLM says is kept
 
 
-# Samples of a prompt share whole blocks of its tokens. vLLM's own on a CPU are of 128, into which few short prompts fit,
+# Samples of a prompt share whole blocks of its tokens. vLLM makes them of 128 on a CPU: few short prompts fill one,
 # so that each sample would read its prompt anew; its kernels want a multiple of 32.
 SHARED_BLOCK = 32
 
