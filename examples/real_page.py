@@ -236,7 +236,34 @@ def families(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
         *["held out, before", "held out, after"][: len(unseen)],
         *GROUPS[:5],
     ]
-    return ["## Which families", "", "Means over prompts, 95 % intervals over them.", "", *table(header, rows)]
+    lines = ["## Which families", "", "Means over prompts, 95 % intervals over them.", "", *table(header, rows)]
+    if len(unseen) < 2:
+        return lines
+    mean_after = {name: float(np.mean([each[name] for each in after])) for name in after[0]}
+    trained = changes(before, mean_after, family_of(runs[0]))
+    return lines + by_heart(trained, changes(rates(apart, "initial"), mean, family_of(apart)))
+
+
+def changes(before: dict[str, float], after: dict[str, float], family: dict[str, str]) -> dict[str, float]:
+    """By family, the mean over its prompts of the change of pass@1."""
+    found: dict[str, list] = {}
+    for name in before.keys() & after.keys():
+        found.setdefault(family[name], []).append(after[name] - before[name])
+    return {name: float(np.mean(each)) for name, each in found.items()}
+
+
+def by_heart(trained: dict[str, float], unseen: dict[str, float]) -> list[str]:
+    """How much of what the trained prompts gained those gained that were held out; nothing from few families."""
+    both = sorted(trained.keys() & unseen.keys())
+    if len(both) < ENOUGH:
+        return []
+    mine, theirs = (np.array([each[name] for name in both]) for each in (trained, unseen))
+    gains = [shown(*mean_interval(values)) for values in (mine, theirs, mine - theirs)]
+    text = f"pass@1 of the prompts that were trained on changed by {gains[0]}, of those held out by {gains[1]}"
+    _, apart = mean_interval(mine - theirs)
+    if apart and apart[0] > 0:
+        text += f": {gains[2]} of it is of the prompts themselves, learned by heart"
+    return ["", f"{text}. Intervals are over the {len(both)} families."]
 
 
 def curves(folder: Path, runs: list[RunDir], page: Path) -> list[str]:

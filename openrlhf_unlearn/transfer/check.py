@@ -64,7 +64,7 @@ def verify(
     every = [prompt for name in names for prompt in measured[name]]
     if not names:
         raise UserError(
-            "no cluster has enough prompts with a second, different correct rollout to measure on; sample more, or "
+            "no cluster has enough prompts with a second correct rollout to measure on; sample more, or "
             "probe with --units 2 or more"
         )
     state = parts / "settings.json"

@@ -77,7 +77,7 @@ def write(
         result = checked.summary()
         result["trained"] = checked.trained
         if checked.left_out:
-            said.append(f"{checked.left_out} prompts with no second, different rollout are left out of the trainings.")
+            said.append(f"{checked.left_out} prompts with no second rollout are left out of the trainings.")
         said += check_sentences(result["agreement"][GRADIENT], result["advantage"], len(checked.trained))
         said += sign_sentence(rows)
     if by_runs:

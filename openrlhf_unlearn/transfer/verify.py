@@ -47,13 +47,16 @@ def split(clusters: dict[str, str], seed: int) -> tuple[dict[str, list[str]], di
 
 
 def held_out(prompt: Rollouts, units: int) -> Rollouts:
-    """With the correct rollouts of its even units as "measured", less those that its odd units hold too; the odd ones
-    predict (`halves`). units: into which the probe dealt rollouts. None is left of a prompt with one rollout."""
+    """With the correct rollouts of its even units as "measured"; those of the odd ones predict (`halves`). units: into
+    which the probe dealt rollouts. None is left of a prompt with one rollout.
+
+    Both halves may hold the same text: it was sampled twice, each time on its own, so neither half knows the other's
+    luck. A short right answer is hardly ever written in two ways.
+    """
     correct = prompt.responses.get("correct", ())
     each = [[correct[i] for i in members] for members in deal(len(correct), units)]
-    predict = {tuple(response) for members in each[1::2] for response in members}
-    measured = [response for members in each[::2] for response in members if tuple(response) not in predict]
-    return replace(prompt, responses={"correct": correct, "measured": measured if predict else []})
+    measured = [response for members in each[::2] for response in members]
+    return replace(prompt, responses={"correct": correct, "measured": measured if any(each[1::2]) else []})
 
 
 class Trainer:

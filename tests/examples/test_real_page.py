@@ -141,3 +141,18 @@ def test_a_stage_is_written_when_it_is_told_to_end(tmp_path):
     assert script("-c", steps).returncode == 0
     assert json.loads(file.read_text())["stage"] == "some"
     assert json.loads(file.read_text())["peak_gb"] >= 0
+
+
+def test_learned_by_heart_is_said_where_held_out_prompts_did_not_follow(scripts):
+    page, rng = scripts[1], np.random.default_rng(0)
+    names = [f"f{i}" for i in range(8)]
+    gains = dict(zip(names, rng.normal(0.2, 0.03, 8), strict=True))
+    followed = {name: gain + 0.02 * (-1) ** i for i, (name, gain) in enumerate(gains.items())}
+    none = dict(zip(names, rng.normal(0, 0.03, 8), strict=True))
+    assert "learned by heart" in page.by_heart(gains, none)[1]
+    (_, said) = page.by_heart(gains, followed)
+    assert "held out" in said and "by heart" not in said
+    assert page.by_heart(dict(list(gains.items())[:7]), none) == [], "too few families for an interval over them"
+    assert page.changes({"a": 0.1, "b": 0.2, "c": 0.5}, {"a": 0.3, "b": 0.2}, {"a": "f", "b": "f"}) == {
+        "f": pytest.approx(0.1)
+    }

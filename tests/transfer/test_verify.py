@@ -49,8 +49,8 @@ def test_every_training_starts_from_the_same_weights_and_measures_other_prompts(
 def test_rollouts_that_predict_are_not_measured():
     responses = [[1], [2], [1, 2], [2], [3], [1]]
     prompt = held_out(Rollouts("p", [0], {"correct": responses}), 3)  # units: 0 3 | 1 4 | 2 5
-    assert prompt.responses == {"correct": responses, "measured": [[1], [1, 2], [1]]}
-    assert held_out(Rollouts("p", [0], {"correct": [[1], [1]]}), 10).responses["measured"] == []
+    assert prompt.responses == {"correct": responses, "measured": [[1], [2], [1, 2], [1]]}
+    assert held_out(Rollouts("p", [0], {"correct": [[1], [1]]}), 10).responses["measured"] == [[1]], "sampled twice"
     assert held_out(Rollouts("p", [0], {"correct": [[1]]}), 10).responses["measured"] == []
 
 
