@@ -217,7 +217,9 @@ openrlhf-unlearn classify "${ALL[@]}"
 probe() { openrlhf-unlearn probe --run "$RUN" --prompts "$PROBED" "$@"; }
 timed "probe initial" probe --model "$MODEL" --tag initial --compare-full
 timed "probe final" probe --model "$REAL/run-0/model" --tag final
-timed transfer openrlhf-unlearn transfer "$RUN" --verify 0 "${TRANSFER[@]}"
+# Where too few prompts have two correct rollouts, nothing can be trained and measured: then the map alone.
+transfer() { openrlhf-unlearn transfer "$RUN" --verify 0 "${TRANSFER[@]}" || openrlhf-unlearn transfer "$RUN"; }
+timed transfer transfer
 timed diagnose openrlhf-unlearn diagnose "${ALL[@]}"
 timed report openrlhf-unlearn analyze "${ALL[@]}" --no-evaluate --no-probe --figure-files
 python examples/real_page.py "$REAL" --output "$REAL/real.md"
