@@ -17,10 +17,11 @@ from openrlhf_unlearn.evaluation.checkpoints import second_moments
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.store.run_dir import read_json, read_table
 from openrlhf_unlearn.transfer.preconditioner import SMALLEST, preconditioner
+from tests.gpu import GPUS
 from tests.probe.runs import make_run, save_model
 
 pytest.importorskip("deepspeed")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(GPUS > 0, reason="DeepSpeed's Adam was compiled for the GPU")]
 SCRIPT = Path(__file__).with_name("adam_checkpoints.py")
 
 
