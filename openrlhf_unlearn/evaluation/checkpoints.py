@@ -103,13 +103,12 @@ def second_moments(checkpoint: Path) -> dict[str, Any]:
     import torch
 
     step = _step_folder(checkpoint)
-    whole = step / "mp_rank_00_model_states.pt" if step else checkpoint
-    if not whole.is_file():
+    if not step or not (whole := step / "mp_rank_00_model_states.pt").exists():
         raise UserError(
             f"{checkpoint} is no DeepSpeed checkpoint up to ZeRO 2; give CKPT_PATH/_actor/global_stepN of one"
         )
     held = torch.load(whole, map_location="cpu", weights_only=False)
-    groups = _adam_groups(whole.parent, held)
+    groups = _adam_groups(step, held)
     found, at = {}, [0] * len(groups)
     for name, weight in held["module"].items():
         for i, (values, squares) in enumerate(groups):

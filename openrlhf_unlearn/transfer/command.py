@@ -85,8 +85,9 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
             check_model(probe, facts["settings"])
         rates, lengths = of_rollouts(run_dir, facts["settings"])
         k = rollouts_that_train(run_dir)
+        exact = scale is not None or small(by_class["correct"])  # sketches cannot be scaled
         if options.targets:
-            held = vectors(by_class, options.objective, rates, k, scale is not None or small(by_class["correct"]))
+            held = vectors(by_class, options.objective, rates, k, exact)
             return choose(run_dir, probe, held, facts, options, scale)
         found, clusters = clustered(run_dir, vectors(by_class, options.objective, rates, k), by_class, options)
         names = [clusters.get(prompt, "") for prompt in found.ids]
@@ -100,7 +101,7 @@ def transfer(options: TransferOptions) -> Transfer | Chosen:
             from openrlhf_unlearn.transfer.trained_runs import compare, read
 
             trained = read(options.trained, clusters, facts["settings"])
-            held = vectors(by_class, "grpo", rates, k, scale is not None or small(by_class["correct"]))
+            held = vectors(by_class, "grpo", rates, k, exact)
             runs = compare(trained, held, rates, lengths, clusters, texts, read_states(run_dir, probe))
         checked = None
         if options.verify is not None and likelihood.names:
