@@ -3,16 +3,17 @@
     python benchmarks/fit_causes.py [--worlds FOLDER] [--simulated 240] [--write]
 
 From prompts whose cause was planted: trained worlds 0, 1 and 2 in FOLDER where they are there (benchmarks/planted.py
-says how they are found), and simulated runs, which hold causes that the built-in world does not plant. A multinomial
-logistic regression with one weight for each bin and cause. Unlike shares that are counted kind by kind it does not
-count twice what two kinds of evidence say together (the majority's share, its growth, a second model that agrees). Each
-run's own shares of the causes are offsets, those that `diagnose` would give it by the weights so far, in a few rounds.
-Without --write it only says how well that fits. benchmarks/diagnose.py judges it on other worlds, other seeds, other
-shares and more mess.
+says how they are found), and simulated runs, which hold causes that the built-in world does not plant; the few trained
+ones weigh as much in all as the simulated. A multinomial logistic regression with one weight for each bin and cause.
+Unlike shares that are counted kind by kind it does not count twice what two kinds of evidence say together (the
+majority's share, its growth, a second model that agrees). Each run's own shares of the causes are offsets, those that
+`diagnose` would give it by the weights so far, in a few rounds. Without --write it only says how well that fits.
+benchmarks/diagnose.py judges it on other worlds, other seeds, other shares and more mess.
 """
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,11 @@ def fit(runs: list[Planted]) -> tuple[np.ndarray, dict[str, np.ndarray], float]:
     return prior, {name: weights[at : at + SIZES[name]].T for name, at in STARTS.items()}, loss
 
 
+def prompts(runs: list[Planted]) -> int:
+    """All their prompts whose cause is known."""
+    return sum(int((run.cause != "").sum()) for run in runs)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--worlds", type=Path, help="folder with trained worlds")
@@ -105,7 +111,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write likelihoods.json")
     args = parser.parse_args()
     real = [run for run in trained(args.worlds) if run.world in FIT_WORLDS]
-    runs = real + [simulated_to_fit(seed) for seed in range(args.simulated)]
+    made = [simulated_to_fit(seed) for seed in range(args.simulated)]
+    runs = made + [replace(run, weight=prompts(made) / prompts(real)) for run in real]
     prior, factor, loss = fit(runs)
     about = f"{args.simulated} simulated runs"
     if real:

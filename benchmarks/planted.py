@@ -17,7 +17,7 @@ from openrlhf_unlearn.causes.reading import pass_rates, read_cases, read_visits
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
 from tests.causes.simulator import KINDS, SHARES, Course, Simulated, simulate
 
-FIT_WORLDS, TRAINED_WEIGHT = (0, 1, 2), 5.0
+FIT_WORLDS = (0, 1, 2)
 WRONG = (0.05, 0.1, 0.2)
 FIRST_SEED = 10_000  # of simulated runs that judge; those before are for fitting
 
@@ -56,7 +56,7 @@ class Planted:
     cause: np.ndarray
     name: str
     world: int | None = None
-    weight: float = 1.0  # of a prompt in the fit: one of few trained ones counts as many simulated ones
+    weight: float = 1.0  # of a prompt in the fit
 
     @property
     def has_second(self) -> bool:
@@ -110,7 +110,7 @@ def trained(folder: Path | None) -> Iterator[Planted]:
         for seconds in [[], [("second", other)]] if other.exists() else [[]]:
             cases = read_cases([run], groups_of([run]), seconds)
             cause = np.array([CAUSE_OF.get(planted.get(name), "") for name in cases.ids])
-            yield Planted(cases.observed, cause, str(run.path.relative_to(folder)), world, TRAINED_WEIGHT)
+            yield Planted(cases.observed, cause, str(run.path.relative_to(folder)), world)
 
 
 def _truth(run: RunDir) -> tuple[Path | None, int | None]:

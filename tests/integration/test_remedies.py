@@ -13,7 +13,7 @@ from tests.integration.history import check_checkpoints, resumed_state, saved_st
 from tests.integration.stack import ENDED, NO_REFERENCE, Training, some_prompts
 
 pytestmark = pytest.mark.slow
-N = 48
+N = 32
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_hints_traces_shaping_maxrl_waves_partial_rollouts_and_a_sampler(world, 
         "train__micro_batch_size": 32,
         "ckpt__save_steps": 2,
         "ckpt__load_enable": True,
-        "eval__dataset": some_prompts(world, tmp_path, every=40),
+        "eval__dataset": some_prompts(world, tmp_path, every=80),
         "eval__steps": 5,  # the first launch ends before: no best checkpoint of it is half written
         "eval__n_samples_per_prompt": 1,
         "algo__advantage__estimator": "dr_grpo",

@@ -15,10 +15,10 @@ K, FACTOR = 4, 4
 
 
 def test_a_killed_replaying_run_has_the_buffer_and_the_draws_of_one_never_killed(world, tmp_path):
-    training = Training(world, tmp_path, data=some_prompts(world, tmp_path, every=4))
+    training = Training(world, tmp_path, data=some_prompts(world, tmp_path, every=8))
     changes = {
         "rollout__n_samples_per_prompt": K,
-        "rollout__batch_size": 16,
+        "rollout__batch_size": 8,
         "rollout__micro_batch_size": 64,
         "train__batch_size": 32,
         "train__micro_batch_size": 32,
@@ -26,7 +26,7 @@ def test_a_killed_replaying_run_has_the_buffer_and_the_draws_of_one_never_killed
         "ckpt__save_steps": 2,
         "ckpt__max_num": 2,
         "ckpt__load_enable": True,
-        "eval__dataset": some_prompts(world, tmp_path, every=40),
+        "eval__dataset": some_prompts(world, tmp_path, every=80),
         "eval__steps": 1,
         "eval__n_samples_per_prompt": 1,
         "algo__advantage__is_correction_level": "token",
@@ -36,7 +36,7 @@ def test_a_killed_replaying_run_has_the_buffer_and_the_draws_of_one_never_killed
     }
     training.start_and_kill(after_steps=5, **changes)  # the newest checkpoint is of the fourth step, or a better one
     text = training(**changes)
-    check_run(training, k=K, batch=16, episodes=3)
+    check_run(training, k=K, batch=8, episodes=3)
     assert "'unlearn/replayed'" in text, "nothing was replayed: the test shows nothing"
 
     last = training.run.steps("clipping")[-1] // 2 * 2
