@@ -9,7 +9,9 @@ wander, so that prompts can be forgotten. Prompts are planted as easy, learnable
 same rate, and no step moves it) and never rewarded.
 
 `ratio`: rollouts until the mean pass@1 of easy and learnable prompts first stands at 99 % of what `dynamic` ends with,
-over the rollouts that `dynamic` itself takes to there; median over worlds, with the worlds' quartiles. `lost`:
+over the rollouts that `dynamic` itself takes to there; median over worlds, with the worlds' quartiles. `oracle`: the
+same of a sampler that is told every pass rate and who can be learned, under the same floor: nobody can save more.
+`lost`:
 learnable prompts below tau = 0.1 when as many rollouts are spent as `dynamic` spends, over all worlds. `step_ms`: what
 the sampler itself takes of a step of 256 visits among 36,000 prompts in the third pass, median.
 """
@@ -34,7 +36,8 @@ from openrlhf_unlearn.collect.judgement import Judgement
 from openrlhf_unlearn.collect.prompts import Prompt, PromptStream
 from openrlhf_unlearn.collect.tracker import Tracker
 from openrlhf_unlearn.filters import FilterConfig, load_filter
-from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
+from openrlhf_unlearn.samplers import Sampler, SamplerConfig, load_sampler
+from openrlhf_unlearn.samplers.posterior import chance_of_both
 from openrlhf_unlearn.store.run_dir import RunDir
 
 BAR = 0.5
@@ -43,6 +46,7 @@ K = 8
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward")
 OWN, SHARED, WANDER = 0.6, 0.08, 0.03  # what a trained group adds to its prompt and to its skill's; noise a step
 SKILLS = 12
+ORACLE = "oracle"
 
 
 @dataclass
@@ -87,12 +91,27 @@ class Silent(Tracker):
         pass
 
 
+class Oracle(Sampler):
+    """Visits those that can be learned, by the chance that their group has both, in full from a rate of a quarter."""
+
+    def __init__(self, config: SamplerConfig, world: World):
+        super().__init__(config)
+        self.world, self.draws = world, np.random.default_rng(config.seed)
+
+    def wants(self, prompt_id: str) -> bool:
+        prompt = int(prompt_id)
+        both = chance_of_both(float(self.world.rates[prompt]), K) / chance_of_both(0.25, K)
+        return bool(self.world.moves[prompt] and self.draws.random() < both)
+
+
 class Simulated(Collector):
     """Engines that answer at once, by the world's rates."""
 
     def __init__(self, world: World, sampler: str, passes: int, batch: int, run: Path, seed: int):
         rows = [Prompt(str(i), "", "", "") for i in range(len(world.group))]
-        stream = PromptStream(rows, load_sampler(sampler, SamplerConfig([row.id for row in rows], K, seed)), passes)
+        config = SamplerConfig([row.id for row in rows], K, seed)
+        drawn = Oracle(config, world) if sampler == ORACLE else load_sampler(sampler, config)
+        stream = PromptStream(rows, drawn, passes)
         sizes = Sizes(batch, batch, 1, 10**9)
         super().__init__(sizes, stream, load_filter("dynamic", FilterConfig(k=K, seed=seed)), Silent(RunDir(run)))
         self.world, self.rollouts = world, 0
@@ -157,7 +176,8 @@ def main() -> None:
     parser.add_argument("--sampler", default="posterior")
     args = parser.parse_args()
 
-    ratios, lost = [], {"uniform": 0, args.sampler: 0}
+    ratios: dict[str, list[float]] = {args.sampler: [], ORACLE: []}
+    lost = {"uniform": 0, **dict.fromkeys(ratios, 0)}
     with tempfile.TemporaryDirectory() as run:
         for seed in range(args.worlds):
             curves = {
@@ -172,16 +192,16 @@ def main() -> None:
                 for sampler in lost
             }
             target = 0.99 * curves["uniform"][-1][1]
-            ratios.append(spent(curves[args.sampler], target) / spent(curves["uniform"], target))
+            for sampler, found in ratios.items():
+                found.append(spent(curves[sampler], target) / spent(curves["uniform"], target))
             for sampler, curve in curves.items():
                 lost[sampler] += [below for rollouts, _, below in curve if rollouts <= curves["uniform"][-1][0]][-1]
-            print(
-                f"world {seed}: {ratios[-1]:.3f} of {spent(curves['uniform'], target):.0f} rollouts to {target:.3f}",
-                flush=True,
-            )
-    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+            of = f"{spent(curves['uniform'], target):.0f} rollouts to {target:.3f}"
+            print(f"world {seed}: {ratios[args.sampler][-1]:.3f} of {of}", flush=True)
+    low, middle, high = np.quantile(ratios[args.sampler], [0.25, 0.5, 0.75])
     result = {"benchmark": "samplers", "ratio": round(float(middle), 3), "bar": BAR, "better": "lower"}
     result |= {"quartiles": [round(float(low), 3), round(float(high), 3)], "lost": lost}
+    result |= {"oracle": round(float(np.median(ratios[ORACLE])), 3)}
     print(json.dumps({**result, "step_ms": round(step_ms(args.sampler), 1)}))
 
 

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
         "OPENRLHF_UNLEARN_ALL_EXAMPLES" not in os.environ or not (MODEL / "config.json").exists(),
-        reason="set OPENRLHF_UNLEARN_ALL_EXAMPLES=1 where real/start is there (examples/real.sh makes it); four minutes",
+        reason="set OPENRLHF_UNLEARN_ALL_EXAMPLES=1 where real/start is there (examples/real.sh makes it)",
     ),
 ]
 STAGES = {
