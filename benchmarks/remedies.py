@@ -4,14 +4,15 @@
     python benchmarks/remedies.py FOLDER --plain                  without Ray, vLLM and DeepSpeed: minutes a training
 
 For each seed: `dynamic` and the same with another run seed (the null of a repeated run), then each arm, by the scripts
-of examples/ with the filter of `dynamic`. `posterior` trains for half of the episodes, hence half of the rollouts. Each
-arm is set against `dynamic` by `openrlhf-unlearn compare`. Stopped half-way, the same command goes on. A training takes
-about 10 minutes on two idle cores, an evaluation 2. With --plain filters, samplers and hints are the same ones, and the
-trainer is plain PyTorch (plain_stack.py); of the arms it has those of PLAIN.
+of examples/ with the filter of `dynamic`. `posterior` trains for half of the episodes, hence half of the rollouts,
+`posterior_2_3` for two thirds, `posterior_all` for all. `openrlhf-unlearn compare` sets each arm against `dynamic`.
+Stopped half-way, the same command goes on. A training takes about 10 minutes on two idle cores, an evaluation 2. With
+--plain filters, samplers and hints are the same ones, and the trainer is plain PyTorch (plain_stack.py); of the arms it
+has those of PLAIN.
 
-`ratio`: rollouts of `posterior` over those of `dynamic`, the mean over seeds; `same`: whether its mean pass@1 over all
-prompts is not below that of `dynamic`, by the paired interval over the prompts of all seeds; `lost`: learnable prompts
-lost, and by the repeated run. The table: solved without hints, over all seeds.
+Of `posterior`, and of its other shares under `shares`: `ratio`: rollouts over those of `dynamic`, the mean over seeds;
+`same`: whether the mean pass@1 over all prompts is not below that of `dynamic`, by the paired interval over the prompts
+of all seeds; `lost`: learnable prompts lost, and by the repeated run. The table: solved without hints, over all seeds.
 """
 
 import argparse
@@ -38,6 +39,8 @@ ARMS = {
     "dynamic": ("baseline", 1.0, "--unlearn.filter dynamic"),
     "repeat": ("baseline", 1.0, "--unlearn.filter dynamic"),
     "posterior": ("posterior", 0.5, ""),
+    "posterior_2_3": ("posterior", 2 / 3, ""),
+    "posterior_all": ("posterior", 1.0, ""),
     "hinted": ("hinted", 1.0, ""),
     "hinted_one": ("hinted", 1.0, "--unlearn.hint_trains one"),
     "expert": ("expert", 1.0, ""),
@@ -49,7 +52,7 @@ ARMS = {
 PLAIN: dict[str, dict] = {
     "dynamic": {},
     "repeat": {},
-    "posterior": {"sampler": "posterior"},
+    **dict.fromkeys(("posterior", "posterior_2_3", "posterior_all"), {"sampler": "posterior"}),
     "hinted": {"filter": "hinted"},
     "hinted_one": {"filter": "hinted", "hint_trains": "one"},
     "expert": {"filter": "oversample_replay"},
@@ -159,6 +162,20 @@ def show(found: dict[str, list[dict]]) -> dict[str, dict]:
     return table
 
 
+def cost(comparisons: list[dict], gaps: list[np.ndarray]) -> dict:
+    """What an arm spent of the rollouts of `dynamic`, and lost for it; comparisons, gaps: one a seed."""
+    spent = [[row["rollouts"] for row in one["spent"]] for one in comparisons]
+    mean, interval = mean_interval(np.concatenate(gaps))
+    lost = [row for one in comparisons for row in one["solved"] if row["group"] == "learnable"]
+    return {
+        "ratio": round(float(np.mean([after / before for before, after, _ in spent])), 3),
+        "same": interval is None or interval[1] >= 0,
+        "difference": mean,
+        "difference_interval": interval,
+        "lost": {name: sum(row["prompts"] - row[name] for row in lost) for name in ("solved", "repeat")},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folder", type=Path, help="where trainings go, and are found again")
@@ -170,26 +187,16 @@ def main() -> None:
     args = parser.parse_args()
 
     found: dict[str, list[dict]] = {arm: [] for arm in args.arms}
-    gaps = []
+    gaps: dict[str, list[np.ndarray]] = {arm: [] for arm in args.arms}
     for seed in args.seeds:
         dynamic, repeat = (train(args.folder, seed, arm, args) for arm in ("dynamic", "repeat"))
         for arm in args.arms:
             run = train(args.folder, seed, arm, args)
             found[arm].append(compared(dynamic, run, repeat))
-            if arm == "posterior":
-                gaps.append(differences(dynamic, run))
+            gaps[arm].append(differences(dynamic, run))
     result = {"benchmark": "remedies", "bar": BAR, "better": "lower", "seeds": args.seeds, "table": show(found)}
-    if gaps:
-        spent = [[row["rollouts"] for row in one["spent"]] for one in found["posterior"]]
-        mean, interval = mean_interval(np.concatenate(gaps))
-        lost = [row for one in found["posterior"] for row in one["solved"] if row["group"] == "learnable"]
-        result |= {
-            "ratio": round(float(np.mean([after / before for before, after, _ in spent])), 3),
-            "same": interval is None or interval[1] >= 0,
-            "difference": mean,
-            "difference_interval": interval,
-            "lost": {name: sum(row["prompts"] - row[name] for row in lost) for name in ("solved", "repeat")},
-        }
+    shares = {arm: cost(found[arm], gaps[arm]) for arm in args.arms if arm.startswith("posterior")}
+    result |= shares.pop("posterior", {}) | {"shares": shares}
     print(json.dumps(result))
 
 
