@@ -75,7 +75,7 @@ class Causes:
         """P(a cause whose prompts are left out), (prompts,), nan where there is no diagnosis."""
         found = np.full(self.size, np.nan)
         for row, i in self.place.items():
-            found[row] = sum(getattr(self.table[i], f"p_{cause}") for cause in LEFT_OUT)
+            found[row] = CauseTable.chance(self.table[i], LEFT_OUT)
         return found
 
     def opened(self, row: int) -> dict[str, Any]:
