@@ -11,6 +11,7 @@ import pytest
 
 import openrlhf_unlearn
 import openrlhf_unlearn.store
+from openrlhf_unlearn.cli.verbs import VERBS
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.table import Table
 from openrlhf_unlearn.store.training import STEP_KINDS
@@ -181,6 +182,30 @@ def test_no_import_goes_up():
 
 def test_only_the_host_room_imports_the_host():
     assert wrong(lambda path: of_the_host(parse(path), path), {"host", *OLD_NAMES}) == []
+
+
+def modules() -> dict[str, Path]:
+    """Name → file of all but those that are there to be launched."""
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES}
+    launched = {"openrlhf_unlearn.launcher", *(name for name in names if name.endswith(".__main__"))}
+    return {name.removesuffix(".__init__"): path for name, path in names.items() if name not in launched}
+
+
+def imported(path: Path) -> set[str]:
+    verbs = {module for module, _ in VERBS.values()} if path.parent.name == "cli" else set()  # cli.main imports them
+    return verbs | set(imports(ast.walk(parse(path)), path if PACKAGE in path.parents else PACKAGE / "x.py"))
+
+
+def test_every_module_is_imported_by_a_test_or_by_what_a_test_imports():
+    """And not through a launch alone, where nothing is seen of it but what it prints."""
+    known, seen = modules(), set()
+    found = set().union(*map(imported, Path(__file__).parent.rglob("*.py")))
+    while found:
+        # `a.b.c` may be a name in the module `a.b`; to import it imports `a` too
+        here = {name.rsplit(".", i)[0] for name in found for i in range(name.count(".") + 1)} & known.keys() - seen
+        seen |= here
+        found = set().union(*(imported(known[name]) for name in here))
+    assert known.keys() - seen == set()
 
 
 def test_only_the_store_reads_and_writes_tables():
