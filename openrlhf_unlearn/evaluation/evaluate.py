@@ -62,7 +62,9 @@ class EvaluateOptions(Options):
     prompt_split: str | None = option("split of the data set; default: the run's", None)
     reward: str | None = option("Python file with reward_func; default: the run's, else our grader", None)
     positive_above: float | None = option(
-        "a sample is correct if its score, or else its reward, is above this; default: the run's, else 0.5", None
+        "a sample is correct if its score, or else its reward, is above this; default: by what the run's samples are "
+        "counted (classify --threshold, else the run's own, else 0.5)",
+        None,
     )
     answer_format: str | None = ANSWER_FORMAT
     seed: int = option("of the sampling", 0)
