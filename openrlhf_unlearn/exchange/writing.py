@@ -72,7 +72,7 @@ def import_training(
                     parts = (_judged(Sampled(part), rule, TrainingRollouts, step) for part in kept.tables(step))
                     TrainingRollouts.save_all(new.step_file(TrainingRollouts.folder, step), parts)
     if not sampled:
-        print("note: the files hold what trained, not all that was sampled: `no_reward` cannot be told by them")
+        print("note: the files hold what trained, not all that was sampled: which prompts are `no_reward` is not known")
     return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts, positive by {rule}"
 
 

@@ -256,11 +256,11 @@ def transfer_caption(material: Material, data: Data) -> Sentence:
     if about["settings"].get("objective") == "grpo":
         text += "Training is by GRPO. "
     if not about.get("exact", True):
-        text += "Gradients are sketches, whose error is in what is told. "
+        text += "Gradients are sketches; the test against 0 allows for their error. "
     text += (
         "Predicted change of the log-likelihood a token of correct rollouts, per unit of training: rows train, columns "
         "change, the diagonal is a cluster's effect on its own other prompts. Blue rises, red falls; a dot marks what "
-        "is told from 0 (false discovery rate 5 %). "
+        "differs significantly from 0 (false discovery rate 5 %). "
     )
     return text + " ".join(transfer_sentences(material.first)).replace("{", "{{").replace("}", "}}"), {}
 
