@@ -50,7 +50,9 @@ class ProbeOptions(Options):
     full: bool = option("all parameters, by random projection", False)
     project: int | None = option("numbers kept of a gradient; default: all, with --full 65536", None)
     compare_full: bool = option("probe with --full too, and print how both correlate", False)
-    units: int = option("rollouts, or equal lots of them, a prompt and class told apart", 10)
+    units: int = option(
+        "gradients kept of a prompt and class, each of a rollout or, of more rollouts, of an equal part", 10
+    )
     sketch: int = option("numbers kept of each of these, for intervals; 0: all", 4096)
     temperature: float | None = option("that logits are divided by; default: the run's", None)
     pack_tokens: int | None = option("tokens through the model at a time; default: 16384 on a GPU, else 1024", None)
