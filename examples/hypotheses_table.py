@@ -13,44 +13,37 @@ from collections import defaultdict
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.labels.counts import rates_by_prompt
 from openrlhf_unlearn.pipeline.compare import rollouts_sampled
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_table
+from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.training import Clipping, Rewards
 from openrlhf_unlearn.worlds.agreement import read_groups
 
 GROUPS = ("learnable", "unlearnable")
 
 
-def pass_rates(run: RunDir) -> dict[str, float]:
-    """prompt_id → pass@1 after training."""
-    rewards = defaultdict(list)
-    table = read_table(run.evaluation("final"), ["prompt_id", "reward"])
-    for name, reward in zip(*(column.to_pylist() for column in table.columns), strict=True):
-        rewards[name].append(reward > POSITIVE_THRESHOLD)
-    return {name: statistics.fmean(values) for name, values in rewards.items()}
-
-
 def late_rewards(run: RunDir) -> dict[str, list[float]]:
     """prompt_id → mean rewards as sampled, in the last tenth of the steps."""
     after = max(run.steps()) * 0.9
     found = defaultdict(list)
-    for row in Rewards.read(run).arrow.to_pylist():
-        if row["step"] > after and not row["processed"]:
-            found[row["prompt_id"]].append(row["mean_reward"])
+    for row in Rewards.read(run).rows():
+        if row.step > after and not row.processed:
+            found[row.prompt_id].append(row.mean_reward)
     return found
 
 
 def clip_fraction(run: RunDir) -> float:
     """Mean over prompts and steps of the fraction of clipped tokens, both kinds of rollouts by their number."""
     fractions = []
-    for row in Clipping.read(run).arrow.to_pylist():
-        clipped = sum((row[f"{side}_clip_fraction"] or 0) * row[f"n_{side}"] for side in ("positive", "negative"))
-        fractions.append(clipped / (row["n_positive"] + row["n_negative"]))
+    for row in Clipping.read(run).rows():
+        clipped = (row.positive_clip_fraction or 0) * row.n_positive
+        clipped += (row.negative_clip_fraction or 0) * row.n_negative
+        fractions.append(clipped / (row.n_positive + row.n_negative))
     return statistics.fmean(fractions)
 
 
 def row_of(run: RunDir, groups: dict[str, str], tau: float) -> list[str]:
-    passes, rewards = pass_rates(run), late_rewards(run)
+    passes, rewards = rates_by_prompt(run, "final"), late_rewards(run)
     cells = [run.path.parent.name]
     for group in GROUPS:
         members = [name for name, found in groups.items() if found == group and name in passes]

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.store.run_dir import RunDir, read_table, write_jsonl
+from openrlhf_unlearn.labels.counts import rates_by_prompt
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, write_jsonl
 
 SOLVED = 0.8
 
@@ -62,12 +64,10 @@ def parts(rows: list[dict], screened: int, size: int) -> tuple[list[dict], list[
 
 def family_rates(run: RunDir) -> dict[str, float]:
     """By datasource, the share of correct answers in the evaluation `initial`."""
-    prompts = read_table(run.prompts, ["prompt_id", "datasource"]).to_pydict()
-    family = dict(zip(prompts["prompt_id"], prompts["datasource"], strict=True))
-    found = defaultdict(list)
-    for row in read_table(run.evaluation("initial"), ["prompt_id", "reward"]).to_pylist():
-        found[family[row["prompt_id"]]].append(row["reward"])
-    return {name: float(np.mean(rewards)) for name, rewards in found.items()}
+    prompt, found = Prompts.read(run).by_prompt(), defaultdict(list)
+    for name, rate in rates_by_prompt(run, "initial").items():
+        found[prompt[name].datasource].append(rate)
+    return {family: float(np.mean(rates)) for family, rates in found.items()}
 
 
 def evenly(rates: dict[str, float], keep: int) -> list[str]:

@@ -7,17 +7,21 @@ import argparse
 import json
 import random
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from progress import NUMBER, STEP
 from scipy import stats
 
+from openrlhf_unlearn.labels.counts import rates_by_prompt
 from openrlhf_unlearn.labels.features import read_features
 from openrlhf_unlearn.labels.forecast import AT_RISK, LABELS, better, model
 from openrlhf_unlearn.stats.auc import auc
 from openrlhf_unlearn.stats.means import Z, mean_interval, rate_interval
-from openrlhf_unlearn.store.run_dir import GROUPS, RunDir, read_json, read_object, read_table
+from openrlhf_unlearn.store.evaluations import Evaluations
+from openrlhf_unlearn.store.prompts import GROUPS, Causes, Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_object
 from openrlhf_unlearn.store.training import Rewards
 from openrlhf_unlearn.transfer.words import GRADIENT
 
@@ -73,18 +77,6 @@ def figure(run: RunDir, name: str, page: Path) -> list[str]:
     return ["", f"![{FIGURES[name]}]({target.relative_to(page.parent)})"]
 
 
-def rates(run: RunDir, tag: str) -> dict[str, float]:
-    """By prompt id, the share of correct answers."""
-    found: dict[str, list] = {}
-    for row in read_table(run.evaluation(tag), ["prompt_id", "reward"]).to_pylist():
-        found.setdefault(row["prompt_id"], []).append(row["reward"])
-    return {name: float(np.mean(values)) for name, values in found.items()}
-
-
-def label_of(run: RunDir) -> dict[str, str]:
-    return {row["prompt_id"]: row["group"] for row in read_table(run.learnability).to_pylist()}
-
-
 def settings_of(folder: Path) -> dict[str, str]:
     """What the script was called with; empty where it was not kept."""
     file = folder / "settings.txt"
@@ -93,7 +85,20 @@ def settings_of(folder: Path) -> dict[str, str]:
 
 
 def family_of(run: RunDir) -> dict[str, str]:
-    return {row["prompt_id"]: row["datasource"] for row in read_table(run.prompts).to_pylist()}
+    return {row.prompt_id: row.datasource for row in Prompts.read(run).rows()}
+
+
+def by_family(values: dict[str, float], family: dict[str, str]) -> dict[str, np.ndarray]:
+    """The values of the prompts of each family, families in order of their names."""
+    found: dict[str, list[float]] = {name: [] for name in sorted({family[prompt] for prompt in values})}
+    for prompt, value in values.items():
+        found[family[prompt]].append(value)
+    return {name: np.array(each) for name, each in found.items()}
+
+
+def shown_rates(values: dict[str, float], family: dict[str, str]) -> dict[str, str]:
+    """Mean rate of each family, with its interval over prompts."""
+    return {name: shown(*rate_interval(each)) for name, each in by_family(values, family).items()}
 
 
 def over_families(statistic, families: np.ndarray) -> list[float] | None:
@@ -151,9 +156,8 @@ def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
 def screened(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     """pass@1 of every family that was tried, and which were taken."""
     run = RunDir(folder / "screen")
-    rate, kept = rates(run, "initial"), (folder / "families.txt").read_text(encoding="utf-8").split()
-    family = {row["prompt_id"]: row["datasource"] for row in read_table(run.prompts).to_pylist()}
-    by_family = {name: np.array([rate[p] for p in rate if family[p] == name]) for name in sorted(set(family.values()))}
+    found = by_family(rates_by_prompt(run, "initial"), family_of(run))
+    kept = (folder / "families.txt").read_text(encoding="utf-8").split()
     rows = [
         [
             f"`{name}`",
@@ -162,7 +166,7 @@ def screened(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
             f"{(values == 0).sum()}",
             "yes" if name in kept else "",
         ]
-        for name, values in sorted(by_family.items(), key=lambda item: item[1].mean())
+        for name, values in sorted(found.items(), key=lambda item: item[1].mean())
     ]
     samples = read_json(run.evaluation_json("initial"))["n"]
     text = f"A few prompts of each family, {samples} samples each; families are taken evenly over the range."
@@ -172,7 +176,7 @@ def screened(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
 def groups(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     """Each group's share of the hard, beside what luck alone would call learnable."""
     classify, rows = read_object(runs[0].summary)["classify"], []
-    group, family = label_of(runs[0]), family_of(runs[0])
+    group, family = Learnability.groups(runs[0]), family_of(runs[0])
     hard = [name for name, kind in group.items() if kind not in ("easy", "ungradable")]
     kinds, of = np.array([group[name] for name in hard]), np.array([family[name] for name in hard])
     between = False
@@ -206,50 +210,42 @@ def held_out(folder: Path) -> RunDir | None:
     return run if run.evaluation("initial").exists() else None
 
 
-def by_family(rate: dict[str, float], family: dict[str, str]) -> dict[str, str]:
-    """Mean rate of each family, with its interval over prompts."""
-    names = sorted(set(family.values()))
-    return {name: shown(*rate_interval(np.array([rate[p] for p in rate if family[p] == name]))) for name in names}
+def mean_of(rates: list[dict[str, float]]) -> dict[str, float]:
+    """Over evaluations of the same prompts."""
+    return {name: float(np.mean([each[name] for each in rates])) for name in (rates[0] if rates else ())}
 
 
 def families(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
-    prompts = read_table(runs[0].prompts).to_pylist()
-    before, group = rates(runs[0], "initial"), label_of(runs[0])
-    after = [rates(run, "final") for run in runs]
-    rows, apart, unseen = [], held_out(folder), []
+    family, group = family_of(runs[0]), Learnability.groups(runs[0])
+    before, after = rates_by_prompt(runs[0], "initial"), mean_of([rates_by_prompt(run, "final") for run in runs])
+    parts = [{name: rates[name] for name in group} for rates in (before, after)]
+    apart = held_out(folder)
     if apart:
         tags = [f"final-{number}" for number in range(len(runs)) if apart.evaluation(f"final-{number}").exists()]
-        final = [rates(apart, tag) for tag in tags]
-        mean = {name: float(np.mean([each[name] for each in final])) for name in (final[0] if final else ())}
-        unseen = [by_family(each, family_of(apart)) for each in (rates(apart, "initial"), mean)]
-    for family in sorted({row["datasource"] for row in prompts}):
-        mine = [row["prompt_id"] for row in prompts if row["datasource"] == family and row["prompt_id"] in group]
-        counts = [sum(group[name] == kind for name in mine) for kind in GROUPS[:5]]
-        first = shown(*rate_interval(np.array([before[name] for name in mine])))
-        last = shown(*rate_interval(np.array([np.mean([each[name] for each in after]) for name in mine])))
-        rows.append([f"`{family}`", len(mine), first, last, *(each.get(family, "—") for each in unseen), *counts])
+        unseen = rates_by_prompt(apart, "initial"), mean_of([rates_by_prompt(apart, tag) for tag in tags])
+    columns = [shown_rates(each, family) for each in parts]
+    columns += [shown_rates(each, family_of(apart)) for each in unseen] if apart else []
+    rows = []
+    for name in columns[0]:
+        kinds = Counter(kind for prompt, kind in group.items() if family[prompt] == name)
+        rates = [column.get(name, "—") for column in columns]
+        rows.append([f"`{name}`", kinds.total(), *rates, *(kinds[kind] for kind in GROUPS[:5])])
     header = [
         "family",
         "prompts",
         "pass@1 before",
         "after",
-        *["held out, before", "held out, after"][: len(unseen)],
+        *(["held out, before", "held out, after"] if apart else []),
         *GROUPS[:5],
     ]
     lines = ["## Which families", "", "Means over prompts, 95 % intervals over them.", "", *table(header, rows)]
-    if len(unseen) < 2:
-        return lines
-    mean_after = {name: float(np.mean([each[name] for each in after])) for name in after[0]}
-    trained = changes(before, mean_after, family_of(runs[0]))
-    return lines + by_heart(trained, changes(rates(apart, "initial"), mean, family_of(apart)))
+    return lines + by_heart(changes(before, after, family), changes(*unseen, family_of(apart))) if apart else lines
 
 
 def changes(before: dict[str, float], after: dict[str, float], family: dict[str, str]) -> dict[str, float]:
     """By family, the mean over its prompts of the change of pass@1."""
-    found: dict[str, list] = {}
-    for name in before.keys() & after.keys():
-        found.setdefault(family[name], []).append(after[name] - before[name])
-    return {name: float(np.mean(each)) for name, each in found.items()}
+    change = {name: after[name] - before[name] for name in before.keys() & after.keys()}
+    return {name: float(each.mean()) for name, each in by_family(change, family).items()}
 
 
 def by_heart(trained: dict[str, float], unseen: dict[str, float]) -> list[str]:
@@ -269,14 +265,13 @@ def by_heart(trained: dict[str, float], unseen: dict[str, float]) -> list[str]:
 def curves(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     rows = []
     for number, run in enumerate(runs):
-        steps = Rewards.read(run).arrow.to_pylist()
-        sampled = [row for row in steps if not row["processed"]]
-        by_step = [
-            np.mean([r["mean_reward"] for r in sampled if r["step"] == s]) for s in sorted({r["step"] for r in sampled})
-        ]
+        steps = Rewards.read(run)
+        sampled = steps.filter(~steps.processed)
+        by_step = [sampled.mean_reward[sampled.step == step].mean() for step in np.unique(sampled.step)]
         thirds = [shown(float(np.mean(part)) if len(part) else None) for part in np.array_split(by_step, 3)]
         passed = [
-            shown(float(np.mean(list(rates(run, t).values())))) if run.evaluation(t).exists() else "—" for t in TAGS
+            shown(float(np.mean(list(rates_by_prompt(run, tag).values())))) if run.evaluation(tag).exists() else "—"
+            for tag in TAGS
         ]
         rows.append([number, *thirds, *passed])
     header = ["run", "reward, first third", "second", "last", *(f"pass@1 {tag}" for tag in TAGS)]
@@ -356,7 +351,7 @@ def forecast(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
 
 def other_families(run: RunDir) -> list[str]:
     """The forecast's area where each family is forecast by the others."""
-    given, group, family = read_features(run, "initial"), label_of(run), family_of(run)
+    given, group, family = read_features(run, "initial"), Learnability.groups(run), family_of(run)
     known = np.array([group.get(name) in LABELS for name in given.names])
     names = np.array(given.names)[known]
     x, labels = given.table(given.answers)[known], np.array([group[name] in AT_RISK for name in names])
@@ -400,21 +395,20 @@ def as_good(agreement: dict) -> list[str]:
 
 def prompts(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     """READ prompts drawn at random among the hard, with a sampled answer before and after."""
-    group, rows = label_of(runs[0]), {row["prompt_id"]: row for row in read_table(runs[0].prompts).to_pylist()}
-    before, after = rates(runs[0], "initial"), rates(runs[0], "final")
-    hard = sorted(name for name, kind in group.items() if kind not in ("easy", "ungradable"))
+    found, rows = Learnability.read(runs[0]).by_prompt(), Prompts.read(runs[0]).by_prompt()
+    before, after = rates_by_prompt(runs[0], "initial"), rates_by_prompt(runs[0], "final")
+    hard = sorted(name for name, row in found.items() if row.group not in ("easy", "ungradable"))
     causes = said_causes(runs[0])
-    sure = {row["prompt_id"]: row.get("label_confidence") for row in read_table(runs[0].learnability).to_pylist()}
     answers = {tag: answers_of(runs[0], tag) for tag in ("initial", "final")}
     lines = []
     for name in random.Random(0).sample(hard, min(READ, len(hard))):
-        question, label = rows[name]["prompt"].split("\n")[-1], json.loads(rows[name]["label"])["answer"]
+        question, label = rows[name].prompt.split("\n")[-1], json.loads(rows[name].label)["answer"]
         said = [" / ".join(f"`{text}`" for text in answers[tag].get(name, [])[:3]) for tag in answers]
         line = [
             f"`{question}`",
             f"`{label}`",
-            group[name],
-            shown(sure[name]),
+            found[name].group,
+            shown(found[name].label_confidence),
             *said,
             shown(before[name]),
             shown(after[name]),
@@ -439,9 +433,9 @@ def prompts(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
 
 def answers_of(run: RunDir, tag: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for row in read_table(run.evaluation(tag), ["prompt_id", "response"]).to_pylist():
-        text = row["response"].strip().split("\n")[0].replace("|", "\\|").replace("`", "'")
-        found.setdefault(row["prompt_id"], []).append(text or " ")
+    for row in Evaluations.read(run, tag, Evaluations.prompt_id, Evaluations.response).rows():
+        text = row.response.strip().split("\n")[0].replace("|", "\\|").replace("`", "'")
+        found.setdefault(row.prompt_id, []).append(text or " ")
     return found
 
 
@@ -449,7 +443,7 @@ def said_causes(run: RunDir) -> dict[str, str]:
     """By prompt id the cause that `diagnose` found; empty where it was not run."""
     if not run.causes.exists():
         return {}
-    return {row["prompt_id"]: row["cause"] for row in read_table(run.causes, ["prompt_id", "cause"]).to_pylist()}
+    return {row.prompt_id: row.cause for row in Causes.read(run, Causes.prompt_id, Causes.cause).rows()}
 
 
 def speed(folder: Path, runs: list[RunDir], page: Path) -> list[str]:

@@ -8,7 +8,8 @@ import argparse
 import json
 from pathlib import Path
 
-from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table
+from openrlhf_unlearn.store.prompts import Learnability
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json
 from openrlhf_unlearn.worlds.task import SETTINGS, draw_prompts, full_answer
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
@@ -19,8 +20,8 @@ args = parser.parse_args()
 world = read_json(args.world / "world.json")
 wanted = None
 if args.run:
-    labels = read_table(RunDir(args.run).learnability, ["prompt_id", "group"]).to_pylist()
-    wanted = {row["prompt_id"] for row in labels if row["group"] in ("unlearnable", "no_reward")}
+    groups = Learnability.groups(RunDir(args.run))
+    wanted = {name for name, group in groups.items() if group in ("unlearnable", "no_reward")}
 for problem in draw_prompts(SETTINGS[world["setting"]], world["seed"])[0]:
     name, solution = prompt_id(problem.prompt, problem.label), full_answer(problem)
     if wanted is None or name in wanted:

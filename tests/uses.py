@@ -2,7 +2,6 @@
 # pyright: basic, reportUnnecessaryTypeIgnoreComment=error
 
 from pathlib import Path
-from typing import Any
 
 from typing_extensions import assert_type
 
@@ -28,12 +27,17 @@ from openrlhf_unlearn import (
     evaluate,
     export,
     forecast,
+    judge,
     models,
     probe,
     save_labels,
     sft_set,
+    tasks,
     transfer,
 )
+from openrlhf_unlearn.interventions.judged import Judged
+from openrlhf_unlearn.store.probes import ProbeNumbers
+from openrlhf_unlearn.worlds.tasks import TaskRow
 
 
 def labels() -> None:
@@ -49,8 +53,10 @@ def verbs() -> None:
     assert_type(evaluate("model", "run", "initial", n=32), Evaluation)
     assert_type(diagnose(["run"]), Diagnosis)
     assert_type(forecast("run"), Forecast)
-    assert_type(probe(["model"], "run", ["initial"]), dict[str, dict[Any, Any]])
+    assert_type(probe(["model"], "run", ["initial"]), dict[str, ProbeNumbers])
     assert_type(models("run", ["base=a", "mid=b"]), list[str])
+    assert_type(judge("run", tag=["initial"]), dict[str, Judged])
+    assert_type(tasks(("gcd",), Path("o.jsonl")), list[TaskRow])
     assert_type(export("run", Path("o.json"), format="skip"), Path)
     numbers, sentences = compare("before", "after")
     print(numbers["solved"], sentences, compare("before", "after").sentences)

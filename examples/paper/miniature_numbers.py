@@ -9,10 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from openrlhf_unlearn.labels.counts import rates_by_prompt
 from openrlhf_unlearn.stats.means import apart, mean_interval, rate_difference, rate_interval
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, read_json, read_table
+from openrlhf_unlearn.store.columns import Column
+from openrlhf_unlearn.store.evaluations import Judgements
+from openrlhf_unlearn.store.probes import Interference, Similarity, Variants
+from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, read_json
+from openrlhf_unlearn.store.table import Table
 from openrlhf_unlearn.store.training import Clipping, Rewards
 from openrlhf_unlearn.worlds.agreement import read_groups
+from openrlhf_unlearn.worlds.truth import Truth
 
 Values = dict[str, float]  # prompt id → number
 
@@ -103,22 +110,17 @@ def average(pairs: Iterable[tuple[str, float]]) -> Values:
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-def by_prompt(table, column: str, keep=lambda row: True) -> Values:
+def by_prompt(table: Table, column: Column) -> Values:
     """Mean of a column over a table's rows of each prompt; empty cells are left out."""
-    rows = table.to_pylist()
-    return average((row["prompt_id"], row[column]) for row in rows if row[column] is not None and keep(row))
-
-
-def pass_rates(run: RunDir, tag: str = "final") -> Values:
-    rows = read_table(run.evaluation(tag), ["prompt_id", "reward"]).to_pylist()
-    return average((row["prompt_id"], row["reward"] > POSITIVE_THRESHOLD) for row in rows)
+    cells = zip(table.values(table.columns["prompt_id"]), table[column].to_pylist(), strict=True)
+    return average((name, value) for name, value in cells if value is not None)
 
 
 def rewards(run: RunDir, first: float = 0.0, last: float = 1.0) -> Values:
     """Mean training reward as sampled, over the steps from `first` to `last` of the whole."""
-    end = max(run.steps())
-    table = Rewards.read(run).arrow
-    return by_prompt(table, "mean_reward", lambda row: not row["processed"] and first * end < row["step"] <= last * end)
+    end, table = max(run.steps()), Rewards.read(run)
+    mine = ~table.processed & (table.step > first * end) & (table.step <= last * end)
+    return by_prompt(table.filter(mine), Rewards.mean_reward)
 
 
 def pooled(parts: list[Values]) -> Values:
@@ -126,8 +128,8 @@ def pooled(parts: list[Values]) -> Values:
     return average(pair for part in parts for pair in part.items())
 
 
-def cosines(run: RunDir, probe: str, column: str = "mean_cosine") -> Values:
-    return by_prompt(read_table(run.probe_table("similarity", probe)), column)
+def cosines(run: RunDir, probe: str) -> Values:
+    return by_prompt(Similarity.read(run, probe), Similarity.mean_cosine)
 
 
 # Numbers of the claims -----------------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ def late_reward(mini: Miniature, group: str) -> Number:
 
 def final(*names: str) -> Callable[[Miniature], Number]:
     """Final pass@1 of the unlearnable, of the run in a folder of the miniature."""
-    return lambda mini: rate(mini.of("unlearnable", pass_rates(mini.run(*names))))
+    return lambda mini: rate(mini.of("unlearnable", rates_by_prompt(mini.run(*names), "final")))
 
 
 def replay_slows(mini: Miniature) -> Number:
@@ -158,8 +160,7 @@ def replay_slows(mini: Miniature) -> Number:
 
 
 def clip_ratio(mini: Miniature) -> Number:
-    table = Clipping.read(mini.run("hypotheses", "baseline")).arrow
-    shares = by_prompt(table, "positive_clip_fraction")
+    shares = by_prompt(Clipping.read(mini.run("hypotheses", "baseline")), Clipping.positive_clip_fraction)
     a, b = (np.array(list(mini.of(group, shares).values())) for group in ("unlearnable", "learnable"))
     if not len(a) or not len(b) or b.max() == 0:  # nothing to be a multiple of
         return NONE
@@ -195,29 +196,28 @@ def against_full(mini: Miniature) -> Number:
 
 
 def interference(mini: Miniature) -> Number:
-    found = by_prompt(read_table(mini.runs[0].probe_table("interference", "initial")), "within")
+    found = by_prompt(Interference.read(mini.runs[0], "initial"), Interference.within)
     return gap(mini.of("unlearnable", found), mini.of("learnable", found))
 
 
 def reasoning(mini: Miniature, group: str, tag: str) -> Number:
-    return mean(mini.of(group, by_prompt(read_table(mini.runs[0].judgements(tag)), "score")))
+    return mean(mini.of(group, by_prompt(Judgements.read(mini.runs[0], tag), Judgements.score)))
 
 
 def similar_learned(mini: Miniature) -> Number:
     run = mini.run("augment")
-    table = read_table(run.prompts, ["prompt_id", "datasource"]).to_pylist()
-    kinds = {row["prompt_id"]: row["datasource"] for row in table}
-    return rate({name: value for name, value in pass_rates(run).items() if kinds[name] == "similar"})
+    prompt = Prompts.read(run).by_prompt()
+    return rate({name: p for name, p in rates_by_prompt(run, "final").items() if prompt[name].datasource == "similar"})
 
 
 def variant_pull(mini: Miniature) -> Number:
-    table = read_table(mini.runs[0].probe_table("variants", "initial"))
-    return paired(by_prompt(table, "cosine"), by_prompt(table, "mean_cosine"))
+    table = Variants.read(mini.runs[0], "initial")
+    return paired(by_prompt(table, Variants.cosine), by_prompt(table, Variants.mean_cosine))
 
 
 def sft_gap(mini: Miniature) -> Number:
     tags = [tag for tag in mini.runs[0].evaluation_tags() if tag.startswith("sft-")]
-    found = pass_rates(mini.runs[0], max(tags, key=lambda tag: int(tag.removeprefix("sft-"))))
+    found = rates_by_prompt(mini.runs[0], max(tags, key=lambda tag: int(tag.removeprefix("sft-"))))
     return minus(rate(mini.of("learnable", found)), rate(mini.of("unlearnable", found)))
 
 
@@ -235,16 +235,15 @@ def mid_rise(group: str) -> Callable[[Miniature], Number]:
 def trained_and_held(mini: Miniature) -> dict[str, dict[str, tuple[Number, Number]]]:
     """Of each model with a held-out evaluation: planted cause → final pass@1 of trained and of held-out prompts."""
     causes = {
-        name: {
-            row["prompt_id"]: row["cause"] for row in read_table(mini.folder / "world" / f"{name}.parquet").to_pylist()
-        }
+        name: {row.prompt_id: row.cause for row in Truth.open(mini.folder / "world" / f"{name}.parquet").rows()}
         for name in ("truth", "heldout_truth")
     }
     found = {}
     for path in sorted((mini.folder / "heldout").glob("*/evaluations/final.parquet")):
         name = path.parts[-3]
         run = mini.run(*name.split("--"))
-        sides = [(pass_rates(run), causes["truth"]), (pass_rates(RunDir(path.parents[1])), causes["heldout_truth"])]
+        rates = [rates_by_prompt(each, "final") for each in (run, RunDir.holding(path))]
+        sides = list(zip(rates, causes.values(), strict=True))
         found[name.replace("--", "/")] = {
             cause: tuple(rate(_caused_by(cause, values, planted)) for values, planted in sides)
             for cause in set(causes["truth"].values())

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.prompts import identified_rows
-from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_table
+from openrlhf_unlearn.store.prompts import Learnability
+from openrlhf_unlearn.store.run_dir import RunDir, atomic_path
 
 GROUPS = ("easy", "learnable", "unlearnable")
 
@@ -40,9 +41,7 @@ def main() -> int:
         run = RunDir.open(args.run)
         if not run.learnability.exists():
             raise UserError(f"{run.learnability} is missing; make it: openrlhf-unlearn classify {run}")
-        table = read_table(run.learnability, ["prompt_id", "group"])
-        groups = dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
-        wanted = chosen(groups, args.per_group, args.seed)
+        wanted = chosen(Learnability.groups(run), args.per_group, args.seed)
         rows = {name: row for name, row in identified_rows(run, args.data) if name in wanted}
     except UserError as error:
         print(f"probe_prompts: {error}", file=sys.stderr)

@@ -98,7 +98,7 @@ def _table(cases: Cases, found: Posterior, causes: np.ndarray) -> pa.Table:
                 group=cases.groups[row],
                 cause=cause,
                 probability=float(found.probability[row].max()),
-                **{f"p_{c}": float(p) for c, p in zip(CAUSES, found.probability[row], strict=True)},
+                **Causes.posterior(found.probability[row]),
                 evidence=say.lines(row),
                 settle=settle,
                 command=command,

@@ -26,7 +26,7 @@ NAMES = {
     "forgotten": "solved and lost",
     "beyond": "beyond this model",
     "random_label": "the label follows no rule",
-    UNDECIDED: "cannot be told",
+    UNDECIDED: "uncertain",
 }
 WORTH, AGAINST, MOST = math.log(1.5), math.log(1 / 3), 5  # log likelihood ratios; lines a prompt
 OPPOSED = -0.2  # cosine from which gradients count as opposed

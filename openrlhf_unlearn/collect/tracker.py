@@ -35,8 +35,8 @@ class Sampled:
 
 def reward_row(prompt_id: str, rewards: list[float], positive: list[bool], processed: bool, **columns):
     """One `Rewards.Row` as training writes it."""
-    counted_here = {"n_replayed": 0, "n_no_answer": 0, "n_timeout": 0, "n_error": 0}
-    return rewards_of(prompt_id, rewards, sum(positive), processed)._replace(**(counted_here | columns))
+    row = rewards_of(prompt_id, rewards, sum(positive), processed)
+    return row._replace(n_replayed=0, n_no_answer=0, n_timeout=0, n_error=0)._replace(**columns)
 
 
 def rewards_of(prompt_id: str, rewards: list[float], n_positive: int, processed: bool):
@@ -63,7 +63,7 @@ def wrong_answers(sampled: Sampled) -> dict[str, list]:
     top = Counter(answer for answer, judgement in judged if answer and not judgement.positive).most_common(
         WRONG_ANSWERS
     )
-    return {"wrong_answers": [name for name, _ in top], "wrong_counts": [times for _, times in top]}
+    return dict(wrong_answers=[name for name, _ in top], wrong_counts=[times for _, times in top])
 
 
 class Tracker:
@@ -140,12 +140,19 @@ class Tracker:
 
     def trained(self, prompt_id: str, rollouts: tuple[Rollout, ...], rewards: list[float]) -> None:
         """Record a group as it goes into the batch of the current step; `rewards`: what it trains by."""
-        n_replayed = sum(rollout.replayed and not rollout.hinted for rollout in rollouts)
-        positive = [rollout.positive for rollout in rollouts]
-        columns = {"n_replayed": n_replayed, "accepted": True, "reason": "accepted"}
-        columns |= {"n_hinted": len(hinted := [rollout for rollout in rollouts if rollout.hinted])}
-        columns |= {"n_hinted_positive": sum(rollout.positive for rollout in hinted)}
-        self._rewards.append(reward_row(prompt_id, rewards, positive, processed=True, **columns))
+        hinted = [rollout for rollout in rollouts if rollout.hinted]
+        row = reward_row(
+            prompt_id,
+            rewards,
+            [rollout.positive for rollout in rollouts],
+            processed=True,
+            n_replayed=sum(rollout.replayed and not rollout.hinted for rollout in rollouts),
+            accepted=True,
+            reason="accepted",
+            n_hinted=len(hinted),
+            n_hinted_positive=sum(rollout.positive for rollout in hinted),
+        )
+        self._rewards.append(row)
 
     def finish_step(self, step: int) -> dict[str, float]:
         """Write the step's files and start the next; returns the step's metrics for the host's loggers."""

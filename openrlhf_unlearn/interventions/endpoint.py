@@ -53,7 +53,7 @@ class Limits(Options):
     budget_calls: int | None = option(
         "answers paid for at most; default: what the job needs, beyond what is spent", None
     )
-    budget_tokens: int | None = option("prompts and answers together at most; default: likewise", None)
+    budget_tokens: int | None = option("of prompts and answers together at most; default: what the job needs", None)
     timeout: float = option("seconds without a sign of the server", 120)
     tries: int = option("of one request, before the job stops and can be taken up again", 8)
     plan: bool = option("say what it would take, and stop", False)

@@ -26,7 +26,7 @@ from openrlhf_unlearn.store.run_dir import GROUPS, RunDir
 
 if TYPE_CHECKING:
     from openrlhf_unlearn.interventions.client import Request
-    from openrlhf_unlearn.interventions.judged import JudgedRollout
+    from openrlhf_unlearn.interventions.judged import Judged, JudgedRollout
     from openrlhf_unlearn.interventions.rubric import Judgement
 
 TRUSTED = 0.667  # alpha below which Krippendorff would draw no conclusion
@@ -66,7 +66,7 @@ def run(options: JudgeOptions) -> None:
 
 
 @takes(JudgeOptions)
-def judge(options: JudgeOptions) -> dict[str, dict]:
+def judge(options: JudgeOptions) -> "dict[str, Judged]":
     """Judge rollouts, or write or read a sheet; says the budget first, then what the judges found.
 
     Returns what TAG.json holds, by the tags that got scores. Raises UserError where an endpoint or the budget stops the
@@ -92,7 +92,7 @@ def judge(options: JudgeOptions) -> dict[str, dict]:
     return _judge(run_dir, chosen, options)
 
 
-def _judge(run_dir: RunDir, rollouts: list, options: JudgeOptions) -> dict[str, dict]:
+def _judge(run_dir: RunDir, rollouts: list, options: JudgeOptions) -> "dict[str, Judged]":
     from openrlhf_unlearn.interventions.rubric import judge_request
 
     endpoint = options.endpoint
@@ -146,7 +146,7 @@ async def _ask(
     return [row for row in rows if row], stopped
 
 
-def _save(run_dir: RunDir, rows: dict[str, list]) -> dict[str, dict]:
+def _save(run_dir: RunDir, rows: dict[str, list]) -> "dict[str, Judged]":
     """Merge the rows of each tag into its table; print and return what each says now."""
     from openrlhf_unlearn.interventions.judged import merge, summarize
 
@@ -160,7 +160,7 @@ def _save(run_dir: RunDir, rows: dict[str, list]) -> dict[str, dict]:
     return found
 
 
-def _tell(run_dir: RunDir, tag: str, summary: dict) -> None:
+def _tell(run_dir: RunDir, tag: str, summary: "Judged") -> None:
     print(f"\n{run_dir.judgements(tag)}\n{'rater':<24}{'group':<14}{'prompts':>8}{'mean':>7}   95 % interval")
     for rater, said in summary["raters"].items():
         for group, n in said["groups"].items():

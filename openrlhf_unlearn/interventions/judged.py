@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypedDict, cast
 
 import numpy as np
 
@@ -20,6 +21,35 @@ from openrlhf_unlearn.store.spreadsheet import check_unfilled, write_rows
 HUMAN = "human:"
 SCORES = range(6)
 COLUMNS = ("item", "problem", "solution", "score", "remark")
+
+
+class GroupScore(TypedDict):
+    """The mean of a rater's scores over a group's prompts; its interval is null for one prompt or equal means."""
+
+    prompts: int
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+class RaterScores(TypedDict):
+    rollouts: int
+    groups: dict[str, GroupScore]
+    alpha: float | None  # agreement of a rater with itself
+
+
+class RatersAgree(TypedDict):
+    raters: list[str]
+    rollouts: int  # that both scored
+    alpha: float | None
+    within_one_point: float | None
+
+
+class Judged(TypedDict):
+    """judgements/TAG.json."""
+
+    raters: dict[str, RaterScores]
+    between: list[RatersAgree]
 
 
 @dataclass(frozen=True)
@@ -81,7 +111,7 @@ def merge(run: RunDir, tag: str, rows: list) -> None:
     Judgements.of_rows(table).write(run, tag)
 
 
-def summarize(run: RunDir, tag: str) -> dict:
+def summarize(run: RunDir, tag: str) -> Judged:
     """What the table of `tag` says, by rater: scores by group, agreement with itself and with the other raters."""
     rows = Judgements.read(run, tag).rows()
     group_of = Learnability.groups(run)
@@ -89,20 +119,20 @@ def summarize(run: RunDir, tag: str) -> dict:
     scores: dict[str, dict[tuple, list[int]]] = {rater: defaultdict(list) for rater in raters}
     for row in rows:
         scores[row.rater][row.prompt_id, row.sample].append(row.score)
-    summary = {
+    summary: dict[str, Any] = {
         "raters": {rater: _of_rater(scores[rater], group_of) for rater in raters},
         "between": [_between(a, b, scores[a], scores[b]) for i, a in enumerate(raters) for b in raters[i + 1 :]],
     }
     write_json(run.judgements_json(tag), summary)
-    return summary
+    return cast(Judged, summary)
 
 
-def _of_rater(scores: dict[tuple, list[int]], group_of: dict[str, str]) -> dict:
+def _of_rater(scores: dict[tuple, list[int]], group_of: dict[str, str]) -> RaterScores:
     """Means are over prompts, of their rollouts' mean scores, so that a prompt counts once."""
     by_prompt: dict[str, list[float]] = defaultdict(list)
     for (prompt, _), given in scores.items():
         by_prompt[prompt].append(float(np.mean(given)))
-    groups = {}
+    groups: dict[str, GroupScore] = {}
     for group in sorted({group_of[name] for name in by_prompt if name in group_of}):
         means = [np.mean(given) for prompt, given in by_prompt.items() if group_of.get(prompt) == group]
         mean, interval = mean_interval(np.array(means))
@@ -111,7 +141,7 @@ def _of_rater(scores: dict[tuple, list[int]], group_of: dict[str, str]) -> dict:
     return {"rollouts": len(scores), "groups": groups, "alpha": krippendorff_alpha(_matrix(scores.values()))}
 
 
-def _between(first: str, second: str, a: dict[tuple, list[int]], b: dict[tuple, list[int]]) -> dict:
+def _between(first: str, second: str, a: dict[tuple, list[int]], b: dict[tuple, list[int]]) -> RatersAgree:
     """Agreement of two raters on the rollouts that both scored, each by the median of its scores."""
     shared = sorted(set(a) & set(b))
     pairs = np.array([[np.median(a[key]), np.median(b[key])] for key in shared]).reshape(-1, 2)

@@ -64,7 +64,8 @@ def _rows(run: RunDir, data: str | None) -> tuple[list[tuple[str, dict]], str, s
 
     keys = run.config().flag("data", {})
     if "input_key" not in keys and data is None:
-        return [(row.prompt_id, row._asdict()) for row in Prompts.read(run).rows()], "prompt", "label"
+        rows = [(row.prompt_id, row._asdict()) for row in Prompts.read(run).rows()]
+        return rows, Prompts.prompt.name, Prompts.label.name
     if not keys.get("label_key"):
         raise UserError(f"{run.run_json}: the run has no label key; without answers there is nothing to check against")
     known = set(Prompts.ids(run).to_pylist())

@@ -103,7 +103,6 @@ def classify(options: ClassifyOptions) -> Classification:
     if not complete.any():
         raise UserError("no prompt has samples in every evaluation; evaluate the same data before and after training")
     never = no_reward(counts)
-    columns: dict = {"prompt_id": counts.prompt_ids}
     if rule == "paper-code":
         sets = paper_code_sets(counts, tau)
         group = paper_code_groups(sets)
@@ -114,26 +113,36 @@ def classify(options: ClassifyOptions) -> Classification:
         kept = complete
     posterior = Posterior((n_initial, c_initial), (n_final, c_final))
     chances = posterior.groups(tau, easy)
-    columns |= {
-        "group": pa.array(np.array(GROUPS)[group]),
-        "initial_pass_rate": counts.initial_rate(),
-        "final_pass_rate": counts.final_rate(),
-        "ever_positive": _ever_positive(counts, never),
-        "runs_visited": visited(counts).sum(axis=0),
-        "runs_rewarded": (visited(counts) & ~never).sum(axis=0),
-        "p_below_tau": posterior.final_below(tau),
-        "p_improved": (improved := posterior.improved()),
-        "label_confidence": (confidence := _confidence(group, chances)),
-        **{f"p_{name}": values for name, values in chances.items()},
-        **dict(zip(("initial_low", "initial_high"), posterior.initial_interval(), strict=True)),
-        **dict(zip(("final_low", "final_high"), posterior.final_interval(), strict=True)),
-        "n_initial": n_initial,
-        "n_final": n_final.sum(axis=0),
-        **_columns_of_runs(counts, at),
-        **{f"paper_code_{name}": values for name, values in sets.items()},
-    }
-    known = {name: columns.pop(name) for name in Learnability.schema.names}
-    table = Learnability.of(**known).adding(**columns).filter(kept).arrow
+    improved, confidence = posterior.improved(), _confidence(group, chances)
+    initial_low, initial_high = posterior.initial_interval()
+    final_low, final_high = posterior.final_interval()
+    labels = labels_of_runs(counts, at)
+    columns = Learnability.of(
+        prompt_id=counts.prompt_ids,
+        group=np.array(GROUPS)[group],
+        initial_pass_rate=counts.initial_rate(),
+        final_pass_rate=counts.final_rate(),
+        ever_positive=_ever_positive(counts, never),
+        runs_visited=visited(counts).sum(axis=0),
+        runs_rewarded=(visited(counts) & ~never).sum(axis=0),
+        p_below_tau=posterior.final_below(tau),
+        p_improved=improved,
+        label_confidence=confidence,
+        p_easy=chances["easy"],
+        p_unlearnable=chances["unlearnable"],
+        p_learnable=chances["learnable"],
+        p_mixed=chances["mixed"],
+        initial_low=initial_low,
+        initial_high=initial_high,
+        final_low=final_low,
+        final_high=final_high,
+        n_initial=n_initial,
+        n_final=n_final.sum(axis=0),
+        run_agreement=_agreement(labels),
+    )
+    for number, (evaluation, label) in enumerate(zip(counts.final, labels, strict=True)):
+        columns = columns.with_run(number, evaluation.rate, np.array(GROUPS)[label])
+    table = columns.with_paper_code(sets).filter(kept).arrow
     hard = kept & ~np.isin(group, (CODE["easy"], CODE["ungradable"]))
     by_chance = posterior.learned_by_chance(tau, [evaluation.size for evaluation in counts.final])
     summary = {
@@ -183,15 +192,10 @@ def _confidence(group: np.ndarray, chances: dict[str, np.ndarray]) -> np.ndarray
     return confidence
 
 
-def _columns_of_runs(counts: Counts, at: Thresholds) -> dict:
-    """Each run's own final pass rate and label, and the share of runs that say what most of them say."""
-    labels = labels_of_runs(counts, at)
+def _agreement(labels: np.ndarray) -> np.ndarray:
+    """(prompts,): share of the runs that say what most of them say. labels: (runs, prompts)."""
     votes = np.stack([(labels == number).sum(axis=0) for number in range(len(GROUPS))])
-    columns = {"run_agreement": votes.max(axis=0) / len(labels)}
-    for r, evaluation in enumerate(counts.final):
-        columns[f"final_pass_rate_run{r}"] = evaluation.rate
-        columns[f"group_run{r}"] = pa.array(np.array(GROUPS)[labels[r]])
-    return columns
+    return votes.max(axis=0) / len(labels)
 
 
 def _learned_without_reward(

@@ -3,6 +3,7 @@
 40,000 prompts x 32 samples x 3 runs are read in a few seconds: prompt ids are dictionary-encoded, counting is numpy.
 """
 
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -264,6 +265,13 @@ def read_evaluation(path: Path, ids: pa.Array, threshold: float | None = None) -
         hit,
         plan_at(path),
     )
+
+
+def rates_by_prompt(run: RunDir, tag: str) -> dict[str, float]:
+    """Prompt id → unbiased pass rate by the evaluation; without the prompts that it has no sample of."""
+    ids = Prompts.ids(run)
+    rates = zip(ids.to_pylist(), read_evaluation(run.evaluation(tag), ids).rate.tolist(), strict=True)
+    return {name: rate for name, rate in rates if not math.isnan(rate)}
 
 
 def _check_rewards(table: Evaluations, threshold: float | None, path: Path) -> None:

@@ -365,7 +365,7 @@ def report(result: Diagnosis, show: int) -> str:
     summary, rows = result.summary, Causes(result.table).rows()
     lines = [f"{summary['prompts']} hard prompts were not learned" + ("; why:" if rows else "")]
     if rows and not summary["texts"]:
-        lines.append("no answers were kept (evaluate saves them by default): little can be told without")
+        lines.append("no answers were kept (evaluate saves them by default): little can be said without them")
     if summary["seconds"]:
         lines.append(f"with {', '.join(summary['seconds'])} as second model")
     for cause, counts in summary["causes"].items():

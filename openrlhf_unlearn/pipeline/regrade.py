@@ -45,7 +45,7 @@ class RegradeOptions(Options):
     out: str | None = option("write a run directory with the new verdicts; must not exist", None, metavar="DIR")
     tau: float = option("final pass@1 below which a hard prompt is unlearnable", 0.1)
     easy: float = option("initial pass@1 from which a prompt is easy", 0.1)
-    threshold: float | None = option("reward above which a sample of RUN is positive, as of classify", None)
+    threshold: float | None = option("reward above which a sample of RUN is positive, as in classify", None)
     workers: int = WORKERS
     timeout_s: float = TIMEOUT_S
     show: int = option("rows of each list that are printed", 10)

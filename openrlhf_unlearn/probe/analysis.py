@@ -16,6 +16,7 @@ from openrlhf_unlearn.store.probes import Similarity as SimilarityTable
 from openrlhf_unlearn.store.run_dir import RunDir
 
 ORDER = ("easy", "learnable", "unlearnable")
+MEANS = Interference.within, Interference.within_corrected, Interference.correct_batch, Interference.incorrect_batch
 
 
 def analyse(
@@ -128,10 +129,9 @@ def _interference(rows: list) -> dict[str, dict]:
     """By group: mean within-prompt cosine, plain and corrected, and against the batch."""
     result = {}
     for name in sorted({row.group for row in rows}):
-        mine = [row for row in rows if row.group == name]
+        mine = Interference.of_rows(row for row in rows if row.group == name)
         result[name or "all"] = {"prompts": len(mine)} | {
-            key: _finite_mean(np.array([getattr(row, key) for row in mine], float))
-            for key in ("within", "within_corrected", "correct_batch", "incorrect_batch")
+            column.name: _finite_mean(mine.values(column).astype(float)) for column in MEANS
         }
     return result
 

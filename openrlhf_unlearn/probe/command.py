@@ -12,13 +12,14 @@ does the analysis again, for labels that have changed since.
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.probe.words import against, say, trajectory
 from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.locks import hold
-from openrlhf_unlearn.store.probes import Variants
+from openrlhf_unlearn.store.probes import ProbeNumbers, Variants
 from openrlhf_unlearn.store.run_dir import RunDir, check_name, read_json, write_json
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, allow_remote_code, remote_code, why_not_loaded
 
@@ -49,7 +50,9 @@ class ProbeOptions(Options):
     full: bool = option("all parameters, by random projection", False)
     project: int | None = option("numbers kept of a gradient; default: all, with --full 65536", None)
     compare_full: bool = option("probe with --full too, and print how both correlate", False)
-    units: int = option("rollouts, or equal lots of them, a prompt and class told apart", 10)
+    units: int = option(
+        "gradients kept of a prompt and class, each of a rollout or, of more rollouts, of an equal part", 10
+    )
     sketch: int = option("numbers kept of each of these, for intervals; 0: all", 4096)
     temperature: float | None = option("that logits are divided by; default: the run's", None)
     pack_tokens: int | None = option("tokens through the model at a time; default: 16384 on a GPU, else 1024", None)
@@ -116,7 +119,7 @@ def run(options: ProbeOptions) -> None:
 
 
 @takes(ProbeOptions)
-def probe(options: ProbeOptions) -> dict[str, dict]:
+def probe(options: ProbeOptions) -> dict[str, ProbeNumbers]:
     """Probe every model; returns each probe's name with what its probe.json holds.
 
     Raises UserError for a run, model or evaluation that cannot be used, or gradients none of which is finite.
@@ -124,7 +127,7 @@ def probe(options: ProbeOptions) -> dict[str, dict]:
     return dict(each_probe(options))
 
 
-def each_probe(options: ProbeOptions) -> Iterator[tuple[str, dict]]:
+def each_probe(options: ProbeOptions) -> Iterator[tuple[str, ProbeNumbers]]:
     """(name, probe.json's content) of one model after the other."""
     allow_remote_code(options.trust_remote_code)
     run_dir = RunDir.open(options.run)
@@ -141,7 +144,7 @@ def each_probe(options: ProbeOptions) -> Iterator[tuple[str, dict]]:
         yield name, result
 
 
-def _probe_one(run_dir: RunDir, model: str, tag: str, name: str, options: ProbeOptions) -> dict:
+def _probe_one(run_dir: RunDir, model: str, tag: str, name: str, options: ProbeOptions) -> ProbeNumbers:
     """One model's probe: what is missing of its gradients, then the analysis; returns probe.json's content."""
     import transformers
 
@@ -166,16 +169,18 @@ def _probe_one(run_dir: RunDir, model: str, tag: str, name: str, options: ProbeO
     return _finish(run_dir, name, sample, gradients, facts)
 
 
-def _against_full(run_dir: RunDir, model: str, tag: str, name: str, options: ProbeOptions, result: dict) -> dict:
+def _against_full(
+    run_dir: RunDir, model: str, tag: str, name: str, options: ProbeOptions, result: ProbeNumbers
+) -> ProbeNumbers:
     """Probe all parameters too, as NAME-full; the result with how both probes' mean cosines correlate."""
     from openrlhf_unlearn.probe.two_probes import correlation
 
     full = replace(options, full=True, adapter=None, compare_full=False)
     with hold(run_dir.probe(f"{name}-full"), f"probe --name {name}"):
         _probe_one(run_dir, model, tag, f"{name}-full", full)
-    result = {**result, "against_full": correlation(run_dir, name, f"{name}-full")}
-    write_json(run_dir.probe_json(name), result)
-    return result
+    found: dict[str, Any] = {**result, "against_full": correlation(run_dir, name, f"{name}-full")}
+    write_json(run_dir.probe_json(name), found)
+    return cast(ProbeNumbers, found)
 
 
 def _work(options: ProbeOptions, model: str, config: RunConfig):
@@ -205,7 +210,7 @@ def _work(options: ProbeOptions, model: str, config: RunConfig):
     )
 
 
-def _finish(run_dir: RunDir, name: str, sample, gradients, facts: dict) -> dict:
+def _finish(run_dir: RunDir, name: str, sample, gradients, facts: dict) -> ProbeNumbers:
     """Analyse, and write probe.json last."""
     from openrlhf_unlearn.evaluation.settings import now, versions
     from openrlhf_unlearn.probe.analysis import analyse
@@ -228,7 +233,7 @@ def _finish(run_dir: RunDir, name: str, sample, gradients, facts: dict) -> dict:
         "settings": facts["settings"],
     }
     write_json(run_dir.probe_json(name), result)
-    return result
+    return cast(ProbeNumbers, result)
 
 
 def _vocabulary(model: str) -> int:

@@ -2,6 +2,7 @@
 
 import sys
 
+from openrlhf_unlearn.store.probes import ProbeNumbers
 from openrlhf_unlearn.store.run_dir import RunDir
 
 
@@ -12,7 +13,7 @@ def note(text: str) -> None:
     tqdm.write(f"note: {text}", file=sys.stderr)
 
 
-def say(run_dir: RunDir, name: str, result: dict) -> str:
+def say(run_dir: RunDir, name: str, result: ProbeNumbers) -> str:
     """What came out, in a few lines."""
     lines = [
         f"{run_dir.probe(name)}: {result['prompts']} prompts, {result['subspace']} ({result['dim']} numbers, "
@@ -55,7 +56,7 @@ def _identical(count: int) -> str:
     return f", {count} of them identical ones" if count else ""
 
 
-def trajectory(results: dict[str, dict]) -> str:
+def trajectory(results: dict[str, ProbeNumbers]) -> str:
     """One line a probe: each group's mean cosine, plain and corrected (A.4, 5.4)."""
     lines = ["group, plain (corrected): " + ", ".join(results)]
     for group in next(iter(results.values()))["groups"]:

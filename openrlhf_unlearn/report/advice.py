@@ -133,7 +133,7 @@ def _drop(material: Material, outliers: np.ndarray | None, answers: dict[int, st
         text += " {unsure:count} more {unsure:is|are} not sure enough to be listed."
     if kept.any():
         numbers["kept"] = int(kept.sum())
-        text += " {kept:count} more {kept:is|are} not listed: another step comes first, or the cause cannot be told."
+        text += " {kept:count} more {kept:is|are} not listed: another step comes first, or the cause is uncertain."
     text += " Another model may learn {prompts:it|them}."
     return Advice("drop", "Leave out what was not learned", text, numbers, rows, "--unlearn.skip_prompts {list}")
 

@@ -75,7 +75,7 @@ class Causes:
         """P(a cause whose prompts are left out), (prompts,), nan where there is no diagnosis."""
         found = np.full(self.size, np.nan)
         for row, i in self.place.items():
-            found[row] = sum(getattr(self.table[i], f"p_{cause}") for cause in LEFT_OUT)
+            found[row] = CauseTable.chance(self.table[i], LEFT_OUT)
         return found
 
     def opened(self, row: int) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Causes:
 
 
 def sentence(material: "Material") -> Sentence | None:
-    """The second sentence of the answer: how many prompts each cause is said of, and how many it cannot be told of."""
+    """The second sentence of the answer: how many prompts have each cause, and for how many it is uncertain."""
     causes = material.causes
     if causes is None:
         return None
@@ -100,20 +100,20 @@ def sentence(material: "Material") -> Sentence | None:
     numbers = {"prompts": len(causes.place), "sure": causes.summary["sure"]}
     said = sorted((cause for cause in CAUSES if counts[cause]), key=lambda cause: -counts[cause])
     if not said:
-        text = "Why {prompts:count} {prompts:prompt was|prompts were} not learned cannot be told of any"
-        text += " with a probability of {sure:percent}"
+        text = "Why {prompts:count} {prompts:prompt was|prompts were} not learned is uncertain: no cause of any"
+        text += " has a probability of {sure:percent}"
     else:
         numbers |= {cause: counts[cause] for cause in said}
         text = "Why, where it is at least {sure:percent} sure: "
         text += ", ".join(f"{{{cause}:count}} {WHAT[cause]}" for cause in said)
     if said and counts[UNDECIDED]:
         numbers[UNDECIDED] = counts[UNDECIDED]
-        text += f"; of {{{UNDECIDED}:count}} it cannot be told"
+        text += f"; for {{{UNDECIDED}:count}} it is uncertain"
     open_ones = [causes.table[i] for i in causes.place.values() if causes.table[i].cause == UNDECIDED]
     one_model = sum("--second" in row.command for row in open_ones)  # nothing else tells their likeliest two apart
     if one_model:
         if one_model < len(open_ones):
             numbers["one_model"] = one_model
-            text += ", of {one_model:count} of these"
+            text += ", for {one_model:count} of these"
         text += " with one model (`diagnose --second`)"
     return text + ".", numbers

@@ -19,7 +19,7 @@ class AnalyzeOptions(Options):
     tau: float = option("final pass@1 below which a hard prompt is unlearnable", 0.1)
     easy: float = option("initial pass@1 from which a prompt is easy", 0.1)
     n: int = option("samples a prompt where an evaluation is missing", 32, flag="-n")
-    threshold: float | None = option("reward above which a sample is positive, as of classify", None)
+    threshold: float | None = option("reward above which a sample is positive, as in classify", None)
     allow_uneven: bool = option("accept uneven sample counts", False)
     no_evaluate: bool = option("never sample", False)
     no_probe: bool = option("never compute gradients", False)

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 from openrlhf_unlearn.stats.means import Z, apart
 
 Placements: TypeAlias = tuple[np.ndarray, np.ndarray]  # of the low and the high
-EDGE = 1e-7  # areas nearer to 0 or 1 than this are not told from them
+EDGE = 1e-7  # areas nearer to 0 or 1 than this count as 0 or 1
 
 
 class Area(TypedDict):

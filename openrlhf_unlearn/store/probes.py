@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,38 @@ from safetensors import SafetensorError, safe_open
 from openrlhf_unlearn.store.columns import flags, integers, lists, numbers, texts
 from openrlhf_unlearn.store.names import RunDir
 from openrlhf_unlearn.store.table import TagTable
+
+
+class _EveryProbe(TypedDict):
+    tag: str  # of the evaluation whose rollouts it has
+    created: str
+    versions: dict[str, str]
+    subspace: str  # of the gradients, in words
+    dim: int
+    tokens: int
+    seconds: float
+    wall_seconds: float
+    left_out: list[str]  # prompts whose gradients are not finite
+    bytes_per_prompt: int
+    analysis_seconds: float
+    prompts: int
+    enough_rollouts: int
+    groups: dict[str, dict[str, Any]]
+    group_matrix: list[dict[str, Any]]
+    group_to_all: dict[str, dict[str, Any]]  # mean cosine of each group's prompts to all others, plain and corrected
+    order: str  # whether easy > learnable > unlearnable, in words
+    outliers: dict[str, Any]
+    separation: dict[str, Any]
+    spectrum: dict[str, dict[str, Any]]
+    captured: dict[str, dict[str, Any]]
+    interference: dict[str, dict[str, Any]]
+    settings: dict[str, Any]
+
+
+class ProbeNumbers(_EveryProbe, total=False):
+    """probe.json, as this version writes it."""
+
+    against_full: dict[str, Any]  # with --compare-full: how it correlates with the probe of all parameters
 
 
 class Similarity(TagTable):

@@ -1,11 +1,14 @@
 """Tables with a row a prompt: what it is, its label, and why it was not learned."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from openrlhf_unlearn.store.columns import flags, lists, numbers, texts
+from openrlhf_unlearn.store.columns import Column, flags, lists, numbers, texts
 from openrlhf_unlearn.store.names import RunDir
 from openrlhf_unlearn.store.table import RunTable
 
@@ -56,6 +59,23 @@ class Learnability(RunTable, name="learnability"):
     initial_high = numbers(optional=True)
     final_low = numbers(optional=True)
     final_high = numbers(optional=True)
+    p_easy = numbers(optional=True)  # posterior of each group by the true pass rates; they add up to 1
+    p_unlearnable = numbers(optional=True)
+    p_learnable = numbers(optional=True)
+    p_mixed = numbers(optional=True)
+    n_initial: Column[np.ndarray] = Column(pa.int64(), optional=True)  # samples, of all runs
+    n_final: Column[np.ndarray] = Column(pa.int64(), optional=True)
+    runs_visited: Column[np.ndarray] = Column(pa.int64(), optional=True)  # whose training sampled it
+    runs_rewarded: Column[np.ndarray] = Column(pa.int64(), optional=True)  # whose training sampled a positive of it
+    run_agreement = numbers(optional=True)  # share of the runs that say what most of them say
+
+    def with_run(self, number: int, rate: np.ndarray, group: np.ndarray) -> "Learnability":
+        """With the final pass rate and the group by one of several runs alone."""
+        return self.adding(**{f"final_pass_rate_run{number}": rate, f"group_run{number}": group})
+
+    def with_paper_code(self, sets: Mapping[str, np.ndarray]) -> "Learnability":
+        """With the sets of the paper's code, which overlap: group → (rows,) of bool."""
+        return self.adding(**{f"paper_code_{group}": members for group, members in sets.items()})
 
     @classmethod
     def groups(cls, run: RunDir) -> dict[str, str]:
@@ -101,3 +121,13 @@ class Causes(RunTable, name="causes"):
     command = texts()
     proposed = texts()  # the answer that samples agree on, where the label may be wrong
     proposed_share = numbers()  # of the samples after training
+
+    @staticmethod
+    def posterior(chances: Iterable[float]) -> dict[str, float]:
+        """Columns p_… of a row, of the probabilities in the order of CAUSES."""
+        return {f"p_{cause}": float(chance) for cause, chance in zip(CAUSES, chances, strict=True)}
+
+    @staticmethod
+    def chance(row: Any, causes: Iterable[str]) -> float:
+        """P(one of these causes) of a row."""
+        return sum(getattr(row, f"p_{cause}") for cause in causes)

@@ -125,7 +125,7 @@ def controls(made: Choice, tokens: list[int] | None, budget: int) -> list[str]:
     """How far the controls differ from the choice."""
     chosen = set(made.chosen)
     told = int(made.told[made.chosen].sum()) if made.chosen else 0
-    said = [f"{told} of the {len(chosen)} chosen rows are told from 0, at a false discovery rate of 5 %"]
+    said = [f"{told} of the {len(chosen)} chosen rows score significantly above 0, at a false discovery rate of 5 %"]
     if 2 * budget > len(made.score):
         said.append(f"--budget {budget} is over half of the {len(made.score)} rows: the sets are much the same")
     same = ", ".join(f"{len(chosen & set(getattr(made, kind)))} in {kind}" for kind in KINDS[1:])

@@ -17,7 +17,6 @@ from openrlhf_unlearn.transfer.words import GRADIENT, check_sentences, map_sente
 if TYPE_CHECKING:
     from openrlhf_unlearn.transfer.check import Check
 
-COLUMNS = ("value", "low", "high", "p")
 SETTINGS = (
     "clusters",
     "objective",
@@ -100,25 +99,41 @@ def rows_of(likelihood: Map, pass_rate: Map, checked: "Check | None" = None, by_
     rows, told = [], likelihood.told
     for i, trained in enumerate(likelihood.names):
         for j, changed in enumerate(likelihood.names):
-            row = {"trained": trained, "changed": changed, "told": bool(told[i, j])}
-            row |= {"prompts_trained": int(likelihood.sizes[i]), "prompts_changed": int(likelihood.sizes[j])}
-            row |= {name: _number(getattr(likelihood, name)[i, j]) for name in COLUMNS}
-            row |= {"pass_rate": _number(pass_rate.value[i, j])}
-            row |= {f"pass_rate_{end}": _number(getattr(pass_rate, end)[i, j]) for end in ("low", "high")}
-            for check, prefix, ends in ((checked, "", "measured_"), (by_runs, "reward_", "reward_")):
-                row |= _measured(check, trained, changed, prefix, ends)
-            rows.append(TransferMap.Row(**row))
+            predicted, measured, low, high = _measured(checked, trained, changed)
+            reward_predicted, reward_measured, reward_low, reward_high = _measured(by_runs, trained, changed)
+            row = TransferMap.Row(
+                trained=trained,
+                changed=changed,
+                prompts_trained=int(likelihood.sizes[i]),
+                prompts_changed=int(likelihood.sizes[j]),
+                value=_number(likelihood.value[i, j]),
+                low=_number(likelihood.low[i, j]),
+                high=_number(likelihood.high[i, j]),
+                p=_number(likelihood.p[i, j]),
+                told=bool(told[i, j]),
+                pass_rate=_number(pass_rate.value[i, j]),
+                pass_rate_low=_number(pass_rate.low[i, j]),
+                pass_rate_high=_number(pass_rate.high[i, j]),
+                predicted=predicted,
+                measured=measured,
+                measured_low=low,
+                measured_high=high,
+                reward_predicted=reward_predicted,
+                reward_measured=reward_measured,
+                reward_low=reward_low,
+                reward_high=reward_high,
+            )
+            rows.append(row)
     return rows
 
 
-def _measured(check: "Check | None", trained: str, changed: str, prefix: str, ends: str) -> dict:
-    """The columns of what a check measured of this pair; none where it did not."""
+def _measured(check: "Check | None", trained: str, changed: str) -> list[float | None]:
+    """What a check says of this pair: predicted, measured, and its interval; None where it has none of it."""
     if check is None or trained not in check.trained or changed not in check.names:
-        return {}
+        return [None] * 4
     entry = check.trained.index(trained), check.names.index(changed)
-    values = {f"{prefix}predicted": check.predicted[check.mine], f"{prefix}measured": check.measured}
-    values |= {f"{ends}low": check.low, f"{ends}high": check.high}
-    return {name: _number(matrix[entry]) for name, matrix in values.items()}
+    matrices = check.predicted[check.mine], check.measured, check.low, check.high
+    return [_number(matrix[entry]) for matrix in matrices]
 
 
 def _number(value: float) -> float | None:

@@ -7,7 +7,7 @@ some of its prompts does to the rest of them, and the noise of few rollouts, whi
 of every entry (an inner product of means, unlike a cosine, is not drawn toward 0 by it).
 
 Intervals leave out one prompt at a time (a jackknife), and so cover the choice of prompts as well as rollouts. An entry
-is *told from 0* where its p is small enough for a false discovery rate of 5 % over the whole map (Benjamini-Hochberg).
+differs from 0 (*told*) where its p is small enough for a false discovery rate of 5 % over the map (Benjamini-Hochberg).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from scipy import stats
 from openrlhf_unlearn.probe.measures.between_rollouts import row_blocks
 
 LEVEL = 0.95
-RATE = 0.05  # of false discoveries among the entries told from 0
+RATE = 0.05  # of false discoveries among the entries that differ from 0
 LEAST = 4  # prompts of a cluster, below which its spread is not known
 
 
@@ -37,7 +37,7 @@ class Map:
 
     @property
     def told(self) -> np.ndarray:
-        """Entries told from 0."""
+        """Entries that differ significantly from 0."""
         found = np.zeros(self.p.shape, bool)
         known = np.isfinite(self.p)
         if known.any():

@@ -16,16 +16,17 @@ def map_sentences(found: Map) -> list[str]:
         return [f"No cluster has {LEAST} prompts with gradients: there is nothing to map."]
     told, names = found.told, found.names
     if not told.any():
-        return [f"None of the map's {told.size} entries is told from 0: alone it gives no reason to choose any data."]
+        said = f"None of the map's {told.size} entries differs significantly from 0"
+        return [f"{said}: alone it gives no reason to choose any data."]
     own, sure = np.diag(found.value), np.diag(told)
     said = []
     for which, verb in (
         (sure & (own > 0), "are predicted to teach their own other prompts"),
         (sure & (own < 0), "are predicted to harm their own other prompts"),
-        (~sure, "are not told either way of their own other prompts"),
+        (~sure, "have no significant effect, either way, on their own other prompts"),
     ):
         if which.any():
-            listed = f": {', '.join(np.array(names)[which])}" if not which.all() or verb.startswith("are not") else ""
+            listed = f": {', '.join(np.array(names)[which])}" if not which.all() or verb.startswith("have no") else ""
             said.append(f"{which.sum()} of {len(names)} clusters {verb}{listed}.")
     both = np.allclose(found.value, found.value.T, rtol=1e-3)  # of the likelihood itself, the map is symmetric
     arrow = "↔" if both else "→"
@@ -65,14 +66,14 @@ def check_sentences(
     if worse:
         said.append(f"{SUBJECTS[mine]} predicts worse than: {', '.join(worse)}.")
     if rest := [name for name in advantages if name not in better + worse]:
-        said.append(f"{SUBJECTS[mine]} is not told apart from: {', '.join(rest)}.")
+        said.append(f"{SUBJECTS[mine]} is neither significantly better nor worse than: {', '.join(rest)}.")
     return said
 
 
 def sign_sentence(rows: list) -> list[str]:
-    """Of the table's `TransferMap.Row`s: how many told from 0 were measured with the predicted sign; none without."""
+    """Of the table's `TransferMap.Row`s: those that differ from 0, by whether the predicted sign was measured."""
     told = [row for row in rows if row.told and row.measured is not None]
     if not told:
         return []
     right = sum(row.value * row.measured > 0 for row in told)
-    return [f"Of {len(told)} entries told from 0, {right} were measured with the predicted sign."]
+    return [f"Of {len(told)} entries that differ from 0, {right} were measured with the predicted sign."]

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
+from typing import TypedDict
 
 from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.options import Options, option, takes
@@ -43,6 +44,14 @@ class Task:
     name: str  # of its rows' datasource
     task: str
     options: dict[str, object] = field(default_factory=dict)
+
+
+class TaskRow(TypedDict):
+    """A row of the data set."""
+
+    prompt: str
+    label: str  # JSON of the task's entry, as its scorer needs it
+    datasource: str  # the task's name
 
 
 @dataclass(frozen=True)
@@ -80,14 +89,14 @@ def run(options: TasksOptions) -> None:
 
 
 @takes(TasksOptions)
-def tasks(options: TasksOptions) -> list[dict[str, str]]:
-    """Write the data set to `output` and return its rows {prompt, label, datasource}. Raises UserError for no task."""
+def tasks(options: TasksOptions) -> list[TaskRow]:
+    """Write the data set to `output` and return its rows. Raises UserError for no task."""
     chosen = [parse(text) for text in options.task]
     if repeated := [task.name for i, task in enumerate(chosen) if task.name in [t.name for t in chosen[:i]]]:
         raise UsageError(f"two tasks are called {repeated[0]!r}; give one another name: NAME={repeated[0]}:…")
     rows = [row for task in chosen for row in rows_of(task, options.size, options.seed, options.shots)]
     if options.output:
-        write_jsonl(options.output, rows)
+        write_jsonl(options.output, map(dict, rows))
     return rows
 
 
@@ -130,8 +139,8 @@ def option_names(task: str) -> list[str]:
     return [each.name for each in fields(config) if each.name not in ("seed", "size")]
 
 
-def rows_of(task: Task, size: int, seed: int, shots: int = 0) -> list[dict[str, str]]:
-    """`size` rows {prompt, label, datasource} with different questions; fewer, and a note, where there are no more."""
+def rows_of(task: Task, size: int, seed: int, shots: int = 0) -> list[TaskRow]:
+    """`size` rows with different questions; fewer, and a note, where there are no more."""
     entries = list(_different(task, size + shots, seed))
     if len(entries) <= shots:
         raise UserError(f"{task.name}: only {len(entries)} different questions, too few for --shots {shots}")

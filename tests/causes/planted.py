@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from openrlhf_unlearn.grading.answer_key import key
 from openrlhf_unlearn.labels.classify import classify, save
 from openrlhf_unlearn.store.evaluations import Evaluations
-from openrlhf_unlearn.store.prompts import Prompts
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, write_json
 from openrlhf_unlearn.store.training import Rewards
+from tests.support.runs import start
 from tests.tables import of_dicts
 
 EACH, MISLABELLED, N, STEPS, K = 14, 3, 32, 12, 8
@@ -49,15 +48,14 @@ def prompts() -> list[dict]:
 
 def write_run(folder: Path, text: bool = True, counted: bool = False) -> RunDir:
     """The run, classified. text: evaluations keep responses; counted: the tracker counted wrong answers."""
-    run, made, rng = RunDir(folder), prompts(), np.random.default_rng(0)
+    made, rng = prompts(), np.random.default_rng(0)
     folder.mkdir(parents=True)
     data = folder.parent / "data.jsonl"
     data.write_text("".join(json.dumps({name: row[name] for name in ("prompt", "label")}) + "\n" for row in made))
     keys = {"prompt_dataset": str(data), "input_key": "prompt", "label_key": "label"}
     args = {"data": keys, "train": {"num_episodes": STEPS}}
-    write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "model": "m", "data": "d", "seed": 0, "args": args})
-    columns = [[row[name] for row in made] for name in ("id", "prompt", "label")] + [["sums"] * len(made)]
-    write_table(run.prompts, pa.table(columns, schema=Prompts.schema))
+    texts = ((row["prompt"], row["label"]) for row in made)
+    run = start(folder, texts, "sums", model="m", data="d", seed=0, args=args)
     evaluate(run, made, "initial", 0, rng, text)
     evaluate(run, made, "final", 1, rng, text)
     for step in range(1, STEPS + 1):

@@ -36,6 +36,7 @@ from openrlhf_unlearn.grading.data_check import check_data_file
 from openrlhf_unlearn.labels.counts import read_evaluation
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, read_json, read_table, write_json
+from openrlhf_unlearn.store.summary import update_summary
 from openrlhf_unlearn.store.trust import own
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
 from tests.evaluation.coins import Coins
@@ -225,6 +226,9 @@ def test_what_is_positive_is_what_the_run_says_unless_told(tmp_path, data):
     assert settings_of(run, data, *words).positive_above == 2.5
     assert settings_of(run, data, *words, "--positive-above", -1).positive_above == -1
     assert settings_of(RunDir(tmp_path / "new"), data, *words).positive_above == 0.5
+    update_summary(run, "classify", {"threshold": 1.5})
+    assert settings_of(run, data, *words).positive_above == 1.5, "what classify was told counts all samples"
+    update_summary(run, "classify", {"threshold": None})
     with pytest.raises(UserError, match="counts as positive what is above 2.5: our grader gives 0 and 1"):
         settings_of(run, data)
     with pytest.raises(UserError, match="--positive-above 1: our grader"):
@@ -242,12 +246,15 @@ def test_rewards_of_another_scale_are_counted_by_the_threshold(tmp_path, data):
     assert [tuple(item[:2]) for item in found] == [(3.0, "correct"), (2.0, "wrong")]
     parts = Parts(run, "initial", settings)
     parts.write([("a", "1", [1], *found[0]), ("a", "1}", [1], *found[1])])
+    write_json(run.run_json, {"schema_version": 1, "positive": {"threshold": 1.5}, "args": {}})
+    assert settings_of(run, data, "--reward", reward).positive_above == 2.5, "what is begun goes on as it began"
+    run.run_json.unlink()
     assert parts.counts["a"] == Parts(run, "initial", settings).counts["a"] == (2, 1)
     parts.merge()
     assert Evaluations.read(run, "initial").hits().tolist() == [True, False]
     assert read_evaluation(run.evaluation("initial"), pa.array(["a"])).hit.tolist() == [True, False]
     with pytest.raises(UserError, match="made with --positive-above 2.5, not 0.5"):
-        Parts(run, "initial", settings_of(run, data, "--reward", reward))
+        Parts(run, "initial", settings_of(run, data, "--reward", reward, "--positive-above", 0.5))
 
 
 def test_missing_label_key_and_data(tmp_path, data):

@@ -9,6 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from openrlhf_unlearn.labels.classify import classify, save
+from openrlhf_unlearn.store.run_dir import read_json, write_json
+from tests.labels.runs import make_run
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -135,14 +139,6 @@ def test_stages_add_up(scripts, tmp_path):
     ]
 
 
-def test_a_stage_is_written_when_it_is_told_to_end(tmp_path):
-    file = tmp_path / "stages.jsonl"
-    steps = f"{sys.executable} examples/real_stages.py $$ some --output {file} & sleep 4; kill $!; wait $! || true"
-    assert script("-c", steps).returncode == 0
-    assert json.loads(file.read_text())["stage"] == "some"
-    assert json.loads(file.read_text())["peak_gb"] >= 0
-
-
 def test_learned_by_heart_is_said_where_held_out_prompts_did_not_follow(scripts):
     page, rng = scripts[1], np.random.default_rng(0)
     names = [f"f{i}" for i in range(8)]
@@ -156,3 +152,16 @@ def test_learned_by_heart_is_said_where_held_out_prompts_did_not_follow(scripts)
     assert page.changes({"a": 0.1, "b": 0.2, "c": 0.5}, {"a": 0.3, "b": 0.2}, {"a": "f", "b": "f"}) == {
         "f": pytest.approx(0.1)
     }
+
+
+def test_pass_rates_are_shares_of_what_the_run_counts_as_positive(scripts, tmp_path):
+    """And not mean rewards, which are 0.5 for samples none of which is above 0.5."""
+    families, page, _ = scripts
+    run = make_run(tmp_path / "run-0" / "run", [0, 8, 32], [8, 8, 32])
+    write_json(run.run_json, {**read_json(run.run_json), "positive": {"by": "reward", "threshold": 1.0}})
+    assert families.family_rates(run) == {"test": 0.0}
+    save(classify([run.path], threshold=0.5), [run.path])
+    assert families.family_rates(run) == {"test": pytest.approx(40 / 96)}
+    line = page.families(tmp_path, [run], tmp_path / "page.md")[-1]
+    assert line.startswith("| `test` | 3 | 0.42 ") and "| 0.50 " in line and line.endswith("| 2 | 1 | 0 | 0 | 0 |")
+    assert page.curves(tmp_path, [run], tmp_path / "page.md")[-1] == "| 0 | 0.00 | 0.12 | — | 0.42 | — | 0.50 |"

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from openrlhf_unlearn.store.evaluations import Evaluations
-from openrlhf_unlearn.store.prompts import Learnability, Prompts
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json
+from openrlhf_unlearn.store.prompts import Learnability
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, write_json
+from tests.support.runs import start
 from tests.tables import of_dicts
 
 GROUPS = ("unlearnable", "learnable", "easy", "no_reward")
@@ -19,19 +20,14 @@ def sums(n: int) -> list[dict]:
 
 def make_run(folder: Path, n: int = 12) -> RunDir:
     """Prompts are FRAME around the question; correct and wrong responses in evaluations initial and final."""
-    run = RunDir(folder / "run")
     rows = [{"prompt": FRAME.format(row["question"]), **row} for row in sums(n)]
     data = folder / "data.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     keys = {"prompt_dataset": str(data), "input_key": "prompt", "label_key": "label"}
-    write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "model": "m", "args": {"data": keys}})
-    ids = [prompt_id(row["prompt"], row["label"]) for row in rows]
-    prompts = [
-        {"prompt_id": name, "prompt": row["prompt"], "label": row["label"], "datasource": "d"}
-        for name, row in zip(ids, rows, strict=True)
-    ]
-    of_dicts(Prompts, prompts).write(run)
+    prompts = [(row["prompt"], row["label"]) for row in rows]
+    run = start(folder / "run", prompts, "d", model="m", args={"data": keys})
+    ids = [prompt_id(*prompt) for prompt in prompts]
     labels = [
         {"prompt_id": name, "group": GROUPS[i % len(GROUPS)], "initial_pass_rate": 0.1, "final_pass_rate": 0.1}
         for i, name in enumerate(ids)

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 
 from openrlhf_unlearn.store.evaluations import Evaluations
-from openrlhf_unlearn.store.prompts import Prompts
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, write_table
 from openrlhf_unlearn.store.training import Rewards
+from tests.support.runs import start
 from tests.tables import of_dicts
 
 
@@ -43,14 +43,8 @@ def outcomes(positives, n: int = 32, seed: int = 0) -> np.ndarray:
 
 def make_run(path, initial, final, ever=None, n: int = 32, seed: int = 0, verdicts=None, model="m") -> RunDir:
     """A run with these positives of n before and after; `ever`: positives in training, None for an unvisited prompt."""
-    run = RunDir(path)
     size = len(initial)
-    write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "model": model, "seed": seed, "args": {}})
-    rows = [
-        {"prompt_id": name, "prompt": f"question {i}", "label": str(i), "datasource": "test"}
-        for i, name in enumerate(ids(size))
-    ]
-    of_dicts(Prompts, rows).write(run)
+    run = start(path, ((f"question {i}", str(i)) for i in range(size)), model=model, seed=seed)
     write_table(run.evaluation("initial"), evaluation_table(outcomes(initial, n, 1000), verdicts))
     write_table(run.evaluation("final"), evaluation_table(outcomes(final, n, seed), verdicts))
     visited = [(i, count) for i, count in enumerate(ever if ever is not None else [1] * size) if count is not None]

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -315,7 +314,6 @@ def test_watching_shows_each_new_step(tmp_path):
         while not line.startswith("step 3: "):
             assert line, "the watcher ended"
             line = watcher.stdout.readline()
-        time.sleep(0.1)
         watcher.send_signal(signal.SIGINT)
         assert watcher.wait(60) == 0
     finally:

@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 
 from openrlhf_unlearn.store.evaluations import Evaluations
-from openrlhf_unlearn.store.prompts import Learnability, Prompts
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json
+from openrlhf_unlearn.store.prompts import Learnability
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id
 from openrlhf_unlearn.worlds.tokenizer import build_tokenizer
+from tests.support.runs import start
 from tests.tables import of_dicts
 
 GROUPS = ("easy", "learnable", "unlearnable", "no_reward")
@@ -39,13 +40,13 @@ def save_model(folder: Path, seed: int = 0, dtype=torch.float64) -> Path:
 
 def make_run(path: Path, per_group: int = 6, tokens: bool = True, seed: int = 0) -> RunDir:
     """A classified run with an evaluation `initial` of ten rollouts a prompt."""
-    rng, tokenizer, run = random.Random(seed), build_tokenizer(), RunDir(path)
+    rng, tokenizer = random.Random(seed), build_tokenizer()
     prompts, labels, rows = [], [], []
     for i in range(per_group * len(GROUPS)):
         group = GROUPS[i % len(GROUPS)]
         text = f"{'ACHV'[i % 4]}{''.join(rng.choices('123456789', k=rng.randint(1, 5)))}{i}="
         name = prompt_id(text, "7")
-        prompts.append({"prompt_id": name, "prompt": text, "label": "7", "datasource": "test"})
+        prompts.append((text, "7"))
         labels.append({"prompt_id": name, "group": group, "initial_pass_rate": CORRECT[group] / 10})
         for sample in range(10):
             good = sample < CORRECT[group]
@@ -64,8 +65,7 @@ def make_run(path: Path, per_group: int = 6, tokens: bool = True, seed: int = 0)
                 }
             )
     args = {"rollout": {"temperature": 1.0, "max_new_tokens": 24}}
-    write_json(run.run_json, {"schema_version": SCHEMA_VERSION, "args": args})
-    of_dicts(Prompts, prompts).write(run)
+    run = start(path, prompts, args=args)
     of_dicts(Learnability, labels).write(run)
     kept = Evaluations.response_tokens, Evaluations.reason, Evaluations.positive
     of_dicts(Evaluations, rows, *kept).write(run, "initial")

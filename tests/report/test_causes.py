@@ -29,21 +29,21 @@ def test_nothing_is_said_without_a_diagnosis():
 def test_a_cause_is_said_of_its_prompts_and_no_other_cause(cause):
     text = said(cause, cause, "undecided")
     words = {name: Say(template, {name: 2}, "").text for name, template in WHAT.items()}
-    assert text == f"Why, where it is at least 90 % sure: 2 {words[cause]}; of 1 it cannot be told."
+    assert text == f"Why, where it is at least 90 % sure: 2 {words[cause]}; for 1 it is uncertain."
     assert not [name for name in CAUSES if name != cause and words[name] in text]
-    assert "it cannot be told" not in said(cause)
+    assert "uncertain" not in said(cause)
 
 
 def test_where_nothing_is_decided_no_cause_is_said():
-    text = "Why 2 prompts were not learned cannot be told of any with a probability of 90 %"
+    text = "Why 2 prompts were not learned is uncertain: no cause of any has a probability of 90 %"
     assert said("undecided", "undecided") == text + "."
     assert said("undecided", "undecided", command=ASK) == text + " with one model (`diagnose --second`)."
 
 
 def test_one_model_is_only_blamed_for_what_is_open_and_where_there_is_one():
-    assert "of 1 it cannot be told with one model" in said("beyond", "undecided", command=ASK)
+    assert "for 1 it is uncertain with one model" in said("beyond", "undecided", command=ASK)
     both = said("beyond", "undecided", "undecided", commands=["", ASK, "more training"])
-    assert "of 2 it cannot be told, of 1 of these with one model" in both
+    assert "for 2 it is uncertain, for 1 of these with one model" in both
     assert "one model" not in said("beyond", "undecided") and "one model" not in said("beyond", command=ASK)
 
 

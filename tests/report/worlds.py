@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from openrlhf_unlearn.store.evaluations import Evaluations, Judgements
-from openrlhf_unlearn.store.prompts import Prompts
-from openrlhf_unlearn.store.run_dir import SCHEMA_VERSION, RunDir, prompt_id, write_json, write_table
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, write_json, write_table
 from openrlhf_unlearn.store.training import Clipping, Likelihood, Rewards, TrainingRollouts
+from tests.support import runs
 from tests.tables import of_dicts
 
 RATES = {"easy": (0.6, 0.95), "learnable": (0.03, 0.9), "unlearnable": (0.03, 0.03), "no_reward": (0.0, 0.0)}
@@ -40,12 +40,8 @@ def prompts(each: int, kinds=tuple(RATES)) -> list[Prompt]:
 
 
 def start(path, made: list[Prompt], **config) -> RunDir:
-    run = RunDir(path)
-    config = {"schema_version": SCHEMA_VERSION, "model": "m", "data": "d", "seed": 0, "args": {}, **config}
-    write_json(run.run_json, config)
-    rows = [{"prompt_id": p.id, "prompt": p.text, "label": p.label, "datasource": "test"} for p in made]
-    of_dicts(Prompts, rows).write(run)
-    return run
+    config = {"model": "m", "data": "d", "seed": 0, **config}
+    return runs.start(path, ((p.text, p.label) for p in made), **config)
 
 
 def train(

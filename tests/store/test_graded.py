@@ -9,6 +9,7 @@ from openrlhf_unlearn.exchange.exporting import export
 from openrlhf_unlearn.interventions.judged import select
 from openrlhf_unlearn.interventions.sft_set import _right_of_run
 from openrlhf_unlearn.labels.classify import classify, save
+from openrlhf_unlearn.labels.counts import rates_by_prompt
 from openrlhf_unlearn.labels.features import read_features
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.store.evaluations import Evaluations
@@ -50,6 +51,7 @@ def counted(run: RunDir) -> dict[str, list[float]]:
         "forecast": [forecast[name] for name in ids.to_pylist()],
         "diagnose": gathered([path], ids).samples().rate.tolist(),
         "diagnose, all prompts": pass_rates([path], ids).tolist(),
+        "examples": list(map(rates_by_prompt(run, "initial").get, ids.to_pylist())),
         "probe and transfer": Evaluations.read(run, "initial").hits().reshape(2, 32).mean(axis=1).tolist(),
     }
 

@@ -23,7 +23,7 @@ def test_what_holds_is_said_with_its_interval_and_against_each_baseline():
     assert 0.3 < found["slope"]["low"] < 1 / 3 < found["slope"]["high"] + 0.02
     text = said(predicted, measured, {"text": rng.standard_normal((N, N)), "itself": predicted + 1e-9})
     assert text.startswith("Short trainings bear the prediction out") and "between different clusters: r" in text
-    assert "predicts better than: text." in text and "not told apart from: itself." in text
+    assert "predicts better than: text." in text and "neither significantly better nor worse than: itself." in text
 
 
 def test_a_prediction_of_noise_is_not_borne_out():
@@ -66,5 +66,5 @@ def test_few_clusters_or_equal_entries_tell_nothing():
 def test_signs_are_counted_where_something_is_told_and_measured():
     row = TransferMap.Row(told=True, value=1.0, measured=-0.5)
     rows = [row, row._replace(measured=2.0), row._replace(told=False), row._replace(measured=None)]
-    assert sign_sentence(rows) == ["Of 2 entries told from 0, 1 were measured with the predicted sign."]
+    assert sign_sentence(rows) == ["Of 2 entries that differ from 0, 1 were measured with the predicted sign."]
     assert sign_sentence(rows[2:]) == []

@@ -45,7 +45,7 @@ def test_gradients_of_nothing_but_noise_predict_nothing():
     assert np.mean(told) < 0.12
     found = transfer_map(gradients, gradients, clusters)
     assert map_sentences(found) == [
-        "None of the map's 16 entries is told from 0: alone it gives no reason to choose any data."
+        "None of the map's 16 entries differs significantly from 0: alone it gives no reason to choose any data."
     ]
 
 
@@ -85,13 +85,13 @@ def test_what_is_not_told_of_a_cluster_itself_is_not_said_to_be_nothing():
     nothing, p = np.zeros((2, 2)), np.array([[0.9, 0.001], [0.001, np.nan]])
     found = Map(["a", "b"], np.array([4, 4]), np.array([[0.1, 2], [2, 0]]), nothing, nothing, p)
     assert map_sentences(found) == [
-        "2 of 2 clusters are not told either way of their own other prompts: a, b.",
+        "2 of 2 clusters have no significant effect, either way, on their own other prompts: a, b.",
         "Predicted to teach others: a ↔ b.",
     ]
     harm = Map(["a", "b"], found.sizes, np.array([[-1.0, 2], [2, 0]]), nothing, nothing, np.where(p > 0.5, 0.001, p))
     assert map_sentences(harm)[:2] == [
         "1 of 2 clusters are predicted to harm their own other prompts: a.",
-        "1 of 2 clusters are not told either way of their own other prompts: b.",
+        "1 of 2 clusters have no significant effect, either way, on their own other prompts: b.",
     ]
 
 

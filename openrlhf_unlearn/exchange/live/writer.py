@@ -175,9 +175,15 @@ class LiveWriter:
             first = have.get(name, 0)
             for sample, rollout in enumerate(group[: max(0, self.save_rollouts - first)], first):
                 positive = self._positive(rollout)
-                said = {"response": rollout.response, "reward": rollout.reward}
-                judged = {"verdict": VERDICTS[positive], "positive": positive}
-                rows.append(TrainingRollouts.Row(prompt_id=name, sample=sample, **said, **judged))
+                row = TrainingRollouts.Row(
+                    prompt_id=name,
+                    sample=sample,
+                    response=rollout.response,
+                    reward=rollout.reward,
+                    verdict=VERDICTS[positive],
+                    positive=positive,
+                )
+                rows.append(row)
         TrainingRollouts.of_rows(rows).write(self.run, step)
 
 
@@ -187,5 +193,10 @@ def pooled(one: Any, other: Any) -> Any:
     mean = (one.n * one.mean_reward + other.n * other.mean_reward) / n
     square = sum(part.n * (part.std_reward**2 + part.mean_reward**2) for part in (one, other)) / n
     n_positive = one.n_positive + other.n_positive
-    counts = {"n": n, "n_positive": n_positive, "pass_rate": n_positive / n}
-    return one._replace(**counts, mean_reward=mean, std_reward=max(0.0, square - mean**2) ** 0.5)
+    return one._replace(
+        n=n,
+        n_positive=n_positive,
+        pass_rate=n_positive / n,
+        mean_reward=mean,
+        std_reward=max(0.0, square - mean**2) ** 0.5,
+    )

@@ -147,7 +147,7 @@ class Backward:
             return tap.left.T[self.ids].to(self.dtype)
         return torch.nn.functional.one_hot(self.ids, tap.shape[0]).to(self.dtype)
 
-    # Is it right? -------------------------------------------------------------------------------------------------
+    # Checked against the model's own logits and autograd ------------------------------------------------------------
 
     def _pieces(self, size: int) -> list[Piece]:
         """A piece of two rollouts and one of one; prompts of 2 · `size` and `size` tokens."""

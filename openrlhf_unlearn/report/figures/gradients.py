@@ -158,12 +158,13 @@ SPECTRUM = Figure(
 
 # Do correct rollouts pull where incorrect ones push, and where the batch pulls? (paper, A.3, Figure 16) ---------------
 
-PULLS = {
-    "within": "correct with incorrect,\nplain",
-    "within_corrected": "correct with incorrect,\ncorrected",
-    "correct_batch": "correct with the batch",
-    "incorrect_batch": "incorrect with the batch",
+_PULLS = {
+    Interference.within: "correct with incorrect,\nplain",
+    Interference.within_corrected: "correct with incorrect,\ncorrected",
+    Interference.correct_batch: "correct with the batch",
+    Interference.incorrect_batch: "incorrect with the batch",
 }
+PULLS = {column.name: words for column, words in _PULLS.items()}
 
 
 def interference_data(material: Material) -> Data | None:
@@ -171,11 +172,11 @@ def interference_data(material: Material) -> Data | None:
     if probe is None or not Interference.path(material.first, probe.name).exists():
         return None
     table = Interference.read(material.first, probe.name)
-    for measure in PULLS:
-        values = material.aligned(table, Interference.columns[measure])
+    for column in _PULLS:
+        values = material.aligned(table, column)
         for group in GROUPS:
             if found := group_mean(values[material.groups == group]):
-                rows.append({"measure": measure, "group": group, **found})
+                rows.append({"measure": column.name, "group": group, **found})
     return columns(rows)
 
 
@@ -186,10 +187,9 @@ def interference_caption(material: Material, data: Data) -> Sentence:
         "the GRPO gradient of all other prompts; bars are 95 % intervals over prompts. The "
         "more alike correct and incorrect ones are, the more raising the one raises the other."
     )
-    for measure in ("within_corrected", "within"):
-        if all((measure, group) in rows for group in ("learnable", "unlearnable")):
-            numbers = {group: rows[measure, group]["mean"] for group in ("learnable", "unlearnable")}
-            kind = "Corrected" if measure == "within_corrected" else "Plain"
+    for kind, column in (("Corrected", Interference.within_corrected), ("Plain", Interference.within)):
+        if all((column.name, group) in rows for group in ("learnable", "unlearnable")):
+            numbers = {group: rows[column.name, group]["mean"] for group in ("learnable", "unlearnable")}
             text += f" {kind}, it is {{unlearnable:rate}} for the unlearnable, {{learnable:rate}} for the learnable."
             return text, numbers
     return text, {}
@@ -256,11 +256,11 @@ def transfer_caption(material: Material, data: Data) -> Sentence:
     if about["settings"].get("objective") == "grpo":
         text += "Training is by GRPO. "
     if not about.get("exact", True):
-        text += "Gradients are sketches, whose error is in what is told. "
+        text += "Gradients are sketches; the test against 0 allows for their error. "
     text += (
         "Predicted change of the log-likelihood a token of correct rollouts, per unit of training: rows train, columns "
         "change, the diagonal is a cluster's effect on its own other prompts. Blue rises, red falls; a dot marks what "
-        "is told from 0 (false discovery rate 5 %). "
+        "differs significantly from 0 (false discovery rate 5 %). "
     )
     return text + " ".join(transfer_sentences(material.first)).replace("{", "{{").replace("}", "}}"), {}
 

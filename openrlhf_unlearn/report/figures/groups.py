@@ -14,7 +14,7 @@ from openrlhf_unlearn.report.numbers import Sentence
 from openrlhf_unlearn.report.palette import GROUP_COLOURS, GROUP_NAMES, INK, SOFT
 from openrlhf_unlearn.store.prompts import CAUSES, GROUPS
 
-# Why prompts were not learned, by group: how many of each cause, and of how many it cannot be told --------------------
+# Why prompts were not learned, by group: how many of each cause, and for how many it is uncertain --------------------
 
 CAUSE_COLOURS = dict(
     zip(CAUSES, ("#56B4E9", "#D55E00", "#E69F00", "#666666", "#009E73", "#CC79A7", "#0072B2", "#8c510a"), strict=True)

@@ -68,11 +68,12 @@ AUGMENTATION = Figure(
 
 # Do new problems pull where their original does? Cosine of original with variant (paper, section 5.3, Figure 10) ------
 
-VARIANT_COSINES = {
-    "cosine": "with its own variants,\nplain",
-    "cosine_corrected": "with its own variants,\ncorrected",
-    "mean_cosine": "with all other prompts,\nplain",
+_VARIANT_COSINES = {
+    Variants.cosine: "with its own variants,\nplain",
+    Variants.cosine_corrected: "with its own variants,\ncorrected",
+    Variants.mean_cosine: "with all other prompts,\nplain",
 }
+VARIANT_COSINES = {column.name: words for column, words in _VARIANT_COSINES.items()}
 
 
 def variants_data(material: Material) -> Data | None:
@@ -82,14 +83,14 @@ def variants_data(material: Material) -> Data | None:
         return None
     table = Variants.read(material.first, probe.name)
     place = table.places(material.ids)
-    for measure in VARIANT_COSINES:
-        values = table.values(Variants.columns[measure]).astype(float)
+    for column in _VARIANT_COSINES:
+        values = table.values(column).astype(float)
         known = (place >= 0) & np.isfinite(values)
         originals, at = np.unique(place[known], return_inverse=True)
         means = np.bincount(at, weights=values[known]) / np.maximum(1, np.bincount(at))
         for group in GROUPS:
             if found := group_mean(means[material.groups[originals] == group]):
-                rows.append({"measure": measure, "group": group, **found})
+                rows.append({"measure": column.name, "group": group, **found})
     return columns(rows)
 
 
@@ -100,7 +101,7 @@ def variants_caption(material: Material, data: Data) -> Sentence:
         "with 95 % intervals over these. If it is no higher than with all other prompts, the new problems pull no more "
         "where the original does than any prompt."
     )
-    own, all_others = rows.get(("cosine", "unlearnable")), rows.get(("mean_cosine", "unlearnable"))
+    own, all_others = (rows.get((column.name, "unlearnable")) for column in (Variants.cosine, Variants.mean_cosine))
     if not own or not all_others:
         return text, {}
     return (
