@@ -19,7 +19,7 @@ def test_a_killed_replaying_run_has_the_buffer_and_the_draws_of_one_never_killed
     changes = {
         "rollout__n_samples_per_prompt": K,
         "rollout__batch_size": 8,
-        "rollout__micro_batch_size": 64,
+        "rollout__micro_batch_size": 32,
         "train__batch_size": 32,
         "train__micro_batch_size": 32,
         "train__num_episodes": 3,
