@@ -85,7 +85,7 @@ if [ "$DEVICE" = gpu ]; then # policy and engine share the GPU
     flags+=(--ds.attn_implementation "$ATTENTION" --vllm.sync_backend nccl --train.colocate_all "${sleep_flags[@]}")
     flags+=(--vllm.gpu_memory_utilization 0.4)
 else
-    flags+=(--ds.attn_implementation eager --vllm.sync_backend gloo --vllm.enforce_eager --vllm.enable_prefix_caching)
+    flags+=(--ds.attn_implementation eager --vllm.sync_backend gloo --vllm.enforce_eager)
 fi
 
 # What a folder was begun with, a setting a line; real_page.py reads it.

@@ -1,7 +1,7 @@
 """The host's rollout actor, whose reward function or server can no longer fail in silence.
 
 The host logs an exception of either and goes on with the reward None. Here it travels with the rollout to the
-generator, which stops the run with its text. With --vllm.enable_prefix_caching a CPU's engine shares short prompts too.
+generator, which stops the run with its text.
 """
 
 import functools
@@ -11,7 +11,6 @@ import ray
 from openrlhf.trainer.ray import vllm_engine
 
 from openrlhf_unlearn.collect.judgement import ERROR
-from openrlhf_unlearn.evaluation.engines import SHARED_BLOCK, has_gpu
 from openrlhf_unlearn.grading.reward import FORMAT_VARIABLE
 from openrlhf_unlearn.machine.host_functions import actor_class
 
@@ -55,8 +54,6 @@ def failure(problem: str) -> dict:
 
 class UnlearnRolloutRayActor(actor_class(vllm_engine.RolloutRayActor)):
     async def __init__(self, *args, **kwargs):
-        if kwargs.get("enable_prefix_caching") and not has_gpu():
-            kwargs.setdefault("block_size", SHARED_BLOCK)
         await super().__init__(*args, **kwargs)
         report_failures(self.executor)
 
