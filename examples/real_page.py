@@ -6,6 +6,7 @@ FOLDER is that of examples/real.sh. What did not run is named as not run; figure
 import argparse
 import json
 import random
+import shlex
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -40,7 +41,8 @@ def main() -> None:
     folder, page = args.folder, args.output
     runs = [RunDir(path) for path in sorted(folder.glob("run-*/run")) if (path / "learnability.parquet").exists()]
     if not (folder / "screen" / "run.json").exists():
-        raise SystemExit(f"real_page.py: {folder} has no evaluation yet; begin with bash examples/real.sh {folder}")
+        begin = shlex.join(["bash", "examples/real.sh", str(folder)])
+        raise SystemExit(f"real_page.py: {folder} has no evaluation yet; begin with {begin}")
     sections = (what_ran, screened, groups, families, curves, gradients, forecast, transfer, prompts, speed)
     sections = sections if runs else (what_ran, screened)
     text = "\n\n".join("\n".join(section(folder, runs, page)) for section in sections)
@@ -135,7 +137,7 @@ def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     steps = ", ".join(str(len(run.steps())) for run in runs)
     evaluated = [f"{tag} ({e['samples'] / e['prompts']:.0f} samples)" for tag, e in report["evaluations"].items()]
     given = settings_of(folder)
-    command = " ".join(f"{name}={given[name]}" for name in COMMAND if name in given)
+    command = " ".join(f"{name}={shlex.quote(given[name])}" for name in COMMAND if name in given)
     flags = f" --model {given['MODEL']}" if given.get("MODEL", "smollm2") != "smollm2" else ""
     flags += f" {given['FLAGS']}" if given.get("FLAGS") else ""
     told = f"`{command} bash examples/real.sh{flags}`" if given else "The script's settings were not kept."

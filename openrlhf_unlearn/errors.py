@@ -1,5 +1,8 @@
 """The one exception that bad input raises: its text is the whole message that a user sees; and that message's form."""
 
+import os
+import shlex
+
 from openrlhf_unlearn.masking import mask_text
 
 # Escape sequences move the cursor, recolour or hide text; direction marks reorder it. JSON reads these escapes, too.
@@ -24,6 +27,16 @@ class UsageError(UserError):
 def plain(text: str) -> str:
     """`text` that cannot steer a terminal: its control and direction characters are shown as escapes."""
     return text.translate(_STEERING)
+
+
+def command(verb: str, *words: str | os.PathLike[str] | float) -> str:
+    """`openrlhf-unlearn VERB …`, to be pasted into a shell as it stands, whatever the names of files hold."""
+    return shlex.join(["openrlhf-unlearn", verb, *map(str, words)])
+
+
+def counted(n: int, one: str) -> str:
+    """`1 prompt`, `2 prompts`."""
+    return f"{n} {one}{'' if n == 1 else 's'}"
 
 
 def one_line(error: BaseException) -> str:

@@ -336,7 +336,7 @@ CASES = [
     Case("probe --run {run} --model {model} --tag initial --temperature 0", 2, "--temperature must be above 0"),
     Case("probe --run {run} --model {model} --tag initial", 1, IN_USE, held("given/run/probes/initial")),
     # transfer and tasks
-    Case("transfer {run}", 1, "make one with openrlhf-unlearn probe"),
+    Case("transfer {run}", 1, "make one: openrlhf-unlearn probe --model MODEL --run"),
     Case("transfer {run} --probe none", 1, "make it with openrlhf-unlearn probe"),
     Case("transfer {run} --probe x", 1, "gradients.safetensors cannot be read", text(GRADIENTS, b"\xff" * 16)),
     Case("transfer {run} --probe x", 1, "safetensors cannot be read", text(GRADIENTS, b"\2\0\0\0\0\0\0\0{}")),

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command
 from openrlhf_unlearn.labels.features import feature_names, read_features
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.stats.auc import Area, AreaDifference, area, area_difference, placements
@@ -80,7 +80,7 @@ def forecast(options: ForecastOptions) -> Forecast:
     source = RunDir.open(options.run)
     target = RunDir.open(options.to) if options.to else None
     if not source.learnability.exists():
-        raise UserError(f"{source.learnability} is missing; make it: openrlhf-unlearn classify {source}")
+        raise UserError(f"{source.learnability} is missing; make it: {command('classify', source)}")
     given, group = read_features(source, options.initial), Learnability.groups(source)
     known = np.array([group.get(name) in LABELS for name in given.names])
     labels = np.array([group.get(name) in AT_RISK for name in given.names])[known]

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UsageError, UserError, one_line
-from openrlhf_unlearn.labels.counts import read_counts
+from openrlhf_unlearn.errors import UsageError, UserError, command, one_line
+from openrlhf_unlearn.labels.counts import missing, read_counts
 from openrlhf_unlearn.labels.posterior import Posterior
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.report.advice import sampling_hours
@@ -74,10 +74,10 @@ def compare(args: CompareOptions) -> Compared:
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UserError("the same run is given twice; compare two runs")
     if not runs[0].learnability.exists():
-        raise UserError(f"{runs[0]} is not classified: openrlhf-unlearn classify {runs[0]}")
+        raise UserError(f"{runs[0]} is not classified: {command('classify', runs[0])}")
     for run in runs:
         if not run.evaluation(args.final).exists():
-            raise UserError(f"{run} has no evaluation {args.final!r}: openrlhf-unlearn evaluate --tag {args.final}")
+            raise missing(run, args.final, "TRAINED_MODEL")
     material = Material(runs[:1], args.tau, final=args.final, compared=runs)
     rates = [final_rate(single) for single in material.interventions]
     if not np.isfinite(rates[0] + rates[1]).any():

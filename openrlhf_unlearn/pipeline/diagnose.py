@@ -27,7 +27,7 @@ from pathlib import Path
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.causes.label_review import check_review
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, command, counted
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.prompts import Causes, Prompts
@@ -147,7 +147,8 @@ def second_models(first: RunDir, word: str, options: DiagnoseOptions) -> list[tu
         other = RunDir.open(word)
         tags = [tag for tag in ("final", "initial") if tag in other.evaluation_tags()]
         if not tags:
-            raise UserError(f"--second {word} has no evaluation final or initial; make one: openrlhf-unlearn evaluate")
+            made = command("evaluate", "--run", word, "--tag", "final", "--model", "TRAINED_MODEL")
+            raise UserError(f"--second {word} has no evaluation final or initial; make one: {made}")
         return [(Path(word).name, other.evaluation(tags[0]))]
     from openrlhf_unlearn.evaluation.settings import fingerprint
 
@@ -316,10 +317,11 @@ def _write_review(path: Path, result: Diagnosis, run: RunDir) -> None:
 def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
     from openrlhf_unlearn.causes.label_review import suspicious
 
-    return (
-        f"{path}: {len(suspicious(result.table))} labels to review; fill in `decision` (label_wrong, drop, keep), "
-        f"then: openrlhf-unlearn diagnose {run} --decisions {path} --output corrected.jsonl"
-    )
+    labels = len(suspicious(result.table))
+    if not labels:
+        return f"{path}: no label to review"
+    then = command("diagnose", run, "--decisions", path, "--output", "corrected.jsonl")
+    return f"{path}: {counted(labels, 'label')} to review; fill in `decision` (label_wrong, drop, keep), then: {then}"
 
 
 @takes(DiagnoseOptions)
@@ -386,9 +388,9 @@ def report(result: Diagnosis, show: int) -> str:
     return "\n".join(lines)
 
 
-def filled(command: str, run: str, cause: str) -> str:
+def filled(template: str, run: str, cause: str) -> str:
     """A remedy's command with the run and the list of its prompts."""
-    return command.format(run=shlex.quote(run), list=shlex.quote(str(RunDir(run).cause_list(cause))))
+    return template.format(run=shlex.quote(run), list=shlex.quote(str(RunDir(run).cause_list(cause))))
 
 
 def audit_report(result: Diagnosis, counts: dict, show: int) -> str:

@@ -103,7 +103,10 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     for words, says in [
         ((given["before"], given["before"]), "the same run is given twice"),
         ((given["after"], given["before"]), "is not classified: openrlhf-unlearn classify"),
-        ((given["before"], given["after"], "--final", "step9"), "has no evaluation 'step9'"),
+        (
+            (given["before"], given["after"], "--final", "step9"),
+            "step9.parquet is missing; make it: openrlhf-unlearn evaluate --run",
+        ),
     ]:
         assert cli.main(["compare", *words]) == 1
         (line,) = capsys.readouterr().err.splitlines()
