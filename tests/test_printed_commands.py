@@ -1,4 +1,4 @@
-"""What a message tells a user to run can be pasted into a shell: files of any name quoted, and all that the verb needs."""
+"""What a message tells a user to run can be pasted into a shell: names of files quoted, and all that the verb needs."""
 
 import ast
 import re

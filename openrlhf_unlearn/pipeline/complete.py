@@ -15,6 +15,7 @@ from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.material import Material, Missing
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.report.probes import Probe, outdated
+from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.prompts import Causes as CauseTable
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import is_own
@@ -35,16 +36,18 @@ def complete(runs: Sequence[RunDir], options: AnalyzeOptions):
 def _evaluations(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
     config = run.config()
     models = {"initial": config.initial_model, "final": config.flag("ckpt.output_dir")}
-    missing = (_evaluation(run, tag, model, options) for tag, model in models.items())
+    missing = (_evaluation(run, config, tag, model, options) for tag, model in models.items())
     return [item for item in missing if item]
 
 
-def _evaluation(run: RunDir, tag: str, model: str | None, options: AnalyzeOptions) -> Missing | None:
+def _evaluation(run: RunDir, config: RunConfig, tag: str, model: str | None, options: AnalyzeOptions) -> Missing | None:
     if tag in run.evaluation_tags():
         return None
     words = ["--model", model or "MODEL", "--tag", tag, "--run", str(run), "-n", str(options.n)]
     made = command("evaluate", *words)
     what = f"pass@1 {'before' if tag == 'initial' else 'after'} training"
+    if not config.flag("data.prompt_dataset"):  # imported: perhaps without the template that the model was asked in
+        return Missing(what, "run.json names no data; an imported run is sampled where you ask for it", made)
     if not model:
         return Missing(what, "run.json does not say which model that is", made)
     if tag == "final" and not Path(model).is_dir():

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.causes.diagnosis import Diagnosis
@@ -57,14 +58,18 @@ class DiagnoseOptions(Options):
     output: Path | None = option(
         "--decisions: the corrected data set (JSON lines); audit: folder of its evaluations", None
     )
-    data: str | None = option("audit: .json, .jsonl, .csv, .parquet or hub id; --decisions: default: the run's", None)
+    data: str | None = option(
+        "audit: .json, .jsonl, .csv, .parquet or hub id; --decisions, --second MODEL: default: the run's", None
+    )
     model: Sequence[str] = option("audit: models that answer every row; two are far better", (), metavar="M")
-    input_key: str = option("audit: which key of the data holds the prompt", "input")
-    label_key: str | None = option("audit: which key holds the label", None)
-    input_template: str | None = option("audit: as --data.input_template of OpenRLHF", None)
-    apply_chat_template: bool = option("audit: by the first model's tokenizer", False)
-    max_new_tokens: int | None = option("audit: of an answer", None)
-    answer_format: str | None = option("audit: how our grader finds answers; default: auto", None)
+    input_key: str = option("which key of --data holds the prompt", "input")
+    label_key: str | None = option("which key holds the label", None)
+    input_template: str | None = option("--model, --second MODEL: as --data.input_template of OpenRLHF", None)
+    apply_chat_template: bool = option("--model, --second MODEL: by the model's tokenizer", False)
+    max_new_tokens: int | None = option("--model, --second MODEL: of an answer", None)
+    answer_format: str | None = option(
+        "--model, --second MODEL: how our grader finds answers; default: the run's, else auto", None
+    )
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
@@ -156,7 +161,7 @@ def second_models(first: RunDir, word: str, options: DiagnoseOptions) -> list[tu
     for tag in ("initial", "final"):  # before it is sampled for nothing
         if mark != "hub" and mark == _model_of(first.evaluation(tag)):
             raise _confirms(word, tag)
-    return [sampled(first, word, n=options.n, trust_run=options.trust_run)]
+    return [sampled(first, word, trust_run=options.trust_run, **_sampling(options))]
 
 
 def bring_up_to_date(runs: Sequence[RunDir]) -> None:
@@ -252,6 +257,15 @@ def _model_of(evaluation: Path) -> tuple[str, str] | str | None:
     return (mark, str(settings.get("model"))) if mark == "hub" else mark
 
 
+def _sampling(options: DiagnoseOptions) -> dict[str, Any]:
+    """What `evaluate` is told; None: as the run says."""
+    names = ("data", "n", "input_key", "label_key", "input_template", "max_new_tokens", "answer_format")
+    how = {name: getattr(options, name) for name in names}
+    if not options.data:
+        how["input_key"] = None
+    return {**how, "apply_chat_template": options.apply_chat_template or None}
+
+
 def sampled(run: RunDir, model: str, **how) -> tuple[str, Path]:
     """(name, evaluation in `run`) of a model, sampled now where that was not done yet."""
     from openrlhf_unlearn.causes.audit import evaluation_tag
@@ -281,11 +295,8 @@ def audit_labels(options: DiagnoseOptions) -> Audit:
     run = RunDir(options.output or f"{Path(options.data or '').stem}_audit")
     review = options.export or run.path / "review.csv"
     check_review(review)  # before anything is sampled
-    names = ("data", "n", "input_key", "label_key", "input_template", "max_new_tokens", "answer_format")
-    how = {name: getattr(options, name) for name in names}
-    how["apply_chat_template"] = options.apply_chat_template or None
     check_names(options.model)
-    tags = [sampled(run, model, **how)[0] for model in options.model]
+    tags = [sampled(run, model, **_sampling(options))[0] for model in options.model]
     check_others(run, [(tag, run.evaluation(tag)) for tag in tags])
     found = Audit(*audit(run, tags), run, review)
     _write_review(found.review, found.diagnosis, run)
