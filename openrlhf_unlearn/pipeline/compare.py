@@ -28,7 +28,7 @@ from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import show
 from openrlhf_unlearn.report.remedy import as_numbers, cosine_rows, solved_rows, verdicts
 from openrlhf_unlearn.store.run_dir import RunDir, as_json
-from openrlhf_unlearn.store.summary import update_summary
+from openrlhf_unlearn.store.summary import Summary, update_summary
 from openrlhf_unlearn.store.training import Rewards
 
 
@@ -37,13 +37,13 @@ class CompareOptions(Options):
     before: str = option("the run without the remedy, classified", positional=True, metavar="RUN_BEFORE")
     after: str = option("the run with it", positional=True, metavar="RUN_AFTER")
     repeat: str | None = option("the run without the remedy again, with another seed", None, metavar="RUN")
-    tau: float = option("final pass@1 from which a prompt is solved", 0.1)
+    tau: float | None = option("final pass@1 from which a prompt is solved: as RUN_BEFORE was classified", None)
     final: str = option("evaluation after training", "final", metavar="TAG")
     hints: Path | None = option("hinted data of `openrlhf-unlearn hints`, to pair probes by origin", None)
     format: str = option("what is printed", "text", choices=["text", "json"])
 
     def check(self) -> None:
-        if not 0 < self.tau <= 1:
+        if self.tau is not None and not 0 < self.tau <= 1:
             raise UsageError(f"--tau {self.tau}: a pass rate above 0 and at most 1")
 
 
@@ -56,6 +56,7 @@ class Compared(NamedTuple):
 
 OPTIONS = CompareOptions
 HINTED = " (plain / hinted)"
+TAU = 0.1  # of groups that classify did not note
 
 
 def run(options: CompareOptions) -> None:
@@ -78,16 +79,17 @@ def compare(args: CompareOptions) -> Compared:
     for run in runs:
         if not run.evaluation(args.final).exists():
             raise missing(run, args.final, "TRAINED_MODEL")
-    material = Material(runs[:1], args.tau, final=args.final, compared=runs)
+    tau = tau_of(runs[0], args.tau)
+    material = Material(runs[:1], tau, final=args.final, compared=runs)
     rates = [final_rate(single) for single in material.interventions]
     if not np.isfinite(rates[0] + rates[1]).any():
         raise UserError(f"{runs[0]} and {runs[1]} have evaluated no prompt in common; evaluate the same data")
     luck = luck_of(material, args)
-    rows = solved_rows(material.groups, rates[1], luck, rates[2] if args.repeat else None, args.tau)
+    rows = solved_rows(material.groups, rates[1], luck, rates[2] if args.repeat else None, tau)
     said = [sentence.text for sentence in verdicts(rows)]
     numbers = {
         "runs": list(map(str, runs)),
-        "tau": args.tau,
+        "tau": tau,
         "solved": as_numbers(rows),
         "pass_rates": comparison(material)["rows"],
         "cosines": cosines(material, args.hints),
@@ -101,6 +103,19 @@ def compare(args: CompareOptions) -> Compared:
     return Compared(numbers, said)
 
 
+def tau_of(before: RunDir, given: float | None) -> float:
+    """The one that parted the groups. Raises UserError for another: what these groups do not call solved could be
+    counted as lost, and what they do as gained."""
+    known = Summary.read(before).classify
+    tau = known.get("tau") or given or TAU
+    if given not in (None, tau):
+        also = [word for name in ("easy", "rule") if name in known for word in (f"--{name}", known[name])]
+        runs = known.get("runs") or []
+        again = command("classify", *(runs if len(runs) > 1 else [before]), "--tau", given, *also)
+        raise UserError(f"--tau {given:g}: {before} was classified with {tau:g}; leave --tau out, or first: {again}")
+    return tau
+
+
 def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:
     """P(a second evaluation of the run before finds it solved), (prompts,); None where samples were adaptive."""
     after = material.interventions[1].tally(args.final)
@@ -109,7 +124,7 @@ def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:
     if after.adaptive or counts.adaptive:
         return None
     samples = int(np.median(after.n[after.n > 0]))
-    return Posterior(counts.initial_counts(), counts.final_counts()).solved_again(args.tau, samples)
+    return Posterior(counts.initial_counts(), counts.final_counts()).solved_again(material.tau, samples)
 
 
 def cosines(material: Material, hints: Path | None) -> dict[str, list[dict]]:
