@@ -15,6 +15,7 @@ import numpy as np
 from progress import NUMBER, STEP
 from scipy import stats
 
+from openrlhf_unlearn.grading.data_check import rows_of
 from openrlhf_unlearn.labels.counts import rates_by_prompt
 from openrlhf_unlearn.labels.features import read_features
 from openrlhf_unlearn.labels.forecast import AT_RISK, LABELS, better, model
@@ -491,7 +492,7 @@ def stages(folder: Path) -> list[str]:
     if not file.exists():
         return []
     found: dict[str, list[float]] = {}
-    for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+    for line in (row for _, row in rows_of(file)):
         stage = found.setdefault(line["stage"], [0.0, 0.0])
         stage[:] = stage[0] + line["seconds"], max(stage[1], line["peak_gb"])
     rows = [[name, f"{seconds / 60:.1f}", f"{peak:.1f}"] for name, (seconds, peak) in found.items()]

@@ -29,6 +29,9 @@ def chosen(groups: dict[str, str], per_group: int, seed: int) -> set[str]:
     return found
 
 
+NO_DATA = "take a run of OpenRLHF, whose run.json does"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("run", metavar="RUN", help="a classified run directory")
@@ -42,7 +45,7 @@ def main() -> int:
         if not run.learnability.exists():
             raise UserError(f"{run.learnability} is missing; make it: {command('classify', run)}")
         wanted = chosen(Learnability.groups(run), args.per_group, args.seed)
-        rows = {name: row for name, row in identified_rows(run, args.data) if name in wanted}
+        rows = {name: row for name, row in identified_rows(run, args.data, NO_DATA) if name in wanted}
     except UserError as error:
         print(f"probe_prompts: {error}", file=sys.stderr)
         return 1

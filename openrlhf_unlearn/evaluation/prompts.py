@@ -155,17 +155,23 @@ def settle_prompts(run: RunDir, prompts: list[Prompt]) -> list[Prompt]:
     return shared
 
 
-def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
+def own_rows(run: RunDir) -> list[tuple[str, dict]]:
+    """(prompt id, row) of prompts.parquet, which stands for the data where an imported run names none."""
+    return [(row.prompt_id, row._asdict()) for row in Prompts.read(run).rows()]
+
+
+def identified_rows(run: RunDir, data: str | None, otherwise: str) -> list[tuple[str, dict]]:
     """(prompt id, row) for every row of the data set that the run's configuration, or `data`, names, in its order.
 
-    Raises UserError where the run does not say how its prompts were made (imported ones do not).
+    Raises UserError where the run does not say how its prompts were made (imported ones do not); `otherwise`: what its
+    user can do then.
     """
     preprocess_data = host_function("preprocess_data")
     known = run.config()
     own = known.flag("data", {})
     source = data or own.get("prompt_dataset")
     if not source or "input_key" not in own:
-        raise UserError(f"{run.run_json} does not say how its prompts were made; export without --id-column and --data")
+        raise UserError(f"{run.run_json} does not say how its prompts were made; {otherwise}")
     if not data:
         check_data(run.run_json, source, trusted=False, instead="--data FILE, or once to `evaluate` ")
     config = DataConfig(

@@ -77,7 +77,7 @@ def _rows_of_data(run_dir: RunDir, options: ExportOptions) -> list[tuple[str, di
     """(prompt id, row) of the user's data set, in its order. Raises UserError if no row is a prompt of the run."""
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
-    rows = identified_rows(run_dir, options.data)
+    rows = identified_rows(run_dir, options.data, "export without --id-column and --data")
     if rows and options.id_column and options.id_column not in rows[0][1]:
         raise UserError(f"the data set has no column {options.id_column!r}; it has {', '.join(rows[0][1])}")
     known = set(Prompts.ids(run_dir).to_pylist())

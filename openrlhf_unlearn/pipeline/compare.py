@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UsageError, UserError, command, one_line
+from openrlhf_unlearn.errors import UsageError, UserError, command, counted, one_line
 from openrlhf_unlearn.labels.counts import missing, read_counts
 from openrlhf_unlearn.labels.posterior import Posterior
 from openrlhf_unlearn.options import Options, option, takes
@@ -143,7 +143,7 @@ def hinted_cosines(material: Material, after: RunDir, hints: Path) -> dict[str, 
     """Probe name → corrected cosine of each plain prompt's hinted one in the run after, (prompts,)."""
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
-    rows = identified_rows(material.first, str(hints))
+    rows = identified_rows(material.first, str(hints), "compare without --hints")
     if not rows or "origin" not in rows[0][1]:
         raise UserError(f"--hints {hints}: its rows have no origin; give a file of `openrlhf-unlearn hints`")
     plain = {name: row["origin"] for name, row in rows if row["origin"] != name}
@@ -191,16 +191,16 @@ def as_text(numbers: dict, sentences: list[str]) -> str:
         if row["number"] and row["pass_rate"] is not None:
             lines.append(
                 f"mean pass@1, {row['group']}, {numbers['runs'][row['number']]}: {row['pass_rate']:.3f}, "
-                f"{_difference(row)} to the run before ({row['prompts']} prompts)"
+                f"{_difference(row)} to the run before ({counted(row['prompts'], 'prompt')})"
             )
     for name, rows in numbers["cosines"].items():
         first, second = ("plain", "hinted") if name.endswith(HINTED) else ("before", "after")
         lines += [
             f"corrected cosine, probe {name.removesuffix(HINTED)}, {row['group']}: {row['before']:.3f} {first}, "
-            f"{row['after']:.3f} {second}, {_difference(row)} ({row['prompts']} prompts)"
+            f"{row['after']:.3f} {second}, {_difference(row)} ({counted(row['prompts'], 'prompt')})"
             for row in rows
         ]
     for row in numbers["spent"]:
         hours = f", {show(row['hours'], 'hours')}" if row["hours"] is not None else ""
-        lines.append(f"{row['run']}: {row['rollouts']:,} rollouts in {row['steps']} steps{hours}")
+        lines.append(f"{row['run']}: {row['rollouts']:,} rollouts in {counted(row['steps'], 'step')}{hours}")
     return "\n".join([*lines, "", *sentences])

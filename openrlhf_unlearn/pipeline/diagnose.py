@@ -93,8 +93,10 @@ NO_MODEL = "none"  # of --second
 def run(options: DiagnoseOptions) -> None:
     if options.decisions:
         done = apply_decisions(options)
-        rows = sum(done.values()) - done["dropped"]
-        print(f"{options.output}: {rows} rows; {', '.join(f'{n} {what}' for what, n in sorted(done.items()))}")
+        rows, as_it_was = sum(done.values()) - done["dropped"], done.keys() <= {"not reviewed"}
+        told = ", ".join(f"{n} {what}" for what, n in sorted(done.items()))
+        told = "the data as it is: the list is empty" if as_it_was else told
+        print(f"{options.output}: {counted(rows, 'row')}; {told}")
     elif options.model:
         found = audit_labels(options)
         print(audit_report(found.diagnosis, found.counts, options.show))
@@ -246,6 +248,8 @@ def check_others(run: RunDir, seconds: list[tuple[str, Path]]) -> None:
 
 
 def _confirms(name: str, other: str) -> UserError:
+    if name == other:
+        return UserError(f"{name} is in the diagnosis already and would confirm itself; give another model")
     return UserError(f"{name} is the same model as {other} and would confirm it; give another one")
 
 
@@ -339,22 +343,21 @@ def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
 def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
     """Write the run's data set as a person decided, to `output`; returns how many were corrected, dropped, kept."""
     from openrlhf_unlearn.causes.label_review import corrected
-    from openrlhf_unlearn.evaluation.prompts import identified_rows
+    from openrlhf_unlearn.evaluation.prompts import identified_rows, own_rows
 
     assert options.decisions and options.output  # the options ask for both
     run, decided = RunDir.open(options.runs[0]), read_decided(options.decisions)
     source = options.data or str(run.config().flag("data.prompt_dataset") or "")
     if options.output.resolve() in [Path(one.strip()).resolve() for one in source.split(",")]:
         raise UserError(f"--output {options.output} would replace the data set; choose another file")
-    rows = identified_rows(run, options.data)
+    rows = identified_rows(run, options.data, "leave --data out") if source else own_rows(run)
     unknown = decided.keys() - {name for name, _ in rows}
-    if len(unknown) == len(decided):
-        raise UserError(
-            f"--decisions {options.decisions}: none of its {len(decided)} prompts is in the data set of {run}"
-        )
+    if unknown and len(unknown) == len(decided):
+        known = counted(len(decided), "prompt")
+        raise UserError(f"--decisions {options.decisions}: none of its {known} is in the data set of {run}")
     if unknown:
-        print(f"note: {len(unknown)} decided prompts are not in the data set: {', '.join(sorted(unknown))}")
-    kept, done = corrected(rows, decided, run.config().flag("data.label_key"))
+        print(f"note: not in the data set: {counted(len(unknown), 'decided prompt')}: {', '.join(sorted(unknown))}")
+    kept, done = corrected(rows, decided, run.config().flag("data.label_key", Prompts.label.name))
     write_jsonl(options.output, kept)
     return done
 
@@ -367,7 +370,10 @@ def read_decided(path: Path) -> dict:
         return read_decisions(path)
     from openrlhf_unlearn.report.decisions import read_decisions as of_page
 
-    return {name: Decided(one.decision, one.label) for name, one in of_page(path).items() if one.decision}
+    found = {name: Decided(one.decision, one.label) for name, one in of_page(path).items() if one.decision}
+    if not found:
+        raise UserError(f"--decisions {path}: no prompt of it has a decision; give it one in the report's page")
+    return found
 
 
 def report(result: Diagnosis, show: int) -> str:
@@ -376,16 +382,18 @@ def report(result: Diagnosis, show: int) -> str:
     from openrlhf_unlearn.report.numbers import Say
 
     summary, rows = result.summary, Causes(result.table).rows()
-    lines = [f"{summary['prompts']} hard prompts were not learned" + ("; why:" if rows else "")]
+    hard = Say("{n:count} hard {n:prompt was|prompts were} not learned", {"n": summary["prompts"]}, "prompts")
+    lines = [hard.text + ("; why:" if rows else "")]
     if rows and not summary["texts"]:
         lines.append("no answers were kept (evaluate saves them by default): little can be said without them")
     if summary["seconds"]:
-        lines.append(f"with {', '.join(summary['seconds'])} as second model")
+        lines.append(f"with {', '.join(summary['seconds'])} as second model{'s' * (len(summary['seconds']) > 1)}")
     for cause, counts in summary["causes"].items():
         if not counts["prompts"]:
             continue
         expected = "" if counts["expected"] is None else f"   {counts['expected']:6.1f} expected"
-        lines.append(f"  {NAMES[cause]:<28}{counts['prompts']:>6} prompts{expected}")
+        word = "prompt " if counts["prompts"] == 1 else "prompts"
+        lines.append(f"  {NAMES[cause]:<28}{counts['prompts']:>6} {word}{expected}")
     for i, cure in enumerate(result.remedies):
         say = Say(cure.template, cure.numbers, f"remedies.{i}")
         lines += [f"{cure.title}: {say.text}", f"    {filled(cure.command, summary['runs'][0], cure.cause)}"]
@@ -414,14 +422,14 @@ def audit_report(result: Diagnosis, counts: dict, show: int) -> str:
     else:
         said = "whose samples agree on another answer; whether the label is wrong or the model, one model cannot tell"
     lines = [
-        f"{counts['rows']} rows; {counts['rows'] - counts['doubted']} labels are what {counts['ablest']} often says, "
-        f"{counts['doubted']} are not:",
+        f"{counted(counts['rows'], 'row')}, of which {counts['rows'] - counts['doubted']} with a label that "
+        f"{counts['ablest']} often says, {counts['doubted']} without:",
         f"  {len(wrong):>6} {said}",
         f"  {len(unread):>6} right answers that the grader refuses",
         f"  {len(rows) - len(wrong) - len(unread):>6} that these models cannot tell: too hard for them, or of no rule",
     ]
     if counts["unsampled"]:
-        lines.insert(0, f"{counts['unsampled']} rows have no sample of {counts['ablest']}: nothing is said of these")
+        lines.insert(0, f"{counted(counts['unsampled'], 'row')} without a sample of {counts['ablest']} left out")
     for row in wrong[:show]:
         lines.append(f"{row.prompt_id}  {row.p_wrong_label:.2f}  proposed: {row.proposed}")
         lines += [f"    {line}" for line in row.evidence]

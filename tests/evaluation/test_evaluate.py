@@ -125,10 +125,10 @@ def test_prompts_with_images_are_training_s_and_are_not_asked_without_them(tmp_p
     run = RunDir(tmp_path / "run")
     data = {"prompt_dataset": str(path), "input_key": "prompt", "label_key": "label", "image_key": "shown"}
     write_json(run.run_json, {"schema_version": 1, "args": {"data": data}})
-    assert [name for name, _ in identified_rows(run, None)] == [p.id for p in ours]
+    assert [name for name, _ in identified_rows(run, None, "")] == [p.id for p in ours]
     write_json(run.run_json, {"schema_version": 1, "args": {"data": {**data, "apply_chat_template": True}}})
     with pytest.raises(UserError, match="names no model, whose chat template made its prompts"):
-        identified_rows(run, None)
+        identified_rows(run, None, "")
 
 
 def test_rows_are_identified_by_a_label_in_a_nested_object_too(tmp_path):
@@ -136,7 +136,7 @@ def test_rows_are_identified_by_a_label_in_a_nested_object_too(tmp_path):
     path.write_text(json.dumps({"prompt": "what?", "reward_model": {"ground_truth": "x"}}) + "\n")
     keys = {"input_key": "prompt", "label_key": "reward_model.ground_truth"}
     write_json(run.run_json, {"schema_version": 1, "args": {"data": {"prompt_dataset": str(path), **keys}}})
-    ((name, row),) = identified_rows(run, str(path))
+    ((name, row),) = identified_rows(run, str(path), "")
     (ours,) = load_prompts(DataConfig(str(path), **keys), build_tokenizer())
     assert name == ours.id and row["reward_model"] == {"ground_truth": "x"}
 

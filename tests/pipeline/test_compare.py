@@ -126,6 +126,10 @@ def test_bad_input_is_one_line(tmp_path, capsys):
         ((given["before"], given["before"]), "the same run is given twice"),
         ((given["after"], given["before"]), "is not classified: openrlhf-unlearn classify"),
         (
+            (given["before"], given["after"], "--hints", given["before"] + "/hints.jsonl"),
+            "say how its prompts were made; compare without --hints",
+        ),
+        (
             (given["before"], given["after"], "--final", "step9"),
             "step9.parquet is missing; make it: openrlhf-unlearn evaluate --run",
         ),
