@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, counted
 from openrlhf_unlearn.evaluation.settings import Settings, check_same, now, resolve, start_run, versions
 from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.options import Options, option, takes
@@ -113,8 +113,9 @@ def run(options: EvaluateOptions) -> None:
         return
     prompts, samples = found.about["prompts"], found.about["samples"]
     print(
-        f"{found.path}: {prompts} prompts, {samples} samples ({samples / prompts:.1f} a prompt), mean pass@1 "
-        f"{found.about['mean_pass_rate']:.3f}; {found.drawn} samples in {found.about['seconds']:.0f} s"
+        f"{found.path}: {counted(prompts, 'prompt')}, {counted(samples, 'sample')} ({samples / prompts:.1f} a prompt), "
+        f"mean pass@1 {found.about['mean_pass_rate']:.3f}; {counted(found.drawn, 'sample')} in "
+        f"{found.about['seconds']:.0f} s"
     )
     rewards = Evaluations.open(found.path, Evaluations.reward)[Evaluations.reward].unique().to_pylist()
     if not set(rewards) <= {0.0, 1.0}:

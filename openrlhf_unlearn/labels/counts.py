@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from openrlhf_unlearn.errors import UserError, command
+from openrlhf_unlearn.errors import UserError, command, counted
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_at, pooled_rates
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.prompts import Prompts
@@ -300,7 +300,11 @@ def _check_even(evaluation: EvaluationCounts) -> None:
     if evaluation.n.min() != evaluation.n.max():
         fewest, most = evaluation.n.min(), evaluation.n.max()
         missing = np.count_nonzero(evaluation.n == 0)
-        what = f"no samples of {missing} prompts" if missing else f"between {fewest} and {most} samples a prompt"
+        what = (
+            f"no samples of {counted(missing, 'prompt')}"
+            if missing
+            else f"between {fewest} and {most} samples a prompt"
+        )
         raise UserError(
             f"{evaluation.path} has {what}; finish it (run evaluate again), or accept it with --allow-uneven"
         )

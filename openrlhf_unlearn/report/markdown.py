@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from openrlhf_unlearn.report.numbers import show
+from openrlhf_unlearn.report.numbers import Say, show
 from openrlhf_unlearn.report.palette import GROUP_NAMES
 
 
@@ -55,7 +55,8 @@ def _changed(change: dict[str, Any]) -> str:
 
 
 def _kind(kind: dict[str, Any]) -> str:
-    return f"- {kind['name']}: {show(kind['samples'], 'count')} samples of {show(kind['prompts'], 'count')} prompts"
+    text = "{samples:count} {samples:sample|samples} of {prompts:count} {prompts:prompt|prompts}"
+    return f"- {kind['name']}: {Say(text, kind, '').text}"
 
 
 def with_interval(value: float | None, interval: list[float] | None, kind: str) -> str:

@@ -60,7 +60,7 @@ def test_a_second_model_that_is_gone_is_named_and_can_be_forgotten(run):
 
 
 def test_no_model_confirms_itself(run):
-    with pytest.raises(UserError, match="final is the same model as final"):
+    with pytest.raises(UserError, match="final is in the diagnosis already and would confirm itself"):
         check_others(run, [("final", run.evaluation("final"))])
     check_others(run, [("able", run.evaluation("able"))])
     for tag in ("final", "able"):
@@ -89,7 +89,7 @@ def test_an_audit_by_one_model_expects_no_number_of_wrong_labels():
     one, two = audit_report(found([]), counts, 1), audit_report(found(["other"]), counts, 1)
     assert "one model cannot tell" in one and "expected" not in one and "probably wrong" not in one
     assert "1 probably wrong (about 1.0 of all expected to be)" in two and "no sample" not in two
-    assert "3 rows have no sample of m" in audit_report(found([]), {**counts, "unsampled": 3}, 1)
+    assert "3 rows without a sample of m left out" in audit_report(found([]), {**counts, "unsampled": 3}, 1)
 
 
 def test_rows_without_a_sample_are_not_called_confirmed(run):
