@@ -107,6 +107,7 @@ def test_a_quoted_folder_is_no_name_that_an_anonymous_copy_keeps():
     said = command("classify", "/home/ada/secret demo/run")
     assert "secret" not in Names().clean({"command": said})["command"]
     assert _remedy({"command": said + " --flag {list}"})["command"] == "openrlhf-unlearn classify RUN --flag {list}"
+    assert _remedy({"command": "a\nb '/c d/e'"})["command"] == "a\nb RUN", "each way stays a line"
     assert "it's" in _remedy({"command": "openrlhf-unlearn classify it's"})["command"], "by a version that quoted none"
 
 

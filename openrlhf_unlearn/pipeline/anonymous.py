@@ -130,4 +130,5 @@ def _words(command: str) -> list[str]:
 
 def _remedy(cure: dict) -> dict:
     """A remedy with its command, in which folders are called RUN."""
-    return {**cure, "command": " ".join("RUN" if os.sep in word else word for word in _words(cure["command"]))}
+    ways = (_words(way) for way in cure["command"].split("\n"))
+    return {**cure, "command": "\n".join(" ".join("RUN" if os.sep in word else word for word in way) for way in ways)}

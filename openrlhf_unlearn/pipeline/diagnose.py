@@ -396,7 +396,8 @@ def report(result: Diagnosis, show: int) -> str:
         lines.append(f"  {NAMES[cause]:<28}{counts['prompts']:>6} {word}{expected}")
     for i, cure in enumerate(result.remedies):
         say = Say(cure.template, cure.numbers, f"remedies.{i}")
-        lines += [f"{cure.title}: {say.text}", f"    {filled(cure.command, summary['runs'][0], cure.cause)}"]
+        ways = filled(cure.command, summary["runs"][0], cure.cause).split("\n")
+        lines += [f"{cure.title}: {say.text}", *(f"    {way}" for way in ways)]
     for cause in summary["causes"]:
         chosen = sorted((r for r in rows if r.cause == cause), key=lambda r: -r.probability)[:show]
         for row in chosen:

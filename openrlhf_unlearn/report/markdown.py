@@ -29,11 +29,15 @@ def as_markdown(numbers: dict[str, Any]) -> str:
         lines += ["", f"How the final samples of {some} prompts fail:", ""]
         lines += [_kind(kind) for kind in failures["kinds"]]
     if numbers["advice"]:
-        lines += ["", *(f"- **{item['title']}.** {item['text']} `{item['flag']}`" for item in numbers["advice"])]
+        lines += ["", *(f"- **{item['title']}.** {item['text']} {_ways(item['flag'])}" for item in numbers["advice"])]
     if numbers["missing"]:
         lines += ["", "Missing:", ""]
         lines += [f"- {item['what']}: {item['why']}\n  `{item['command']}`" for item in numbers["missing"]]
     return "\n".join(lines)
+
+
+def _ways(flag: str) -> str:
+    return " or ".join(f"`{way}`" for way in flag.split("\n"))
 
 
 def _row(group: str, row: dict[str, Any]) -> str:
