@@ -71,12 +71,12 @@ def read_decisions(path: Path) -> dict[str, Decided]:
             parted = max(",;\t", key=file.readline().count)
             file.seek(0)
             sheet = csv.DictReader(file, delimiter=parted)
-            rows = list(sheet)
+            columns, rows = set(sheet.fieldnames or ()), list(sheet)
     except FileNotFoundError:
         raise UserError(f"--decisions {path}: no such file; write one with --export") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"--decisions {path} cannot be read ({error}); save it as CSV in UTF-8") from None
-    if not {"prompt_id", "decision"} <= set(sheet.fieldnames or ()):
+    if not {"prompt_id", "decision"} <= columns:
         raise UserError(f"--decisions {path} has no column prompt_id or decision; write the list with --export")
     found: dict[str, Decided] = {}
     for number, row in enumerate(rows, 2):
