@@ -36,6 +36,7 @@ TRAINED = 0.3
 SIZES = {name: kind.bins + 1 for name, kind in EVIDENCE.items()}
 STARTS = dict(zip(SIZES, np.cumsum([0, *SIZES.values()])[:-1].tolist(), strict=True))
 WIDTH = sum(SIZES.values())
+SILENT = STARTS["second"] + SIZES["second"] - 1  # a second model that fails and is not known to be able says nothing
 TIED = ~np.isin(np.arange(WIDTH), STARTS["second"] + np.arange(SIZES["second"]))
 
 
@@ -62,7 +63,8 @@ class Case:
 
 
 def tied(table: np.ndarray) -> np.ndarray:
-    """(columns, causes): what no evidence but a second model's tells apart gets the mean of both."""
+    """(columns, causes): what no evidence but a second model's tells apart gets the mean of both, SILENT nothing."""
+    table[SILENT] = 0.0
     both = table[:, ALIKE]
     table[:, ALIKE] = np.where(TIED[:, None], both.mean(axis=1, keepdims=True), both)
     return table

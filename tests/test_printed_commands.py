@@ -9,6 +9,7 @@ import pytest
 
 import openrlhf_unlearn
 from openrlhf_unlearn.causes.reading import read_cases
+from openrlhf_unlearn.causes.words import CONFIRM
 from openrlhf_unlearn.cli.check import check_verb
 from openrlhf_unlearn.errors import UserError, command
 from openrlhf_unlearn.exchange.exporting import ExportOptions, export
@@ -101,6 +102,13 @@ def test_what_follows_an_export_is_whole_and_quoted(run, tmp_path):
     (words,) = commands(said)
     assert words[:4] == ["diagnose", str(run), "--decisions", str(tmp_path / "my review.csv")]
     assert "1 label to review" in said
+
+
+@pytest.mark.parametrize("cause", CONFIRM)
+def test_what_settles_a_cause_is_a_command_that_its_verb_takes(cause):
+    told = CONFIRM[cause][1]
+    if told.startswith("openrlhf-unlearn "):
+        check_verb(shlex.split(told.format(run="'my run'"))[1:])
 
 
 def test_a_quoted_folder_is_no_name_that_an_anonymous_copy_keeps():

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from openrlhf_unlearn.causes.observed import Observed, Samples, Visits
 from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import plan_at, pooled_rates
 from openrlhf_unlearn.grading.answer_key import answer_of, key, number_of
+from openrlhf_unlearn.grading.formats import four_digits
 from openrlhf_unlearn.labels.counts import missing
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.probes import Interference
@@ -288,10 +290,10 @@ def looks_right(late: _Gathered, labels: list[str], most: int = 24) -> np.ndarra
 
 
 def same_number(answer: str, label: str) -> bool | None:
-    """Whether two plain decimal numbers agree to four digits, as `lenient` has it; None where one is no such number."""
+    """Whether two plain decimal numbers are one as `lenient` has it; None where one is no such number."""
     if not (_DECIMAL.fullmatch(answer.strip()) and _DECIMAL.fullmatch(label.strip())):
         return None
-    return abs(float(answer) - float(label)) <= 1e-4 * abs(float(label))
+    return four_digits(Fraction(answer.strip()), Fraction(label.strip()))
 
 
 def read_visits(runs: Sequence[RunDir], mine: pa.Array) -> Visits:

@@ -7,11 +7,13 @@ than the others, or (as the one that speaks against it) AGAINST times less likel
 import math
 import shlex
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 
 from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
 from openrlhf_unlearn.causes.evidence import EVIDENCE, TELLING, failures, top_answers
+from openrlhf_unlearn.causes.nulls import ONE_ANSWER, contradicted
 from openrlhf_unlearn.causes.observed import Samples
 from openrlhf_unlearn.causes.posterior import Posterior
 from openrlhf_unlearn.causes.reading import Cases
@@ -19,9 +21,9 @@ from openrlhf_unlearn.causes.time_to_learn import first_reward
 
 NAMES = {
     "verifier": "right answers graded wrong",
-    "wrong_label": "the label is wrong",
+    "wrong_label": "samples contradict the label",
     "guessable": "rewarded by guessing",
-    "never_rewarded": "never rewarded",
+    "never_rewarded": "never rewarded, no other cause",
     "rising": "still rising",
     "forgotten": "solved and lost",
     "beyond": "beyond this model",
@@ -29,18 +31,19 @@ NAMES = {
     UNDECIDED: "uncertain",
 }
 WORTH, AGAINST, MOST = math.log(1.5), math.log(1 / 3), 5  # log likelihood ratios; lines a prompt
+ALIKE = ("beyond", "random_label")
 OPPOSED = -0.2  # cosine from which gradients count as opposed
 
 
-def decided(probability: np.ndarray, contradicted: np.ndarray | None = None) -> np.ndarray:
+def decided(probability: np.ndarray, against: np.ndarray | None = None) -> np.ndarray:
     """The cause of each prompt, (prompts,) of str: the likeliest, or UNDECIDED where that is below SURE.
 
-    contradicted: (prompts, causes) of bool, those that must not be said (nulls.py).
+    against: (prompts, causes) of bool, those that must not be said (`contradicted` of nulls.py).
     """
     best = probability.argmax(axis=1)
     sure = probability.max(axis=1) >= SURE
-    if contradicted is not None:
-        sure &= ~np.take_along_axis(contradicted, best[:, None], axis=1)[:, 0]
+    if against is not None:
+        sure &= ~np.take_along_axis(against, best[:, None], axis=1)[:, 0]
     return np.where(sure, np.array(CAUSES, dtype=object)[best], UNDECIDED)
 
 
@@ -68,6 +71,13 @@ class Sentences:
         value = self.found.values[kind][row]
         return None if math.isnan(value) else getattr(self, f"_{kind}")(row, float(value))
 
+    @cached_property
+    def against(self) -> np.ndarray:
+        """(prompts, causes) of bool: contradicted, but for what a second model may yet tell apart."""
+        found = contradicted(self.found.values)
+        found[:, [CAUSES.index(cause) for cause in ALIKE]] = False
+        return found
+
     # A sentence a kind -----------------------------------------------------------------------------------------------
 
     def _disputed(self, row: int, value: float) -> str | None:
@@ -87,7 +97,7 @@ class Sentences:
             return None
         times, of = final.times(row, name), self._read(row)
         answer = f"“{shown(self.cases.texts[name])}”" if name in self.cases.texts else "one and the same answer"
-        if value < 0.3:
+        if value < ONE_ANSWER:
             return f"The model has settled on no answer: the commonest wrong one has {times} of {of}."
         text = f"{times} of {of} give {answer}, which is graded wrong"
         early = self.seen.early
@@ -96,7 +106,8 @@ class Sentences:
             text += f"; {when}, {early.times(row, name)} of {int(early.read[row])} did"
         return text + "."
 
-    _growth = _majority
+    def _growth(self, row: int, value: float) -> str | None:
+        return self.line("majority", row)
 
     def _kin(self, row: int, value: float) -> str:
         return f"On the prompts nearest to it by wording {percent(value)} of the samples {self.cases.when} are right."
@@ -112,7 +123,7 @@ class Sentences:
         others = percent(float(self.seen.guess[row]))
         own = percent(positive / n)
         text = f"Its label is the answer in {others} of the samples of other prompts; of its own {own} are right"
-        return text + {1: ": no more than a guess earns.", 2: ": more than a guess earns.", 3: "."}[int(value)]
+        return text + {1: ": what a guess may earn.", 2: ": more than a guess earns.", 3: "."}[int(value)]
 
     def _trend(self, row: int, value: float) -> str:
         first, last = self._thirds(row)
@@ -167,7 +178,9 @@ class Sentences:
         return text, command.format(run=run)
 
     def _open_question(self, row: int) -> tuple[str, str]:
-        first, other = (CAUSES[i] for i in np.argsort(-self.found.probability[row])[:2])
+        """Between the likeliest two of those that nothing of its own contradicts."""
+        order = np.lexsort((-self.found.probability[row], self.against[row]))
+        first, other = (CAUSES[i] for i in order[:2])
         chances = (percent(float(self.found.probability[row][CAUSES.index(c)])) for c in (first, other))
         likely = "{} ({}) or {} ({})".format(
             *(w for c, p in zip((first, other), chances, strict=True) for w in (NAMES[c], p))
@@ -215,14 +228,17 @@ class Sentences:
 
 SECOND = ("a second model on the same prompts", "openrlhf-unlearn diagnose {run} --second MODEL")
 REVIEW = "openrlhf-unlearn diagnose {run} --export review.csv"
-FOR_YOU = "(to be read by you: diagnose does not use it)"
+FOR_YOU = "(for you to judge by: diagnose does not read it)"
 CONFIRM = {
     "verifier": (
         f"grading its responses by another format {FOR_YOU}",
         "openrlhf-unlearn regrade {run} --answer-format lenient",
     ),
     "wrong_label": ("a person who reads prompt and proposed answer", REVIEW),
-    "guessable": (f"judging the reasoning of its correct rollouts {FOR_YOU}", "openrlhf-unlearn judge {run}"),
+    "guessable": (
+        f"judging the reasoning of its correct rollouts {FOR_YOU}",
+        "openrlhf-unlearn judge {run} --model MODEL_AT_AN_ENDPOINT",
+    ),
     "never_rewarded": (
         f"more samples of the trained model {FOR_YOU}",
         "openrlhf-unlearn evaluate --run {run} --tag final-more -n 256 --model TRAINED_MODEL",

@@ -6,6 +6,7 @@ it likes, `gradable(label) -> bool`. It runs in the same killable processes, one
 
 import importlib.util
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -122,7 +123,8 @@ class Text(Maths):
 
 
 class Lenient(Maths):
-    """`lenient`, for `regrade`: what a person might let pass. The same number to four digits, wherever it stands."""
+    """`lenient`, for `regrade`: what a person might let pass. The same number wherever it stands, to four digits but
+    for whole ones."""
 
     def locate(self, response: str) -> Found | None:
         number = last_number(said(response))
@@ -136,8 +138,18 @@ class Lenient(Maths):
         gold = value(label)
         readings = [answer, answer.rpartition("=")[2], last_number(answer) or ""]
         values = [found for found in map(value, readings) if found is not None]
-        near = gold is not None and any(abs(found - gold) <= 1e-4 * abs(gold) for found in values)
-        return "four digits" if near else None
+        return "four digits" if gold is not None and any(four_digits(found, gold) for found in values) else None
+
+
+def four_digits(number: complex | Fraction, gold: complex | Fraction) -> bool:
+    """Whether they agree to four digits; two whole numbers are rounded by nobody and must be the same."""
+    if _whole(number) and _whole(gold):
+        return number == gold
+    return abs(number - gold) <= 1e-4 * abs(gold)
+
+
+def _whole(number: complex | Fraction) -> bool:
+    return number.imag == 0 and number.real % 1 == 0
 
 
 FORMATS: dict[str, type[Format]] = {

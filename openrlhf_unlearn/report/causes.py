@@ -24,7 +24,7 @@ WHAT = {
     "verifier": "{verifier:gets|get} right answers graded wrong",
     "wrong_label": "{wrong_label:has|have} a label that the samples contradict",
     "guessable": "{guessable:is|are} rewarded by guessing",
-    "never_rewarded": "{never_rewarded:was|were} never rewarded",
+    "never_rewarded": "{never_rewarded:was|were} never rewarded and {never_rewarded:shows|show} no other cause",
     "rising": "{rising:was|were} still rising",
     "forgotten": "{forgotten:was|were} solved and lost again",
     "beyond": "{beyond:is|are} beyond this model",

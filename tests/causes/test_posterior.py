@@ -52,6 +52,12 @@ def test_whatever_the_mess_it_is_a_probability_that_the_order_of_prompts_does_no
     np.testing.assert_allclose(with_own_shares(log[order], prior), with_own_shares(log, prior)[order], atol=1e-6)
 
 
+def test_a_second_model_that_is_not_known_to_be_able_says_nothing_by_failing():
+    """Where one prompt alone has what it says, the others read as without it."""
+    factor = fitted().log_factors({"second": np.array([np.nan, 1.0])})["second"]
+    assert not factor[0].any() and factor[1].any()
+
+
 def test_evidence_that_no_prompt_has_is_no_factor_and_that_some_have_is():
     values = {name: np.array([np.nan, np.nan]) for name in EVIDENCE}
     assert fitted().log_factors(values) == {}

@@ -5,11 +5,31 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn.causes.evidence import counted, values
-from openrlhf_unlearn.causes.reading import gathered, pass_rates, read_cases
+from openrlhf_unlearn.causes.reading import gathered, pass_rates, read_cases, same_number
+from openrlhf_unlearn.grading.formats import FORMATS
 from openrlhf_unlearn.store.prompts import Prompts
 from tests.causes.planted import STEPS, K, N, write_run
 from tests.report.test_rates import adaptive_evaluation
 from tests.report.worlds import evaluate, prompts, start
+
+
+@pytest.mark.parametrize(
+    ("answer", "label", "same"),
+    [
+        ("222221", "222222", False),  # of whole numbers each digit counts
+        ("-1", "1", False),
+        ("2.0", "2", True),
+        ("3.1416", "3.14159", True),
+        ("3.15", "3.14159", False),
+        ("10000.5", "10000", True),
+        ("a", "1", None),
+    ],
+)
+def test_a_plain_number_is_the_label_as_lenient_has_it(answer, label, same):
+    assert same_number(answer, label) is same
+    if same is not None:
+        decided = FORMATS["lenient"]().decide(answer, label)
+        assert (decided is not None) == same
 
 
 def test_rates_are_unbiased_where_sampling_was_adaptive(tmp_path):

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from openrlhf_unlearn.causes import CAUSES
+from openrlhf_unlearn.causes.nulls import contradicted
 from openrlhf_unlearn.causes.observed import Observed, Visits
 from openrlhf_unlearn.causes.posterior import posterior
 from openrlhf_unlearn.causes.reading import Cases
@@ -37,7 +39,7 @@ AGREES = {**MAJORITY, "seconds": [samples(answers={"a": 20})]}
         ("failed", "ended without an answer", {"final": samples(failed=10)}, {"final": samples(failed=1)}),
         ("majority", GIVES, MAJORITY, {}),
         ("kin", "80 % of the samples after training are right", {"kin": np.array([0.8])}, {}),
-        ("guess", "no more than a guess earns", GUESSED, {"guess": np.array([0.0])}),
+        ("guess", "what a guess may earn", GUESSED, {"guess": np.array([0.0])}),
         ("trend", "rose", {"visits": visits(0, 0, 0, 1, 1, 2, 3, 3, 4)}, {"visits": visits(0, 0, 0)}),
         ("peak", "In its best stretch", LOST, STEADY),
         ("second", "other solves it in 30 of 32", {"seconds": [samples(positive=30)]}, {}),
@@ -72,6 +74,17 @@ def test_a_trend_that_chance_gives_is_called_so():
 
 def test_a_majority_that_is_none_is_called_so():
     assert "settled on no answer" in words(final=samples(answers={"a": 4, "b": 4})).line("majority", 0)
+
+
+def test_an_answer_that_was_common_before_too_is_not_called_no_answer():
+    kept = words(final=samples(answers={"a": 25, "b": 7}), early=samples(answers={"a": 24, "b": 8}))
+    assert kept.line("growth", 0) == kept.line("majority", 0) and "settled" not in kept.line("growth", 0)
+
+
+def test_what_its_own_evidence_contradicts_is_no_open_question():
+    kept = words(final=samples(answers={"a": 32}, disputed=0), early=samples(answers={"a": 31}), kin=np.array([0.0]))
+    assert kept.seen.final.disputed is not None and contradicted(kept.found.values)[0, CAUSES.index("verifier")]
+    assert "graded wrong" not in kept.settles(0, "undecided")[0]
 
 
 def test_lines_are_of_the_likeliest_cause_and_each_is_said_once():
