@@ -46,8 +46,6 @@ def _evaluation(run: RunDir, config: RunConfig, tag: str, model: str | None, opt
     words = ["--model", model or "MODEL", "--tag", tag, "--run", str(run), "-n", str(options.n)]
     made = command("evaluate", *words)
     what = f"pass@1 {'before' if tag == 'initial' else 'after'} training"
-    if not config.flag("data.prompt_dataset"):  # imported: perhaps without the template that the model was asked in
-        return Missing(what, "run.json names no data; an imported run is sampled where you ask for it", made)
     if not model:
         return Missing(what, "run.json does not say which model that is", made)
     if tag == "final" and not Path(model).is_dir():
@@ -56,6 +54,8 @@ def _evaluation(run: RunDir, config: RunConfig, tag: str, model: str | None, opt
         return Missing(what, "a received run names a checkpoint, which can hold code; --trust-run loads it", made)
     if not options.samples:
         return Missing(what, "not sampled, as asked (--no-evaluate)", made)
+    if not config.flag("data.prompt_dataset"):  # imported: perhaps without the template that the model was asked in
+        return Missing(what, "run.json names no data; an imported run is sampled where you ask for it", made)
     if run.evaluation_parts(tag).exists():
         print(f"the {tag} evaluation was interrupted; it goes on", file=sys.stderr)
     try:
