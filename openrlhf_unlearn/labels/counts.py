@@ -299,10 +299,10 @@ def _check_even(evaluation: EvaluationCounts) -> None:
         return
     if evaluation.n.min() != evaluation.n.max():
         fewest, most = evaluation.n.min(), evaluation.n.max()
-        missing = np.count_nonzero(evaluation.n == 0)
+        lacking = int(np.count_nonzero(evaluation.n == 0))
         what = (
-            f"no samples of {counted(missing, 'prompt')}"
-            if missing
+            f"no samples of {counted(lacking, 'prompt')}"
+            if lacking
             else f"between {fewest} and {most} samples a prompt"
         )
         raise UserError(
