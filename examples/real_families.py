@@ -12,13 +12,13 @@ held_out.jsonl.
 """
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
+from openrlhf_unlearn.grading.data_check import rows_of
 from openrlhf_unlearn.labels.counts import rates_by_prompt
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir, write_jsonl
@@ -35,8 +35,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=24, help="prompts of each family to train on")
     args = parser.parse_args()
     folder = args.folder
-    lines = (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-    first, middle, last = parts([json.loads(line) for line in lines], args.screened, args.size)
+    questions = [row for _, row in rows_of(folder / "questions.jsonl")]
+    first, middle, last = parts(questions, args.screened, args.size)
     if args.step == "screen":
         write_jsonl(folder / "screen.jsonl", first)
         return

@@ -6,6 +6,7 @@ FOLDER is that of examples/real.sh. What did not run is named as not run; figure
 import argparse
 import json
 import random
+import shlex
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from progress import NUMBER, STEP
 from scipy import stats
 
+from openrlhf_unlearn.grading.data_check import rows_of
 from openrlhf_unlearn.labels.counts import rates_by_prompt
 from openrlhf_unlearn.labels.features import read_features
 from openrlhf_unlearn.labels.forecast import AT_RISK, LABELS, better, model
@@ -40,7 +42,8 @@ def main() -> None:
     folder, page = args.folder, args.output
     runs = [RunDir(path) for path in sorted(folder.glob("run-*/run")) if (path / "learnability.parquet").exists()]
     if not (folder / "screen" / "run.json").exists():
-        raise SystemExit(f"real_page.py: {folder} has no evaluation yet; begin with bash examples/real.sh {folder}")
+        begin = shlex.join(["bash", "examples/real.sh", str(folder)])
+        raise SystemExit(f"real_page.py: {folder} has no evaluation yet; begin with {begin}")
     sections = (what_ran, screened, groups, families, curves, gradients, forecast, transfer, prompts, speed)
     sections = sections if runs else (what_ran, screened)
     text = "\n\n".join("\n".join(section(folder, runs, page)) for section in sections)
@@ -135,7 +138,7 @@ def what_ran(folder: Path, runs: list[RunDir], page: Path) -> list[str]:
     steps = ", ".join(str(len(run.steps())) for run in runs)
     evaluated = [f"{tag} ({e['samples'] / e['prompts']:.0f} samples)" for tag, e in report["evaluations"].items()]
     given = settings_of(folder)
-    command = " ".join(f"{name}={given[name]}" for name in COMMAND if name in given)
+    command = " ".join(f"{name}={shlex.quote(given[name])}" for name in COMMAND if name in given)
     flags = f" --model {given['MODEL']}" if given.get("MODEL", "smollm2") != "smollm2" else ""
     flags += f" {given['FLAGS']}" if given.get("FLAGS") else ""
     told = f"`{command} bash examples/real.sh{flags}`" if given else "The script's settings were not kept."
@@ -489,7 +492,7 @@ def stages(folder: Path) -> list[str]:
     if not file.exists():
         return []
     found: dict[str, list[float]] = {}
-    for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+    for line in (row for _, row in rows_of(file)):
         stage = found.setdefault(line["stage"], [0.0, 0.0])
         stage[:] = stage[0] + line["seconds"], max(stage[1], line["peak_gb"])
     rows = [[name, f"{seconds / 60:.1f}", f"{peak:.1f}"] for name, (seconds, peak) in found.items()]

@@ -1,5 +1,9 @@
 """The one exception that bad input raises: its text is the whole message that a user sees; and that message's form."""
 
+import os
+import shlex
+import sys
+
 from openrlhf_unlearn.masking import mask_text
 
 # Escape sequences move the cursor, recolour or hide text; direction marks reorder it. JSON reads these escapes, too.
@@ -26,11 +30,30 @@ def plain(text: str) -> str:
     return text.translate(_STEERING)
 
 
+def command(verb: str, *words: str | os.PathLike[str] | float) -> str:
+    """`openrlhf-unlearn VERB …`, to be pasted into a shell as it stands, whatever the names of files hold."""
+    return shlex.join(["openrlhf-unlearn", verb, *map(str, words)])
+
+
+def no_name(error: UnicodeEncodeError) -> str:
+    """Why a file's name, which the locale reads as halves of characters, is one that no library takes."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return f"{error.object} is a name that is not UTF-8; rename it"
+    return f"{error.object} cannot be named in a locale without UTF-8; set PYTHONUTF8=1 and call again"
+
+
+def counted(n: int, one: str) -> str:
+    """`1 prompt`, `2 prompts`."""
+    return f"{n} {one}{'' if n == 1 else 's'}"
+
+
 def one_line(error: BaseException) -> str:
     """What a user is told of any error: one line without secrets, and what to do."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         text = f"this needs {package}, which is not installed; `openrlhf-unlearn doctor` says how to install what lacks"
+    elif isinstance(error, UnicodeEncodeError) and sys.getfilesystemencoding() != "utf-8":
+        text = no_name(error)
     elif isinstance(error, MemoryError):
         text = "out of memory; free some, or use a larger machine"
     elif isinstance(error, UserError):

@@ -336,7 +336,7 @@ CASES = [
     Case("probe --run {run} --model {model} --tag initial --temperature 0", 2, "--temperature must be above 0"),
     Case("probe --run {run} --model {model} --tag initial", 1, IN_USE, held("given/run/probes/initial")),
     # transfer and tasks
-    Case("transfer {run}", 1, "make one with openrlhf-unlearn probe"),
+    Case("transfer {run}", 1, "make one: openrlhf-unlearn probe --model MODEL --run"),
     Case("transfer {run} --probe none", 1, "make it with openrlhf-unlearn probe"),
     Case("transfer {run} --probe x", 1, "gradients.safetensors cannot be read", text(GRADIENTS, b"\xff" * 16)),
     Case("transfer {run} --probe x", 1, "safetensors cannot be read", text(GRADIENTS, b"\2\0\0\0\0\0\0\0{}")),
@@ -379,7 +379,7 @@ CASES = [
     Case(f"{HINTS} --solutions s --shares 0", 2, "above 0 and at most 100"),
     Case(f"{HINTS} --solutions s --frame '{{{{hint}}}}'", 2, "must hold {question} and {hint}"),
     Case(f"{HINTS} --solutions {{tmp}}/s.jsonl", 1, "each row needs a text 'solution'", text("s.jsonl", "")),
-    Case(f"{HINTS} --solutions {{tmp}}/s.jsonl", 1, "is not JSON lines", text("s.jsonl", "{")),
+    Case(f"{HINTS} --solutions {{tmp}}/s.jsonl", 1, "s.jsonl: line 1 is not JSON", text("s.jsonl", "{")),
     Case("compare {run} {run}", 1, "the same run is given twice"),
     Case("compare {run} {new}", 1, "is not a folder"),
     Case("sft-set --run {run} --output {tmp}/s.jsonl --model w --attempts 0", 2, "give --attempts of at least 1"),
@@ -796,6 +796,23 @@ def test_a_locale_without_utf_8_changes_no_file_and_breaks_no_print(place):
         pages.append((place.tmp / name / "summary.json").read_bytes())
     wide, thin = (json.loads(page.decode("utf-8")) for page in pages)
     assert wide["report"]["groups"] == thin["report"]["groups"]
+
+
+@pytest.mark.parametrize("words", ["classify {tmp}/ré", "demo {tmp}/dé --no-open"])
+def test_a_name_that_a_locale_without_utf_8_cannot_read_is_told_with_the_fix(words, place):
+    place.run.path.rename(place.tmp / "ré")
+    narrow = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    process = start(words, place, **narrow)
+    said = process.communicate(timeout=300)[1].decode().splitlines()
+    assert process.returncode == 1, said
+    assert said[-1].endswith("cannot be named in a locale without UTF-8; set PYTHONUTF8=1 and call again")
+
+
+def test_a_name_that_is_no_utf_8_is_to_be_renamed(place, capsys):
+    name = os.fsencode(place.tmp) + b"/r\xe9"
+    os.rename(place.run.path, name)
+    assert cli.main(["classify", os.fsdecode(name)]) == 1
+    assert "is a name that is not UTF-8; rename it" in capsys.readouterr().err
 
 
 def test_a_home_that_cannot_be_written_is_a_note(place):

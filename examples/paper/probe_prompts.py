@@ -12,7 +12,7 @@ import random
 import sys
 from pathlib import Path
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command
 from openrlhf_unlearn.evaluation.prompts import identified_rows
 from openrlhf_unlearn.store.prompts import Learnability
 from openrlhf_unlearn.store.run_dir import RunDir, atomic_path
@@ -29,6 +29,9 @@ def chosen(groups: dict[str, str], per_group: int, seed: int) -> set[str]:
     return found
 
 
+NO_DATA = "take a run of OpenRLHF, whose run.json does"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("run", metavar="RUN", help="a classified run directory")
@@ -40,9 +43,9 @@ def main() -> int:
     try:
         run = RunDir.open(args.run)
         if not run.learnability.exists():
-            raise UserError(f"{run.learnability} is missing; make it: openrlhf-unlearn classify {run}")
+            raise UserError(f"{run.learnability} is missing; make it: {command('classify', run)}")
         wanted = chosen(Learnability.groups(run), args.per_group, args.seed)
-        rows = {name: row for name, row in identified_rows(run, args.data) if name in wanted}
+        rows = {name: row for name, row in identified_rows(run, args.data, NO_DATA) if name in wanted}
     except UserError as error:
         print(f"probe_prompts: {error}", file=sys.stderr)
         return 1

@@ -62,17 +62,21 @@ def write_review(path: Path, table: pa.Table, prompts: Mapping[str, str], labels
 
 
 def read_decisions(path: Path) -> dict[str, Decided]:
-    """Prompt id → what was decided, of a list for review; columns may be parted by what a spreadsheet parts them by."""
+    """Prompt id → what was decided, of a list for review; columns may be parted by what a spreadsheet parts them by.
+
+    Nothing of a list without rows: no label was to be reviewed.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             parted = max(",;\t", key=file.readline().count)
             file.seek(0)
-            rows = list(csv.DictReader(file, delimiter=parted))
+            sheet = csv.DictReader(file, delimiter=parted)
+            columns, rows = set(sheet.fieldnames or ()), list(sheet)
     except FileNotFoundError:
         raise UserError(f"--decisions {path}: no such file; write one with --export") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"--decisions {path} cannot be read ({error}); save it as CSV in UTF-8") from None
-    if not rows or not {"prompt_id", "decision"} <= rows[0].keys():
+    if not {"prompt_id", "decision"} <= columns:
         raise UserError(f"--decisions {path} has no column prompt_id or decision; write the list with --export")
     found: dict[str, Decided] = {}
     for number, row in enumerate(rows, 2):
@@ -84,7 +88,7 @@ def read_decisions(path: Path) -> dict[str, Decided]:
         name, one = _decided(path, number, row)
         if found.setdefault(name, one) != one:
             raise UserError(f"{path}, line {number}: {name} was decided otherwise in a line before; leave one of them")
-    if not found:
+    if rows and not found:
         raise UserError(f"--decisions {path}: no decision is filled in; choose of {', '.join(DECISIONS)}")
     return found
 

@@ -22,6 +22,7 @@ from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import plan_at, pooled_rates
 from openrlhf_unlearn.grading.answer_key import answer_of, key, number_of
 from openrlhf_unlearn.grading.formats import four_digits
+from openrlhf_unlearn.labels.counts import missing
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.probes import Interference
 from openrlhf_unlearn.store.prompts import Prompts
@@ -114,10 +115,7 @@ def read_cases(
     labels = [answer_in(str(prompts.label[row])) for row in rows]
     finals = [run.evaluation(final) for run in runs if run.evaluation(final).exists()]
     if not finals:
-        raise UserError(
-            f"{runs[0].evaluation(final)} is missing; make it: openrlhf-unlearn evaluate --run {runs[0]} --tag {final} "
-            "--model TRAINED_MODEL"
-        )
+        raise missing(runs[0], final, "TRAINED_MODEL")
     late, early = _ends(runs, finals, initial, mine)
     others = [gathered([path], mine) for _, path in seconds]
     for (name, path), other in zip(seconds, others, strict=True):

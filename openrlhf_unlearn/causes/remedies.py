@@ -15,7 +15,8 @@ from openrlhf_unlearn.causes.time_to_learn import first_reward, rise
 
 @dataclass(frozen=True)
 class Remedy:
-    """`template` with its `numbers` as report/numbers.py shows them; `command` holds {run}, {list} and {model}."""
+    """`template` with its `numbers` as report/numbers.py shows them; `command` holds {run} and {list}; of
+    several ways each is a line."""
 
     cause: str
     title: str
@@ -92,7 +93,8 @@ def _never(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
         "Get a first reward: oversample, or give hints",
         text,
         numbers,
-        "--unlearn.filter oversample_replay --unlearn.only_prompts {list}",
+        "--unlearn.filter oversample_replay --unlearn.only_prompts {list}\n"
+        "openrlhf-unlearn hints {run} --output hints --prompts {list} --solutions FILE",
     )
 
 
@@ -140,7 +142,8 @@ def _beyond(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
         "Start from another base, or fine-tune on solutions",
         text,
         numbers,
-        "openrlhf-unlearn models {run} base=BASE other=OTHER",
+        "openrlhf-unlearn models {run} base=BASE other=OTHER\n"
+        "openrlhf-unlearn sft-set --run {run} --output sft.jsonl --model STRONGER",
     )
 
 

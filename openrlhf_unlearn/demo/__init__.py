@@ -12,7 +12,7 @@ import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command
 from openrlhf_unlearn.options import Options, option
 from openrlhf_unlearn.store.prompts import Prompts
 from openrlhf_unlearn.store.run_dir import RunDir
@@ -48,9 +48,9 @@ def run(options: DemoOptions) -> None:
         raise UserError(f"{recorded} is a run of your own; choose another folder: openrlhf-unlearn demo FOLDER")
     prompts, steps = len(Prompts.ids(recorded)), len(recorded.steps())
     print(f"{recorded}: {recorded.config().recorded}; {prompts} prompts, {steps} steps", flush=True)
-    print(f"\n$ openrlhf-unlearn classify {options.folder}", flush=True)
+    print(f"\n$ {command('classify', options.folder)}", flush=True)
     classify.run(classify.ClassifyOptions((options.folder,)))
-    print(f"\n$ openrlhf-unlearn analyze {options.folder} --offline --figure-files", flush=True)
+    print(f"\n$ {command('analyze', options.folder, '--offline', '--figure-files')}", flush=True)
     analyze.run(analyze.AnalyzeOptions((options.folder,), offline=True, figure_files=()))
     opened = not options.no_open and has_display() and webbrowser.open(recorded.report.absolute().as_uri())
     print(f"\nThe report{' is opened' if opened else ', for your browser'}: {recorded.report.absolute()}")

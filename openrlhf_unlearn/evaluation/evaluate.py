@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, counted
 from openrlhf_unlearn.evaluation.settings import Settings, check_same, now, resolve, start_run, versions
 from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.options import Options, option, takes
@@ -43,7 +43,10 @@ class EvaluateOptions(Options):
     model: str = option("hub id, Hugging Face folder, or OpenRLHF's DeepSpeed checkpoint folder")
     run: str = option("run directory; made if it is not there", metavar="RUN")
     tag: str = option("name of this evaluation: initial, final, step50, …")
-    data: str | None = option("hub id or .json, .jsonl, .csv, .parquet; default: the run's", None)
+    data: str | None = option(
+        "hub id or .json, .jsonl, .csv, .parquet; default: the run's, of an imported one its prompts as they stand",
+        None,
+    )
     n: int = option("samples a prompt; with --adaptive the most of them", 32, flag="-n")
     adaptive: bool = option("stop a prompt when more samples would hardly change its label", False)
     error_rate: float = option(
@@ -110,8 +113,9 @@ def run(options: EvaluateOptions) -> None:
         return
     prompts, samples = found.about["prompts"], found.about["samples"]
     print(
-        f"{found.path}: {prompts} prompts, {samples} samples ({samples / prompts:.1f} a prompt), mean pass@1 "
-        f"{found.about['mean_pass_rate']:.3f}; {found.drawn} samples in {found.about['seconds']:.0f} s"
+        f"{found.path}: {counted(prompts, 'prompt')}, {counted(samples, 'sample')} ({samples / prompts:.1f} a prompt), "
+        f"mean pass@1 {found.about['mean_pass_rate']:.3f}; {counted(found.drawn, 'sample')} in "
+        f"{found.about['seconds']:.0f} s"
     )
     rewards = Evaluations.open(found.path, Evaluations.reward)[Evaluations.reward].unique().to_pylist()
     if not set(rewards) <= {0.0, 1.0}:
@@ -163,13 +167,15 @@ def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Ev
         check_no_images,
         load_prompts,
         load_tokenizer,
+        own_prompts,
         settle_prompts,
     )
     from openrlhf_unlearn.evaluation.rewards import reward_grader
 
     tokenizer = load_tokenizer(settings.model)
     fields = {name: getattr(settings, name) for name in DataConfig.__dataclass_fields__}
-    prompts = load_prompts(DataConfig(**fields), tokenizer)
+    config = DataConfig(**fields)
+    prompts = load_prompts(config, tokenizer) if settings.data else own_prompts(run_dir, config, tokenizer)
     check_no_images(prompts, settings.image_key)
     start_run(run_dir, settings)
     prompts = settle_prompts(run_dir, prompts)
@@ -177,7 +183,7 @@ def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Ev
     plan = Plan(settings.n, settings.adaptive, settings.settle)
     started = time.monotonic()
     if any(plan.wanted(*parts.counts[prompt.id]) for prompt in prompts):
-        config = EngineConfig(
+        engine = EngineConfig(
             model=settings.model,
             max_len=settings.max_len,
             max_new_tokens=settings.max_new_tokens,
@@ -192,9 +198,9 @@ def _sample(run_dir: RunDir, settings: Settings, options: EvaluateOptions) -> Ev
             reward_grader(
                 settings.reward, settings.answer_format, options.grading_workers, settings.positive_above
             ) as grade,
-            engine_pool(config, options.engines) as pool,
+            engine_pool(engine, options.engines) as pool,
         ):
-            sampling = Sampling(prompts, tokenizer, grade, parts, plan, config.max_len)
+            sampling = Sampling(prompts, tokenizer, grade, parts, plan, engine.max_len)
             sampling.run(pool, options.chunk)
     seconds = time.monotonic() - started
     return _finish(run_dir, options.tag, settings, parts, seconds)

@@ -1,12 +1,13 @@
 """The prompts of a data set as OpenRLHF's PromptDataset prepares them: same template, same text, so the same ids."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from openrlhf_unlearn.collect.images import image_digests
 from openrlhf_unlearn.collect.prompts import Prompt
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command, counted
 from openrlhf_unlearn.machine.host_functions import host_function
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.nested import get, has
@@ -19,7 +20,7 @@ from openrlhf_unlearn.store.trust import check_data, remote_code, why_not_loaded
 class DataConfig:
     """Where prompts come from; the names are those of OpenRLHF's `--data.*` flags."""
 
-    data: str
+    data: str | None
     input_key: str = "input"
     label_key: str | None = None
     input_template: str | None = None
@@ -54,13 +55,55 @@ def load_prompts(config: DataConfig, tokenizer: Any) -> list[Prompt]:
     return list(found.values())
 
 
+def own_prompts(run: RunDir, config: DataConfig, tokenizer: Any) -> list[Prompt]:
+    """Those of a run that names no data, an imported one: as prompts.parquet has them, in a template if one is given.
+
+    Raises UserError where none has both text and label, and where they are chats and no template is given.
+    """
+    rows = Prompts.read(run).rows()
+    known = [row for row in rows if row.prompt and row.label]
+    if not known:
+        bring = command("import", "jsonl", "FILE", "--run", run, "--tag", "TAG")
+        raise UserError(
+            f"{run.run_json} names no data, and no prompt of {run.prompts} has text and label; sample them elsewhere "
+            f"and bring the answers in: {bring}"
+        )
+    left_out = f", {counted(len(rows) - len(known), 'prompt')} without text or label left out" * (
+        len(known) < len(rows)
+    )
+    print(f"note: {run.run_json} names no data; the prompts are those of {run.prompts}{left_out}")
+    template = tokenizer.apply_chat_template if config.apply_chat_template else None
+    return [
+        Prompt(row.prompt_id, _in_template(row.prompt, config, template), row.label, row.datasource) for row in known
+    ]
+
+
+def _in_template(prompt: str, config: DataConfig, template: Any) -> str:
+    chat = _chat(prompt)
+    if chat and not template:
+        raise UserError("prompts of the run are chats of several messages; give --apply-chat-template")
+    if not template and not config.input_template:
+        return prompt
+    row = {"prompt": chat or prompt}
+    return host_function("preprocess_data")(row, config.input_template, "prompt", None, template)[0]
+
+
+def _chat(prompt: str) -> list[dict] | None:
+    """The messages, where an import kept several of them as JSON."""
+    try:
+        found = json.loads(prompt) if prompt.startswith("[{") else None
+    except ValueError:
+        return None
+    return found if found and all("role" in message for message in found) else None
+
+
 def check_no_images(prompts: list[Prompt], image_key: str) -> None:
     """Raise UserError where prompts have images: the engines are given text alone, and would answer something else."""
     if shown := sum(bool(image_digests(prompt.images)) for prompt in prompts):
         raise UserError(
             f"{shown} of {len(prompts)} prompts have images (column {image_key!r}), which evaluate cannot show to the "
-            "model; sample them elsewhere and bring the answers in: openrlhf-unlearn import jsonl FILE --tag TAG "
-            "--columns id=prompt_id"
+            "model; sample them elsewhere and bring the answers in: openrlhf-unlearn import jsonl FILE --run RUN "
+            "--tag TAG --columns id=prompt_id"
         )
 
 
@@ -70,6 +113,7 @@ def _rows(config: DataConfig):
 
     from openrlhf_unlearn.grading.data_check import LOCAL_FILES, check_data_file, host_rows
 
+    assert config.data
     for source in map(str.strip, config.data.split(",")):
         if Path(source).suffix in LOCAL_FILES:
             if not Path(source).exists():
@@ -111,17 +155,23 @@ def settle_prompts(run: RunDir, prompts: list[Prompt]) -> list[Prompt]:
     return shared
 
 
-def identified_rows(run: RunDir, data: str | None) -> list[tuple[str, dict]]:
+def own_rows(run: RunDir) -> list[tuple[str, dict]]:
+    """(prompt id, row) of prompts.parquet, which stands for the data where an imported run names none."""
+    return [(row.prompt_id, row._asdict()) for row in Prompts.read(run).rows()]
+
+
+def identified_rows(run: RunDir, data: str | None, otherwise: str) -> list[tuple[str, dict]]:
     """(prompt id, row) for every row of the data set that the run's configuration, or `data`, names, in its order.
 
-    Raises UserError where the run does not say how its prompts were made (imported ones do not).
+    Raises UserError where the run does not say how its prompts were made (imported ones do not); `otherwise`: what its
+    user can do then.
     """
     preprocess_data = host_function("preprocess_data")
     known = run.config()
     own = known.flag("data", {})
     source = data or own.get("prompt_dataset")
     if not source or "input_key" not in own:
-        raise UserError(f"{run.run_json} does not say how its prompts were made; export without --id-column and --data")
+        raise UserError(f"{run.run_json} does not say how its prompts were made; {otherwise}")
     if not data:
         check_data(run.run_json, source, trusted=False, instead="--data FILE, or once to `evaluate` ")
     config = DataConfig(

@@ -53,7 +53,7 @@ class Settings:
     adaptive: float | None  # probability of another label than `n` samples would give, None: always `n` samples
     settle: float  # the pass rate that adaptive sampling decides about
     save_responses: bool
-    data: str
+    data: str | None  # None: the run's own prompts.parquet
     input_key: str
     label_key: str | None
     input_template: str | None
@@ -76,9 +76,9 @@ def resolve(args: "EvaluateOptions", model: str, run: RunDir) -> Settings:
     for name, (flag, default) in FROM_RUN.items():
         given = getattr(args, name)
         values[name] = given if given is not None else known.flag(flag, default)
-    if not values["data"]:
+    if not values["data"] and not run.prompts.exists():
         raise UserError("--data is missing, and RUN/run.json names none: give a file or a Hugging Face data set")
-    if values["label_key"] is None:
+    if values["data"] and values["label_key"] is None:
         raise UserError("--label-key is missing, and RUN/run.json names none: which key of the data holds the answer?")
     if values["reward"]:
         values["reward"] = str(values["reward"])
@@ -124,7 +124,7 @@ def _begun(run: RunDir, tag: str) -> float | None:
 
 def check_code(args: "EvaluateOptions", values: dict, run: RunDir) -> None:
     """Raise UserError where a received run, and no flag, names code that loading or grading runs."""
-    if not args.data:
+    if values["data"] and not args.data:
         check_data(run.run_json, values["data"], args.trust_run)
     ours = not values["reward"] or uses_our_grader(values["reward"])
     if not args.reward and not ours:

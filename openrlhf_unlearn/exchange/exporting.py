@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, command
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.prompts import GROUPS, Learnability, Prompts
@@ -57,7 +57,7 @@ def export(options: ExportOptions) -> Path:
     """Write the labels in the format asked for, and return where. Raises UserError for a run without labels."""
     run_dir = RunDir.open(options.run)
     if not run_dir.learnability.exists():
-        raise UserError(f"{run_dir.learnability} is missing; make it: openrlhf-unlearn classify {run_dir}")
+        raise UserError(f"{run_dir.learnability} is missing; make it: {command('classify', run_dir)}")
     writers = {"json": write_groups, "skip": write_skip_list, "dataset": write_dataset, "verl-csv": write_paper_files}
     writers[options.format](run_dir, Learnability.read(run_dir), options)
     return options.output
@@ -77,7 +77,7 @@ def _rows_of_data(run_dir: RunDir, options: ExportOptions) -> list[tuple[str, di
     """(prompt id, row) of the user's data set, in its order. Raises UserError if no row is a prompt of the run."""
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
-    rows = identified_rows(run_dir, options.data)
+    rows = identified_rows(run_dir, options.data, "export without --id-column and --data")
     if rows and options.id_column and options.id_column not in rows[0][1]:
         raise UserError(f"the data set has no column {options.id_column!r}; it has {', '.join(rows[0][1])}")
     known = set(Prompts.ids(run_dir).to_pylist())

@@ -25,7 +25,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, counted
 from openrlhf_unlearn.exchange.files import find_files
 from openrlhf_unlearn.exchange.formats import FORMATS, Format, guess
 from openrlhf_unlearn.exchange.options import ImportOptions
@@ -60,7 +60,7 @@ def run(options: ImportOptions) -> None:
         follow(RunDir(options.run), FORMATS[options.format], options)
         return
     found = import_runs(options)
-    print(f"{found.run}: {found.written}; {found.prompts} prompts known")
+    print(f"{found.run}: {found.written}; {counted(found.prompts, 'prompt')} known")
     for note in found.notes:
         print(f"note: {note}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from openrlhf_unlearn.collect.tracker import rewards_of
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, counted
 from openrlhf_unlearn.evaluation.settings import now
 from openrlhf_unlearn.exchange.formats import FORMATS, ImportedRollout
 from openrlhf_unlearn.exchange.options import ImportOptions
@@ -73,7 +73,8 @@ def import_training(
                     TrainingRollouts.save_all(new.step_file(TrainingRollouts.folder, step), parts)
     if not sampled:
         print("note: the files hold what trained, not all that was sampled: which prompts are `no_reward` is not known")
-    return f"{len(steps)} steps, {sampled or sum(map(len, groups.values()))} rollouts, positive by {rule}"
+    total = sampled or sum(map(len, groups.values()))
+    return f"{counted(len(steps), 'step')}, {counted(total, 'rollout')}, positive by {rule}"
 
 
 def _keep(spool: Spool, key: Hashable, name: str, sample: int, rollout: ImportedRollout) -> None:
@@ -135,7 +136,8 @@ def import_evaluation(
                 "created": now(),
             }
             write_json(new.evaluation_json(options.tag), about)
-    return f"evaluation {options.tag}: {sum(drawn.values())} samples of {len(drawn)} prompts, positive by {rule}"
+    samples, known = counted(sum(drawn.values()), "sample"), counted(len(drawn), "prompt")
+    return f"evaluation {options.tag}: {samples} of {known}, positive by {rule}"
 
 
 def _why_none(reader: Reader) -> str:
@@ -157,7 +159,7 @@ def import_csv(run_dir: RunDir, path: Path, prompts: Prompts) -> str:
     with _all_or_none(run_dir, options, prompts, rule, run_dir.path / Rewards.folder) as new:
         for step, of_step in steps.items():
             Rewards.of_rows(of_step).write(new, step)
-    return f"{len(steps)} steps, {len(rows)} rows"
+    return f"{counted(len(steps), 'step')}, {counted(len(rows), 'row')}"
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, counted
 from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
@@ -125,7 +125,10 @@ def _augment(options: AugmentOptions) -> Augmented | None:
     answer_format = options.answer_format or run_format(run_dir, options.trust_run)
     chosen = choose(load_questions(run_dir, options.data, options.question_key), options.prompts, run_dir)
     requests = [write_request(q, kind, options.n, writer.max_answer_tokens, writer.temperature) for q in chosen]
-    print(f"{len(chosen)} prompts, {options.n} {kind} each, written by {writer.model}, checked by {checker.model}")
+    print(
+        f"{counted(len(chosen), 'prompt')}, {options.n} {kind} each, written by {writer.model}, "
+        f"checked by {checker.model}"
+    )
     with open_journal(output / "answers.jsonl", options.limits, _needs(requests, options)) as journal:
         if options.limits.plan:
             return None

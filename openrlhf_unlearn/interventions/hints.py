@@ -18,12 +18,12 @@ its own: evaluate the plain ones (`evaluate --data PLAIN`), and `compare` says w
 """
 
 import asyncio
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, counted
+from openrlhf_unlearn.grading.data_check import rows_of
 from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
@@ -140,7 +140,7 @@ def _make(options: HintsOptions) -> Hinted | None:
     write_jsonl(output / "rejected.jsonl", rejected)
     counts = Counter(why for why in fates.values() if why)
     told = "".join(f", {n} {why}" for why, n in counts.items())
-    print(f"{output}: {len(kept)} of {len(chosen)} prompts with hints{told}")
+    print(f"{output}: {len(kept)} of {counted(len(chosen), 'prompt')} with hints{told}")
     if stopped:
         raise stopped
     if not kept:
@@ -161,16 +161,17 @@ def read_solutions(run_dir: RunDir, path: Path, key: str) -> dict[str, str]:
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        rows = [row for _, row in rows_of(path)]
     except OSError as error:
         raise UserError(f"--solutions {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"--solutions {path} is not JSON lines ({error})") from None
+    except UserError as error:
+        raise UserError(f"--solutions {error}") from None
     if not rows or not all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows):
         raise UserError(f"--solutions {path}: each row needs a text {key!r}; name its column by --solution-key")
     if all(isinstance(row.get("prompt_id"), str) for row in rows):
         return {row["prompt_id"]: row[key] for row in rows}
-    return {name: row[key] for name, row in identified_rows(run_dir, str(path))}
+    named = identified_rows(run_dir, str(path), "name each row's prompt: prompt_id and the solution")
+    return {name: row[key] for name, row in named}
 
 
 def _of_endpoint(run_dir: RunDir, chosen: list, options: HintsOptions) -> tuple[dict[str, str], UserError | None]:
@@ -184,7 +185,7 @@ def _of_endpoint(run_dir: RunDir, chosen: list, options: HintsOptions) -> tuple[
         return Request(messages, endpoint.max_answer_tokens, None, endpoint.temperature)
 
     needs = needed(map(request, chosen))
-    print(f"{len(chosen)} prompts, by {endpoint.model}")
+    print(f"{counted(len(chosen), 'prompt')}, by {endpoint.model}")
     with open_journal(options.output / "answers.jsonl", options.limits, needs) as journal:
         if options.limits.plan:
             return {}, None

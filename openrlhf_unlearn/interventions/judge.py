@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, counted
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
 from openrlhf_unlearn.interventions.journal import Journal
@@ -87,7 +87,7 @@ def judge(options: JudgeOptions) -> "dict[str, Judged]":
     chosen = [rollout for tag in options.tag for rollout in select(run_dir, tag, *how)]
     if options.csv_out:
         write_csv(options.csv_out, chosen)
-        print(f"{options.csv_out}: {len(chosen)} rollouts; fill in the column score (0 to 5):\n{_rubric()}")
+        print(f"{options.csv_out}: {counted(len(chosen), 'rollout')}; fill in the column score (0 to 5):\n{_rubric()}")
         return {}
     return _judge(run_dir, chosen, options)
 
@@ -104,7 +104,7 @@ def _judge(run_dir: RunDir, rollouts: list, options: JudgeOptions) -> "dict[str,
         for rollout in sorted(rollouts, key=lambda rollout: rollout.name)
     ]
     needs = needed(request for _, _, request in asked)
-    print(f"{len(rollouts)} rollouts, {options.judgements} judgements each, by {endpoint.model}")
+    print(f"{counted(len(rollouts), 'rollout')}, {counted(options.judgements, 'judgement')} each, by {endpoint.model}")
     path = run_dir.judgement_answers()
     with hold(path, "judge"), open_journal(path, options.limits, needs) as journal:
         if options.limits.plan:

@@ -60,16 +60,15 @@ def load_questions(run: RunDir, data: str | None = None, question_key: str | Non
 
 
 def _rows(run: RunDir, data: str | None) -> tuple[list[tuple[str, dict]], str, str]:
-    from openrlhf_unlearn.evaluation.prompts import identified_rows
+    from openrlhf_unlearn.evaluation.prompts import identified_rows, own_rows
 
     keys = run.config().flag("data", {})
     if "input_key" not in keys and data is None:
-        rows = [(row.prompt_id, row._asdict()) for row in Prompts.read(run).rows()]
-        return rows, Prompts.prompt.name, Prompts.label.name
+        return own_rows(run), Prompts.prompt.name, Prompts.label.name
     if not keys.get("label_key"):
         raise UserError(f"{run.run_json}: the run has no label key; without answers there is nothing to check against")
     known = set(Prompts.ids(run).to_pylist())
-    rows = [(name, row) for name, row in identified_rows(run, data) if name in known]
+    rows = [(name, row) for name, row in identified_rows(run, data, "leave --data out") if name in known]
     if not rows:
         raise UserError(f"no row of {data or keys['prompt_dataset']} is a prompt of {run}; give --data of the run")
     return rows, keys["input_key"], keys["label_key"]

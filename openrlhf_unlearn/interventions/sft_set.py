@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, counted
 from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
@@ -180,7 +180,7 @@ def _right_of_endpoint(
     answer_format = options.answer_format or run_format(run_dir, options.trust_run)
     asked = [question for group, pool in pools.items() for question in pool[: SPARE * options.wanted[group]]]
     needs = needed(_request(question, n, endpoint) for question in asked for n in range(attempts))
-    print(f"at most {len(asked)} prompts and {attempts} responses each, by {endpoint.model}")
+    print(f"at most {counted(len(asked), 'prompt')} and {counted(attempts, 'response')} each, by {endpoint.model}")
     with open_journal(options.output.with_suffix(".answers.jsonl"), options.limits, needs) as journal:
         if options.limits.plan:
             return {}, None

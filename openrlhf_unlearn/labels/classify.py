@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, counted
 from openrlhf_unlearn.labels.counts import Counts, read_counts
 from openrlhf_unlearn.labels.groups import (
     CODE,
@@ -251,8 +251,9 @@ def report(summary: dict) -> str:
     """The summary as the table that the command prints."""
     groups, hard = summary["groups"], summary["hard"]
     lines = [
-        f"{summary['prompts']} prompts, {len(summary['runs'])} run(s), rule {summary['rule']}, tau {summary['tau']}, "
-        f"easy from {summary['easy']}; easy {groups['easy']}, hard {hard['n']}, ungradable {groups['ungradable']}",
+        f"{counted(summary['prompts'], 'prompt')}, {counted(len(summary['runs']), 'run')}, rule {summary['rule']}, "
+        f"tau {summary['tau']}, easy from {summary['easy']}; easy {groups['easy']}, hard {hard['n']}, "
+        f"ungradable {groups['ungradable']}",
         f"{'group':<14}{'prompts':>8}{'of hard':>9}   {'95 % interval':<15}{'expected':>9}",
     ]
     for name in ("learnable", "unlearnable", "no_reward", "mixed"):
@@ -278,7 +279,7 @@ def report(summary: dict) -> str:
         lines.append(f"runs agree on {same:.1%} of the hard prompts (Fleiss' kappa {kappa:.2f})")
         for row in summary["agreement"]["by_number_of_runs"]:
             shares = ", ".join(f"{name} {row[name]:.1%}" for name in ("learnable", "unlearnable", "no_reward", "mixed"))
-            lines.append(f"  {row['runs']} run(s): {shares}")
+            lines.append(f"  {counted(row['runs'], 'run')}: {shares}")
     lines.append("sensitivity (shares of the hard prompts):")
     for row in summary["sensitivity"]:
         if not row["hard"]:
@@ -286,7 +287,7 @@ def report(summary: dict) -> str:
         shares = "  ".join(f"{name} {row[name]:6.1%}" for name in ("learnable", "unlearnable", "no_reward", "mixed"))
         lines.append(f"  {row['varied']:<5}{row['value']:<6g}hard {row['hard']:<6} {shares}")
     if summary["left_out"]:
-        lines.append(f"left out: {summary['left_out']} prompts that lack samples in some evaluation")
+        lines.append(f"left out for lack of samples in some evaluation: {counted(summary['left_out'], 'prompt')}")
     lines += [f"note: {note}" for note in summary["notes"]]
     return "\n".join(lines)
 

@@ -4,7 +4,6 @@
 """
 
 import math
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command, counted
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_at, pooled_rates
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.prompts import Prompts
@@ -218,19 +217,19 @@ def _same_samples(a: EvaluationCounts, b: EvaluationCounts) -> bool:
 def _final(run: RunDir, tag: str, ids: pa.Array, threshold: float | None) -> EvaluationCounts:
     path = run.evaluation(tag)
     if not path.exists():
-        raise UserError(
-            f"{path} is missing; make it: openrlhf-unlearn evaluate --run {run} --tag {tag} --model TRAINED_MODEL"
-        )
+        raise missing(run, tag, "TRAINED_MODEL")
     return read_evaluation(path, ids, threshold)
+
+
+def missing(run: RunDir, tag: str, model: str) -> UserError:
+    made = command("evaluate", "--run", run, "--tag", tag, "--model", model)
+    return UserError(f"{run.evaluation(tag)} is missing; make it: {made}")
 
 
 def _initials(runs: Sequence[RunDir], tag: str, ids: pa.Array, threshold: float | None) -> list[EvaluationCounts]:
     found = [read_evaluation(run.evaluation(tag), ids, threshold) for run in runs if run.evaluation(tag).exists()]
     if not found:
-        raise UserError(
-            f"{runs[0].evaluation(tag)} is missing; make it: openrlhf-unlearn evaluate --run {runs[0]} --tag {tag} "
-            "--model INITIAL_MODEL"
-        )
+        raise missing(runs[0], tag, "INITIAL_MODEL")
     distinct: list[EvaluationCounts] = []
     for evaluation in found:
         if not any(np.array_equal(e.row, evaluation.row) and np.array_equal(e.hit, evaluation.hit) for e in distinct):
@@ -291,7 +290,7 @@ def _check_rewards(table: Evaluations, threshold: float | None, path: Path) -> N
         other = values[(values != 0) & (values != 1)][0]
         raise UserError(
             f"{path} has rewards other than 0 and 1 (such as {other:g}); say above which one is positive: "
-            f"openrlhf-unlearn classify {shlex.quote(str(RunDir.holding(path)))} --threshold 0.5"
+            + command("classify", RunDir.holding(path), "--threshold", 0.5)
         )
 
 
@@ -300,8 +299,12 @@ def _check_even(evaluation: EvaluationCounts) -> None:
         return
     if evaluation.n.min() != evaluation.n.max():
         fewest, most = evaluation.n.min(), evaluation.n.max()
-        missing = np.count_nonzero(evaluation.n == 0)
-        what = f"no samples of {missing} prompts" if missing else f"between {fewest} and {most} samples a prompt"
+        lacking = int(np.count_nonzero(evaluation.n == 0))
+        what = (
+            f"no samples of {counted(lacking, 'prompt')}"
+            if lacking
+            else f"between {fewest} and {most} samples a prompt"
+        )
         raise UserError(
             f"{evaluation.path} has {what}; finish it (run evaluate again), or accept it with --allow-uneven"
         )

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from openrlhf_unlearn.errors import UserError
 from openrlhf_unlearn.evaluation.adaptive import Plan, plan_of
+from openrlhf_unlearn.labels.counts import missing
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.probes import Similarity, read_states
 from openrlhf_unlearn.store.prompts import Prompts
@@ -50,7 +50,7 @@ def read_features(run: RunDir, tag: str) -> Features:
     """Everything that is known of a run's prompts before training; in order of ids, whatever order files have."""
     path = run.evaluation(tag)
     if not path.exists():
-        raise UserError(f"{path} is missing; make it: openrlhf-unlearn evaluate --run {run} --tag {tag} --model MODEL")
+        raise missing(run, tag, "MODEL")
     columns = Evaluations.prompt_id, Evaluations.reward, Evaluations.verdict, Evaluations.n_tokens, Evaluations.positive
     samples = Evaluations.open(path, *columns)
     silent = pc.equal(samples[Evaluations.verdict], "no_answer").cast(pa.float64())

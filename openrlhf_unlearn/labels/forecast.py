@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command, counted
 from openrlhf_unlearn.labels.features import feature_names, read_features
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.stats.auc import Area, AreaDifference, area, area_difference, placements
@@ -59,7 +59,9 @@ def run(options: ForecastOptions) -> None:
     print(f"written: {found.of.forecast}")
     if options.to:
         expected = found.quality["expected_at_risk"]
-        print(f"{found.of}: {len(found.names)} hard prompts, of which about {expected:.0f} will not be learned")
+        print(
+            f"{found.of}: {counted(len(found.names), 'hard prompt')}, of which about {expected:.0f} will not be learned"
+        )
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def forecast(options: ForecastOptions) -> Forecast:
     source = RunDir.open(options.run)
     target = RunDir.open(options.to) if options.to else None
     if not source.learnability.exists():
-        raise UserError(f"{source.learnability} is missing; make it: openrlhf-unlearn classify {source}")
+        raise UserError(f"{source.learnability} is missing; make it: {command('classify', source)}")
     given, group = read_features(source, options.initial), Learnability.groups(source)
     known = np.array([group.get(name) in LABELS for name in given.names])
     labels = np.array([group.get(name) in AT_RISK for name in given.names])[known]
@@ -278,8 +280,9 @@ def describe(quality: dict) -> str:
         lines.append(f"  {row['prompts']:>6} prompts: forecast {row['forecast']:.2f}, happened {row['happened']:.2f}")
     for row in quality["skipping"]:
         lines.append(
-            f"skipping the riskiest {row['share_of_hard_prompts']:.0%} ({row['prompts']} prompts) saves their rollouts "
-            f"and loses {row['learnable_lost']} learnable prompts ({row['share_of_learnable_lost']:.0%} of those)"
+            f"skipping the riskiest {row['share_of_hard_prompts']:.0%} ({counted(row['prompts'], 'prompt')}) saves "
+            f"their rollouts and loses {counted(row['learnable_lost'], 'learnable prompt')} "
+            f"({row['share_of_learnable_lost']:.0%} of those)"
         )
     return "\n".join(lines)
 

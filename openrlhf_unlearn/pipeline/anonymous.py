@@ -7,6 +7,7 @@ training's command, its host and versions of packages are left out.
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Names:
         if not isinstance(value, str) or not value:
             return value
         if field == "command":
-            return " ".join("…" if os.sep in word or word in self.known else word for word in value.split())
+            return " ".join("…" if os.sep in word or word in self.known else word for word in _words(value))
         kind = NAMED.get(field.rpartition("_")[2])
         if value in self.known or kind or os.sep in value:
             return self.of(kind or "path", value)
@@ -120,6 +121,14 @@ def _about(run: RunDir, path: Path, names: Names) -> dict | list:
     return json.loads(json.dumps(names.clean(value)))
 
 
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # a quotation mark without its other, as versions wrote that did not quote
+        return command.split()
+
+
 def _remedy(cure: dict) -> dict:
     """A remedy with its command, in which folders are called RUN."""
-    return {**cure, "command": " ".join("RUN" if os.sep in word else word for word in cure["command"].split())}
+    ways = (_words(way) for way in cure["command"].split("\n"))
+    return {**cure, "command": "\n".join(" ".join("RUN" if os.sep in word else word for word in way) for way in ways)}

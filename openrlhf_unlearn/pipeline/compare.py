@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UsageError, UserError, one_line
-from openrlhf_unlearn.labels.counts import read_counts
+from openrlhf_unlearn.errors import UsageError, UserError, command, counted, one_line
+from openrlhf_unlearn.labels.counts import missing, read_counts
 from openrlhf_unlearn.labels.posterior import Posterior
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.report.advice import sampling_hours
@@ -28,7 +28,7 @@ from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import show
 from openrlhf_unlearn.report.remedy import as_numbers, cosine_rows, solved_rows, verdicts
 from openrlhf_unlearn.store.run_dir import RunDir, as_json
-from openrlhf_unlearn.store.summary import update_summary
+from openrlhf_unlearn.store.summary import Summary, update_summary
 from openrlhf_unlearn.store.training import Rewards
 
 
@@ -37,13 +37,13 @@ class CompareOptions(Options):
     before: str = option("the run without the remedy, classified", positional=True, metavar="RUN_BEFORE")
     after: str = option("the run with it", positional=True, metavar="RUN_AFTER")
     repeat: str | None = option("the run without the remedy again, with another seed", None, metavar="RUN")
-    tau: float = option("final pass@1 from which a prompt is solved", 0.1)
+    tau: float | None = option("final pass@1 from which a prompt is solved: as RUN_BEFORE was classified", None)
     final: str = option("evaluation after training", "final", metavar="TAG")
     hints: Path | None = option("hinted data of `openrlhf-unlearn hints`, to pair probes by origin", None)
     format: str = option("what is printed", "text", choices=["text", "json"])
 
     def check(self) -> None:
-        if not 0 < self.tau <= 1:
+        if self.tau is not None and not 0 < self.tau <= 1:
             raise UsageError(f"--tau {self.tau}: a pass rate above 0 and at most 1")
 
 
@@ -56,6 +56,7 @@ class Compared(NamedTuple):
 
 OPTIONS = CompareOptions
 HINTED = " (plain / hinted)"
+TAU = 0.1  # of groups that classify did not note
 
 
 def run(options: CompareOptions) -> None:
@@ -74,20 +75,21 @@ def compare(args: CompareOptions) -> Compared:
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UserError("the same run is given twice; compare two runs")
     if not runs[0].learnability.exists():
-        raise UserError(f"{runs[0]} is not classified: openrlhf-unlearn classify {runs[0]}")
+        raise UserError(f"{runs[0]} is not classified: {command('classify', runs[0])}")
     for run in runs:
         if not run.evaluation(args.final).exists():
-            raise UserError(f"{run} has no evaluation {args.final!r}: openrlhf-unlearn evaluate --tag {args.final}")
-    material = Material(runs[:1], args.tau, final=args.final, compared=runs)
+            raise missing(run, args.final, "TRAINED_MODEL")
+    tau = tau_of(runs[0], args.tau)
+    material = Material(runs[:1], tau, final=args.final, compared=runs)
     rates = [final_rate(single) for single in material.interventions]
     if not np.isfinite(rates[0] + rates[1]).any():
         raise UserError(f"{runs[0]} and {runs[1]} have evaluated no prompt in common; evaluate the same data")
     luck = luck_of(material, args)
-    rows = solved_rows(material.groups, rates[1], luck, rates[2] if args.repeat else None, args.tau)
+    rows = solved_rows(material.groups, rates[1], luck, rates[2] if args.repeat else None, tau)
     said = [sentence.text for sentence in verdicts(rows)]
     numbers = {
         "runs": list(map(str, runs)),
-        "tau": args.tau,
+        "tau": tau,
         "solved": as_numbers(rows),
         "pass_rates": comparison(material)["rows"],
         "cosines": cosines(material, args.hints),
@@ -101,6 +103,19 @@ def compare(args: CompareOptions) -> Compared:
     return Compared(numbers, said)
 
 
+def tau_of(before: RunDir, given: float | None) -> float:
+    """The one that parted the groups. Raises UserError for another: what these groups do not call solved could be
+    counted as lost, and what they do as gained."""
+    known = Summary.read(before).classify
+    tau = known.get("tau") or given or TAU
+    if given not in (None, tau):
+        also = [word for name in ("easy", "rule") if name in known for word in (f"--{name}", known[name])]
+        runs = known.get("runs") or []
+        again = command("classify", *(runs if len(runs) > 1 else [before]), "--tau", given, *also)
+        raise UserError(f"--tau {given:g}: {before} was classified with {tau:g}; leave --tau out, or first: {again}")
+    return tau
+
+
 def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:
     """P(a second evaluation of the run before finds it solved), (prompts,); None where samples were adaptive."""
     after = material.interventions[1].tally(args.final)
@@ -109,7 +124,7 @@ def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:
     if after.adaptive or counts.adaptive:
         return None
     samples = int(np.median(after.n[after.n > 0]))
-    return Posterior(counts.initial_counts(), counts.final_counts()).solved_again(args.tau, samples)
+    return Posterior(counts.initial_counts(), counts.final_counts()).solved_again(material.tau, samples)
 
 
 def cosines(material: Material, hints: Path | None) -> dict[str, list[dict]]:
@@ -128,7 +143,7 @@ def hinted_cosines(material: Material, after: RunDir, hints: Path) -> dict[str, 
     """Probe name → corrected cosine of each plain prompt's hinted one in the run after, (prompts,)."""
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
-    rows = identified_rows(material.first, str(hints))
+    rows = identified_rows(material.first, str(hints), "compare without --hints")
     if not rows or "origin" not in rows[0][1]:
         raise UserError(f"--hints {hints}: its rows have no origin; give a file of `openrlhf-unlearn hints`")
     plain = {name: row["origin"] for name, row in rows if row["origin"] != name}
@@ -176,16 +191,16 @@ def as_text(numbers: dict, sentences: list[str]) -> str:
         if row["number"] and row["pass_rate"] is not None:
             lines.append(
                 f"mean pass@1, {row['group']}, {numbers['runs'][row['number']]}: {row['pass_rate']:.3f}, "
-                f"{_difference(row)} to the run before ({row['prompts']} prompts)"
+                f"{_difference(row)} to the run before ({counted(row['prompts'], 'prompt')})"
             )
     for name, rows in numbers["cosines"].items():
         first, second = ("plain", "hinted") if name.endswith(HINTED) else ("before", "after")
         lines += [
             f"corrected cosine, probe {name.removesuffix(HINTED)}, {row['group']}: {row['before']:.3f} {first}, "
-            f"{row['after']:.3f} {second}, {_difference(row)} ({row['prompts']} prompts)"
+            f"{row['after']:.3f} {second}, {_difference(row)} ({counted(row['prompts'], 'prompt')})"
             for row in rows
         ]
     for row in numbers["spent"]:
         hours = f", {show(row['hours'], 'hours')}" if row["hours"] is not None else ""
-        lines.append(f"{row['run']}: {row['rollouts']:,} rollouts in {row['steps']} steps{hours}")
+        lines.append(f"{row['run']}: {row['rollouts']:,} rollouts in {counted(row['steps'], 'step')}{hours}")
     return "\n".join([*lines, "", *sentences])

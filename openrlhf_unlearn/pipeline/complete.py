@@ -3,12 +3,11 @@
 What cannot be made is named with its command.
 """
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from openrlhf_unlearn.errors import UserError, one_line
+from openrlhf_unlearn.errors import UserError, command, one_line
 from openrlhf_unlearn.evaluation.evaluate import evaluate
 from openrlhf_unlearn.labels import classify, forecast
 from openrlhf_unlearn.probe.command import probe
@@ -16,6 +15,7 @@ from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.material import Material, Missing
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.report.probes import Probe, outdated
+from openrlhf_unlearn.store.config import RunConfig
 from openrlhf_unlearn.store.prompts import Causes as CauseTable
 from openrlhf_unlearn.store.run_dir import RunDir
 from openrlhf_unlearn.store.trust import is_own
@@ -36,31 +36,33 @@ def complete(runs: Sequence[RunDir], options: AnalyzeOptions):
 def _evaluations(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
     config = run.config()
     models = {"initial": config.initial_model, "final": config.flag("ckpt.output_dir")}
-    missing = (_evaluation(run, tag, model, options) for tag, model in models.items())
+    missing = (_evaluation(run, config, tag, model, options) for tag, model in models.items())
     return [item for item in missing if item]
 
 
-def _evaluation(run: RunDir, tag: str, model: str | None, options: AnalyzeOptions) -> Missing | None:
+def _evaluation(run: RunDir, config: RunConfig, tag: str, model: str | None, options: AnalyzeOptions) -> Missing | None:
     if tag in run.evaluation_tags():
         return None
     words = ["--model", model or "MODEL", "--tag", tag, "--run", str(run), "-n", str(options.n)]
-    command = shlex.join(["openrlhf-unlearn", "evaluate", *words])
+    made = command("evaluate", *words)
     what = f"pass@1 {'before' if tag == 'initial' else 'after'} training"
     if not model:
-        return Missing(what, "run.json does not say which model that is", command)
+        return Missing(what, "run.json does not say which model that is", made)
     if tag == "final" and not Path(model).is_dir():
-        return Missing(what, "the trained model is not there (training has not finished, or it was moved)", command)
+        return Missing(what, "the trained model is not there (training has not finished, or it was moved)", made)
     if Path(model).is_dir() and not (Path(model) / "config.json").exists() and not _trusted(run, options):
-        return Missing(what, "a received run names a checkpoint, which can hold code; --trust-run loads it", command)
+        return Missing(what, "a received run names a checkpoint, which can hold code; --trust-run loads it", made)
     if not options.samples:
-        return Missing(what, "not sampled, as asked (--no-evaluate)", command)
+        return Missing(what, "not sampled, as asked (--no-evaluate)", made)
+    if not config.flag("data.prompt_dataset"):  # imported: perhaps without the template that the model was asked in
+        return Missing(what, "run.json names no data; an imported run is sampled where you ask for it", made)
     if run.evaluation_parts(tag).exists():
         print(f"the {tag} evaluation was interrupted; it goes on", file=sys.stderr)
     try:
         trust, code = options.trust_run, options.trust_remote_code
         evaluate(model, str(run), tag, n=options.n, trust_run=trust, trust_remote_code=code)
     except (UserError, ImportError) as error:
-        return Missing(what, one_line(error), command)
+        return Missing(what, one_line(error), made)
     return None
 
 
@@ -70,14 +72,13 @@ def _trusted(run: RunDir, options: AnalyzeOptions) -> bool:
 
 def _labels(runs: Sequence[RunDir], options: AnalyzeOptions):
     """Classify; without both evaluations, or where classify refuses, the labels of an earlier time stay."""
-    words = ["openrlhf-unlearn", "classify", *map(str, runs), "--tau", str(options.tau), "--easy", str(options.easy)]
-    words += [] if options.threshold is None else ["--threshold", str(options.threshold)]
-    command = shlex.join(words)
+    threshold = [] if options.threshold is None else ["--threshold", options.threshold]
+    made = command("classify", *runs, "--tau", options.tau, "--easy", options.easy, *threshold)
     initial = any("initial" in run.evaluation_tags() for run in runs)
     if not (initial and all("final" in run.evaluation_tags() for run in runs)):
         why = "it needs the evaluations before and after training; groups are provisional until then"
         there = runs[0].learnability.exists()
-        return [] if there else [Missing("groups with their confidence", why, command)], None
+        return [] if there else [Missing("groups with their confidence", why, made)], None
     try:
         paths = list(map(str, runs))
         labels = classify.classify(
@@ -89,23 +90,23 @@ def _labels(runs: Sequence[RunDir], options: AnalyzeOptions):
             classify.save(labels, paths)
     except UserError as error:
         older = "; the groups shown are of an earlier classify" if runs[0].learnability.exists() else ""
-        return [Missing("groups with their confidence", str(error) + older, command)], None
+        return [Missing("groups with their confidence", str(error) + older, made)], None
     return [], labels
 
 
 def _probe(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
     model = run.config().initial_model or "MODEL"
-    command = shlex.join(["openrlhf-unlearn", "probe", "--model", model, "--run", str(run), "--tag", "initial"])
+    made = command("probe", "--model", model, "--run", run, "--tag", "initial")
     if run.probe_tags():
         return _outdated(run, options)
     if not options.probes:
-        return [Missing("gradient similarity", "not probed, as asked (--no-probe)", command)]
+        return [Missing("gradient similarity", "not probed, as asked (--no-probe)", made)]
     if "initial" not in run.evaluation_tags():
-        return [Missing("gradient similarity", "it needs the rollouts of an evaluation", command)]
+        return [Missing("gradient similarity", "it needs the rollouts of an evaluation", made)]
     try:
         probe(model, str(run), "initial", trust_remote_code=options.trust_remote_code)
     except (UserError, ImportError) as error:
-        return [Missing("gradient similarity", one_line(error), command)]
+        return [Missing("gradient similarity", one_line(error), made)]
     return []
 
 
@@ -116,11 +117,7 @@ def _forecast(run: RunDir) -> list[Missing]:
     try:
         forecast.save(forecast.forecast(str(run)))
     except UserError as error:
-        return [
-            Missing(
-                "a forecast from before training", str(error), shlex.join(["openrlhf-unlearn", "forecast", str(run)])
-            )
-        ]
+        return [Missing("a forecast from before training", str(error), command("forecast", run))]
     return []
 
 
@@ -133,8 +130,7 @@ def _causes(runs: Sequence[RunDir]) -> list[Missing]:
     try:
         bring_up_to_date(runs)
     except UserError as error:
-        command = shlex.join(["openrlhf-unlearn", "diagnose", *map(str, runs)])
-        return [Missing("why prompts were not learned", str(error), command)]
+        return [Missing("why prompts were not learned", str(error), command("diagnose", *runs))]
     return []
 
 
@@ -158,9 +154,9 @@ def _outdated(run: RunDir, options: AnalyzeOptions) -> list[Missing]:
         Missing(
             f"the probe {name} by today's groups",
             why,
-            shlex.join(
-                ["openrlhf-unlearn", "probe", "--model", str(probe.model), "--run", str(run), "--tag", str(probe.tag)]
-                + ["--name", name, *_amount(probe)]
+            command(
+                *("probe", "--model", str(probe.model), "--run", run, "--tag", str(probe.tag), "--name", name),
+                *_amount(probe),
             ),
         )
         for name, probe in outdated(material).items()

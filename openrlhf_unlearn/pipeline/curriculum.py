@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, counted
 from openrlhf_unlearn.host.flags import check_launch, join_flags, shown, split_flags
 from openrlhf_unlearn.masking import MASK, masked
 from openrlhf_unlearn.options import Options, option, takes
@@ -67,7 +67,7 @@ def run(options: CurriculumOptions) -> None:
     stages = curriculum(options)
     if options.dry_run:
         for number, stage in enumerate(stages, start=1):
-            print(f"# stage {number}: {len(stage.prompts)} prompts\n{shown(masked(stage.command))}\n")
+            print(f"# stage {number}: {counted(len(stage.prompts), 'prompt')}\n{shown(masked(stage.command))}\n")
 
 
 @takes(CurriculumOptions)
@@ -173,7 +173,7 @@ def launch(stage: Stage, number: int) -> None:
         print(f"stage {number}: done before, its model is in {stage.folder / 'model'}")
         return
     write_json(stage.folder / "prompts.json", stage.prompts)
-    print(f"stage {number}: {len(stage.prompts)} prompts\n{shown(masked(stage.command))}", flush=True)
+    print(f"stage {number}: {counted(len(stage.prompts), 'prompt')}\n{shown(masked(stage.command))}", flush=True)
     code = subprocess.run(stage.command).returncode
     if code:
         raise UserError(f"stage {number} ended with exit code {code}, see above; the same command goes on from there")

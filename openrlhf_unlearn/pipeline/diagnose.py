@@ -23,12 +23,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from openrlhf_unlearn import __version__
 from openrlhf_unlearn.causes import UNDECIDED
 from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.causes.label_review import check_review
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, command, counted
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.locks import SHORT_S, hold
 from openrlhf_unlearn.store.prompts import Causes, Prompts
@@ -58,14 +59,18 @@ class DiagnoseOptions(Options):
     output: Path | None = option(
         "--decisions: the corrected data set (JSON lines); audit: folder of its evaluations", None
     )
-    data: str | None = option("audit: .json, .jsonl, .csv, .parquet or hub id; --decisions: default: the run's", None)
+    data: str | None = option(
+        "audit: .json, .jsonl, .csv, .parquet or hub id; --decisions, --second MODEL: default: the run's", None
+    )
     model: Sequence[str] = option("audit: models that answer every row; two are far better", (), metavar="M")
-    input_key: str = option("audit: which key of the data holds the prompt", "input")
-    label_key: str | None = option("audit: which key holds the label", None)
-    input_template: str | None = option("audit: as --data.input_template of OpenRLHF", None)
-    apply_chat_template: bool = option("audit: by the first model's tokenizer", False)
-    max_new_tokens: int | None = option("audit: of an answer", None)
-    answer_format: str | None = option("audit: how our grader finds answers; default: auto", None)
+    input_key: str = option("which key of --data holds the prompt", "input")
+    label_key: str | None = option("which key holds the label", None)
+    input_template: str | None = option("--model, --second MODEL: as --data.input_template of OpenRLHF", None)
+    apply_chat_template: bool = option("--model, --second MODEL: by the model's tokenizer", False)
+    max_new_tokens: int | None = option("--model, --second MODEL: of an answer", None)
+    answer_format: str | None = option(
+        "--model, --second MODEL: how our grader finds answers; default: the run's, else auto", None
+    )
     trust_run: bool = TRUST_RUN
     trust_remote_code: bool = TRUST_REMOTE_CODE
 
@@ -89,8 +94,10 @@ NO_MODEL = "none"  # of --second
 def run(options: DiagnoseOptions) -> None:
     if options.decisions:
         done = apply_decisions(options)
-        rows = sum(done.values()) - done["dropped"]
-        print(f"{options.output}: {rows} rows; {', '.join(f'{n} {what}' for what, n in sorted(done.items()))}")
+        rows, as_it_was = sum(done.values()) - done["dropped"], done.keys() <= {"not reviewed"}
+        told = ", ".join(f"{n} {what}" for what, n in sorted(done.items()))
+        told = "the data as it is: the list is empty" if as_it_was else told
+        print(f"{options.output}: {counted(rows, 'row')}; {told}")
     elif options.model:
         found = audit_labels(options)
         print(audit_report(found.diagnosis, found.counts, options.show))
@@ -148,7 +155,8 @@ def second_models(first: RunDir, word: str, options: DiagnoseOptions) -> list[tu
         other = RunDir.open(word)
         tags = [tag for tag in ("final", "initial") if tag in other.evaluation_tags()]
         if not tags:
-            raise UserError(f"--second {word} has no evaluation final or initial; make one: openrlhf-unlearn evaluate")
+            made = command("evaluate", "--run", word, "--tag", "final", "--model", "TRAINED_MODEL")
+            raise UserError(f"--second {word} has no evaluation final or initial; make one: {made}")
         return [(Path(word).name, other.evaluation(tags[0]))]
     from openrlhf_unlearn.evaluation.settings import fingerprint
 
@@ -156,7 +164,7 @@ def second_models(first: RunDir, word: str, options: DiagnoseOptions) -> list[tu
     for tag in ("initial", "final"):  # before it is sampled for nothing
         if mark != "hub" and mark == _model_of(first.evaluation(tag)):
             raise _confirms(word, tag)
-    return [sampled(first, word, n=options.n, trust_run=options.trust_run)]
+    return [sampled(first, word, trust_run=options.trust_run, **_sampling(options))]
 
 
 def bring_up_to_date(runs: Sequence[RunDir]) -> None:
@@ -241,6 +249,8 @@ def check_others(run: RunDir, seconds: list[tuple[str, Path]]) -> None:
 
 
 def _confirms(name: str, other: str) -> UserError:
+    if name == other:
+        return UserError(f"{name} is in the diagnosis already and would confirm itself; give another model")
     return UserError(f"{name} is the same model as {other} and would confirm it; give another one")
 
 
@@ -250,6 +260,15 @@ def _model_of(evaluation: Path) -> tuple[str, str] | str | None:
     settings = read_object(about).get("settings", {}) if about.exists() else {}
     mark = settings.get("model_fingerprint")
     return (mark, str(settings.get("model"))) if mark == "hub" else mark
+
+
+def _sampling(options: DiagnoseOptions) -> dict[str, Any]:
+    """What `evaluate` is told; None: as the run says."""
+    names = ("data", "n", "input_key", "label_key", "input_template", "max_new_tokens", "answer_format")
+    how = {name: getattr(options, name) for name in names}
+    if not options.data:
+        how["input_key"] = None
+    return {**how, "apply_chat_template": options.apply_chat_template or None}
 
 
 def sampled(run: RunDir, model: str, **how) -> tuple[str, Path]:
@@ -281,11 +300,8 @@ def audit_labels(options: DiagnoseOptions) -> Audit:
     run = RunDir(options.output or f"{Path(options.data or '').stem}_audit")
     review = options.export or run.path / "review.csv"
     check_review(review)  # before anything is sampled
-    names = ("data", "n", "input_key", "label_key", "input_template", "max_new_tokens", "answer_format")
-    how = {name: getattr(options, name) for name in names}
-    how["apply_chat_template"] = options.apply_chat_template or None
     check_names(options.model)
-    tags = [sampled(run, model, **how)[0] for model in options.model]
+    tags = [sampled(run, model, **_sampling(options))[0] for model in options.model]
     check_others(run, [(tag, run.evaluation(tag)) for tag in tags])
     found = Audit(*audit(run, tags), run, review)
     _write_review(found.review, found.diagnosis, run)
@@ -317,32 +333,32 @@ def _write_review(path: Path, result: Diagnosis, run: RunDir) -> None:
 def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
     from openrlhf_unlearn.causes.label_review import suspicious
 
-    return (
-        f"{path}: {len(suspicious(result.table))} labels to review; fill in `decision` (label_wrong, drop, keep), "
-        f"then: openrlhf-unlearn diagnose {run} --decisions {path} --output corrected.jsonl"
-    )
+    labels = len(suspicious(result.table))
+    if not labels:
+        return f"{path}: no label to review"
+    then = command("diagnose", run, "--decisions", path, "--output", "corrected.jsonl")
+    return f"{path}: {counted(labels, 'label')} to review; fill in `decision` (label_wrong, drop, keep), then: {then}"
 
 
 @takes(DiagnoseOptions)
 def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
     """Write the run's data set as a person decided, to `output`; returns how many were corrected, dropped, kept."""
     from openrlhf_unlearn.causes.label_review import corrected
-    from openrlhf_unlearn.evaluation.prompts import identified_rows
+    from openrlhf_unlearn.evaluation.prompts import identified_rows, own_rows
 
     assert options.decisions and options.output  # the options ask for both
     run, decided = RunDir.open(options.runs[0]), read_decided(options.decisions)
     source = options.data or str(run.config().flag("data.prompt_dataset") or "")
     if options.output.resolve() in [Path(one.strip()).resolve() for one in source.split(",")]:
         raise UserError(f"--output {options.output} would replace the data set; choose another file")
-    rows = identified_rows(run, options.data)
+    rows = identified_rows(run, options.data, "leave --data out") if source else own_rows(run)
     unknown = decided.keys() - {name for name, _ in rows}
-    if len(unknown) == len(decided):
-        raise UserError(
-            f"--decisions {options.decisions}: none of its {len(decided)} prompts is in the data set of {run}"
-        )
+    if unknown and len(unknown) == len(decided):
+        known = counted(len(decided), "prompt")
+        raise UserError(f"--decisions {options.decisions}: none of its {known} is in the data set of {run}")
     if unknown:
-        print(f"note: {len(unknown)} decided prompts are not in the data set: {', '.join(sorted(unknown))}")
-    kept, done = corrected(rows, decided, run.config().flag("data.label_key"))
+        print(f"note: not in the data set: {counted(len(unknown), 'decided prompt')}: {', '.join(sorted(unknown))}")
+    kept, done = corrected(rows, decided, run.config().flag("data.label_key", Prompts.label.name))
     write_jsonl(options.output, kept)
     return done
 
@@ -355,7 +371,10 @@ def read_decided(path: Path) -> dict:
         return read_decisions(path)
     from openrlhf_unlearn.report.decisions import read_decisions as of_page
 
-    return {name: Decided(one.decision, one.label) for name, one in of_page(path).items() if one.decision}
+    found = {name: Decided(one.decision, one.label) for name, one in of_page(path).items() if one.decision}
+    if not found:
+        raise UserError(f"--decisions {path}: no prompt of it has a decision; give it one in the report's page")
+    return found
 
 
 def report(result: Diagnosis, show: int) -> str:
@@ -364,19 +383,22 @@ def report(result: Diagnosis, show: int) -> str:
     from openrlhf_unlearn.report.numbers import Say
 
     summary, rows = result.summary, Causes(result.table).rows()
-    lines = [f"{summary['prompts']} hard prompts were not learned" + ("; why:" if rows else "")]
+    hard = Say("{n:count} hard {n:prompt was|prompts were} not learned", {"n": summary["prompts"]}, "prompts")
+    lines = [hard.text + ("; why:" if rows else "")]
     if rows and not summary["texts"]:
         lines.append("no answers were kept (evaluate saves them by default): little can be said without them")
     if summary["seconds"]:
-        lines.append(f"with {', '.join(summary['seconds'])} as second model")
+        lines.append(f"with {', '.join(summary['seconds'])} as second model{'s' * (len(summary['seconds']) > 1)}")
     for cause, counts in summary["causes"].items():
         if not counts["prompts"]:
             continue
         expected = f"   {counts['expected']:6.1f} expected" if _is_told(cause, summary) else ""
-        lines.append(f"  {NAMES[cause]:<32}{counts['prompts']:>6} prompts{expected}")
+        word = "prompt " if counts["prompts"] == 1 else "prompts"
+        lines.append(f"  {NAMES[cause]:<32}{counts['prompts']:>6} {word}{expected}")
     for i, cure in enumerate(result.remedies):
         say = Say(cure.template, cure.numbers, f"remedies.{i}")
-        lines += [f"{cure.title}: {say.text}", f"    {filled(cure.command, summary['runs'][0], cure.cause)}"]
+        ways = filled(cure.command, summary["runs"][0], cure.cause).split("\n")
+        lines += [f"{cure.title}: {say.text}", *(f"    {way}" for way in ways)]
     for cause in summary["causes"]:
         chosen = sorted((r for r in rows if r.cause == cause), key=lambda r: -r.probability)[:show]
         for row in chosen:
@@ -393,9 +415,9 @@ def _is_told(cause: str, summary: dict) -> bool:
     return cause != UNDECIDED and (cause != "wrong_label" or bool(summary["seconds"]))
 
 
-def filled(command: str, run: str, cause: str) -> str:
+def filled(template: str, run: str, cause: str) -> str:
     """A remedy's command with the run and the list of its prompts."""
-    return command.format(run=shlex.quote(run), list=shlex.quote(str(RunDir(run).cause_list(cause))))
+    return template.format(run=shlex.quote(run), list=shlex.quote(str(RunDir(run).cause_list(cause))))
 
 
 def audit_report(result: Diagnosis, counts: dict, show: int) -> str:
@@ -408,14 +430,14 @@ def audit_report(result: Diagnosis, counts: dict, show: int) -> str:
     else:
         said = "whose samples agree on another answer; whether the label is wrong or the model, one model cannot tell"
     lines = [
-        f"{counts['rows']} rows; {counts['rows'] - counts['doubted']} labels are what {counts['ablest']} often says, "
-        f"{counts['doubted']} are not:",
+        f"{counted(counts['rows'], 'row')}, of which {counts['rows'] - counts['doubted']} with a label that "
+        f"{counts['ablest']} often says, {counts['doubted']} without:",
         f"  {len(wrong):>6} {said}",
         f"  {len(unread):>6} right answers that the grader refuses",
         f"  {len(rows) - len(wrong) - len(unread):>6} that these models cannot tell: too hard for them, or of no rule",
     ]
     if counts["unsampled"]:
-        lines.insert(0, f"{counts['unsampled']} rows have no sample of {counts['ablest']}: nothing is said of these")
+        lines.insert(0, f"{counted(counts['unsampled'], 'row')} without a sample of {counts['ablest']} left out")
     for row in wrong[:show]:
         lines.append(f"{row.prompt_id}  {row.p_wrong_label:.2f}  proposed: {row.proposed}")
         lines += [f"    {line}" for line in row.evidence]

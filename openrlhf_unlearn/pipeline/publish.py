@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from openrlhf_unlearn.errors import UsageError, UserError, one_line
+from openrlhf_unlearn.errors import UsageError, UserError, command, one_line
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.pipeline.anonymous import anonymous_runs
 from openrlhf_unlearn.report.markdown import as_markdown
@@ -128,7 +128,7 @@ def _numbers(report: Path, run: RunDir) -> dict:
     own = RunDir(report) if RunDir(report).summary.exists() else run
     numbers = Summary.read(own).report
     if not numbers or not (report / run.report.name).exists():
-        raise UserError(f"{run} has no report; make it: openrlhf-unlearn analyze {run}")
+        raise UserError(f"{run} has no report; make it: {command('analyze', run)}")
     return numbers
 
 

@@ -3,11 +3,10 @@
 Nothing is sampled and no file of training is touched, so it can run beside training or on a copy of the directory.
 """
 
-import shlex
 import time
 from dataclasses import replace
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command
 from openrlhf_unlearn.pipeline.analyze import make_report, page
 from openrlhf_unlearn.report.options import AnalyzeOptions
 from openrlhf_unlearn.store.run_dir import RunDir
@@ -26,7 +25,7 @@ def watch(options: AnalyzeOptions) -> None:
                 print(f"waiting for {options.runs[0]}", flush=True)
             time.sleep(options.every)
     except KeyboardInterrupt:
-        print("stopped watching; for the finished report: openrlhf-unlearn analyze " + shlex.join(options.runs))
+        print(f"stopped watching; for the finished report: {command('analyze', *options.runs)}")
 
 
 def refresh(options: AnalyzeOptions) -> None:

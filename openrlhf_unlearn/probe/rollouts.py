@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command
 from openrlhf_unlearn.probe.engine.packing import Rollouts
 from openrlhf_unlearn.probe.words import note
 from openrlhf_unlearn.store.evaluations import Evaluations
@@ -113,7 +113,8 @@ def source(run: RunDir, tag: str, training: bool) -> Graded:
         return table
     if not run.evaluation(tag).exists():
         known = ", ".join(run.evaluation_tags()) or "none"
-        raise UserError(f"--tag {tag}: {run} has no such evaluation (it has {known}); run openrlhf-unlearn evaluate")
+        made = command("evaluate", "--run", run, "--tag", tag, "--model", "MODEL")
+        raise UserError(f"--tag {tag}: {run} has no such evaluation (it has {known}); make it: {made}")
     table = Evaluations.read(run, tag)
     if table[Evaluations.response].null_count == len(table):
         raise UserError(f"{run.evaluation(tag)} keeps no responses; evaluate again without --no-save-responses")

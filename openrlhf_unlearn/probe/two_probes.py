@@ -1,16 +1,15 @@
 """One probe held against another: LoRA against full gradients, and prompts against their own variants (5.3)."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
 from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.grading.data_check import rows_of
 from openrlhf_unlearn.probe.measures.interference import align, within
 from openrlhf_unlearn.probe.store import load
 from openrlhf_unlearn.probe.words import note
-from openrlhf_unlearn.store.parquet import read_rows
 from openrlhf_unlearn.store.probes import Similarity, Variants
 from openrlhf_unlearn.store.run_dir import RunDir
 
@@ -90,14 +89,12 @@ def _pairs(file: Path, run: RunDir) -> list[tuple[str, str]]:
     """(original, variant) ids: named in the file, or, in a data set that `augment` made, those that its rows, being
     prompts of `run`, have there."""
     try:
-        if file.suffix == ".parquet":
-            rows = list(read_rows(file))
-        else:
-            rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        rows = [row for _, row in rows_of(file)]
         if rows and "origin" in rows[0]:
             from openrlhf_unlearn.evaluation.prompts import identified_rows
 
-            made = [(row["origin"], name) for name, row in identified_rows(run, str(file))]
+            named = identified_rows(run, str(file), "name each pair: rows of prompt_id and variant_id")
+            made = [(row["origin"], name) for name, row in named]
             return [(original, name) for original, name in made if original != name]
         return [(row["prompt_id"], row["variant_id"]) for row in rows]
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import sys
 
+from openrlhf_unlearn.errors import counted
 from openrlhf_unlearn.store.probes import ProbeNumbers
 from openrlhf_unlearn.store.run_dir import RunDir
 
@@ -16,8 +17,9 @@ def note(text: str) -> None:
 def say(run_dir: RunDir, name: str, result: ProbeNumbers) -> str:
     """What came out, in a few lines."""
     lines = [
-        f"{run_dir.probe(name)}: {result['prompts']} prompts, {result['subspace']} ({result['dim']} numbers, "
-        f"{result['bytes_per_prompt'] / 1e6:.1f} MB a prompt), {result['tokens']} tokens in {result['seconds']:.1f} s"
+        f"{run_dir.probe(name)}: {counted(result['prompts'], 'prompt')}, {result['subspace']} ({result['dim']} "
+        f"numbers, {result['bytes_per_prompt'] / 1e6:.1f} MB a prompt), {result['tokens']} tokens in "
+        f"{result['seconds']:.1f} s",
     ]
     for group, row in result["groups"].items():
         pooled = result["group_to_all"].get(group) or {}

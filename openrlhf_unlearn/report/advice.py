@@ -30,7 +30,7 @@ SURE = 0.9  # confidence of a label below which more samples pay, and from which
 @dataclass(frozen=True)
 class Advice:
     """`template` and `numbers` are its sentence, `rows` its prompts; `flag` says what to do, with places for {list},
-    {run} and {model}."""
+    {run} and {model}, a line for each of several ways."""
 
     name: str
     title: str

@@ -1,6 +1,5 @@
 """From runs to a report: what it says, every figure's data, the page's data. Nothing is written: see write.py."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from openrlhf_unlearn.errors import command
 from openrlhf_unlearn.grading.extract import find_answer
 from openrlhf_unlearn.masking import masked
 from openrlhf_unlearn.report.advice import advise, as_numbers, prompt_lists
@@ -75,7 +75,7 @@ def build(
     classified = material.summary.classify
     numbers = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": shlex.join(["openrlhf-unlearn", "analyze", *map(str, options.runs), *_flags(options)]),
+        "command": command("analyze", *options.runs, *_flags(options)),
         "runs": [str(run) for run in material.runs],
         "provisional": material.provisional,
         "prompts": material.size,

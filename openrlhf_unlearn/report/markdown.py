@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from openrlhf_unlearn.report.numbers import show
+from openrlhf_unlearn.report.numbers import Say, show
 from openrlhf_unlearn.report.palette import GROUP_NAMES
 
 
@@ -29,11 +29,15 @@ def as_markdown(numbers: dict[str, Any]) -> str:
         lines += ["", f"How the final samples of {some} prompts fail:", ""]
         lines += [_kind(kind) for kind in failures["kinds"]]
     if numbers["advice"]:
-        lines += ["", *(f"- **{item['title']}.** {item['text']} `{item['flag']}`" for item in numbers["advice"])]
+        lines += ["", *(f"- **{item['title']}.** {item['text']} {_ways(item['flag'])}" for item in numbers["advice"])]
     if numbers["missing"]:
         lines += ["", "Missing:", ""]
         lines += [f"- {item['what']}: {item['why']}\n  `{item['command']}`" for item in numbers["missing"]]
     return "\n".join(lines)
+
+
+def _ways(flag: str) -> str:
+    return " or ".join(f"`{way}`" for way in flag.split("\n"))
 
 
 def _row(group: str, row: dict[str, Any]) -> str:
@@ -55,7 +59,8 @@ def _changed(change: dict[str, Any]) -> str:
 
 
 def _kind(kind: dict[str, Any]) -> str:
-    return f"- {kind['name']}: {show(kind['samples'], 'count')} samples of {show(kind['prompts'], 'count')} prompts"
+    text = "{samples:count} {samples:sample|samples} of {prompts:count} {prompts:prompt|prompts}"
+    return f"- {kind['name']}: {Say(text, kind, '').text}"
 
 
 def with_interval(value: float | None, interval: list[float] | None, kind: str) -> str:

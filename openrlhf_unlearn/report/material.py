@@ -1,6 +1,5 @@
 """What a report is made of: the files of one or several runs, read once, as arrays with one entry a prompt."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command
 from openrlhf_unlearn.evaluation.adaptive import plan_at, pooled_rates
 from openrlhf_unlearn.report.causes import Causes
 from openrlhf_unlearn.report.probes import Probe, load_probes
@@ -147,7 +146,7 @@ class Material:
             if threshold not in (None, own):
                 raise UserError(
                     f"{run} was classified with --threshold {threshold}, {self.first} with {own}: "
-                    f"openrlhf-unlearn classify {shlex.quote(str(self.first))} --threshold {threshold}"
+                    + command("classify", self.first, "--threshold", threshold)
                 )
         settings = self.tau, self.easy, self.initial, self.final, (), self.threshold
         singles = [Material([run], *settings) for run in self.compared]

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, no_name
 from openrlhf_unlearn.store.files import atomic_path
 from openrlhf_unlearn.store.table_size import check_size
 
@@ -92,6 +92,8 @@ def _said(path: Path) -> Generator[None]:
         yield
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
+    except UnicodeEncodeError as error:
+        raise UserError(no_name(error)) from None
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read ({reason}); it was cut off or is of another kind") from None

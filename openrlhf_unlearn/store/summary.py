@@ -12,6 +12,7 @@ SUMMARY_VERSION = 1  # those without one are of version 0, whose keys are read a
 _KINDS = {
     **dict.fromkeys(("classify", "compare", "forecast"), OBJECT),
     **dict.fromkeys(("classify.tau", "classify.easy", "classify.threshold"), NUMBER),
+    "classify.runs": TEXTS,
     "models": TEXTS,
 }
 

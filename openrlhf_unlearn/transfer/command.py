@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, counted
 from openrlhf_unlearn.options import takes
 from openrlhf_unlearn.probe.rollouts import HARD, rollouts_that_train, source
 from openrlhf_unlearn.probe.store import load
@@ -53,7 +53,7 @@ def run(options: TransferOptions) -> None:
         print(found.path)
         return
     few = f"; only {found.rows} of {found.pool} have a score above 0" if found.rows < options.budget else ""
-    print(f"{found.output}/chosen.jsonl: {found.rows} rows for {found.targets} prompts{few}")
+    print(f"{found.output}/chosen.jsonl: {counted(found.rows, 'row')} for {counted(found.targets, 'prompt')}{few}")
     print("random.jsonl and nearest.jsonl beside it are controls of as many rows")
     print("\n".join(found.said))
 

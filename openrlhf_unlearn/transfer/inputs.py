@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, command
 from openrlhf_unlearn.evaluation.settings import fingerprint
 from openrlhf_unlearn.probe.rollouts import graded, origin, source
 from openrlhf_unlearn.store.evaluations import Evaluations
@@ -21,7 +21,8 @@ def default_probe(run: RunDir) -> str:
         return "initial"
     if len(names) == 1:
         return names[0]
-    known = f"it has {', '.join(names)}" if names else "make one with openrlhf-unlearn probe"
+    make = command("probe", "--model", "MODEL", "--run", run, "--tag", "initial")
+    known = f"it has {', '.join(names)}" if names else f"make one: {make}"
     raise UserError(f"--probe: which probe of {run}? {known}")
 
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command
 from openrlhf_unlearn.evaluation.settings import fingerprint
+from openrlhf_unlearn.labels.counts import missing
 from openrlhf_unlearn.probe.rollouts import origin
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.run_dir import RunDir
@@ -52,7 +53,7 @@ def read(paths: Sequence[str], clusters: dict[str, str], settings: dict) -> Trai
         if model and settings.get("model_fingerprint") not in (None, "hub", fingerprint(model)):
             raise UserError(f"{run} trained {model}, which is not the model that was probed, or has changed since")
         if not run.evaluation("final").exists():
-            raise UserError(f"{run} has no evaluation final; run openrlhf-unlearn evaluate --tag final on its model")
+            raise missing(run, "final", "TRAINED_MODEL")
         after[name].append(of_table(Evaluations.read(run, "final"))[0])
         if run.evaluation("initial").exists():
             table = Evaluations.read(run, "initial")
@@ -61,8 +62,8 @@ def read(paths: Sequence[str], clusters: dict[str, str], settings: dict) -> Trai
                 before.append(of_table(table)[0])
     if not before:
         raise UserError(
-            "--trained: none of the runs has an evaluation initial of other rollouts than the probe's; in one of them "
-            "run openrlhf-unlearn evaluate --tag initial on the model before training, with another --seed"
+            "--trained: none of the runs has an evaluation initial of other rollouts than the probe's; make one: "
+            + command("evaluate", "--run", paths[0], "--tag", "initial", "--model", "INITIAL_MODEL", "--seed", 1)
         )
     return TrainedRuns(dict(trained), {name: _mean(rates) for name, rates in after.items()}, _mean(before))
 

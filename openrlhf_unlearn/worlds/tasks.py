@@ -27,7 +27,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypedDict
 
-from openrlhf_unlearn.errors import UsageError, UserError
+from openrlhf_unlearn.errors import UsageError, UserError, counted
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.store.run_dir import write_jsonl
 
@@ -83,8 +83,8 @@ def run(options: TasksOptions) -> None:
         return
     rows = tasks(options)
     print(
-        f"{options.output}: {len(rows)} prompts of {len(options.task)} tasks; grade them with the answer format "
-        "reasoning_gym"
+        f"{options.output}: {counted(len(rows), 'prompt')} of {counted(len(options.task), 'task')}; grade them with "
+        "the answer format reasoning_gym"
     )
 
 

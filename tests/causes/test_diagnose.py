@@ -4,13 +4,14 @@ import csv
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import openrlhf_unlearn
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.causes.kin import kin_rate, nearest
 from openrlhf_unlearn.pipeline.diagnose import bring_up_to_date
-from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json, write_table
 from tests.causes.planted import ABLE, MISLABELLED, evaluate, prompts, write_run
 
 
@@ -95,7 +96,27 @@ def test_decisions_replace_no_data_set_and_ids_that_it_lacks_are_named(run, tmp_
     assert cli.main([*apply, "--output", str(data)]) == 1
     assert "would replace the data set" in capsys.readouterr().err and data.read_bytes() == before
     assert cli.main([*apply, "--output", str(tmp_path / "corrected.jsonl")]) == 0
-    assert "1 decided prompts are not in the data set: 1.23E+15" in capsys.readouterr().out
+    assert "not in the data set: 1 decided prompt: 1.23E+15" in capsys.readouterr().out
+
+
+def test_a_list_without_a_row_goes_out_and_comes_back_as_the_data_is(tmp_path, capsys):
+    """Of an imported run the data is its prompts."""
+    run, review, corrected = write_run(tmp_path / "my run"), tmp_path / "r.csv", tmp_path / "c.jsonl"
+    config = read_json(run.run_json)
+    write_json(run.run_json, {**config, "args": {}})
+    groups = read_table(run.learnability)
+    easy = pa.array(["easy"] * len(groups))
+    write_table(run.learnability, groups.set_column(groups.schema.get_field_index("group"), "group", easy))
+    assert cli.main(["diagnose", str(run), "--export", str(review)]) == 0
+    said = capsys.readouterr().out
+    assert "no label to review" in said and "fill in" not in said
+    assert cli.main(["diagnose", str(run), "--decisions", str(review), "--output", str(corrected)]) == 0
+    assert f"{len(prompts())} rows; the data as it is: the list is empty" in capsys.readouterr().out
+    kept = [json.loads(line) for line in corrected.read_text().split("\n") if line]
+    assert [(row["prompt"], row["label"]) for row in kept] == [(row["prompt"], row["label"]) for row in prompts()]
+    assert cli.main(["diagnose", str(run), "--export", str(review)]) == 0, "nobody has written into it"
+    assert cli.main(["diagnose", str(run), "--decisions", str(review), "--output", "c", "--data", "d.jsonl"]) == 1
+    assert "does not say how its prompts were made; leave --data out" in capsys.readouterr().err
 
 
 def test_without_texts_what_the_tracker_counted_stands_in(tmp_path):

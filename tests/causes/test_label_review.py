@@ -7,7 +7,8 @@ import pytest
 
 from openrlhf_unlearn.causes.label_review import Decided, corrected, read_decisions
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.store.files import write_jsonl
+from openrlhf_unlearn.pipeline.diagnose import read_decided
+from openrlhf_unlearn.store.files import write_json, write_jsonl
 
 HEAD = "prompt_id,proposed,decision,new_label\n"
 
@@ -33,6 +34,16 @@ def test_decisions_that_would_be_lost_are_refused(tmp_path, lines, says):
 def test_a_sheet_without_the_columns_of_labels_is_read(tmp_path):
     for head in ("prompt_id,decision,new_label", "prompt_id,decision,proposed"):
         assert set(read(tmp_path, f"{head}\na,drop,5\nb,,7\n")) == {"a"}
+
+
+def test_a_list_without_a_row_decides_nothing_and_a_page_without_a_decision_is_told(tmp_path):
+    assert read(tmp_path, HEAD) == {}
+    for text in ("", "prompt_id,label\n", "a,b\n1,2\n"):
+        with pytest.raises(UserError, match="has no column prompt_id or decision"):
+            read(tmp_path, text)
+    write_json(tmp_path / "page.json", {"kind": "decisions", "version": 1, "decisions": [{"prompt_id": "a"}]})
+    with pytest.raises(UserError, match="no prompt of it has a decision"):
+        read_decided(tmp_path / "page.json")
 
 
 @pytest.mark.parametrize("parted", [",", ";", "\t"])

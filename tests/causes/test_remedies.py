@@ -1,5 +1,7 @@
 """What each remedy says of its data, and data on which it does not say it."""
 
+import shlex
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,8 @@ from openrlhf_unlearn.causes import CAUSES
 from openrlhf_unlearn.causes.observed import Observed, Visits
 from openrlhf_unlearn.causes.posterior import posterior
 from openrlhf_unlearn.causes.reading import Cases
-from openrlhf_unlearn.causes.remedies import remedies
+from openrlhf_unlearn.causes.remedies import Remedy, remedies
+from openrlhf_unlearn.cli.check import check_verb
 from openrlhf_unlearn.report.numbers import Say
 from openrlhf_unlearn.store.run_dir import RunDir
 from tests.causes.test_evidence import samples, visits
@@ -21,12 +24,16 @@ TWO = {"seconds": [samples(positive=16), samples(positive=2)]}
 MORE_STEPS = "at the pace of the 1 that surely rises, half of the samples are right after about"
 
 
-def said(cause: str, said_of: str | None = None, **known) -> str:
+def given(cause: str, said_of: str | None = None, **known) -> list[Remedy]:
     """The remedy of `cause`, of one prompt of which `said_of` is said."""
     observed = Observed(**{"final": samples(answers={}), **known})
     cases = Cases([RunDir("run")], ["p"], ["text"], ["1"], ["unlearnable"], observed)
     found = remedies(cases, posterior(observed), np.array([said_of or cause], dtype=object))
-    return " ".join(Say(one.template, one.numbers, "").text for one in found if one.cause == cause)
+    return [one for one in found if one.cause == cause]
+
+
+def said(*of, **known) -> str:
+    return " ".join(Say(one.template, one.numbers, "").text for one in given(*of, **known))
 
 
 @pytest.mark.parametrize(
@@ -60,3 +67,16 @@ def test_what_was_solved_for_a_while_is_said_with_its_best_stretch():
 def test_no_remedy_of_a_cause_that_is_said_of_no_prompt(cause):
     assert said(cause, **SOLVED)
     assert not said(cause, said_of="undecided", **SOLVED)
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_each_way_that_a_title_names_has_its_command(cause):
+    (cure,) = given(cause, **SOLVED)
+    ways = [shlex.split(way) for way in cure.command.format(run="'my run'", list="'a list'").split("\n")]
+    for verb in ("hints", "models", "sft-set", "oversample_replay"):
+        named = {"hints": "hints", "models": "another base", "sft-set": "fine-tune", "oversample_replay": "oversample"}
+        assert (named[verb] in cure.title) == any(verb in way for way in ways), verb
+    for program, *words in ways:
+        if program == "openrlhf-unlearn":
+            check_verb(words)
+            assert "my run" in words

@@ -12,7 +12,15 @@ from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.causes.evidence import values
 from openrlhf_unlearn.causes.observed import Observed
 from openrlhf_unlearn.errors import UserError
-from openrlhf_unlearn.pipeline.diagnose import audit_report, check_names, check_others, known_models, made_from
+from openrlhf_unlearn.pipeline.diagnose import (
+    DiagnoseOptions,
+    audit_report,
+    check_names,
+    check_others,
+    known_models,
+    made_from,
+    second_models,
+)
 from openrlhf_unlearn.store.prompts import Causes
 from openrlhf_unlearn.store.run_dir import write_json
 from tests.causes.test_evidence import samples
@@ -52,7 +60,7 @@ def test_a_second_model_that_is_gone_is_named_and_can_be_forgotten(run):
 
 
 def test_no_model_confirms_itself(run):
-    with pytest.raises(UserError, match="final is the same model as final"):
+    with pytest.raises(UserError, match="final is in the diagnosis already and would confirm itself"):
         check_others(run, [("final", run.evaluation("final"))])
     check_others(run, [("able", run.evaluation("able"))])
     for tag in ("final", "able"):
@@ -81,7 +89,7 @@ def test_an_audit_by_one_model_expects_no_number_of_wrong_labels():
     one, two = audit_report(found([]), counts, 1), audit_report(found(["other"]), counts, 1)
     assert "one model cannot tell" in one and "expected" not in one and "probably wrong" not in one
     assert "1 probably wrong (about 1.0 of all expected to be)" in two and "no sample" not in two
-    assert "3 rows have no sample of m" in audit_report(found([]), {**counts, "unsampled": 3}, 1)
+    assert "3 rows without a sample of m left out" in audit_report(found([]), {**counts, "unsampled": 3}, 1)
 
 
 def test_rows_without_a_sample_are_not_called_confirmed(run):
@@ -115,3 +123,14 @@ def test_a_prompt_that_no_second_model_has_samples_of_is_no_evidence():
 
 def test_the_help_names_the_probability_from_which_a_cause_is_said():
     assert f"from a probability of {SURE:g} on" in (verb.__doc__ or "")
+
+
+def test_a_second_model_is_sampled_on_the_data_that_is_named(run, monkeypatch):
+    """Without --data everything is as the run says."""
+    told = []
+    monkeypatch.setattr(verb, "sampled", lambda run, model, **how: told.append(how) or ("m", run.evaluation("able")))
+    second_models(run, "org/m", DiagnoseOptions((str(run),), data="d.jsonl", input_key="q", label_key="a"))
+    second_models(run, "org/m", DiagnoseOptions((str(run),)))
+    given, without = told
+    assert (given["data"], given["input_key"], given["label_key"]) == ("d.jsonl", "q", "a")
+    assert {name: value for name, value in without.items() if value} == {"n": 16}

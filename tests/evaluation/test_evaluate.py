@@ -1,7 +1,9 @@
 """Evaluation: the host's own prompts, settings from the run, parts that survive a kill; and the real engine."""
 
+import contextlib
 import json
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -28,6 +30,7 @@ from openrlhf_unlearn.evaluation.prompts import (
     check_no_images,
     identified_rows,
     load_prompts,
+    own_prompts,
     settle_prompts,
 )
 from openrlhf_unlearn.evaluation.rewards import Graded, reward_grader
@@ -122,10 +125,10 @@ def test_prompts_with_images_are_training_s_and_are_not_asked_without_them(tmp_p
     run = RunDir(tmp_path / "run")
     data = {"prompt_dataset": str(path), "input_key": "prompt", "label_key": "label", "image_key": "shown"}
     write_json(run.run_json, {"schema_version": 1, "args": {"data": data}})
-    assert [name for name, _ in identified_rows(run, None)] == [p.id for p in ours]
+    assert [name for name, _ in identified_rows(run, None, "")] == [p.id for p in ours]
     write_json(run.run_json, {"schema_version": 1, "args": {"data": {**data, "apply_chat_template": True}}})
     with pytest.raises(UserError, match="names no model, whose chat template made its prompts"):
-        identified_rows(run, None)
+        identified_rows(run, None, "")
 
 
 def test_rows_are_identified_by_a_label_in_a_nested_object_too(tmp_path):
@@ -133,7 +136,7 @@ def test_rows_are_identified_by_a_label_in_a_nested_object_too(tmp_path):
     path.write_text(json.dumps({"prompt": "what?", "reward_model": {"ground_truth": "x"}}) + "\n")
     keys = {"input_key": "prompt", "label_key": "reward_model.ground_truth"}
     write_json(run.run_json, {"schema_version": 1, "args": {"data": {"prompt_dataset": str(path), **keys}}})
-    ((name, row),) = identified_rows(run, str(path))
+    ((name, row),) = identified_rows(run, str(path), "")
     (ours,) = load_prompts(DataConfig(str(path), **keys), build_tokenizer())
     assert name == ours.id and row["reward_model"] == {"ground_truth": "x"}
 
@@ -184,6 +187,54 @@ def test_prompts_of_another_run_are_refused(tmp_path):
     assert settle_prompts(run, ours[1:]) == ours[1:]
     with pytest.raises(UserError, match="none of the 1 prompts of --data is in"):
         settle_prompts(run, [Prompt(prompt_id("c", "3"), "c", "3", "t")])
+
+
+def imported_run(tmp_path, prompt: object = "A1111{}=", label: object = "{}") -> RunDir:
+    """Of a framework that names its prompts: no data set has their ids."""
+    rows = [
+        {"id": f"q{i}", "prompt": json.loads(json.dumps(prompt).replace("{}", str(i))), "step": 1, "reward": i % 2}
+        | ({"label": str(label).format(i)} if label else {})
+        for i in range(4)
+    ]
+    (tmp_path / "rollouts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = ",".join(f"{name}={name}" for name in rows[0])
+    source, run = str(tmp_path / "rollouts.jsonl"), str(tmp_path / "my run")
+    assert cli.main(["import", "jsonl", source, "--run", run, "--columns", columns]) == 0
+    return RunDir(run)
+
+
+def test_the_command_that_an_imported_run_is_told_evaluates_its_own_prompts(tmp_path, monkeypatch, capsys):
+    run, model, other = imported_run(tmp_path), tmp_path / "m", tmp_path / "other"
+    for folder in (model, other):
+        build_tokenizer().save_pretrained(folder)
+        (folder / "config.json").write_text('{"model_type": "qwen2"}' + " " * (folder == other))
+    tossed = lambda config, number: contextlib.nullcontext(Coins([0.5] * 4))  # noqa: E731
+    monkeypatch.setattr("openrlhf_unlearn.evaluation.engines.engine_pool", tossed)
+    assert cli.main(["classify", str(run)]) == 1
+    told = shlex.split(capsys.readouterr().err.partition("make it: openrlhf-unlearn ")[2])
+    assert cli.main([str(model) if word == "TRAINED_MODEL" else word for word in told]) == 0
+    assert "names no data; the prompts are those of" in capsys.readouterr().out
+    rates = Counter(read_table(run.evaluation("final"))["prompt_id"].to_pylist())
+    assert rates == dict.fromkeys([row["prompt_id"] for row in read_table(run.prompts).to_pylist()], 32)
+    assert cli.main(["diagnose", str(run), "--second", str(other), "-n", "2"]) == 1  # initial is missing still
+    assert run.evaluation("by-other").exists()
+
+
+def test_prompts_of_an_imported_run_take_a_template_where_one_is_given(tmp_path):
+    said = [{"role": "system", "content": "s"}, {"role": "user", "content": "A{}"}]
+    run, tokenizer = imported_run(tmp_path, said), build_tokenizer()
+    tokenizer.chat_template = "{% for m in messages %}{{ m['role'] }}:{{ m['content'] }};{% endfor %}"
+    with pytest.raises(UserError, match="several messages; give --apply-chat-template"):
+        own_prompts(run, DataConfig(None), tokenizer)
+    prompts = own_prompts(run, DataConfig(None, apply_chat_template=True), tokenizer)
+    assert [p.text for p in prompts] == [f"system:s;user:A{i};" for i in range(4)]
+    assert [(p.id, p.label) for p in prompts] == [(prompt_id(f"q{i}", None), str(i)) for i in range(4)]
+
+
+def test_an_imported_run_without_labels_is_told_what_it_can_do(tmp_path):
+    run = imported_run(tmp_path, label=None)
+    with pytest.raises(UserError, match="no prompt of .* has text and label; .*: openrlhf-unlearn import jsonl FILE"):
+        own_prompts(run, DataConfig(None), build_tokenizer())
 
 
 # Settings ----------------------------------------------------------------------------------------------------

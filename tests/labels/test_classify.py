@@ -270,7 +270,7 @@ def test_refuses_uneven_samples_unless_told(runs):
 
 def test_leaves_out_prompts_without_samples_only_if_told(runs):
     change_evaluation(runs[1], lambda table: table.slice(32))
-    refused(runs, "no samples of 1 prompts")
+    refused(runs, "no samples of 1 prompt;")
     result = classify([run.path for run in runs], allow_uneven=True)
     assert groups_of(result) == EXPECTED[1:] and result.summary["left_out"] == 1
 

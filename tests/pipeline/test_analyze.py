@@ -14,7 +14,7 @@ import pytest
 import openrlhf_unlearn
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.stats.means import rate_interval
-from openrlhf_unlearn.store.run_dir import read_json, read_table, update_summary, write_table
+from openrlhf_unlearn.store.run_dir import read_json, read_table, update_summary, write_json, write_table
 from tests.report.worlds import evaluate, full_run, prompts, start, train
 
 
@@ -269,6 +269,17 @@ def test_a_final_evaluation_that_is_missing_is_named_with_its_command(run, capsy
     assert analyze(run) == 0
     assert "pass@1 after training: run.json does not say which model that is" in capsys.readouterr().out
     assert f"openrlhf-unlearn evaluate --model MODEL --tag final --run {run}" in page_of(run)
+
+
+def test_an_imported_run_is_sampled_only_where_that_is_asked_for(run, monkeypatch, capsys):
+    """Its prompts may lack the template in which the model was asked."""
+    monkeypatch.setattr("openrlhf_unlearn.pipeline.complete.evaluate", lambda *_, **how: pytest.fail("sampled"))
+    config = read_json(run.run_json)
+    write_json(run.run_json, {**config, "model": str(run.path), "args": {}})
+    run.evaluation("initial").unlink()
+    (run.path / "config.json").write_text("{}")
+    assert cli.main(["analyze", str(run), "--no-probe", "--figure-files"]) == 0
+    assert "run.json names no data; an imported run is sampled where you ask for it" in capsys.readouterr().out
 
 
 def test_uneven_samples_are_said_and_do_not_stop_the_page(run):

@@ -1,6 +1,7 @@
 """`openrlhf-unlearn compare` on runs with known pass rates."""
 
 import json
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -46,6 +47,27 @@ def test_a_remedy_in_numbers_and_sentences(tmp_path, capsys):
     assert ": more than in this one repeated run; how much seeds differ is not known." in said
     mean = next(line for line in said.splitlines() if line.startswith(f"mean pass@1, unlearnable, {given['after']}: "))
     assert "0.333, difference +0.333 (+" in mean and mean.endswith("to the run before (30 prompts)")
+
+
+def test_solved_is_by_the_tau_that_parted_the_groups(tmp_path, capsys):
+    """By another one, what was never solved would be lost: all `learnable` prompts have a rate of 0.5 in every run."""
+    given = runs(tmp_path, [0] * HARD + [16] * 10)
+    words = ["compare", given["before"], given["after"], "--format", "json"]
+    assert cli.main([*words, "--tau", "0.6"]) == 1
+    refusal = capsys.readouterr().err
+    assert (
+        "--tau 0.6: " in refusal and "was classified with 0.1; leave --tau out, or first: openrlhf-unlearn" in refusal
+    )
+    assert cli.main(shlex.split(refusal.partition("first: openrlhf-unlearn ")[2])) == 0
+    capsys.readouterr()
+    for tau in (["--tau", "0.6"], []):  # classified with another than the default, which is taken
+        assert cli.main([*words, *tau]) == 0
+        numbers = json.loads(capsys.readouterr().out)
+        assert numbers["tau"] == 0.6 and {row["group"]: row["solved"] for row in numbers["solved"]} == {
+            "unlearnable": 0
+        }
+        assert numbers["solved"][0]["prompts"] == HARD + 10
+    assert cli.main([*words, "--tau", "0.1"]) == 1 and "was classified with 0.6" in capsys.readouterr().err
 
 
 def test_hinted_prompts_stand_against_the_plain_ones_of_the_same_run(monkeypatch):
@@ -103,7 +125,14 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     for words, says in [
         ((given["before"], given["before"]), "the same run is given twice"),
         ((given["after"], given["before"]), "is not classified: openrlhf-unlearn classify"),
-        ((given["before"], given["after"], "--final", "step9"), "has no evaluation 'step9'"),
+        (
+            (given["before"], given["after"], "--hints", given["before"] + "/hints.jsonl"),
+            "say how its prompts were made; compare without --hints",
+        ),
+        (
+            (given["before"], given["after"], "--final", "step9"),
+            "step9.parquet is missing; make it: openrlhf-unlearn evaluate --run",
+        ),
     ]:
         assert cli.main(["compare", *words]) == 1
         (line,) = capsys.readouterr().err.splitlines()

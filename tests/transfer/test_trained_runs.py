@@ -60,7 +60,7 @@ def test_runs_that_tell_nothing_are_refused(tmp_path):
         read([mixed], CLUSTERS, {})
     with pytest.raises(UserError, match="it has prompts of none"):
         read([trained(tmp_path / "other", ["x"], rates, rates)], CLUSTERS, {})
-    with pytest.raises(UserError, match="has no evaluation final"):
+    with pytest.raises(UserError, match="final.parquet is missing"):
         read([trained(tmp_path / "unfinished", ["a0"], None, rates)], CLUSTERS, {})
     with pytest.raises(UserError, match="none of the runs has an evaluation initial"):
         read([trained(tmp_path / "without", ["a0"], rates)], CLUSTERS, {})

@@ -7,7 +7,7 @@ at any time: a step whose file is newer than what was recorded of it is read aga
 import time
 from pathlib import Path
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command, counted
 from openrlhf_unlearn.exchange.files import find_files
 from openrlhf_unlearn.exchange.formats.base import Format
 from openrlhf_unlearn.exchange.live.writer import LiveWriter
@@ -36,7 +36,7 @@ def _follow(run: RunDir, form: Format, options: ImportOptions) -> None:
             sizes = look(run, reader, options.source, writer, sizes)
             time.sleep(options.follow or 0.0)
     except KeyboardInterrupt:
-        print(f"{run}: {len(run.steps())} steps; for the report: openrlhf-unlearn analyze {run}")
+        print(f"{run}: {counted(len(run.steps()), 'step')}; for the report: {command('analyze', run)}")
 
 
 def look(run: RunDir, reader: Reader, source: str, writer: LiveWriter, before: dict[Path, int]) -> dict[Path, int]:
@@ -65,7 +65,7 @@ def look(run: RunDir, reader: Reader, source: str, writer: LiveWriter, before: d
             run.step_file(table, step).unlink(missing_ok=True)
         writer.add(step, rollouts)
         writer.close()
-        print(f"step {step}: {len(rollouts)} rollouts", flush=True)
+        print(f"step {step}: {counted(len(rollouts), 'rollout')}", flush=True)
     return sizes
 
 
