@@ -54,7 +54,7 @@ def test_from_the_model_to_the_page(real):
     check(real)
 
 
-@pytest.mark.long("the whole of it")
+@pytest.mark.long("test_from_the_model_to_the_page, which is not killed, and test_replay.py, which kills a training")
 def test_killed_in_every_stage_it_goes_on_from_there(real):
     """Each stage is killed with everything below it, at a moment that is drawn, and the training once more."""
     rng, left, killed = random.Random(0), sorted([*STAGES, "training 0"]), []
