@@ -80,6 +80,8 @@ def check_killed(training, name: str) -> dict:
 
 def killed_launch(training, flags: dict, name: str, seconds: float, training_first: bool) -> dict:
     """Launch, kill `seconds` after it trains, or loads, unless it has ended by then; `error`: what did not hold."""
+    from tests.integration.stack import kill
+
     launched = time.time()
     process = training.start(**flags)
 
@@ -99,7 +101,7 @@ def killed_launch(training, flags: dict, name: str, seconds: float, training_fir
     if process.poll() is not None:
         return {"killed": False, "ended": True, **wrong(lambda: check_ended(training, process.returncode))}
     steps = training.text().count("Global step")
-    training.kill(process)
+    kill(process)
     return {"killed": True, "steps_since_launch": steps, **wrong(lambda: check_killed(training, name))}
 
 

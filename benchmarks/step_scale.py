@@ -93,7 +93,7 @@ def cpu_seconds(pid: int) -> Counter:
 
 def run(folder: Path, name: str, plugin: bool, steps: int) -> tuple[list[dict[str, float]], Counter]:
     """The host's timings of each step but the first, and the CPU seconds of all of these, by actor."""
-    from tests.integration.stack import NO_REFERENCE, ROOT, Training
+    from tests.integration.stack import NO_REFERENCE, ROOT, Training, kill
 
     training = Training(folder, folder / name, plugin=plugin, data=folder / "train.jsonl")
     training.program = [str(ROOT / "benchmarks" / "simulated.py")]
@@ -118,7 +118,7 @@ def run(folder: Path, name: str, plugin: bool, steps: int) -> tuple[list[dict[st
             raise SystemExit(f"{name} ended early:\n{training.text()[-3000:]}")
         spent = cpu_seconds(process.pid)
     finally:
-        training.kill(process)
+        kill(process)
     spent.subtract(before)
     return found[1:], spent
 

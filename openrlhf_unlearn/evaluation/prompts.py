@@ -94,7 +94,7 @@ def _chat(prompt: str) -> list[dict] | None:
         found = json.loads(prompt) if prompt.startswith("[{") else None
     except ValueError:
         return None
-    return found if found and all("role" in message for message in found) else None
+    return found if found and all(isinstance(one, dict) and "role" in one for one in found) else None
 
 
 def check_no_images(prompts: list[Prompt], image_key: str) -> None:

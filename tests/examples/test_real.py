@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import psutil
 import pytest
 
 from openrlhf_unlearn.store.run_dir import read_json, read_table
-from tests.integration.stack import ROOT, example
+from tests.integration.stack import ROOT, example, kill
 
 MODEL = Path(os.environ.get("OPENRLHF_UNLEARN_REAL_MODEL", "real/start"))
 pytestmark = [
@@ -95,13 +94,3 @@ def next_stage(process: subprocess.Popen, among: list[str]) -> str | None:
                 return stage
         time.sleep(0.1)
     return None
-
-
-def kill(process: subprocess.Popen) -> None:
-    """kill -9 of the script and all that it started."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGKILL)
-    for child in children:
-        if child.is_running():
-            child.kill()
-    process.wait()

@@ -92,6 +92,16 @@ def some_prompts(world: Path, folder: Path, every: int) -> Path:
     return path
 
 
+def kill(process: subprocess.Popen) -> None:
+    """kill -9 of what leads a process group of its own, and of everything that it started."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGKILL)
+    for child in children:
+        if child.is_running():
+            child.kill()
+    process.wait()
+
+
 class Training:
     """One training command on the built-in world; `folder` holds its outputs, `world` the model and data."""
 
@@ -167,15 +177,6 @@ class Training:
         """The rows of `rewards/`, in the order in which they were written."""
         return [row for row in Rewards.read(self.run).arrow.to_pylist() if row["processed"] == processed]
 
-    def kill(self, process: subprocess.Popen) -> None:
-        """kill -9 of the driver and of everything that its Ray started."""
-        children = psutil.Process(process.pid).children(recursive=True)
-        os.killpg(process.pid, signal.SIGKILL)
-        for child in children:
-            if child.is_running():
-                child.kill()
-        process.wait()
-
     def started(self, after_steps: int, **changes) -> subprocess.Popen:
         """Start; the process, as soon as the tracker has written that many steps."""
         process = self.start(**changes)
@@ -186,7 +187,7 @@ class Training:
 
     def start_and_kill(self, after_steps: int, **changes) -> None:
         """Start, and kill everything as soon as the tracker has written that many steps."""
-        self.kill(self.started(after_steps, **changes))
+        kill(self.started(after_steps, **changes))
 
     def start_and_signal(self, after_steps: int, number: int, **changes) -> None:
         """Start, and send the driver a signal at that step: no process is left behind, Ray's, the trainer's, vLLM's."""
