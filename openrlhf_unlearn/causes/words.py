@@ -28,7 +28,7 @@ NAMES = {
     "forgotten": "solved and lost",
     "beyond": "beyond this model",
     "random_label": "the label follows no rule",
-    UNDECIDED: "uncertain",
+    UNDECIDED: "undecided",
 }
 WORTH, AGAINST, MOST = math.log(1.5), math.log(1 / 3), 5  # log likelihood ratios; lines a prompt
 ALIKE = ("beyond", "random_label")
