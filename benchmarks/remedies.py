@@ -79,7 +79,7 @@ def train_plain(folder: Path, seed: int, arm: str, args: argparse.Namespace) -> 
     elif arm == "expert":
         given["traces"] = {row["prompt_id"]: row["response"] for row in solutions(world, here / "dynamic" / "run")}
     episodes = max(1, round(share * args.episodes))
-    run_arm(world, run, problems, seed + 100 * (arm == "repeat"), episodes, args.samples, **given)
+    run_arm(world, run, problems, args.run_seed + seed + 100 * (arm == "repeat"), episodes, args.samples, **given)
     assert cli.main(["classify", str(run.path)]) == 0
     return run
 
@@ -120,7 +120,7 @@ def train(folder: Path, seed: int, arm: str, args: argparse.Namespace) -> RunDir
         environment = {
             **os.environ,
             "SEED": str(seed),
-            "RUN_SEED": str(seed + 100 * (arm == "repeat")),
+            "RUN_SEED": str(args.run_seed + seed + 100 * (arm == "repeat")),
             "EPISODES": str(max(1, round(share * args.episodes))),
             "SAMPLES": str(args.samples),
             "WORLD": str(here / "world"),
@@ -183,6 +183,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=list(ARMS)[2:], default=["posterior", "hinted", "hinted_one"])
     parser.add_argument("--episodes", type=int, default=6)
     parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--run-seed", type=int, default=0, help="added to every training's seed; another folder each")
     parser.add_argument("--plain", action="store_true", help="plain PyTorch in place of the host's stack")
     args = parser.parse_args()
 
