@@ -2,10 +2,10 @@
 
 Each prompt has a Beta posterior of its pass rate under the current policy, whose counts fade from pass to pass, since
 the policy moves on. When its turn comes, a pass rate is drawn from it (Thompson sampling), and the prompt is visited
-with the chance that a group with this rate holds both, positives and negatives; from a rate of 1/n on always, n being
-the rollouts of a visit, times the chance that it holds as many negatives as the filter needs (one, unless the filter
-says otherwise). So the less is known of a prompt, the more often it is visited. Where the filter makes up for
-positives, by a hint, an expert's trace or a stored rollout, negatives alone will do.
+with the chance that a group with this rate holds both, positives and negatives; from a rate of 1/(3n) to one of 1 - 1/n
+always, n being the rollouts of a visit, times the chance that it holds as many negatives as the filter needs (one,
+unless the filter says otherwise). So the less is known of a prompt, the more often it is visited. Where the filter
+makes up for positives, by a hint, an expert's trace or a stored rollout, negatives alone will do.
 
 Related: MoPPS (arXiv 2507.04632) and BOTS (2510.26374) take the prompts whose drawn rate is nearest to a half. That
 saves more and starves hard prompts that are rewarded (docs/remedies.md has the figures); to have it, override `worth`.
@@ -17,6 +17,7 @@ import random
 from openrlhf_unlearn.samplers.base import Sampler, SamplerConfig
 
 FADING = 0.8  # weight of the earlier counts at each pass
+SELDOM = 1 / 3  # positives a group, on average, from which on a prompt is always visited: the hard ones learn by these
 PRIOR = 0.5  # Jeffreys' prior: that many positives and negatives before the first visit
 
 
@@ -34,7 +35,8 @@ class PosteriorSampler(Sampler):
 
     def worth(self, rate: float) -> float:
         """The chance that a prompt with this pass rate is visited, 0 to 1; above 1 counts as 1."""
-        both = chance_of_both(rate, self.config.n) / chance_of_both(1 / self.config.n, self.config.n)
+        n, least = self.config.n, SELDOM if rate < 0.5 else 1.0
+        both = chance_of_both(rate, n) / chance_of_both(least / n, n)
         return min(1.0, both) * self.config.negatives(rate)
 
     def wants(self, prompt_id: str) -> bool:

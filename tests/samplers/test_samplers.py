@@ -136,6 +136,14 @@ def test_groups_that_oversampling_always_rejects_are_not_paid_for():
     assert PosteriorSampler(config(1, n=32)).worth(0.9) == 1
 
 
+@given(st.integers(4, 64))
+def test_hard_prompts_are_always_visited_and_nearly_solved_ones_seldom(n):
+    worth = PosteriorSampler(config(1, n=n)).worth
+    assert [worth(1 / (3 * n)), worth(0.5), worth(1 - 1 / n)] == pytest.approx([1, 1, 1])
+    assert 0 < worth(1 / (10 * n)) < 1 and worth(1 - 1 / (3 * n)) < 0.6
+    assert worth(0.0) == worth(1.0) == 0
+
+
 def test_posterior_says_nothing_where_all_prompts_are_alike():
     """The null: the same pass rate everywhere, so that no prompt deserves more visits than another."""
     sampler = PosteriorSampler(config(60))
