@@ -23,13 +23,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.planted import FIRST_SEED, FIT_WORLDS, HELD_OUT, WRONG, Planted, simulated, trained
-from openrlhf_unlearn.causes import CAUSES, UNDECIDED
+from openrlhf_unlearn.causes import ALIKE, CAUSES, UNDECIDED
 from openrlhf_unlearn.causes.nulls import contradicted
 from openrlhf_unlearn.causes.posterior import posterior
 from openrlhf_unlearn.causes.words import decided
 
 BARS = {"wrong_found": 0.9, "wrong_precision": 0.9, "verifier_found": 0.95, "correct_called_wrong": 0.05, "ece": 0.05}
-CONFUSED = {"beyond", "random_label"}
 
 
 def ece(probability: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
@@ -47,7 +46,7 @@ def by_chance(probability: np.ndarray, draws: int = 20) -> float:
 
 def alike_as_one(p: np.ndarray) -> np.ndarray:
     """The posterior with the two causes that one model cannot tell apart as one."""
-    first, other = (CAUSES.index(cause) for cause in sorted(CONFUSED))
+    first, other = (CAUSES.index(cause) for cause in ALIKE)
     p = p.copy()
     p[:, first], p[:, other] = p[:, first] + p[:, other], 0.0
     return p
@@ -68,14 +67,14 @@ def judged(runs: list[Planted]) -> dict:
             p = alike_as_one(p)
         told += p.max(axis=1)[known].tolist()
         best = np.array(CAUSES)[p.argmax(axis=1)]
-        both = ~run.has_second & np.isin(best, sorted(CONFUSED)) & np.isin(run.cause, sorted(CONFUSED))
+        both = ~run.has_second & np.isin(best, ALIKE) & np.isin(run.cause, ALIKE)
         told_right += ((best == run.cause) | both)[known].tolist()
     planted, called = defaultdict(int), defaultdict(int)
     for (cause, found), n in table.items():
         planted[cause] += n
         called[found] += n
     correct = sum(planted.values()) - planted["wrong_label"]
-    both = sum(n for (cause, found), n in table.items() if cause in CONFUSED and found == UNDECIDED)
+    both = sum(n for (cause, found), n in table.items() if cause in ALIKE and found == UNDECIDED)
     return {
         "prompts": sum(planted.values()),
         "wrong_found": _ratio(table["wrong_label", "wrong_label"], planted["wrong_label"]),
@@ -85,7 +84,7 @@ def judged(runs: list[Planted]) -> dict:
         "ece": round(ece(np.array(stated), np.array(right)), 4),
         "ece_alike_as_one": round(ece(np.array(told), np.array(told_right)), 4),
         "ece_by_chance": round(by_chance(np.array(stated)), 4),
-        "undecided_of_beyond_and_random": _ratio(both, sum(planted[cause] for cause in CONFUSED)),
+        "undecided_of_beyond_and_random": _ratio(both, sum(planted[cause] for cause in ALIKE)),
         "table": table,
     }
 

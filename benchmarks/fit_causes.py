@@ -24,13 +24,13 @@ from scipy.optimize import minimize
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.planted import FIT_WORLDS, Planted, simulated_to_fit, trained
-from openrlhf_unlearn.causes import CAUSES
+from openrlhf_unlearn.causes import ALIKE, CAUSES
 from openrlhf_unlearn.causes.evidence import EVIDENCE, counted, values
 from openrlhf_unlearn.causes.nulls import impossible
 from openrlhf_unlearn.causes.posterior import FILE, columns, run_shares, with_own_shares
 from openrlhf_unlearn.store.run_dir import write_json
 
-ALIKE = [CAUSES.index(cause) for cause in ("beyond", "random_label")]  # to all evidence but a second model's
+BOTH = [CAUSES.index(cause) for cause in ALIKE]
 RIDGE, ROUNDS = 1.0, 3
 TRAINED = 0.3
 SIZES = {name: kind.bins + 1 for name, kind in EVIDENCE.items()}
@@ -54,7 +54,7 @@ class Case:
         possible = self.may[np.arange(size), self.cause] == 0  # else its own samples rule out what was planted
         self.known, self.weight = (self.cause >= 0) & possible, np.full(size, weight)
         counts = np.bincount(self.cause[self.cause >= 0], minlength=len(CAUSES)) + 0.1
-        counts[ALIKE] = counts[ALIKE].mean()
+        counts[BOTH] = counts[BOTH].mean()
         self.planted = counts / counts.sum()
 
     def shares(self, weights: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -65,8 +65,8 @@ class Case:
 def tied(table: np.ndarray) -> np.ndarray:
     """(columns, causes): what no evidence but a second model's tells apart gets the mean of both, SILENT nothing."""
     table[SILENT] = 0.0
-    both = table[:, ALIKE]
-    table[:, ALIKE] = np.where(TIED[:, None], both.mean(axis=1, keepdims=True), both)
+    both = table[:, BOTH]
+    table[:, BOTH] = np.where(TIED[:, None], both.mean(axis=1, keepdims=True), both)
     return table
 
 
@@ -116,7 +116,8 @@ def main() -> None:
     args = parser.parse_args()
     real = [run for run in trained(args.worlds) if run.world in FIT_WORLDS]
     made = [simulated_to_fit(seed) for seed in range(args.simulated)]
-    runs = made + [replace(run, weight=TRAINED * prompts(made) / prompts(real)) for run in real]
+    weight = TRAINED * prompts(made) / max(1, prompts(real))
+    runs = made + [replace(run, weight=weight) for run in real]
     prior, factor, loss = fit(runs)
     about = f"{args.simulated} simulated runs"
     if real:

@@ -36,4 +36,5 @@ is not to be learned by its end.
 from openrlhf_unlearn.store.run_dir import CAUSES as CAUSES
 
 UNDECIDED = "undecided"
+ALIKE = ("beyond", "random_label")  # to all evidence but a second model's
 SURE = 0.6  # posterior from which a cause is said

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
+from openrlhf_unlearn.causes import ALIKE, CAUSES, SURE, UNDECIDED
 from openrlhf_unlearn.causes.evidence import EVIDENCE, TELLING, failures, top_answers
 from openrlhf_unlearn.causes.nulls import ONE_ANSWER, contradicted
 from openrlhf_unlearn.causes.observed import Samples
@@ -31,7 +31,6 @@ NAMES = {
     UNDECIDED: "undecided",
 }
 WORTH, AGAINST, MOST = math.log(1.5), math.log(1 / 3), 5  # log likelihood ratios; lines a prompt
-ALIKE = ("beyond", "random_label")
 OPPOSED = -0.2  # cosine from which gradients count as opposed
 
 

@@ -44,6 +44,16 @@ def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
         raise UserError(f"{path} cannot be read ({error}); save it as text in UTF-8") from None
 
 
+def flag_rows(flag: str, path: Path) -> list[Any]:
+    """All rows of the file that a flag names. Raises UserError that names the flag."""
+    try:
+        return [row for _, row in rows_of(path)]
+    except OSError as error:
+        raise UserError(f"{flag} {path} cannot be read: {error.strerror}") from None
+    except UserError as error:
+        raise UserError(f"{flag} {error}") from None
+
+
 def _rows_of(path: Path) -> Iterator[tuple[str, dict]]:
     suffix = path.suffix
     if suffix == ".parquet":

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError, counted
-from openrlhf_unlearn.grading.data_check import rows_of
+from openrlhf_unlearn.grading.data_check import flag_rows
 from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
@@ -160,12 +160,7 @@ def read_solutions(run_dir: RunDir, path: Path, key: str) -> dict[str, str]:
     """Prompt id → solution, of JSON lines with `prompt_id`, or of data in the run's own format."""
     from openrlhf_unlearn.evaluation.prompts import identified_rows
 
-    try:
-        rows = [row for _, row in rows_of(path)]
-    except OSError as error:
-        raise UserError(f"--solutions {path} cannot be read: {error.strerror}") from None
-    except UserError as error:
-        raise UserError(f"--solutions {error}") from None
+    rows = flag_rows("--solutions", path)
     if not rows or not all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows):
         raise UserError(f"--solutions {path}: each row needs a text {key!r}; name its column by --solution-key")
     if all(isinstance(row.get("prompt_id"), str) for row in rows):
