@@ -57,6 +57,7 @@ class Planted:
     name: str
     world: int | None = None
     weight: float = 1.0  # of a prompt in the fit
+    planted: np.ndarray | None = None  # `cause` without a second model, if that is another
 
     @property
     def has_second(self) -> bool:
@@ -65,7 +66,8 @@ class Planted:
     @property
     def alone(self) -> "Planted":
         """The same without a second model."""
-        return replace(self, observed=replace(self.observed, seconds=[], kin_second=None))
+        cause = self.cause if self.planted is None else self.planted
+        return replace(self, observed=replace(self.observed, seconds=[], kin_second=None), cause=cause)
 
 
 def held_out(seed: int, title: str) -> Simulated:
@@ -75,7 +77,7 @@ def held_out(seed: int, title: str) -> Simulated:
 
 def simulated(seed: int, title: str) -> Planted:
     found = held_out(seed, title)
-    return Planted(found.observed, found.cause, f"simulated {seed}")
+    return Planted(found.observed, found.cause, f"simulated {seed}", planted=found.planted)
 
 
 def to_fit(seed: int) -> Simulated:

@@ -16,8 +16,9 @@ rising          The pass rate rose through training and had not come to rest. Nu
 forgotten       Solved for a while and lost again. Null: a best stretch that chance gives to a constant rate.
 beyond          The label follows a rule that this model cannot use, another one can. Hits come by chance, stay flat,
                 and its kind was not learned. Null: without a second model that does it, it looks like the next.
-random_label    The label follows no rule: as beyond, and no model reproduces it. Null: a second model that is not
-                shown to be able (it solves few of the prompts that the first does not) says nothing.
+random_label    No model asked reproduces the label: as beyond, and it follows no rule, or one beyond them all; which
+                of the two, models cannot tell. Null: a second model that is not shown to be able (it solves few of
+                the prompts that the first does not) says nothing.
 
 `undecided` is no cause but what is said when none reaches `SURE`: then the likeliest two and what would settle it.
 

@@ -172,8 +172,8 @@ MAKERS = {
     "beyond": _beyond,
     "random_label": _left_out(
         "random_label",
-        "Leave out labels that follow no rule",
-        "{prompts:has a label|have labels} that no model reproduces",
+        "Leave out labels that no model reproduces",
+        "{prompts:has a label|have labels} that no model asked reproduces: of no rule, or of one beyond them all",
     ),
 }
 

@@ -27,7 +27,7 @@ NAMES = {
     "rising": "still rising",
     "forgotten": "solved and lost",
     "beyond": "beyond this model",
-    "random_label": "the label follows no rule",
+    "random_label": "no model reproduces the label",
     UNDECIDED: "undecided",
 }
 WORTH, AGAINST, MOST = math.log(1.5), math.log(1 / 3), 5  # log likelihood ratios; lines a prompt

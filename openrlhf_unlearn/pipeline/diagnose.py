@@ -1,13 +1,13 @@
 """`openrlhf-unlearn diagnose`: why each hard prompt was not learned, how sure that is, and the remedy that fits.
 
     openrlhf-unlearn diagnose RUN [RUN …]                    causes, by what is there: evaluations, rollouts, rewards
-    openrlhf-unlearn diagnose RUN --second OTHER_RUN MODEL   with other models: tells "beyond" from "no rule"
+    openrlhf-unlearn diagnose RUN --second OTHER_RUN MODEL   with other models: can any of them do it?
     openrlhf-unlearn diagnose RUN --export review.csv        suspicious labels, for a person to decide
     openrlhf-unlearn diagnose RUN --decisions review.csv --output corrected.jsonl   the data set as decided
     openrlhf-unlearn diagnose --data D.jsonl --input-key prompt --label-key label --model M [M …]   a label audit
 
 Causes: right answers graded wrong; the label is wrong; rewarded by guessing; never rewarded; still rising; solved and
-lost; beyond this model; the label follows no rule. A cause is said from a probability of 0.6 on, else the prompt is
+lost; beyond this model; no model reproduces the label. A cause is said from a probability of 0.6 on, else the prompt is
 undecided, with the likeliest two and what would settle it. RUNs are repetitions of one run and need classify (or both
 evaluations); a second model is another run of the same data, the tag of one of RUN's evaluations, or a model, which is
 then sampled. Writes causes.parquet, causes.json and a list of ids for each cause into every RUN; `analyze` shows them.

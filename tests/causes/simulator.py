@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openrlhf_unlearn.causes.evidence import counted
+from openrlhf_unlearn.causes.evidence import SOMETIMES, counted, failures
 from openrlhf_unlearn.causes.observed import Observed, Samples, Visits
 
 KINDS = ("known", "learnable", "slow", "lost", "beyond", "random", "guess", "never", "format")
@@ -33,10 +33,15 @@ CAUSE = {  # planted kind → cause of those of its prompts that were not learne
 
 @dataclass(frozen=True)
 class Simulated:
-    """observed: of the hard prompts that were not learned; cause: (prompts,) as planted; course: of all hard ones."""
+    """observed: of the hard prompts that were not learned; cause: (prompts,) as planted; course: of all hard ones.
+
+    planted: the cause of each, but that `cause` has `random_label` for what is beyond an able second model too, since
+    the cause is that no model asked reproduces the label.
+    """
 
     observed: Observed
     cause: np.ndarray
+    planted: np.ndarray
     course: "Course"
 
 
@@ -229,9 +234,9 @@ def _observe(made, near, kinds, steps, second, text, mess, rng) -> Simulated:
     )
     chosen = np.flatnonzero((final.rate < 0.1) & (early.rate < 0.1))
     visits = _visits(made, chosen, steps, k, mess, rng)
-    seconds, kin_second = [], None
+    seconds, kin_second, does = [], None, hit
     if second:
-        other = _second(made, kinds, n, text, mess, rng)
+        other, does = _second(made, kinds, n, text, mess, rng)
         seconds, kin_second = [_take(other, chosen)], _solved(near, other.rate)[None, chosen]
     guess = np.array([1 / p.spread if kinds[p.kind] == "guess" else rng.beta(1, 400) for p in made])
     observed = Observed(
@@ -244,10 +249,12 @@ def _observe(made, near, kinds, steps, second, text, mess, rng) -> Simulated:
         guess[chosen] if text else None,
     )
     rewarded = counted(observed)[0] > 0
-    cause = np.array([made[i].cause for i in chosen])
-    cause[rewarded & (cause == "never_rewarded")] = ""  # a sample was graded right that was not
+    planted = np.array([made[i].cause for i in chosen])
+    planted[rewarded & (planted == "never_rewarded")] = ""  # a sample was graded right that was not
+    able = np.isfinite(failures(observed)[0]) if second else np.zeros(len(chosen), dtype=bool)
+    cause = np.where((planted == "beyond") & able & (does[chosen] < SOMETIMES), "random_label", planted)
     course = Course(_visits(made, np.arange(len(made)), steps, k, mess, rng), hit, early.rate < 0.1, near)
-    return Simulated(observed, cause, course)
+    return Simulated(observed, cause, planted, course)
 
 
 def _visits(made, chosen, steps, k, mess, rng) -> Visits:
@@ -262,8 +269,9 @@ def _visits(made, chosen, steps, k, mess, rng) -> Visits:
     return Visits(*(np.array(column)[order] for column in (row, step, np.full(len(row), k), positive)))
 
 
-def _second(made, kinds, n, text, mess, rng) -> Samples:
-    """Another model: able on most of what the first cannot do, with habits of its own, some of them shared."""
+def _second(made, kinds, n, text, mess, rng) -> tuple[Samples, np.ndarray]:
+    """Another model: able on most of what the first cannot do, with habits of its own, some of them shared; and its
+    pass rates, (prompts,)."""
     least = max(0.0, 0.6 - 0.4 * mess.much)
     able = np.where(kinds == "beyond", rng.random(len(kinds)) < rng.uniform(least, 1.0), rng.random(len(kinds)) < 0.9)
     right, hit, habit = [], [], []
@@ -276,7 +284,7 @@ def _second(made, kinds, n, text, mess, rng) -> Samples:
         hit.append(does if honest else p.label_hit)
         habit.append(p.habit * (rng.random() < 0.25 + 0.35 * mess.much))
     right, hit = np.array(right), np.array(hit)
-    return _samples(made, n, right, hit, np.array(habit), text, mess, rng, False)
+    return _samples(made, n, right, hit, np.array(habit), text, mess, rng, False), hit
 
 
 def _take(samples: Samples, rows: np.ndarray) -> Samples:

@@ -14,7 +14,7 @@ from openrlhf_unlearn.causes.evidence import EVIDENCE, values
 from openrlhf_unlearn.causes.nulls import contradicted
 from openrlhf_unlearn.causes.observed import Observed, Samples
 from openrlhf_unlearn.causes.posterior import Likelihoods, fitted, posterior, with_own_shares
-from openrlhf_unlearn.causes.words import decided
+from openrlhf_unlearn.causes.words import NAMES, decided
 from tests.causes.simulator import simulate
 from tests.causes.test_evidence import samples
 
@@ -104,6 +104,16 @@ def test_random_labels_and_a_rule_beyond_the_model_are_told_apart_by_a_second_mo
         mine = cause == one_of
         assert (two == other)[mine].mean() <= 0.05, one_of
     assert (two == "beyond")[cause == "beyond"].mean() >= 0.5
+
+
+def test_what_is_beyond_both_models_too_is_never_said_to_be_what_the_other_one_does():
+    """Two models tell it from a label of no rule as little as one does; the cause's name claims no more."""
+    runs = [simulate(seed, mess=1.0) for seed in SEEDS]
+    said = [decided((made := posterior(run.observed)).probability, contradicted(made.values)) for run in runs]
+    both = [(run.planted == "beyond") & (run.cause == "random_label") for run in runs]
+    found = np.concatenate([cause[mine] for cause, mine in zip(said, both, strict=True)])
+    assert len(found) > 50 and (found == "random_label").mean() > 0.5 and (found == "beyond").mean() < 0.05
+    assert NAMES["random_label"] == "no model reproduces the label"
 
 
 @pytest.mark.parametrize("mess", [0.0, 1.0])
