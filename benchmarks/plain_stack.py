@@ -62,6 +62,9 @@ class Plain(Collector):
             visit.responses.append(text)
             visit.answers.append(key(found) if (found := answer_of(hint + text)) else None)
 
+    def stepped(self) -> None:
+        """Called after each step."""
+
     def train(self) -> None:
         while True:
             groups, _ = self.next_groups()
@@ -72,6 +75,7 @@ class Plain(Collector):
                     self.tracker.trained(group.prompt_id, group.rollouts, rewards)
                 learn(self.policy, groups, self.stream.by_id)
                 self.tracker.finish_step(self.step)
+                self.stepped()
             if self.episode_over and self.stream.last_episode:
                 return
 

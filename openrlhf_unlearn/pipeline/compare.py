@@ -1,17 +1,18 @@
 """`openrlhf-unlearn compare RUN_BEFORE RUN_AFTER`: what a remedy did to the prompts that a run had not learned.
 
     openrlhf-unlearn compare plain/run hinted/run
-    openrlhf-unlearn compare plain/run hinted/run --repeat plain-seed1/run     with the null of a repeated run
+    openrlhf-unlearn compare plain/run hinted/run --repeat plain-1/run plain-2/run   against what seeds give
     openrlhf-unlearn compare plain/run hinted/run --hints hints/hint_50.jsonl  cosines of the hinted prompts too
 
 RUN_BEFORE is classified; both have evaluations of the plain prompts (`evaluate --data PLAIN --run RUN_AFTER`, whatever
 RUN_AFTER trained on), so that solved means solved without hints. Prompts are paired by id. Printed: of each group how
-many are solved afterwards, with intervals and what luck or a repeated run would give; learnable prompts lost; mean
+many are solved afterwards, with intervals and what luck or other seeds would give; learnable prompts lost; mean
 pass@1; noise-corrected cosines where both runs have a probe of the same name; rollouts and hours spent. `--format json`
 prints the numbers. They are kept in RUN_AFTER's summary.json, from which `analyze RUN_AFTER` shows them.
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +37,11 @@ from openrlhf_unlearn.store.training import Rewards
 class CompareOptions(Options):
     before: str = option("the run without the remedy, classified", positional=True, metavar="RUN_BEFORE")
     after: str = option("the run with it", positional=True, metavar="RUN_AFTER")
-    repeat: str | None = option("the run without the remedy again, with another seed", None, metavar="RUN")
+    repeat: Sequence[str] | None = option(
+        "the run without the remedy again, with other seeds: two or more tell how much seeds differ",
+        None,
+        metavar="RUN",
+    )
     tau: float | None = option("final pass@1 from which a prompt is solved: as RUN_BEFORE was classified", None)
     final: str = option("evaluation after training", "final", metavar="TAG")
     hints: Path | None = option("hinted data of `openrlhf-unlearn hints`, to pair probes by origin", None)
@@ -70,8 +75,7 @@ def compare(args: CompareOptions) -> Compared:
 
     Raises UserError for runs that cannot be paired.
     """
-    paths = [args.before, args.after, *([args.repeat] if args.repeat else [])]
-    runs = [RunDir.open(path) for path in paths]
+    runs = [RunDir.open(path) for path in (args.before, args.after, *(args.repeat or ()))]
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UserError("the same run is given twice; compare two runs")
     if not runs[0].learnability.exists():
@@ -85,7 +89,7 @@ def compare(args: CompareOptions) -> Compared:
     if not np.isfinite(rates[0] + rates[1]).any():
         raise UserError(f"{runs[0]} and {runs[1]} have evaluated no prompt in common; evaluate the same data")
     luck = luck_of(material, args)
-    rows = solved_rows(material.groups, rates[1], luck, rates[2] if args.repeat else None, tau)
+    rows = solved_rows(material.groups, rates[1], luck, rates[2:], tau)
     said = [sentence.text for sentence in verdicts(rows)]
     numbers = {
         "runs": list(map(str, runs)),
@@ -185,7 +189,7 @@ def as_text(numbers: dict, sentences: list[str]) -> str:
         between = "" if row["difference_interval"] is None else "{:+.3f} to {:+.3f}".format(*row["difference_interval"])
         lines.append(
             f"{row['group']:<12}{row['prompts']:>8}{row['solved']:>8}   {share:<18}"
-            f"{show(row['by_luck'], 'small'):>8}{show(row['repeat'], 'count'):>8}   {between}"
+            f"{show(row['by_luck'], 'small'):>8}{show(row['repeat'], 'small'):>8}   {between}"
         )
     for row in numbers["pass_rates"]:
         if row["number"] and row["pass_rate"] is not None:

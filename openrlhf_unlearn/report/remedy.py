@@ -5,19 +5,20 @@ solved in any later run by luck. Two nulls say how many:
 
 - *luck*: new samples of the very model that the first run ended with, given all its counts (the posterior of
   labels/posterior.py): what a second evaluation would find;
-- *repeat*: a run that differs from the first by its seed alone, if there is one. It is one draw of how much two
+- *repeat*: runs that differ from the first by their seeds alone, if there are any. One is one draw of how much two
   trainings differ. The interval is over prompts as if they were independent; prompts of a skill are learned together,
   by one seed and not by another, so it is too short for the difference between trainings, and the sentence speaks of
-  this one run.
+  this one run. From two on, the interval is that of what another seed would give, by how much these differ.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
 import numpy as np
 
 from openrlhf_unlearn.report.numbers import Say, Sentence
-from openrlhf_unlearn.stats.means import mean_interval, wilson
+from openrlhf_unlearn.stats.means import another, mean_interval, wilson
 from openrlhf_unlearn.stats.paired import paired_difference
 from openrlhf_unlearn.store.summary import Summary
 
@@ -37,15 +38,16 @@ class Solved:
     interval: list[float]
     by_luck: float | None  # expected number; None where samples were adaptive
     luck_p: float | None  # chance of as many or more by luck
-    repeat: int | None  # solved in the repeated run, of the prompts that both evaluated
-    difference: float | None  # share after less share in the repeated run, paired by prompt
-    difference_interval: list[float] | None
-    repeat_prompts: int | None = None  # that both evaluated; None also in rows of an earlier version
+    repeat: float | None  # solved in the repeated run, of the prompts that both evaluated; of several runs the mean
+    difference: float | None  # share after less share in the repeated run
+    difference_interval: list[float] | None  # paired by prompt; of several repeated runs, by what another would give
+    repeat_prompts: int | None = None  # that all of these evaluated; None also in rows of an earlier version
+    repeats: list[int] = field(default_factory=list)  # solved in each repeated run; of an earlier version none
 
 
 class Remedy(TypedDict):
-    """What the report's summary keeps of the last `compare` with this run as the one after. runs: before, after and, if
-    there is one, repeated; cosines: probe → rows of `cosine_rows`."""
+    """What the report's summary keeps of the last `compare` with this run as the one after. runs: before, after and those
+    repeated, if any; cosines: probe → rows of `cosine_rows`."""
 
     runs: list[str]
     tau: float
@@ -67,11 +69,11 @@ def recorded(summary: Summary) -> tuple[Remedy | None, list[Say]]:
 
 
 def solved_rows(
-    groups: np.ndarray, after: np.ndarray, luck: np.ndarray | None, repeat: np.ndarray | None, tau: float
+    groups: np.ndarray, after: np.ndarray, luck: np.ndarray | None, repeats: Sequence[np.ndarray], tau: float
 ) -> list[Solved]:
     """A row for each group of COMPARED that the run after evaluated.
 
-    All (prompts,): `groups`; pass rates of the run `after` and of a `repeat`, nan where not evaluated; `luck`: P(found
+    All (prompts,): `groups`; pass rates of the run `after` and of the `repeats`, nan where not evaluated; `luck`: P(found
     solved) for new samples of the run before.
     """
     rows = []
@@ -84,13 +86,21 @@ def solved_rows(
         found: dict[str, Any] = dict.fromkeys(("by_luck", "luck_p", "repeat", "difference", "difference_interval"))
         if luck is not None:
             found |= {"by_luck": float(luck[mine].sum()), "luck_p": at_least(luck[mine], number)}
-        if repeat is not None and (both := np.isfinite(repeat[mine])).any():
-            again = repeat[mine][both] >= tau
-            difference, interval = paired_difference(solved[both], again)
-            found |= {"repeat": int(again.sum()), "repeat_prompts": len(again)}
-            found |= {"difference": difference, "difference_interval": interval}
+        if len(repeats) and (both := np.isfinite([rates[mine] for rates in repeats]).all(axis=0)).any():
+            found |= _repeated(solved[both], np.array([rates[mine][both] >= tau for rates in repeats]))
         rows.append(Solved(group, n, number, number / n, list(wilson(number / n, n) or (0.0, 1.0)), **found))
     return rows
+
+
+def _repeated(solved: np.ndarray, again: np.ndarray) -> dict[str, Any]:
+    """The fields of a row on repeated runs. solved: (prompts,), again: (runs, prompts) of bool."""
+    counts, n = again.sum(axis=1), len(solved)
+    found = {"repeats": counts.tolist(), "repeat": float(counts.mean()), "repeat_prompts": n}
+    if len(counts) == 1:
+        difference, interval = paired_difference(solved, again[0])
+        return found | {"repeat": int(counts[0]), "difference": difference, "difference_interval": interval}
+    low, high = ((solved.sum() - count) / n for count in reversed(another(counts, n)))
+    return found | {"difference": float(solved.mean() - again.mean()), "difference_interval": [float(low), float(high)]}
 
 
 def at_least(chances: np.ndarray, number: int) -> float:
@@ -140,12 +150,13 @@ def _against(row: Solved, numbers: dict[str, Any]) -> str:
         if row.group == "learnable" or row.luck_p is None or row.luck_p >= UNLIKELY:
             return "without a repeated run (--repeat) nothing more can be said"
         return "luck in sampling does not explain it, another seed may (--repeat tells)"
-    lost, both = row.group == "learnable", row.repeat_prompts or row.prompts
-    numbers["repeat"] = both - row.repeat if lost else row.repeat
-    text = "a repeated run {repeat:count}"
+    lost, both, several = row.group == "learnable", row.repeat_prompts or row.prompts, len(row.repeats) > 1
+    counts = [both - count if lost else count for count in row.repeats or [row.repeat]]
+    numbers |= {"repeat": counts[0], "least": min(counts), "most": max(counts), "repeats": len(counts)}
+    text = "{repeats:count} repeated runs {least:count} to {most:count}" if several else "a repeated run {repeat:count}"
     if both < row.prompts:
         numbers["both"] = both
-        text += " of {both:count} that it evaluated"
+        text += " of {both:count} that " + ("all" if several else "it") + " evaluated"
     if row.difference is None or row.difference_interval is None:  # of an earlier version, where it could not be told
         return text
     difference, (low, high) = row.difference, row.difference_interval
@@ -153,9 +164,11 @@ def _against(row: Solved, numbers: dict[str, Any]) -> str:
         difference, low, high = -difference, -high, -low
     numbers |= {"difference": difference, "low": low, "high": high}
     text += f", a difference in the share {'lost' if lost else 'solved'} of {{difference:signed}} "
-    text += "({low:signed} to {high:signed})"
+    text += "({low:signed} to {high:signed}" + (", by how much these differ)" if several else ")")
     if low <= 0 <= high:
         return text + ": no difference is shown, the interval includes zero"
+    if several:
+        return text + f": {'more' if low > 0 else 'fewer'}{' lost' if lost else ''} than another seed gives"
     text += f": {'more' if low > 0 else 'fewer'}{' lost' if lost else ''} than in this one repeated run"
     return text + "; how much seeds differ is not known"
 

@@ -36,6 +36,17 @@ def mean_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]
     return mean, [mean - half, mean + half]
 
 
+def another(counts: np.ndarray, of: int) -> list[float]:
+    """The 95 % interval in which one count more of the same kind falls, from two `counts` or more, each out of `of`.
+
+    Student's prediction interval. Counts that happen to be alike are taken to vary as independent draws would.
+    """
+    share = (counts.mean() + 0.5) / (of + 1)
+    spread = max(counts.var(ddof=1), of * share * (1 - share)) * (1 + 1 / len(counts))
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(counts) - 1) * np.sqrt(spread))
+    return [max(0.0, counts.mean() - half), min(float(of), counts.mean() + half)]
+
+
 def rate_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]:
     """Mean of the finite rates in [0, 1], (n,), and its interval over them, which stays inside and is never empty.
 

@@ -49,6 +49,23 @@ def test_a_remedy_in_numbers_and_sentences(tmp_path, capsys):
     assert "0.333, difference +0.333 (+" in mean and mean.endswith("to the run before (30 prompts)")
 
 
+def test_several_repeated_runs_tell_what_another_seed_gives(tmp_path, capsys):
+    given = runs(tmp_path, [16] * 20 + [0] * 10 + [16] * 10)
+    again = [given["repeat"]]
+    for number, solved in enumerate((2, 3), 1):
+        finals = [16] * solved + [0] * (HARD - solved) + [16] * 10
+        again.append(str(make_run(tmp_path / f"repeat{number}", [1] * (HARD + 10), finals, seed=5).path))
+    assert cli.main(["compare", given["before"], given["after"], "--repeat", *again]) == 0
+    said = capsys.readouterr().out
+    assert "3 repeated runs 0 to 3, a difference" in said and "by how much these differ): more than another seed" in said
+    row = next(line for line in said.splitlines() if line.startswith("unlearnable"))
+    assert row.split()[1:3] == ["30", "20"] and " 1.7 " in row
+    assert cli.main(["analyze", given["after"], "--offline", "--figure-files", "--format", "md"]) == 0
+    html = RunDir(given["after"]).report.read_text()
+    assert "3 repeated runs 0 to 3" in capsys.readouterr().out and "By repeated runs (mean)" in html
+    assert all(f'<span class="given">{run}</span>' in html for run in again)
+
+
 def test_solved_is_by_the_tau_that_parted_the_groups(tmp_path, capsys):
     """By another one, what was never solved would be lost: all `learnable` prompts have a rate of 0.5 in every run."""
     given = runs(tmp_path, [0] * HARD + [16] * 10)

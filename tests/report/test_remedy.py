@@ -19,8 +19,9 @@ ONE_RUN = "in this one repeated run; how much seeds differ is not known."
 
 def row(after, luck=None, repeat=None, group="unlearnable"):
     after = np.array(after, float)
-    others = [None if values is None else np.array(values, float) for values in (luck, repeat)]
-    (found,) = solved_rows(np.array([group] * len(after)), after, *others, TAU)
+    repeats = np.atleast_2d(np.array(repeat, float)) if repeat is not None else []
+    luck = None if luck is None else np.array(luck, float)
+    (found,) = solved_rows(np.array([group] * len(after)), after, luck, repeats, TAU)
     (said,) = verdicts([found])
     return found, said.text
 
@@ -103,6 +104,40 @@ def test_seeds_that_learn_whole_skills_are_never_taken_for_a_remedy():
     assert apart > 60
 
 
+@pytest.mark.parametrize("repeats", [2, 3, 5])
+def test_of_several_repeated_runs_another_seed_is_seldom_called_a_remedy(repeats):
+    """The same runs: what they differ in is now known, and one that was only another seed lies within it."""
+    rng, apart = np.random.default_rng(repeats), 0
+    for _ in range(400):
+        first, *others = (np.repeat(rng.random(10) < 0.3, 10) * 0.5 for _ in range(1 + repeats))
+        _, text = row(first, [0.0] * 100, others)
+        assert text.endswith(("the interval includes zero.", "than another seed gives."))
+        apart += "includes zero" not in text
+    assert apart / 400 <= 0.06
+
+
+@pytest.mark.parametrize("group", ["unlearnable", "learnable"])
+def test_more_than_any_of_several_repeated_runs_is_said(group):
+    repeats = [[0.5] * n + [0.0] * (40 - n) for n in (3, 5, 4, 2)]
+    found, text = row([0.5] * 30 + [0.0] * 10, [0.05] * 40, repeats, group)
+    assert (found.repeat, found.repeats) == (3.5, [3, 5, 4, 2]) and found.difference == pytest.approx(26.5 / 40)
+    says = {
+        "unlearnable": "4 repeated runs 2 to 5, a difference in the share solved of +0.662 (+0.49",
+        "learnable": "4 repeated runs 35 to 38, a difference in the share lost of −0.662 (−0.750",
+    }
+    ends = {"unlearnable": ": more than another seed gives.", "learnable": ": fewer lost than another seed gives."}
+    assert says[group] in text and text.endswith(ends[group])
+    _, text = row([0.5] * 6 + [0.0] * 34, [0.05] * 40, repeats, group)
+    assert text.endswith("the interval includes zero.")
+
+
+def test_repeated_runs_that_happen_to_be_alike_do_not_make_a_difference_certain():
+    _, text = row([0.5] * 7 + [0.0] * 33, None, [[0.5] * 4 + [0.0] * 36] * 3)
+    assert text.endswith("the interval includes zero.")
+    found, _ = row([0.5] * 40, None, [[0.0] * 40] * 2)
+    assert found.difference == 1 and found.difference_interval[0] < 0.8, "two runs say little of a third"
+
+
 def test_a_repeated_run_without_these_prompts_is_none():
     found, text = row([0.5] * 20, None, [np.nan] * 20)
     assert found.repeat is None and text.endswith("nothing more can be said.")
@@ -147,7 +182,7 @@ def test_the_report_has_the_sentences_of_the_last_comparison_and_none_without_on
 
 def test_prompts_that_only_one_run_evaluated_pair_with_nothing():
     groups = np.array(["unlearnable", "unlearnable", "no_reward"])
-    (found,) = solved_rows(groups, np.array([0.5, 0.0, np.nan]), None, np.array([np.nan, 0.0, 0.0]), TAU)
+    (found,) = solved_rows(groups, np.array([0.5, 0.0, np.nan]), None, [np.array([np.nan, 0.0, 0.0])], TAU)
     assert (found.prompts, found.solved, found.repeat, found.difference) == (2, 1, 0, 0.0)
     assert cosine_rows(groups, np.array([0.1, np.nan, 0.2]), np.array([0.3, 0.4, np.nan])) == [
         {"group": "unlearnable", "prompts": 1, "before": 0.1, "after": 0.3, "difference": pytest.approx(0.2)}
