@@ -3,16 +3,17 @@
     python benchmarks/remedies.py FOLDER [--seeds 0 1 2] [--arms posterior hinted …] [--episodes 6] [--samples 64]
     python benchmarks/remedies.py FOLDER --plain                  without Ray, vLLM and DeepSpeed: minutes a training
 
-For each seed: `dynamic` and the same with another run seed (the null of a repeated run), then each arm, by the scripts
-of examples/ with the filter of `dynamic`. `posterior` trains for half of the episodes, hence half of the rollouts,
-`posterior_2_3` for two thirds, `posterior_all` for all. `openrlhf-unlearn compare` sets each arm against `dynamic`.
+For each seed: `dynamic` and --repeats times the same with another run seed (what seeds differ in), then each arm, by
+the scripts of examples/ with the filter of `dynamic`. `posterior` trains for half of the episodes, hence half of the
+rollouts, `posterior_2_3` for two thirds, `posterior_all` for all. `openrlhf-unlearn compare` sets each arm against `dynamic`.
 Stopped half-way, the same command goes on. A training takes about 10 minutes on two idle cores, an evaluation 2. With
 --plain filters, samplers and hints are the same ones, and the trainer is plain PyTorch (plain_stack.py); of the arms it
 has those of PLAIN.
 
 Of `posterior`, and of its other shares under `shares`: `ratio`: rollouts over those of `dynamic`, the mean over seeds;
 `same`: whether the mean pass@1 over all prompts is not below that of `dynamic`, by the paired interval over the prompts
-of all seeds; `lost`: learnable prompts lost, and by the repeated run. The table: solved without hints, over all seeds.
+of all seeds; `lost`: learnable prompts lost, and by the repeated runs. The table: solved without hints, all seeds;
+`apart`: of how many seeds `compare` finds more, and fewer, than repeated runs give.
 """
 
 import argparse
@@ -34,10 +35,11 @@ from openrlhf_unlearn.store.run_dir import RunDir, write_jsonl
 
 ROOT = Path(__file__).parents[1]
 BAR = 0.5
+REPEATS = ("repeat", "repeat_2", "repeat_3", "repeat_4", "repeat_5")
 # script, share of the episodes, flags; hints and traces are of the prompts that `dynamic` did not learn
 ARMS = {
     "dynamic": ("baseline", 1.0, "--unlearn.filter dynamic"),
-    "repeat": ("baseline", 1.0, "--unlearn.filter dynamic"),
+    **dict.fromkeys(REPEATS, ("baseline", 1.0, "--unlearn.filter dynamic")),
     "posterior": ("posterior", 0.5, ""),
     "posterior_2_3": ("posterior", 2 / 3, ""),
     "posterior_all": ("posterior", 1.0, ""),
@@ -50,8 +52,7 @@ ARMS = {
 }
 
 PLAIN: dict[str, dict] = {
-    "dynamic": {},
-    "repeat": {},
+    **dict.fromkeys(("dynamic", *REPEATS), {}),
     **dict.fromkeys(("posterior", "posterior_2_3", "posterior_all"), {"sampler": "posterior"}),
     "hinted": {"filter": "hinted"},
     "hinted_one": {"filter": "hinted", "hint_trains": "one"},
@@ -79,9 +80,13 @@ def train_plain(folder: Path, seed: int, arm: str, args: argparse.Namespace) -> 
     elif arm == "expert":
         given["traces"] = {row["prompt_id"]: row["response"] for row in solutions(world, here / "dynamic" / "run")}
     episodes = max(1, round(share * args.episodes))
-    run_arm(world, run, problems, args.run_seed + seed + 100 * (arm == "repeat"), episodes, args.samples, **given)
+    run_arm(world, run, problems, run_seed(seed, arm, args), episodes, args.samples, **given)
     assert cli.main(["classify", str(run.path)]) == 0
     return run
+
+
+def run_seed(seed: int, arm: str, args: argparse.Namespace) -> int:
+    return args.run_seed + seed + 100 * (REPEATS.index(arm) + 1 if arm in REPEATS else 0)
 
 
 def solutions(world: Path, run: Path | None = None) -> list[dict]:
@@ -120,7 +125,7 @@ def train(folder: Path, seed: int, arm: str, args: argparse.Namespace) -> RunDir
         environment = {
             **os.environ,
             "SEED": str(seed),
-            "RUN_SEED": str(args.run_seed + seed + 100 * (arm == "repeat")),
+            "RUN_SEED": str(run_seed(seed, arm, args)),
             "EPISODES": str(max(1, round(share * args.episodes))),
             "SAMPLES": str(args.samples),
             "WORLD": str(here / "world"),
@@ -131,8 +136,9 @@ def train(folder: Path, seed: int, arm: str, args: argparse.Namespace) -> RunDir
     return run
 
 
-def compared(before: RunDir, after: RunDir, repeat: RunDir) -> dict:
-    words = [sys.executable, "-m", "openrlhf_unlearn.cli", "compare", before.path, after.path, "--repeat", repeat.path]
+def compared(before: RunDir, after: RunDir, repeats: list[RunDir]) -> dict:
+    words = [sys.executable, "-m", "openrlhf_unlearn.cli", "compare", before.path, after.path, "--repeat"]
+    words += [run.path for run in repeats]
     done = subprocess.run([*map(str, words), "--format", "json"], check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
@@ -144,9 +150,9 @@ def differences(before: RunDir, after: RunDir) -> np.ndarray:
 
 
 def show(found: dict[str, list[dict]]) -> dict[str, dict]:
-    """Print arm x group: solved without hints of all seeds' prompts, its interval, and the repeated run's share."""
+    """Print arm x group: solved without hints of all seeds' prompts, its interval, and what the repeated runs solve."""
     table = {}
-    print(f"{'arm':<12}{'group':<13}{'prompts':>8}{'solved':>8}   {'share':<22}{'by luck':>8}{'repeat':>8}")
+    print(f"{'arm':<14}{'group':<13}{'prompts':>8}{'solved':>8}   {'share':<22}{'by luck':>8}{'repeat':>8}   apart")
     for arm, comparisons in found.items():
         for group in ("no_reward", "unlearnable", "learnable"):
             rows = [row for one in comparisons for row in one["solved"] if row["group"] == group]
@@ -156,9 +162,13 @@ def show(found: dict[str, list[dict]]) -> dict[str, dict]:
             luck = sum(row["by_luck"] or 0 for row in rows)
             low, high = wilson(solved / n, n)
             repeat = sum(row["repeat"] or 0 for row in rows)
+            between = [row["difference_interval"] for row in rows if row["difference_interval"]]
+            apart = [sum(one[0] > 0 for one in between), sum(one[1] < 0 for one in between)]
             table[f"{arm}/{group}"] = {"prompts": n, "solved": solved, "interval": [low, high], "repeat": repeat}
+            table[f"{arm}/{group}"]["apart"] = apart
             share = f"{solved / n:.3f} ({low:.3f} to {high:.3f})"
-            print(f"{arm:<12}{group:<13}{n:>8}{solved:>8}   {share:<22}{luck:>8.1f}{repeat:>8}")
+            null = f"{luck:>8.1f}{repeat:>8.1f}   {apart[0]} more, {apart[1]} fewer"
+            print(f"{arm:<14}{group:<13}{n:>8}{solved:>8}   {share:<22}{null}")
     return table
 
 
@@ -168,7 +178,7 @@ def cost(comparisons: list[dict], gaps: list[np.ndarray]) -> dict:
     mean, interval = mean_interval(np.concatenate(gaps))
     lost = [row for one in comparisons for row in one["solved"] if row["group"] == "learnable"]
     return {
-        "ratio": round(float(np.mean([after / before for before, after, _ in spent])), 3),
+        "ratio": round(float(np.mean([after / before for before, after, *_ in spent])), 3),
         "same": interval is None or interval[1] >= 0,
         "difference": mean,
         "difference_interval": interval,
@@ -180,9 +190,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folder", type=Path, help="where trainings go, and are found again")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--arms", nargs="+", choices=list(ARMS)[2:], default=["posterior", "hinted", "hinted_one"])
+    arms = list(ARMS)[1 + len(REPEATS) :]
+    parser.add_argument("--arms", nargs="+", choices=arms, default=["posterior", "hinted", "hinted_one"])
     parser.add_argument("--episodes", type=int, default=6)
     parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--repeats", type=int, choices=range(1, len(REPEATS) + 1), default=1)
     parser.add_argument("--run-seed", type=int, default=0, help="added to every training's seed; another folder each")
     parser.add_argument("--plain", action="store_true", help="plain PyTorch in place of the host's stack")
     args = parser.parse_args()
@@ -190,10 +202,10 @@ def main() -> None:
     found: dict[str, list[dict]] = {arm: [] for arm in args.arms}
     gaps: dict[str, list[np.ndarray]] = {arm: [] for arm in args.arms}
     for seed in args.seeds:
-        dynamic, repeat = (train(args.folder, seed, arm, args) for arm in ("dynamic", "repeat"))
+        dynamic, *repeats = (train(args.folder, seed, arm, args) for arm in ("dynamic", *REPEATS[: args.repeats]))
         for arm in args.arms:
             run = train(args.folder, seed, arm, args)
-            found[arm].append(compared(dynamic, run, repeat))
+            found[arm].append(compared(dynamic, run, repeats))
             gaps[arm].append(differences(dynamic, run))
     result = {"benchmark": "remedies", "bar": BAR, "better": "lower", "seeds": args.seeds, "table": show(found)}
     shares = {arm: cost(found[arm], gaps[arm]) for arm in args.arms if arm.startswith("posterior")}

@@ -63,7 +63,9 @@ class Trained(Plain):
         rows = np.flatnonzero(self.moves)
         for part in np.array_split(rows, -(-len(rows) // 64)):
             problems = [self.problems[i] for i in part]
-            texts = self.policy.texts(self.policy.sample([p.prompt for p in problems], SAMPLES), len(problems[0].prompt))
+            texts = self.policy.texts(
+                self.policy.sample([p.prompt for p in problems], SAMPLES), len(problems[0].prompt)
+            )
             labels = np.repeat([p.label for p in problems], SAMPLES)
             right = [task.is_correct(text, label) for text, label in zip(texts, labels, strict=True)]
             self.rates[part] = np.reshape(right, (len(part), SAMPLES)).mean(axis=1)

@@ -46,8 +46,8 @@ class Solved:
 
 
 class Remedy(TypedDict):
-    """What the report's summary keeps of the last `compare` with this run as the one after. runs: before, after and those
-    repeated, if any; cosines: probe → rows of `cosine_rows`."""
+    """What the report's summary keeps of the last `compare` with this run as the one after. runs: before, after and any
+    that were repeated; cosines: probe → rows of `cosine_rows`."""
 
     runs: list[str]
     tau: float
@@ -73,8 +73,8 @@ def solved_rows(
 ) -> list[Solved]:
     """A row for each group of COMPARED that the run after evaluated.
 
-    All (prompts,): `groups`; pass rates of the run `after` and of the `repeats`, nan where not evaluated; `luck`: P(found
-    solved) for new samples of the run before.
+    All (prompts,): `groups`; pass rates of the run `after` and of the `repeats`, nan where not evaluated; `luck`:
+    P(found solved) for new samples of the run before.
     """
     rows = []
     for group in COMPARED:
