@@ -5,10 +5,10 @@
 
 For each seed: `dynamic` and --repeats times the same with another run seed (what seeds differ in), then each arm, by
 the scripts of examples/ with the filter of `dynamic`. `posterior` trains for half of the episodes, hence half of the
-rollouts, `posterior_2_3` for two thirds, `posterior_all` for all. `openrlhf-unlearn compare` sets each arm against `dynamic`.
-Stopped half-way, the same command goes on. A training takes about 10 minutes on two idle cores, an evaluation 2. With
---plain filters, samplers and hints are the same ones, and the trainer is plain PyTorch (plain_stack.py); of the arms it
-has those of PLAIN.
+rollouts, `posterior_2_3` for two thirds, `posterior_all` for all. `openrlhf-unlearn compare` sets each arm against
+`dynamic`. Stopped half-way, the same command goes on. A training takes about 10 minutes on two idle cores, an
+evaluation 2. With --plain filters, samplers and hints are the same ones, and the trainer is plain PyTorch
+(plain_stack.py); of the arms it has those of PLAIN.
 
 Of `posterior`, and of its other shares under `shares`: `ratio`: rollouts over those of `dynamic`, the mean over seeds;
 `same`: whether the mean pass@1 over all prompts is not below that of `dynamic`, by the paired interval over the prompts
