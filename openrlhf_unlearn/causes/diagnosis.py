@@ -76,9 +76,12 @@ def save(result: Diagnosis, runs: Sequence[str | Path], made_from: dict | None =
 
 
 def groups_of(runs: Sequence[RunDir], tau: float = 0.1, easy: float = 0.1) -> dict[str, str]:
-    if runs[0].learnability.exists():
-        return Learnability.groups(runs[0])
     from openrlhf_unlearn.labels.classify import classify
+    from openrlhf_unlearn.labels.counts import same_prompts
+
+    if runs[0].learnability.exists():
+        same_prompts(runs)
+        return Learnability.groups(runs[0])
 
     table = Learnability(classify([str(run.path) for run in runs], tau, easy).table)
     return dict(zip(table.prompt_id, table.group, strict=True))
@@ -124,6 +127,7 @@ def _summary(cases: Cases, found: Posterior, causes: np.ndarray, cures: list[Rem
         "version": VERSION,
         "runs": [str(run) for run in cases.runs],
         "seconds": cases.seconds,
+        "independent": cases.independent,
         "sure": SURE,
         "fitted_on": fitted().about,
         "prompts": len(cases.ids),

@@ -2,9 +2,9 @@
 
 `impossible` are facts: what was never right neither rose nor was lost nor is guessed, and what was right once was not
 never rewarded. `contradicted` is evidence that a prompt has and that is not what the cause would leave; its probability
-stands, but it is not said. Evidence that a run lacks contradicts nothing, with three exceptions: a second model's, for
-only it tells some causes apart; answers, for a label is called wrong by what was answered instead; and the stretch in
-which a prompt was solved before it was lost.
+stands, but it is not said. Evidence that a run lacks contradicts nothing, with these exceptions: a second model's, for
+only it tells some causes apart; answers, for a label is called wrong by what was answered instead, and a grader by what
+was written; and the stretch in which a prompt was solved before it was lost.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ def contradicted(values: dict[str, np.ndarray]) -> np.ndarray:
     """(prompts, causes) of bool. values: kind of evidence → (prompts,), nan where there is none."""
     known = {name: np.isfinite(value) for name, value in values.items()}
     rules = {
-        "verifier": known["disputed"] & (values["disputed"] == 0) & ~(values["failed"] >= NO_VERDICT),
+        "verifier": ~(values["disputed"] > 0) & ~(values["failed"] >= NO_VERDICT),
         "wrong_label": ~(values["majority"] >= ONE_ANSWER) & (values["second"] != AGREES),
         "guessable": known["guess"] & (values["guess"] != AS_OFTEN),
         "rising": known["trend"] & (values["trend"] < RISES),

@@ -39,8 +39,9 @@ _DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
 class Cases:
     """The prompts to diagnose, in the order of the first run, and what is known of them.
 
-    texts: key of an answer → the answer as a sample has it. seconds: what the other models are called. when: words
-    on the final samples, of which model or from when they are.
+    texts: key of an answer → the answer as a sample has it. seconds: what the other models are called; independent:
+    whether one of them began elsewhere, so that it need not share this one's mistakes. when: words on the final
+    samples, of which model or from when they are.
     """
 
     runs: list[RunDir]
@@ -52,6 +53,7 @@ class Cases:
     texts: dict[str, str] = field(default_factory=dict)
     seconds: list[str] = field(default_factory=list)
     when: str = "after training"
+    independent: bool = False
 
 
 @dataclass
@@ -137,8 +139,16 @@ def read_cases(
     known = {name: text for source in (*others, early, late) if source for name, text in source.texts.items()}
     chosen = [texts[i] for i in rows]
     of = [groups[names[i]] for i in rows]
-    called = [name for name, _ in seconds]
-    return Cases(list(runs), [names[i] for i in rows], chosen, labels, of, observed, known, called, when)
+    called, free = [name for name, _ in seconds], not all(_began_alike(runs[0], path) for _, path in seconds)
+    return Cases(list(runs), [names[i] for i in rows], chosen, labels, of, observed, known, called, when, free)
+
+
+def _began_alike(run: RunDir, evaluation: Path) -> bool:
+    """Whether an evaluation is of another run that began with the same model."""
+    other, start = RunDir(evaluation.absolute().parents[1]), run.config().model
+    if not other.run_json.exists() or other.path == run.path.absolute():
+        return False
+    return bool(start) and other.config().model == start
 
 
 def answer_in(label: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openrlhf_unlearn.causes import CAUSES
+from openrlhf_unlearn.causes.evidence import top_answers
 from openrlhf_unlearn.causes.posterior import Posterior
 from openrlhf_unlearn.causes.reading import Cases
 from openrlhf_unlearn.causes.time_to_learn import first_reward, rise
@@ -53,16 +54,19 @@ def _verifier(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
 
 
 def _wrong_label(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
-    """Without a second model nothing of how many are wrong or what correcting them earns: a mistake that the model
-    makes throughout looks the same (docs/real.md has two)."""
+    """Without a model of another base nothing of how many are wrong or what correcting them earns: a mistake that the
+    model makes throughout looks the same (docs/real.md has two)."""
     numbers: dict[str, float] = {"prompts": len(rows)}
     review = "openrlhf-unlearn diagnose {run} --export review.csv"
     text = "On {prompts:count} {prompts:prompt|prompts} "
-    proposed = "; the proposed {prompts:answer is|answers are} in the list for review"
-    if not cases.observed.seconds:
+    top = top_answers(cases.observed.final)
+    numbers["proposed"] = sum(top[row] in cases.texts for row in rows)
+    answers = "; the list for review proposes {proposed:count} {proposed:answer|answers}"
+    proposed = answers if numbers["proposed"] else ""
+    if not cases.independent:
         text += (
             "the samples agree on another answer than the label: the label is wrong, or the model makes one mistake "
-            "throughout. One model cannot tell, a second or a person can" + proposed
+            "throughout. One model cannot tell, nor another training of it; a second model or a person can" + proposed
         )
         return Remedy("wrong_label", "Check these labels", text + ".", numbers, review)
     chance = found.probability[rows, CAUSES.index("wrong_label")]

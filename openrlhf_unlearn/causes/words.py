@@ -1,7 +1,8 @@
 """What a person is told of one prompt: each kind of evidence as a sentence, what would settle it, and the command.
 
-A sentence is said only where there is such evidence and it counts: it makes the cause at least WORTH times likelier
-than the others, or (as the one that speaks against it) AGAINST times less likely.
+What a cause is about (ABOUT) comes first. Any other sentence is said only where there is such evidence and it counts:
+it makes the cause at least WORTH times likelier than the others, or (as the one that speaks against it) AGAINST times
+less likely.
 """
 
 import math
@@ -12,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from openrlhf_unlearn.causes import ALIKE, CAUSES, SURE, UNDECIDED
-from openrlhf_unlearn.causes.evidence import EVIDENCE, TELLING, failures, top_answers
+from openrlhf_unlearn.causes.evidence import EVIDENCE, SOMETIMES, TELLING, failures, top_answers
 from openrlhf_unlearn.causes.nulls import ONE_ANSWER, contradicted
 from openrlhf_unlearn.causes.observed import Samples
 from openrlhf_unlearn.causes.posterior import Posterior
@@ -27,8 +28,18 @@ NAMES = {
     "rising": "still rising",
     "forgotten": "solved and lost",
     "beyond": "beyond this model",
-    "random_label": "no model reproduces the label",
+    "random_label": "no model asked reproduces the label",
     UNDECIDED: "undecided",
+}
+ABOUT = {  # cause → the kinds of evidence that it cannot be believed without
+    "verifier": ("disputed", "failed"),
+    "wrong_label": ("majority",),
+    "guessable": ("guess",),
+    "never_rewarded": ("hits",),
+    "rising": ("trend",),
+    "forgotten": ("peak",),
+    "beyond": ("second",),
+    "random_label": ("second",),
 }
 WORTH, AGAINST, MOST = math.log(1.5), math.log(1 / 3), 5  # log likelihood ratios; lines a prompt
 OPPOSED = -0.2  # cosine from which gradients count as opposed
@@ -54,11 +65,12 @@ class Sentences:
         self.top = top_answers(self.seen.final)
 
     def lines(self, row: int) -> list[str]:
-        """The evidence for the likeliest cause, the most telling first, then the strongest against it."""
+        """The evidence for the likeliest cause: what it is about, the rest by weight, then the strongest against it."""
         cause = int(self.found.probability[row].argmax())
         weights = {kind: self.found.favours(kind, row, cause) for kind in EVIDENCE}
         order = sorted(weights, key=weights.__getitem__, reverse=True)
-        for_it = [kind for kind in order if weights[kind] >= WORTH]
+        about = (*ABOUT[CAUSES[cause]], *(("second",) if self._agreed(row) else ()))
+        for_it = [*about, *(kind for kind in order if weights[kind] >= WORTH)]
         said = [line for kind in for_it if (line := self.line(kind, row))]
         said += [line for line in (self.opposed(row, CAUSES[cause]), self.outlook(row, CAUSES[cause])) if line]
         against = self.line(order[-1], row) if weights[order[-1]] <= AGAINST else None
@@ -72,10 +84,15 @@ class Sentences:
 
     @cached_property
     def against(self) -> np.ndarray:
-        """(prompts, causes) of bool: contradicted, but for what a second model may yet tell apart."""
-        found = contradicted(self.found.values)
-        found[:, [CAUSES.index(cause) for cause in ALIKE]] = False
+        """(prompts, causes) of bool: contradicted, but for what a second model, or an abler one, may yet tell apart."""
+        found, value = contradicted(self.found.values), self.found.values["second"]
+        known = {"beyond": value > TELLING["agrees"], "random_label": value <= TELLING["sometimes"]}
+        for cause, mine in known.items():
+            found[:, CAUSES.index(cause)] = mine
         return found
+
+    def _agreed(self, row: int) -> bool:
+        return self.found.values["second"][row] == TELLING["agrees"]
 
     # A sentence a kind -----------------------------------------------------------------------------------------------
 
@@ -139,15 +156,20 @@ class Sentences:
         )
 
     def _second(self, row: int, value: float) -> str:
-        name, model = self._telling_second(row, value)
+        place = self._telling_second(row, value)
+        name, model = self.cases.seconds[place], self.seen.seconds[place]
         n = int(model.n[row])
         if value in (TELLING["solves"], TELLING["sometimes"]):
             return f"{name} solves it in {int(model.positive[row])} of {n} samples."
         if value == TELLING["agrees"]:
-            return f"{name} gives the same answer, in {model.times(row, self.top[row])} of {n} samples."
+            text = self.cases.texts.get(str(self.top[row]))
+            answer = "this model's commonest wrong answer" if text is None else f"“{shown(text)}”"
+            return f"{name} gives {answer} too, in {model.times(row, self.top[row])} of {n} samples."
         if value == TELLING["fails, not its kin"]:
             return f"{name} solves the prompts nearest to it by wording, and not this one."
-        return f"{name}, which solves others that this model does not, solves neither this one nor its like."
+        near = math.nan if self.seen.kin_second is None else float(self.seen.kin_second[place][row])
+        this = "solves neither this one nor those nearest to it by wording" if near < SOMETIMES else "fails on this one"
+        return f"{name}, which solves others that this model does not, {this}."
 
     def opposed(self, row: int, cause: str) -> str | None:
         """What a probe says of interference; words only, it is no part of the posterior."""
@@ -171,7 +193,9 @@ class Sentences:
         """(what would settle it, the command); of a decided cause what would confirm it."""
         run = shlex.quote(str(self.cases.runs[0]))
         if cause != UNDECIDED:
-            text, command = CONFIRM[cause]
+            text, command = OTHERS if cause == "beyond" and self.seen.seconds else CONFIRM[cause]
+            if cause == "wrong_label" and self.top[row] not in self.cases.texts:
+                text = READ
         else:
             text, command = self._open_question(row)
         return text, command.format(run=run)
@@ -181,13 +205,14 @@ class Sentences:
         order = np.lexsort((-self.found.probability[row], self.against[row]))
         first, other = (CAUSES[i] for i in order[:2])
         chances = (percent(float(self.found.probability[row][CAUSES.index(c)])) for c in (first, other))
+        names = {**NAMES, **(ONE_MODEL if not self.seen.seconds and {first, other} == set(ALIKE) else {})}
         likely = "{} ({}) or {} ({})".format(
-            *(w for c, p in zip((first, other), chances, strict=True) for w in (NAMES[c], p))
+            *(w for c, p in zip((first, other), chances, strict=True) for w in (names[c], p))
         )
         needs = first if first in ("verifier", "guessable", "rising", "never_rewarded") else other
         text, command = CONFIRM[needs] if not {first, other} <= {"beyond", "random_label", "wrong_label"} else SECOND
         if self.seen.seconds and (text, command) == SECOND:
-            text, command = "an abler second model, or a person who reads it", REVIEW
+            text, command = f"an abler second model, or {READ}", REVIEW
         return f"{likely}; to settle it: {text}", command
 
     # Numbers ---------------------------------------------------------------------------------------------------------
@@ -213,20 +238,21 @@ class Sentences:
         rates = [self.seen.visits.positive[p].sum() / self.seen.visits.n[p].sum() for p in (mine[:size], mine[-size:])]
         return float(rates[0]), float(rates[1])
 
-    def _telling_second(self, row: int, value: float) -> tuple[str, Samples]:
-        """The second model that the evidence is of, and its name."""
+    def _telling_second(self, row: int, value: float) -> int:
+        """Which second model the evidence is of."""
         if value in (TELLING["fails, not its kin"], TELLING["fails, and its kin"]):
-            place = next(i for i, codes in enumerate(failures(self.seen)) if codes[row] == value)
-            return self.cases.seconds[place], self.seen.seconds[place]
+            return next(i for i, codes in enumerate(failures(self.seen)) if codes[row] == value)
         measure: Callable[[Samples], float] = lambda model: float(np.nan_to_num(model.rate[row], nan=-1.0))  # noqa: E731
         if value == TELLING["agrees"]:
             measure = lambda model: model.times(row, self.top[row]) / max(1, model.n[row])  # noqa: E731
-        place = max(range(len(self.seen.seconds)), key=lambda i: measure(self.seen.seconds[i]))
-        return self.cases.seconds[place], self.seen.seconds[place]
+        return max(range(len(self.seen.seconds)), key=lambda i: measure(self.seen.seconds[i]))
 
 
+ONE_MODEL = {"beyond": "beyond this model, not beyond all", "random_label": "beyond any, as labels of no rule are"}
+READ = "a person who reads it"
 SECOND = ("a second model on the same prompts", "openrlhf-unlearn diagnose {run} --second MODEL")
 REVIEW = "openrlhf-unlearn diagnose {run} --export review.csv"
+OTHERS = ("what other models make of it", "openrlhf-unlearn models {run} base=BASE other=OTHER")
 FOR_YOU = "(for you to judge by: diagnose does not read it)"
 CONFIRM = {
     "verifier": (
@@ -248,7 +274,7 @@ CONFIRM = {
         "openrlhf-unlearn evaluate --run {run} --tag step50 --model CHECKPOINT",
     ),
     "beyond": SECOND,
-    "random_label": ("a person who reads it", REVIEW),
+    "random_label": (READ, REVIEW),
 }
 
 

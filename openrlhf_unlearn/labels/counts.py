@@ -120,7 +120,7 @@ def read_counts(
 
     threshold: the reward above which a sample is positive; None: the one that was given last, else as the runs say.
     """
-    ids = _same_prompts(runs)
+    ids = same_prompts(runs)
     threshold = _same_threshold(runs) if threshold is None else threshold
     _same_models(runs)
     finals = [_final(run, final, ids, threshold) for run in runs]
@@ -136,7 +136,8 @@ def read_counts(
     return counts
 
 
-def _same_prompts(runs: Sequence[RunDir]) -> pa.Array:
+def same_prompts(runs: Sequence[RunDir]) -> pa.Array:
+    """The prompts of all `runs`, those of the first in its order. Raises UserError where they are not the same."""
     first = _ids(runs[0])
     for run in runs[1:]:
         other = _ids(run)
@@ -144,7 +145,7 @@ def _same_prompts(runs: Sequence[RunDir]) -> pa.Array:
         if shared != len(first) or shared != len(other):
             raise UserError(
                 f"{runs[0]} and {run} are runs of different data: {shared} prompts are in both, {len(first)} and "
-                f"{len(other)} in each; classify runs of one data set"
+                f"{len(other)} in each; give runs of one data set"
             )
     return first
 

@@ -71,7 +71,8 @@ def run(options: RegradeOptions) -> None:
 def regrade(options: RegradeOptions) -> Regrading:
     """Grade every saved response again; writes "regrade" into summary.json and, where asked, a run of new verdicts.
 
-    Raises UserError for a run without saved responses, or a folder that is there already.
+    A sample whose text was not kept keeps its verdict. Raises UserError for a run without saved responses, or a folder
+    that is there already.
     """
     run_dir = RunDir.open(options.run_dir)
     if options.out and Path(options.out).exists():
@@ -120,6 +121,8 @@ def regrade_into(shadow: RunDir, run_dir: RunDir, options: RegradeOptions) -> di
             seen += (rows := _graded(f"rollouts of step {step}", table, labels, grader, lenient))
             _with_grades(table, rows).write(shadow, step)
             saved[step] = rows
+    if not any(row.response is not None for row in seen):
+        raise UserError(f"{run_dir} kept no response's text, and without texts nothing can be graded again")
     lowest = min((row.reward for rows in saved.values() for row in rows if row.reward < 0), default=0.0)
     for step in saved.keys() & set(run_dir.steps()):
         _correct_rewards(shadow, step, saved[step], lowest)
@@ -160,6 +163,10 @@ class Regraded:
     new: Grade
     look_alike: bool
 
+    @property
+    def new_positive(self) -> bool:
+        return self.positive if self.response is None else self.new.verdict == "correct"
+
 
 def _graded(name: str, table: Graded, labels: dict, grader: MathGrader, lenient: MathGrader) -> list[Regraded]:
     before = list(
@@ -171,6 +178,9 @@ def _graded(name: str, table: Graded, labels: dict, grader: MathGrader, lenient:
         responses, gold = [text or "" for _, text, *_ in chunk], [labels.get(name) for name, *_ in chunk]
         doubtful = []
         for known, grade in zip(chunk, grader.grade(responses, gold), strict=True):
+            if known[1] is None:
+                rows.append(Regraded(*known, Grade(known[2], known[3], None, "its text was not kept"), False))
+                continue
             wrong = known[2] != "correct"
             row = Regraded(*known, grade, wrong and grade.verdict == "correct")
             rows.append(row)
@@ -186,7 +196,7 @@ def _graded(name: str, table: Graded, labels: dict, grader: MathGrader, lenient:
 
 def _with_grades(table: Kind, rows: list[Regraded]) -> Kind:
     verdicts = [row.new.verdict for row in rows]
-    positive = [verdict == "correct" for verdict in verdicts]
+    positive = [row.new_positive for row in rows]
     return table.replacing(reward=[row.new.reward for row in rows], verdict=verdicts, positive=positive)
 
 
@@ -195,7 +205,7 @@ def _correct_rewards(shadow: RunDir, step: int, rows: list[Regraded], lowest: fl
     wrong one, such as -1."""
     gained, reward = defaultdict(int), defaultdict(float)
     for row in rows:
-        right = row.new.verdict == "correct"
+        right = row.new_positive
         if right != row.positive:
             gained[row.prompt_id] += right - row.positive
             reward[row.prompt_id] += (1.0 if right else lowest) - row.reward
@@ -221,7 +231,8 @@ def _groups(run_dir: RunDir, options: RegradeOptions, threshold: float | None = 
 
 
 def _summary(rows: list[Regraded], groups: dict, answer_format: str, labels: dict) -> dict:
-    changes = Counter(f"{row.verdict} -> {row.new.verdict}" for row in rows)
+    read = [row for row in rows if row.response is not None]
+    changes = Counter(f"{row.verdict} -> {row.new.verdict}" for row in read)
     before, after = groups["before"] or {}, groups["after"] or {}
     moved = [
         {"prompt_id": prompt, "before": group, "after": after.get(prompt, "ungradable")}
@@ -231,10 +242,11 @@ def _summary(rows: list[Regraded], groups: dict, answer_format: str, labels: dic
     disputed = _disputed([row for row in rows if row.look_alike], before, labels)
     unlearnable = [prompt for prompt, group in before.items() if group == "unlearnable"]
     hit = {item["prompt_id"] for item in disputed}
-    wrong = sum(row.verdict != "correct" for row in rows)
+    wrong = sum(row.verdict != "correct" for row in read)
     return {
         "answer_format": answer_format,
-        "responses": len(rows),
+        "responses": len(read),
+        "without_text": len(rows) - len(read),
         "graded_not_correct": wrong,
         "look_right": sum(row.look_alike for row in rows),
         "verdicts": dict(changes.most_common()),
@@ -259,6 +271,8 @@ def _disputed(rows: list[Regraded], groups: dict, labels: dict) -> list[dict]:
 def report(summary: dict, show: int = 10) -> str:
     """The summary as the tables that the command prints."""
     lines = [f"{summary['responses']} responses graded again with {summary['answer_format']}"]
+    if summary["without_text"]:
+        lines.append(f"{summary['without_text']} whose text was not kept keep their verdict")
     for change, n in summary["verdicts"].items():
         old, new = change.split(" -> ")
         lines.append(f"{n:>8}  {change}{'' if old == new else '   changed'}")

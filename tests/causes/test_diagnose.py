@@ -13,6 +13,7 @@ from openrlhf_unlearn.causes.kin import kin_rate, nearest
 from openrlhf_unlearn.pipeline.diagnose import bring_up_to_date
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json, write_table
 from tests.causes.planted import ABLE, MISLABELLED, evaluate, prompts, write_run
+from tests.labels.runs import make_run
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,25 @@ def test_one_model_finds_labels_and_formats_and_leaves_the_rest_open(run, capsys
     assert (
         "expected to be wrong" not in said and "would be learned" not in said.partition("Check these labels")[2][:300]
     )
+
+
+def test_runs_of_different_data_are_refused_also_where_the_first_is_classified(run, tmp_path, capsys):
+    other = make_run(tmp_path / "other", [0, 0], [0, 0])
+    assert cli.main(["classify", str(run)]) == 0
+    assert cli.main(["diagnose", str(run), str(other.path)]) == 1
+    assert "are runs of different data" in capsys.readouterr().err and not other.causes.exists()
+
+
+def test_another_training_of_the_same_base_does_not_confirm_that_a_label_is_wrong(run, tmp_path, capsys):
+    again = write_run(tmp_path / "again")
+    assert cli.main(["diagnose", str(run), "--second", str(again.path)]) == 0
+    said = capsys.readouterr().out
+    assert "nor another training of it" in said and "expected to be wrong" not in said
+    about = read_json(again.run_json)
+    write_json(again.run_json, about | {"model": "another"})
+    assert cli.main(["diagnose", str(run), "--second", str(again.path)]) == 0
+    assert "expected to be wrong" in capsys.readouterr().out
+    assert cli.main(["diagnose", str(run), "--second", "none"]) == 0
 
 
 def test_a_second_model_resolves_them_and_is_kept_by_the_next_analysis(run):

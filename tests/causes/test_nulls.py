@@ -31,14 +31,15 @@ ONE_MODEL = {"beyond", "random_label"}
 
 
 def test_evidence_that_is_lacking_contradicts_nothing_but_what_one_model_cannot_tell_apart():
-    known = {"majority": 0.4, "peak": 0.4}
+    known = {"majority": 0.4, "peak": 0.4, "disputed": 0.1}
     assert against(**known) == ONE_MODEL
     assert against(**known, second=0.0) == {"random_label"} and against(**known, second=4.0) == {"beyond"}
-    assert against(second=2.0, peak=0.4) == ONE_MODEL  # it agrees with the commonest wrong answer
+    assert against(second=2.0, peak=0.4, disputed=0.1) == ONE_MODEL  # it agrees with the commonest wrong answer
 
 
-def test_no_label_is_called_wrong_where_no_answer_was_seen_and_nothing_lost_that_was_not_seen_solved():
-    assert against() == ONE_MODEL | {"wrong_label", "forgotten"}
+def test_no_label_or_grader_is_called_wrong_where_no_answer_was_seen_and_nothing_lost_that_was_not_seen_solved():
+    assert against() == ONE_MODEL | {"wrong_label", "verifier", "forgotten"}
+    assert "verifier" in against(majority=0.9) and "verifier" not in against(failed=0.2)
 
 
 def test_each_cause_has_evidence_that_contradicts_it():

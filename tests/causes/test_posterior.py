@@ -113,7 +113,7 @@ def test_what_is_beyond_both_models_too_is_never_said_to_be_what_the_other_one_d
     both = [(run.planted == "beyond") & (run.cause == "random_label") for run in runs]
     found = np.concatenate([cause[mine] for cause, mine in zip(said, both, strict=True)])
     assert len(found) > 50 and (found == "random_label").mean() > 0.5 and (found == "beyond").mean() < 0.05
-    assert NAMES["random_label"] == "no model reproduces the label"
+    assert NAMES["random_label"] == "no model asked reproduces the label"
 
 
 @pytest.mark.parametrize("mess", [0.0, 1.0])

@@ -21,13 +21,17 @@ FLAT = visits(0, 1, 0, 1, 0, 0, 1, 0)
 SOLVED = {"visits": visits(0, 1, 6, 7, 8, 7, 2, 0, 0, 0)}
 REWRITTEN, CUT_OFF = ({"final": samples(failed=10, disputed=disputed)} for disputed in (20, 0))
 TWO = {"seconds": [samples(positive=16), samples(positive=2)]}
+ANSWER = {"final": samples(answers={"a": 30})}
 MORE_STEPS = "at the pace of the 1 that surely rises, half of the samples are right after about"
 
 
-def given(cause: str, said_of: str | None = None, **known) -> list[Remedy]:
+def given(cause: str, said_of: str | None = None, independent=True, texts=None, **known) -> list[Remedy]:
     """The remedy of `cause`, of one prompt of which `said_of` is said."""
+    independent &= "seconds" in known
     observed = Observed(**{"final": samples(answers={}), **known})
-    cases = Cases([RunDir("run")], ["p"], ["text"], ["1"], ["unlearnable"], observed)
+    cases = Cases(
+        [RunDir("run")], ["p"], ["text"], ["1"], ["unlearnable"], observed, texts or {}, independent=independent
+    )
     found = remedies(cases, posterior(observed), np.array([said_of or cause], dtype=object))
     return [one for one in found if one.cause == cause]
 
@@ -50,6 +54,8 @@ def said(*of, **known) -> str:
         ("guessable", "it took 64 rollouts, which a run without it saves", {"visits": FLAT}, {}),
         ("random_label", "it took 64 rollouts, which a run without it saves", {"visits": FLAT}, {}),
         ("wrong_label", "expected to be wrong", TWO, {}),
+        ("wrong_label", "expected to be wrong", TWO, {**TWO, "independent": False}),
+        ("wrong_label", "the list for review proposes 1 answer", {**ANSWER, "texts": {"a": "7"}}, ANSWER),
         ("wrong_label", "One model cannot tell", {}, TWO),
         ("wrong_label", "would be learned", {**TWO, "kin": np.array([0.8])}, {"kin": np.array([0.8])}),
     ],

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from openrlhf_unlearn.causes import CAUSES
+from openrlhf_unlearn.causes.evidence import TELLING
 from openrlhf_unlearn.causes.nulls import contradicted
 from openrlhf_unlearn.causes.observed import Observed, Visits
 from openrlhf_unlearn.causes.posterior import posterior
@@ -29,6 +30,7 @@ FORM = ({"final": samples(answers={}, disputed=20)}, {"final": samples(answers={
 GIVES = "29 of 32 samples after training give “4821”, which is graded wrong; before, 2 of 32 did"
 GUESSED = {"final": samples(64, 3), "guess": np.array([0.05])}
 LOST, STEADY = {"visits": visits(0, 1, 6, 7, 8, 7, 2, 0, 0, 0)}, {"visits": visits(0, 1, 0, 1, 0, 0, 1, 0, 0, 1)}
+TWO = [samples(positive=30)]
 AGREES = {**MAJORITY, "seconds": [samples(answers={"a": 20})]}
 
 
@@ -43,7 +45,7 @@ AGREES = {**MAJORITY, "seconds": [samples(answers={"a": 20})]}
         ("trend", "rose", {"visits": visits(0, 0, 0, 1, 1, 2, 3, 3, 4)}, {"visits": visits(0, 0, 0)}),
         ("peak", "In its best stretch", LOST, STEADY),
         ("second", "other solves it in 30 of 32", {"seconds": [samples(positive=30)]}, {}),
-        ("second", "other gives the same answer, in 20 of 32", AGREES, MAJORITY),
+        ("second", "other gives “4821” too, in 20 of 32", AGREES, MAJORITY),
     ],
 )
 def test_a_sentence_is_said_of_its_data_and_of_no_other(kind, says, known, null):
@@ -53,7 +55,7 @@ def test_a_sentence_is_said_of_its_data_and_of_no_other(kind, says, known, null)
 
 def test_the_model_that_agrees_is_named_also_beside_one_whose_texts_were_not_kept():
     seconds = [samples(), samples(answers={"a": 20})]
-    assert "third gives the same answer, in 20 of 32" in words(**MAJORITY, seconds=seconds).line("second", 0)
+    assert "third gives “4821” too, in 20 of 32" in words(**MAJORITY, seconds=seconds).line("second", 0)
 
 
 def test_answers_of_a_third_of_training_are_called_so():
@@ -91,6 +93,53 @@ def test_lines_are_of_the_likeliest_cause_and_each_is_said_once():
     lines = words(**MAJORITY, kin=np.array([0.9]), visits=visits(*[0] * 20)).lines(0)
     assert lines[0].startswith(("29 of 32", "On the prompts")) and len(lines) == len(set(lines))
     assert not any("best stretch" in line or "solves it" in line for line in lines)
+
+
+def test_what_a_cause_is_about_comes_first_and_is_never_said_against_it():
+    for kind, cause, known in (
+        ("majority", "wrong_label", {**MAJORITY, "kin": np.array([0.9]), "visits": visits(*[0] * 20)}),
+        ("second", "beyond", {"kin": np.array([0.0]), "visits": visits(0, 1, 0, 0, 1, 0), "seconds": TWO}),
+    ):
+        say = words(**known)
+        say.found.probability[0] = [name == cause for name in CAUSES]
+        for factor in say.found.factors.values():
+            factor[0, CAUSES.index(cause)] = -5.0  # all of it speaks against the cause
+        lines = say.lines(0)
+        assert lines[0] == say.line(kind, 0) and f"Against it: {lines[0]}" not in lines
+
+
+def test_that_another_model_agrees_is_said_whatever_the_cause():
+    assert "other gives “4821” too, in 20 of 32 samples." in words(**AGREES, kin=np.array([0.0])).lines(0)
+    assert "gives this model's commonest wrong answer too, in 20" in words(
+        final=samples(answers={"b": 29}), seconds=[samples(answers={"b": 20})]
+    ).line("second", 0)
+
+
+@pytest.mark.parametrize(
+    ("near", "says"),
+    [
+        (np.nan, "does not, fails on this one."),
+        (0.4, "does not, fails on this one."),
+        (0.0, "neither this one nor those nearest"),
+    ],
+)
+def test_prompts_like_it_are_only_spoken_of_where_there_are_any_that_another_model_does_not_solve(near, says):
+    kin = {"kin": np.array([0.0]), "kin_second": np.array([[near]])}
+    say = words(seconds=[samples()], **kin)
+    say.found.values["second"][0] = TELLING["fails, and its kin"]
+    say._telling_second = lambda row, value: 0
+    assert says in say.line("second", 0)
+
+
+def test_what_another_model_solves_asks_for_no_second_model():
+    assert words(seconds=TWO).settles(0, "beyond")[1] == "openrlhf-unlearn models run base=BASE other=OTHER"
+    assert words().settles(0, "wrong_label")[0] == "a person who reads it", "no answer is proposed"
+
+
+def test_with_one_model_the_two_that_it_cannot_tell_apart_exclude_each_other():
+    flat = {"visits": visits(*[0, 1] * 15), "kin": np.array([0.0]), "guess": np.array([0.0])}
+    text, _ = words(**flat, final=samples(answers={"a": 2, "b": 2})).settles(0, "undecided")
+    assert text.startswith("beyond this model, not beyond all (") and "beyond any, as labels of no rule are (" in text
 
 
 def test_what_would_settle_it():

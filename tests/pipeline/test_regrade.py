@@ -48,6 +48,25 @@ def test_false_negatives_are_found_and_change_the_classification(run, capsys):
     assert "unlearnable -> learnable" in capsys.readouterr().out
 
 
+def test_a_sample_without_its_text_keeps_its_verdict_and_a_run_without_any_is_refused(run, capsys):
+    def without(tags):
+        for tag in tags:
+            rows = [row | {"response": None, "verdict": "correct", "reward": 1.0} for row in kept[tag]]
+            of_dicts(Evaluations, rows).write(run, tag)
+
+    kept = {tag: read_table(run.evaluation(tag)).to_pylist() for tag in run.evaluation_tags()}
+    without(["initial"])
+    regrade.run(arguments(str(run), "--out", f"{run}-new", "--workers", "1", "--timeout-s", "30"))
+    summary = read_json(run.summary)["regrade"]
+    assert summary["without_text"] == 8 and "8 whose text was not kept keep their verdict" in capsys.readouterr().out
+    rows = read_table(RunDir(f"{run}-new").evaluation("initial")).to_pylist()
+    assert {(row["verdict"], row["reward"]) for row in rows} == {("correct", 1.0)}
+    without(kept)
+    run.step_file("rollouts", 1).unlink()
+    with pytest.raises(UserError, match="kept no response's text"):
+        regrade.run(arguments(str(run)))
+
+
 def test_the_new_run_directory_is_whole(run):
     regrade.run(arguments(str(run), "--out", f"{run}-new", "--workers", "1", "--timeout-s", "30"))
     new = RunDir.open(f"{run}-new")
