@@ -10,7 +10,7 @@ same rate, and no step moves it) and never rewarded.
 
 `ratio`: rollouts until the mean pass@1 of easy and learnable prompts first stands at 99 % of what `dynamic` ends with,
 over the rollouts that `dynamic` itself takes to there; median over worlds, with the worlds' quartiles. `oracle`: the
-same of a sampler that is told every pass rate and who can be learned, under the same floor: nobody can save more.
+same of a sampler that is told every pass rate and who can be learned, under the same floor.
 `lost`: learnable prompts below tau = 0.1 when as many rollouts are spent as `dynamic` spends, over all worlds.
 `step_ms`: what the sampler itself takes of a step of 256 visits among 36,000 prompts in the third pass, median.
 """

@@ -7,10 +7,11 @@
     openrlhf-unlearn diagnose --data D.jsonl --input-key prompt --label-key label --model M [M …]   a label audit
 
 Causes: right answers graded wrong; the label is wrong; rewarded by guessing; never rewarded; still rising; solved and
-lost; beyond this model; no model reproduces the label. A cause is said from a probability of 0.6 on, else the prompt is
-undecided, with the likeliest two and what would settle it. RUNs are repetitions of one run and need classify (or both
-evaluations); a second model is another run of the same data, the tag of one of RUN's evaluations, or a model, which is
-then sampled. Writes causes.parquet, causes.json and a list of ids for each cause into every RUN; `analyze` shows them.
+lost; beyond this model; no model asked reproduces the label. A cause is said from a probability of 0.6 on where the
+evidence bears it out, else the prompt is undecided, with the likeliest two and what would settle it. RUNs are
+repetitions of one run and need classify (or both evaluations); a second model is another run of the same data, the tag
+of one of RUN's evaluations, or a model, which is then sampled. Writes causes.parquet, causes.json and a list of ids
+for each cause into every RUN; `analyze` shows them.
 
 The audit samples each model on every row (it goes on where it was stopped), keeps that in --output DIR, and lists the
 rows whose label the models contradict, the surest first.

@@ -101,7 +101,7 @@ def sentence(material: "Material") -> Sentence | None:
     said = sorted((cause for cause in CAUSES if counts[cause]), key=lambda cause: -counts[cause])
     if not said:
         text = "Why {prompts:count} {prompts:prompt was|prompts were} not learned is uncertain: no cause of any"
-        text += " has a probability of {sure:percent}"
+        text += " has a probability of {sure:percent} that its evidence bears out"
     else:
         numbers |= {cause: counts[cause] for cause in said}
         text = "Why, where it is at least {sure:percent} sure: "

@@ -36,7 +36,8 @@ def causes_data(material: Material) -> Data | None:
 def causes_caption(material: Material, data: Data) -> Sentence:
     told = sum(n for n, cause in zip(data["prompts"], data["cause"], strict=True) if cause != UNDECIDED)
     text = (
-        "The cause of each hard prompt that was not learned, where one has a probability of {sure:percent}: "
+        "The cause of each hard prompt that was not learned, where one has a probability of {sure:percent} and its "
+        "evidence bears it out: "
         "{told:count} of {prompts:count}. The causes ask for opposite remedies (under Advice)."
     )
     sure = material.causes and material.causes.summary["sure"]
