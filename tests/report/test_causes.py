@@ -35,7 +35,8 @@ def test_a_cause_is_said_of_its_prompts_and_no_other_cause(cause):
 
 
 def test_where_nothing_is_decided_no_cause_is_said():
-    text = "Why 2 prompts were not learned is uncertain: no cause of any has a probability of 90 %"
+    text = "Why 2 prompts were not learned is uncertain: no cause of any has a probability of 90 % that its evidence "
+    text += "bears out"
     assert said("undecided", "undecided") == text + "."
     assert said("undecided", "undecided", command=ASK) == text + " with one model (`diagnose --second`)."
 
