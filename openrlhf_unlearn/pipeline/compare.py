@@ -27,7 +27,8 @@ from openrlhf_unlearn.report.advice import sampling_hours
 from openrlhf_unlearn.report.interventions import comparison, final_rate
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import show
-from openrlhf_unlearn.report.remedy import as_numbers, cosine_rows, solved_rows, verdicts
+from openrlhf_unlearn.report.remedy import COMPARED, as_numbers, cosine_rows, solved_rows, verdicts
+from openrlhf_unlearn.stats.means import rate_difference
 from openrlhf_unlearn.store.run_dir import RunDir, as_json
 from openrlhf_unlearn.store.summary import Summary, update_summary
 from openrlhf_unlearn.store.training import Rewards
@@ -88,6 +89,8 @@ def compare(args: CompareOptions) -> Compared:
     rates = [final_rate(single) for single in material.interventions]
     if not np.isfinite(rates[0] + rates[1]).any():
         raise UserError(f"{runs[0]} and {runs[1]} have evaluated no prompt in common; evaluate the same data")
+    for run, single in zip(runs[2:], material.interventions[2:], strict=True):
+        check_repeat(run, single, runs[1], material.interventions[1], args.final)
     luck = luck_of(material, args)
     rows = solved_rows(material.groups, rates[1], luck, rates[2:], tau)
     said = [sentence.text for sentence in verdicts(rows)]
@@ -96,6 +99,7 @@ def compare(args: CompareOptions) -> Compared:
         "tau": tau,
         "solved": as_numbers(rows),
         "pass_rates": comparison(material)["rows"],
+        "to_repeats": to_repeats(material.groups, rates[1], rates[2:]),
         "cosines": cosines(material, args.hints),
         "spent": [spent(run) for run in runs],
         "verdicts": said,
@@ -105,6 +109,37 @@ def compare(args: CompareOptions) -> Compared:
     except (OSError, UserError) as error:
         print(f"note: the report of {runs[1]} will not show this: {one_line(error)}", file=sys.stderr)
     return Compared(numbers, said)
+
+
+def check_repeat(run: RunDir, single: Material, after: RunDir, its: Material, tag: str) -> None:
+    """Raises UserError where a repeated run is no null of the run after: of few samples more are found solved."""
+    tally, other = single.tally(tag), its.tally(tag)
+    assert tally and other  # both have the evaluation
+    if not np.isfinite(tally.rate + other.rate).any():
+        raise UserError(f"--repeat {run} and {after} have evaluated no prompt in common; evaluate the same data")
+    few, many = sorted(int(np.median(one.n[one.n > 0])) for one in (tally, other))
+    if few != many and not (tally.adaptive or other.adaptive):
+        low = run if np.median(tally.n[tally.n > 0]) == few else after
+        more = command("evaluate", "--run", low, "--tag", tag, "-n", many, "--model", "TRAINED_MODEL")
+        raise UserError(
+            f"{low} was evaluated with {counted(few, 'sample')} a prompt, the other one with {many}: with few samples "
+            f"a single right one counts as solved; first: {more}"
+        )
+
+
+def to_repeats(groups: np.ndarray, after: np.ndarray, repeats: Sequence[np.ndarray]) -> list[dict]:
+    """Of each group, final pass@1 of the run after less that of the repeated runs (their mean), paired by prompt; none
+    of these runs' samples chose the groups."""
+    rows = []
+    for group in COMPARED if len(repeats) else ():
+        mine = groups == group
+        again = np.mean([rates[mine] for rates in repeats], axis=0)
+        difference, interval = rate_difference(after[mine], again)
+        if difference is not None:
+            prompts = int(np.isfinite(after[mine] + again).sum())
+            row = {"group": group, "prompts": prompts, "difference": difference, "difference_interval": interval}
+            rows.append(row)
+    return rows
 
 
 def tau_of(before: RunDir, given: float | None) -> float:
@@ -197,6 +232,13 @@ def as_text(numbers: dict, sentences: list[str]) -> str:
                 f"mean pass@1, {row['group']}, {numbers['runs'][row['number']]}: {row['pass_rate']:.3f}, "
                 f"{_difference(row)} to the run before ({counted(row['prompts'], 'prompt')})"
             )
+    if numbers["pass_rates"]:
+        lines.append("(its own samples chose the groups of the run before: a part of these differences is luck)")
+    for row in numbers.get("to_repeats", ()):
+        lines.append(
+            f"mean pass@1, {row['group']}, {numbers['runs'][1]} less the repeated: {_difference(row)} "
+            f"({counted(row['prompts'], 'prompt')})"
+        )
     for name, rows in numbers["cosines"].items():
         first, second = ("plain", "hinted") if name.endswith(HINTED) else ("before", "after")
         lines += [
@@ -206,5 +248,6 @@ def as_text(numbers: dict, sentences: list[str]) -> str:
         ]
     for row in numbers["spent"]:
         hours = f", {show(row['hours'], 'hours')}" if row["hours"] is not None else ""
-        lines.append(f"{row['run']}: {row['rollouts']:,} rollouts in {counted(row['steps'], 'step')}{hours}")
+        known = f"{row['rollouts']:,} rollouts in {counted(row['steps'], 'step')}{hours}"
+        lines.append(f"{row['run']}: {known if row['steps'] else 'rollouts are not known, it has no rewards/'}")
     return "\n".join([*lines, "", *sentences])

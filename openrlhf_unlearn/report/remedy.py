@@ -25,6 +25,7 @@ from openrlhf_unlearn.store.summary import Summary
 NOT_LEARNED = ("no_reward", "unlearnable")
 COMPARED = (*NOT_LEARNED, "mixed", "learnable", "easy")
 UNLIKELY = 0.025  # chance of as many by luck from which luck does not explain them
+MISFIT = 1.5  # times as often as the fitted chances say: with 8 samples a third more are found solved than these expect
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,13 @@ class Solved:
     share: float
     interval: list[float]
     by_luck: float | None  # expected number; None where samples were adaptive
-    luck_p: float | None  # chance of as many or more by luck
+    luck_p: float | None  # chance of as many or more by luck, at MISFIT times the expected
     repeat: float | None  # solved in the repeated run, of the prompts that both evaluated; of several runs the mean
     difference: float | None  # share after less share in the repeated run
     difference_interval: list[float] | None  # paired by prompt; of several repeated runs, by what another would give
     repeat_prompts: int | None = None  # that all of these evaluated; None also in rows of an earlier version
     repeats: list[int] = field(default_factory=list)  # solved in each repeated run; of an earlier version none
+    not_evaluated: int = 0  # prompts of the group that the run after has not evaluated
 
 
 class Remedy(TypedDict):
@@ -85,9 +87,11 @@ def solved_rows(
         number = int(solved.sum())
         found: dict[str, Any] = dict.fromkeys(("by_luck", "luck_p", "repeat", "difference", "difference_interval"))
         if luck is not None:
-            found |= {"by_luck": float(luck[mine].sum()), "luck_p": at_least(luck[mine], number)}
+            found |= {"by_luck": float(luck[mine].sum())}
+            found |= {"luck_p": at_least(np.minimum(1, MISFIT * luck[mine]), number)}
         if len(repeats) and (both := np.isfinite([rates[mine] for rates in repeats]).all(axis=0)).any():
             found |= _repeated(solved[both], np.array([rates[mine][both] >= tau for rates in repeats]))
+        found["not_evaluated"] = int((groups == group).sum()) - n
         rows.append(Solved(group, n, number, number / n, list(wilson(number / n, n) or (0.0, 1.0)), **found))
     return rows
 
@@ -133,14 +137,19 @@ def verdicts(rows: list[Solved]) -> list[Say]:
 
 
 def _verdict(row: Solved) -> Sentence:
-    numbers: dict[str, Any] = {"prompts": row.prompts, "solved": row.solved, "group": row.group}
-    text = "Of {prompts:count} {group} {prompts:prompt|prompts} of the run before the run after solves {solved:count}"
+    numbers: dict[str, Any] = {"prompts": row.prompts, "solved": row.solved}
+    name = "{prompts:prompt that was|prompts that were} never rewarded in"
+    name = name if row.group == "no_reward" else row.group + " {prompts:prompt|prompts} of"
+    text = "Of {prompts:count} " + name + " the run before the run after solves {solved:count}"
     if row.group == "learnable":
         numbers = {"prompts": row.prompts, "lost": row.prompts - row.solved}
         text = "Of {prompts:count} learnable {prompts:prompt|prompts} of the run before the run after lost {lost:count}"
+    if row.not_evaluated:
+        numbers["not_evaluated"] = row.not_evaluated
+        text += " ({not_evaluated:count} more it has not evaluated)"
     if row.by_luck is not None:
         numbers["luck"] = row.prompts - row.by_luck if row.group == "learnable" else row.by_luck
-        text += ", where a second evaluation of the run before would find {luck:small}"
+        text += ", where a second evaluation of the run before would find about {luck:small}"
     return text + "; " + _against(row, numbers) + ".", numbers
 
 
@@ -153,7 +162,10 @@ def _against(row: Solved, numbers: dict[str, Any]) -> str:
     lost, both, several = row.group == "learnable", row.repeat_prompts or row.prompts, len(row.repeats) > 1
     counts = [both - count if lost else count for count in row.repeats or [row.repeat]]
     numbers |= {"repeat": counts[0], "least": min(counts), "most": max(counts), "repeats": len(counts)}
-    text = "{repeats:count} repeated runs {least:count} to {most:count}" if several else "a repeated run {repeat:count}"
+    text = "a repeated run {repeat:count}"
+    if several:
+        spread = "{least:count} each" if min(counts) == max(counts) else "{least:count} to {most:count}"
+        text = "{repeats:count} repeated runs " + spread
     if both < row.prompts:
         numbers["both"] = both
         text += " of {both:count} that " + ("all" if several else "it") + " evaluated"
@@ -161,7 +173,7 @@ def _against(row: Solved, numbers: dict[str, Any]) -> str:
         return text
     difference, (low, high) = row.difference, row.difference_interval
     if lost:
-        difference, low, high = -difference, -high, -low
+        difference, low, high = (0.0 - value for value in (difference, high, low))  # never a zero with a minus
     numbers |= {"difference": difference, "low": low, "high": high}
     text += f", a difference in the share {'lost' if lost else 'solved'} of {{difference:signed}} "
     text += "({low:signed} to {high:signed}" + (", by how much these differ)" if several else ")")

@@ -68,6 +68,34 @@ def test_several_repeated_runs_tell_what_another_seed_gives(tmp_path, capsys):
     assert all(f'<span class="given">{run}</span>' in html for run in again)
 
 
+def test_a_repeat_that_is_no_null_is_refused(tmp_path, capsys):
+    given = runs(tmp_path, [0] * HARD + [16] * 10)
+    few = make_run(tmp_path / "few", [1] * (HARD + 10), [1] * (HARD + 10), n=8, seed=4)
+    words = ["compare", given["before"], given["after"], "--repeat"]
+    assert cli.main([*words, given["repeat"], str(few.path)]) == 1
+    refusal = capsys.readouterr().err
+    assert f"{few} was evaluated with 8 samples a prompt, the other one with 32" in refusal
+    assert f"evaluate --run {few} --tag final -n 32" in refusal
+    other = start(tmp_path / "other", [("another question", "1")])
+    write_table(other.evaluation("final"), evaluation_table({prompt_id("another question", "1"): [1] * 32}))
+    assert cli.main([*words, str(other.path)]) == 1
+    assert "have evaluated no prompt in common" in capsys.readouterr().err
+
+
+def test_mean_pass_rates_are_set_against_the_repeated_runs_too(tmp_path, capsys):
+    given = runs(tmp_path, [16] * 20 + [0] * 10 + [16] * 10, again=[8] * HARD + [16] * 10)
+    words = ["compare", given["before"], given["after"]]
+    assert cli.main([*words, "--repeat", given["repeat"], "--format", "json"]) == 0
+    rows = {row["group"]: row for row in json.loads(capsys.readouterr().out)["to_repeats"]}
+    assert rows["unlearnable"]["difference"] == pytest.approx(20 / 30 * 0.5 - 0.25)
+    assert cli.main([*words, "--repeat", given["repeat"]]) == 0
+    said = capsys.readouterr().out
+    assert f"mean pass@1, unlearnable, {given['after']} less the repeated: difference +0.083 (" in said
+    assert "its own samples chose the groups" in said
+    assert cli.main(words) == 0
+    assert "less the repeated" not in capsys.readouterr().out
+
+
 def test_solved_is_by_the_tau_that_parted_the_groups(tmp_path, capsys):
     """By another one, what was never solved would be lost: all `learnable` prompts have a rate of 0.5 in every run."""
     given = runs(tmp_path, [0] * HARD + [16] * 10)

@@ -138,6 +138,25 @@ def test_repeated_runs_that_happen_to_be_alike_do_not_make_a_difference_certain(
     assert found.difference == 1 and found.difference_interval[0] < 0.8, "two runs say little of a third"
 
 
+def test_luck_explains_what_its_fit_may_be_off_by():
+    """Of 8 samples a third more are found solved than the fitted chances say, as one model's split samples show."""
+    luck = [0.1] * 400
+    assert row([0.5] * 54 + [0.0] * 346, luck)[1].endswith("nothing more can be said.")
+    assert "luck in sampling does not explain it" in row([0.5] * 90 + [0.0] * 310, luck)[1]
+
+
+def test_prompts_that_the_run_after_did_not_evaluate_are_counted():
+    found, text = row([0.5, 0.0, np.nan, np.nan, np.nan])
+    assert found.not_evaluated == 3
+    assert text.startswith("Of 2 unlearnable prompts of the run before the run after solves 1 (3 more it has not eval")
+    assert row([0.5], group="no_reward")[1].startswith("Of 1 prompt that was never rewarded in the run before the run")
+
+
+def test_no_difference_has_no_sign_and_what_is_alike_is_said_once():
+    assert "difference in the share lost of +0.000 (" in row([0.5] * 20, None, [0.5] * 20, "learnable")[1]
+    assert "; 2 repeated runs 0 each, a difference" in row([0.0] * 20, None, [[0.0] * 20] * 2)[1]
+
+
 def test_a_repeated_run_without_these_prompts_is_none():
     found, text = row([0.5] * 20, None, [np.nan] * 20)
     assert found.repeat is None and text.endswith("nothing more can be said.")
@@ -153,7 +172,7 @@ def test_learnable_prompts_lost_are_counted_against_the_same_nulls():
     found, text = row([0.0] * 12 + [0.5] * 8, [0.9] * 20, [0.5] * 20, group="learnable")
     assert found.prompts - found.solved == 12
     assert text.startswith("Of 20 learnable prompts of the run before the run after lost 12, where a second evaluation")
-    assert "find 2;" in text and "a repeated run 0" in text and text.endswith(": more lost than " + ONE_RUN)
+    assert "find about 2;" in text and "a repeated run 0" in text and text.endswith(": more lost than " + ONE_RUN)
 
 
 @pytest.mark.parametrize(
