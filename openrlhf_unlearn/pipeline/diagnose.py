@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from openrlhf_unlearn import __version__
-from openrlhf_unlearn.causes import UNDECIDED
 from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.causes.label_review import check_review
 from openrlhf_unlearn.errors import UsageError, UserError, command, counted
@@ -380,6 +379,7 @@ def read_decided(path: Path) -> dict:
 def report(result: Diagnosis, show: int) -> str:
     """What the command prints: the causes, their remedies, and prompts with their evidence."""
     from openrlhf_unlearn.causes.words import NAMES
+    from openrlhf_unlearn.report.causes import is_told
     from openrlhf_unlearn.report.numbers import Say
 
     summary, rows = result.summary, Causes(result.table).rows()
@@ -392,7 +392,7 @@ def report(result: Diagnosis, show: int) -> str:
     for cause, counts in summary["causes"].items():
         if not counts["prompts"]:
             continue
-        expected = f"   {counts['expected']:6.1f} expected" if _is_told(cause, summary) else ""
+        expected = f"   {counts['expected']:6.1f} expected" if is_told(cause, summary["seconds"]) else ""
         word = "prompt " if counts["prompts"] == 1 else "prompts"
         lines.append(f"  {NAMES[cause]:<32}{counts['prompts']:>6} {word}{expected}")
     for i, cure in enumerate(result.remedies):
@@ -402,17 +402,12 @@ def report(result: Diagnosis, show: int) -> str:
     for cause in summary["causes"]:
         chosen = sorted((r for r in rows if r.cause == cause), key=lambda r: -r.probability)[:show]
         for row in chosen:
-            chance = f" ({row.probability:.2f})" if _is_told(cause, summary) else ""
+            chance = f" ({row.probability:.2f})" if is_told(cause, summary["seconds"]) else ""
             lines.append(f"{row.prompt_id}  {NAMES[cause]}{chance}")
             lines += [f"    {line}" for line in row.evidence]
             lines.append(f"    to settle it: {row.settle}" if cause != "undecided" else f"    {row.settle}")
             lines.append(f"        {row.command}")
     return "\n".join(lines)
-
-
-def _is_told(cause: str, summary: dict) -> bool:
-    """Whether its probability is told: whether one model errs throughout or the label is wrong, it cannot say."""
-    return cause != UNDECIDED and (cause != "wrong_label" or bool(summary["seconds"]))
 
 
 def filled(template: str, run: str, cause: str) -> str:

@@ -63,6 +63,16 @@ def test_a_second_model_resolves_them_and_is_kept_by_the_next_analysis(run):
     assert "beyond this model" in report["answer"][1]["text"]
     advice = {item["name"]: item["text"] for item in report["advice"]}
     assert advice.keys() >= {"cause_wrong_label", "cause_verifier", "cause_beyond"} and "consensus" not in advice
+    with (run.report.parent / "prompts.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    columns = list(rows[0])
+    assert columns.index("cause") == columns.index("cause_probability") - 1
+    told = read_table(run.causes).to_pylist()
+    sheet = {row["prompt_id"]: (row["cause"], row["cause_probability"]) for row in rows}
+    for row in told:
+        cause, probability = sheet[row["prompt_id"]]
+        assert cause == row["cause"] and (probability == "") == (cause == "undecided")
+    assert {cause for name, (cause, _) in sheet.items() if name not in {row["prompt_id"] for row in told}} == {""}
     assert "expected to be wrong" in advice["cause_wrong_label"] and "cannot tell" not in advice["cause_wrong_label"]
     assert report["figures"]["causes"]["numbers"]["prompts"] == read_json(run.causes_json)["prompts"]
 
