@@ -79,6 +79,8 @@ class DiagnoseOptions(Options):
                 raise UsageError("--decisions FILE needs one RUN (or audit folder) and --output FILE.jsonl")
             if self.output.absolute() == self.decisions.absolute():
                 raise UsageError(f"--output {self.output} would replace the decisions; choose another file")
+            if self.export:
+                raise UsageError("--export writes a list and --decisions reads one; call them one after the other")
         elif self.model:
             if not self.data or not self.label_key:
                 raise UsageError("a label audit needs --data D and --label-key KEY beside --model M")
@@ -353,8 +355,7 @@ def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
     rows = identified_rows(run, options.data, "leave --data out") if source else own_rows(run)
     unknown = decided.keys() - {name for name, _ in rows}
     if unknown and len(unknown) == len(decided):
-        known = counted(len(decided), "prompt")
-        raise UserError(f"--decisions {options.decisions}: none of its {known} is in the data set of {run}")
+        raise UserError(f"--decisions {options.decisions}: no prompt of it is in the data set of {run}")
     if unknown:
         print(f"note: not in the data set: {counted(len(unknown), 'decided prompt')}: {', '.join(sorted(unknown))}")
     kept, done = corrected(rows, decided, run.config().flag("data.label_key", Prompts.label.name))
