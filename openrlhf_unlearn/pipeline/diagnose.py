@@ -21,7 +21,7 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -302,11 +302,20 @@ def audit_labels(options: DiagnoseOptions) -> Audit:
     review = options.export or run.path / "review.csv"
     check_review(review)  # before anything is sampled
     check_names(options.model)
-    tags = [sampled(run, model, **_sampling(options))[0] for model in options.model]
+    how = _sampling(replace(options, data=data_of_audit(run, options.data)))
+    tags = [sampled(run, model, **how)[0] for model in options.model]
     check_others(run, [(tag, run.evaluation(tag)) for tag in tags])
     found = Audit(*audit(run, tags), run, review)
     _write_review(found.review, found.diagnosis, run)
     return found
+
+
+def data_of_audit(run: RunDir, data: str | None) -> str | None:
+    """By its whole path, as the decisions may come back elsewhere; an audit that was begun with another goes on so."""
+    from openrlhf_unlearn.host.identity import whole_paths
+
+    begun = run.config(required=False).data
+    return data if data == begun else whole_paths(data)
 
 
 def check_names(models: Sequence[str]) -> None:
@@ -345,11 +354,11 @@ def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
 def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
     """Write the run's data set as a person decided, to `output`; returns how many were corrected, dropped, kept."""
     from openrlhf_unlearn.causes.label_review import corrected
-    from openrlhf_unlearn.evaluation.prompts import identified_rows, own_rows
+    from openrlhf_unlearn.evaluation.prompts import identified_rows, named_data, own_rows
 
     assert options.decisions and options.output  # the options ask for both
     run, decided = RunDir.open(options.runs[0]), read_decided(options.decisions)
-    source = options.data or str(run.config().flag("data.prompt_dataset") or "")
+    source = options.data or named_data(run)
     if options.output.resolve() in [Path(one.strip()).resolve() for one in source.split(",")]:
         raise UserError(f"--output {options.output} would replace the data set; choose another file")
     rows = identified_rows(run, options.data, "leave --data out") if source else own_rows(run)
