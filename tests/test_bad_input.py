@@ -399,6 +399,10 @@ CASES = [
     Case("diagnose --data {data} --label-key label --model {model} --output {tmp}/a", 1, FILLED,
          text("a/review.csv", f"{REVIEW}x,0.9,c,p,1,2,e,keep,2\n")),
     Case("diagnose {run} --decisions {tmp}/r.csv --output {tmp}/r.csv", 2, "would replace the decisions", maybe),
+    Case("diagnose {run} --decisions {tmp}/r.csv --output {tmp}/m.jsonl --export {tmp}/e.csv", 2,
+         "call them one after the other", maybe),
+    Case("diagnose {run} --decisions {tmp}/r.csv --output {tmp}/m.jsonl", 1, "no prompt of it is in the data set",
+         text("r.csv", "prompt_id,decision\n0123456789abcdef,drop\n")),
     # reports and the rest
     Case("analyze {run} --tau 2 --offline", 2, "a pass rate above 0 and at most 1"),
     Case("analyze {run} --compare --offline", 2, "--compare needs at least two runs"),

@@ -6,6 +6,7 @@ right answer in `new_label`, which holds the proposed one), drop or keep; an emp
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -67,11 +68,7 @@ def read_decisions(path: Path) -> dict[str, Decided]:
     Nothing of a list without rows: no label was to be reviewed.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            parted = max(",;\t", key=file.readline().count)
-            file.seek(0)
-            sheet = csv.DictReader(file, delimiter=parted)
-            columns, rows = set(sheet.fieldnames or ()), list(sheet)
+        columns, rows = _sheet(path)
     except FileNotFoundError:
         raise UserError(f"--decisions {path}: no such file; write one with --export") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -79,29 +76,56 @@ def read_decisions(path: Path) -> dict[str, Decided]:
     if not {"prompt_id", "decision"} <= columns:
         raise UserError(f"--decisions {path} has no column prompt_id or decision; write the list with --export")
     found: dict[str, Decided] = {}
-    for number, row in enumerate(rows, 2):
-        if not (row["decision"] or "").strip():
-            both = {"new_label", "proposed"} <= row.keys()
-            if both and (row["new_label"] or "").strip() != (row["proposed"] or "").strip():
-                raise UserError(f"{path}, line {number}: new_label was changed and decision is empty; fill in both")
-            continue
-        name, one = _decided(path, number, row)
-        if found.setdefault(name, one) != one:
-            raise UserError(f"{path}, line {number}: {name} was decided otherwise in a line before; leave one of them")
+    for number, row in rows:
+        try:
+            one = _decided(row)
+            if one and found.setdefault(row["prompt_id"], one) != one:
+                raise UserError(f"{row['prompt_id']} was decided otherwise in a line before; leave one of them")
+        except UserError as error:
+            raise UserError(f"{path}, line {number}: {error}") from None
     if rows and not found:
         raise UserError(f"--decisions {path}: no decision is filled in; choose of {', '.join(DECISIONS)}")
     return found
 
 
-def _decided(path: Path, number: int, row: dict) -> tuple[str, Decided]:
+def _sheet(path: Path) -> tuple[set[str], list[tuple[int, dict[str, str]]]]:
+    """The columns, and (line of the file at which it begins, cells by column) of each row, without blanks around."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        first = file.readline()
+        parted = re.match(r"sep=(\\t|[,;\t|])", first, re.IGNORECASE)  # Excel's own line, before the header
+        if not parted:
+            file.seek(0)
+        delimiter = parted[1].replace("\\t", "\t") if parted else max(",;\t", key=first.count)
+        sheet = csv.reader(file, delimiter=delimiter)
+        columns = [name.strip().lower() for name in next(sheet, ())]
+        rows, begins = [], sheet.line_num + 1
+        for cells in sheet:
+            row = dict(zip(columns, map(str.strip, cells), strict=False))
+            if any(row.values()):
+                rows.append((begins + bool(parted), dict.fromkeys(columns, "") | row))
+            begins = sheet.line_num + 1
+    return set(columns), rows
+
+
+def _decided(row: dict[str, str]) -> Decided | None:
+    """None where nothing was decided."""
+    label, proposed = row.get("new_label"), row.get("proposed")
+    changed = None not in (label, proposed) and label != proposed
     decision = "_".join(row["decision"].lower().split())
+    if not decision:
+        if changed:
+            raise UserError("new_label was changed and decision is empty; fill in both")
+        return None
     if decision not in DECISIONS:
-        raise UserError(
-            f"{path}, line {number}: decision {decision!r}; choose of {', '.join(DECISIONS)}, or leave it empty"
-        )
-    label = (row.get("new_label") or "").strip()
-    label = label[1:] if label[:2] in ("'=", "'+", "'-", "'@") else label
-    return (row["prompt_id"] or "").strip(), Decided(decision, label)
+        raise UserError(f"decision {decision!r}; choose of {', '.join(DECISIONS)}, or leave it empty")
+    if not row["prompt_id"]:
+        raise UserError(f"decision {decision} has no prompt_id; take it from the list, or remove the row")
+    if decision == "label_wrong" and label is None:
+        raise UserError("decision label_wrong, and there is no column new_label for the right answer; add it")
+    if decision != "label_wrong" and changed and label:
+        raise UserError(f"new_label was changed and decision is {decision}; choose label_wrong, or empty new_label")
+    label = label or ""
+    return Decided(decision, label[1:] if label[:2] in ("'=", "'+", "'-", "'@") else label)
 
 
 def corrected(

@@ -160,6 +160,25 @@ def own_rows(run: RunDir) -> list[tuple[str, dict]]:
     return [(row.prompt_id, row._asdict()) for row in Prompts.read(run).rows()]
 
 
+def named_data(run: RunDir) -> str:
+    """The data that the run names, "" where it names none; a file is looked for from here, in the run, and beside it.
+
+    Raises UserError for a file that is at none of these.
+    """
+    from openrlhf_unlearn.grading.data_check import LOCAL_FILES
+
+    folder, found = run.path.absolute(), []
+    for source in map(str.strip, str(run.config().flag("data.prompt_dataset") or "").split(",")):
+        places = [place / source for place in (Path(), folder, folder.parent)]
+        if Path(source).suffix in LOCAL_FILES:
+            there = next(filter(Path.exists, places), None)
+            if there is None:
+                raise UserError(f"{source}, the data set of {run}, is not there; give its new place with --data")
+            source = str(there)
+        found.append(source)
+    return ",".join(found)
+
+
 def identified_rows(run: RunDir, data: str | None, otherwise: str) -> list[tuple[str, dict]]:
     """(prompt id, row) for every row of the data set that the run's configuration, or `data`, names, in its order.
 
@@ -169,9 +188,9 @@ def identified_rows(run: RunDir, data: str | None, otherwise: str) -> list[tuple
     preprocess_data = host_function("preprocess_data")
     known = run.config()
     own = known.flag("data", {})
-    source = data or own.get("prompt_dataset")
-    if not source or "input_key" not in own:
+    if not (data or own.get("prompt_dataset")) or "input_key" not in own:
         raise UserError(f"{run.run_json} does not say how its prompts were made; {otherwise}")
+    source = data or named_data(run)
     if not data:
         check_data(run.run_json, source, trusted=False, instead="--data FILE, or once to `evaluate` ")
     config = DataConfig(

@@ -106,6 +106,11 @@ def whole_path(spec):
     return f"{before}{plus}{Path(path).absolute()}{colon}{name}" if path and Path(path).exists() else spec
 
 
+def whole_paths(sources):
+    """Likewise of data sets, joined by commas."""
+    return sources and ",".join(whole_path(source.strip()) for source in sources.split(","))
+
+
 def reward_function(args: SimpleNamespace) -> str | None:
     """A digest of the file that rewards or acts, None for a server: that may move to another address."""
     path = args.train.agent_func_path or args.reward.remote_url

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 from openrlhf_unlearn.errors import UsageError
 from openrlhf_unlearn.host.hooks import check_hooks
-from openrlhf_unlearn.host.identity import whole_path
+from openrlhf_unlearn.host.identity import whole_path, whole_paths
 from openrlhf_unlearn.host.install import install
 from openrlhf_unlearn.host.json_rows import json_rows
 from openrlhf_unlearn.host.losses import LOSSES, apply_loss, engine_log_probs_flag, leaf
@@ -261,8 +261,7 @@ def _make_absolute(args: SimpleNamespace) -> None:
     for node, name in map(partial(leaf, args), _FILES):
         setattr(node, name, whole_path(getattr(node, name)))
     for node, name in ((args.data, "prompt_dataset"), (args.eval, "dataset"), (args.unlearn, "hints")):
-        if sources := getattr(node, name):
-            setattr(node, name, ",".join(whole_path(source.strip()) for source in sources.split(",")))
+        setattr(node, name, whole_paths(getattr(node, name)))
     for name in ("path", "output_dir"):
         setattr(args.ckpt, name, str(Path(getattr(args.ckpt, name)).absolute()))
 

@@ -22,12 +22,11 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from openrlhf_unlearn import __version__
-from openrlhf_unlearn.causes import UNDECIDED
 from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.causes.label_review import check_review
 from openrlhf_unlearn.errors import UsageError, UserError, command, counted
@@ -81,6 +80,8 @@ class DiagnoseOptions(Options):
                 raise UsageError("--decisions FILE needs one RUN (or audit folder) and --output FILE.jsonl")
             if self.output.absolute() == self.decisions.absolute():
                 raise UsageError(f"--output {self.output} would replace the decisions; choose another file")
+            if self.export:
+                raise UsageError("--export writes a list and --decisions reads one; call them one after the other")
         elif self.model:
             if not self.data or not self.label_key:
                 raise UsageError("a label audit needs --data D and --label-key KEY beside --model M")
@@ -302,11 +303,20 @@ def audit_labels(options: DiagnoseOptions) -> Audit:
     review = options.export or run.path / "review.csv"
     check_review(review)  # before anything is sampled
     check_names(options.model)
-    tags = [sampled(run, model, **_sampling(options))[0] for model in options.model]
+    how = _sampling(replace(options, data=data_of_audit(run, options.data)))
+    tags = [sampled(run, model, **how)[0] for model in options.model]
     check_others(run, [(tag, run.evaluation(tag)) for tag in tags])
     found = Audit(*audit(run, tags), run, review)
     _write_review(found.review, found.diagnosis, run)
     return found
+
+
+def data_of_audit(run: RunDir, data: str | None) -> str | None:
+    """By its whole path, as the decisions may come back elsewhere; an audit that was begun with another goes on so."""
+    from openrlhf_unlearn.host.identity import whole_paths
+
+    begun = run.config(required=False).data
+    return data if data == begun else whole_paths(data)
 
 
 def check_names(models: Sequence[str]) -> None:
@@ -345,18 +355,17 @@ def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
 def apply_decisions(options: DiagnoseOptions) -> Counter[str]:
     """Write the run's data set as a person decided, to `output`; returns how many were corrected, dropped, kept."""
     from openrlhf_unlearn.causes.label_review import corrected
-    from openrlhf_unlearn.evaluation.prompts import identified_rows, own_rows
+    from openrlhf_unlearn.evaluation.prompts import identified_rows, named_data, own_rows
 
     assert options.decisions and options.output  # the options ask for both
     run, decided = RunDir.open(options.runs[0]), read_decided(options.decisions)
-    source = options.data or str(run.config().flag("data.prompt_dataset") or "")
+    source = options.data or named_data(run)
     if options.output.resolve() in [Path(one.strip()).resolve() for one in source.split(",")]:
         raise UserError(f"--output {options.output} would replace the data set; choose another file")
     rows = identified_rows(run, options.data, "leave --data out") if source else own_rows(run)
     unknown = decided.keys() - {name for name, _ in rows}
     if unknown and len(unknown) == len(decided):
-        known = counted(len(decided), "prompt")
-        raise UserError(f"--decisions {options.decisions}: none of its {known} is in the data set of {run}")
+        raise UserError(f"--decisions {options.decisions}: no prompt of it is in the data set of {run}")
     if unknown:
         print(f"note: not in the data set: {counted(len(unknown), 'decided prompt')}: {', '.join(sorted(unknown))}")
     kept, done = corrected(rows, decided, run.config().flag("data.label_key", Prompts.label.name))
@@ -381,6 +390,7 @@ def read_decided(path: Path) -> dict:
 def report(result: Diagnosis, show: int) -> str:
     """What the command prints: the causes, their remedies, and prompts with their evidence."""
     from openrlhf_unlearn.causes.words import NAMES
+    from openrlhf_unlearn.report.causes import is_told
     from openrlhf_unlearn.report.numbers import Say
 
     summary, rows = result.summary, Causes(result.table).rows()
@@ -393,7 +403,7 @@ def report(result: Diagnosis, show: int) -> str:
     for cause, counts in summary["causes"].items():
         if not counts["prompts"]:
             continue
-        expected = f"   {counts['expected']:6.1f} expected" if _is_told(cause, summary) else ""
+        expected = f"   {counts['expected']:6.1f} expected" if is_told(cause, summary["seconds"]) else ""
         word = "prompt " if counts["prompts"] == 1 else "prompts"
         lines.append(f"  {NAMES[cause]:<32}{counts['prompts']:>6} {word}{expected}")
     for i, cure in enumerate(result.remedies):
@@ -403,17 +413,12 @@ def report(result: Diagnosis, show: int) -> str:
     for cause in summary["causes"]:
         chosen = sorted((r for r in rows if r.cause == cause), key=lambda r: -r.probability)[:show]
         for row in chosen:
-            chance = f" ({row.probability:.2f})" if _is_told(cause, summary) else ""
+            chance = f" ({row.probability:.2f})" if is_told(cause, summary["seconds"]) else ""
             lines.append(f"{row.prompt_id}  {NAMES[cause]}{chance}")
             lines += [f"    {line}" for line in row.evidence]
             lines.append(f"    to settle it: {row.settle}" if cause != "undecided" else f"    {row.settle}")
             lines.append(f"        {row.command}")
     return "\n".join(lines)
-
-
-def _is_told(cause: str, summary: dict) -> bool:
-    """Whether its probability is told: whether one model errs throughout or the label is wrong, it cannot say."""
-    return cause != UNDECIDED and (cause != "wrong_label" or bool(summary["seconds"]))
 
 
 def filled(template: str, run: str, cause: str) -> str:

@@ -116,7 +116,11 @@ def spreadsheet(material: Material, numbers: dict[str, np.ndarray], changes: Seq
     data: dict[str, list[Any]] = {"prompt_id": material.ids.to_pylist(), "group": list(material.groups)}
     for number, change in enumerate(changes, 1):
         data[f"change_{number}"] = [KINDS[kind] if kind >= 0 else "" for kind in change.kind]
-    return data | {name: plain(values, digits=6) for name, values in numbers.items()}
+    for name, values in numbers.items():
+        if name == "cause_probability" and material.causes:
+            data["cause"] = material.causes.cause.tolist()
+        data[name] = plain(values, digits=6)
+    return data
 
 
 def prompt_table(

@@ -3,6 +3,7 @@
 All of it is read from causes.parquet and causes.json; a run without these has none of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -64,10 +65,11 @@ class Causes:
 
     @cached_property
     def probability(self) -> np.ndarray:
-        """Of the likeliest cause, (prompts,), nan where there is no diagnosis."""
+        """Of the cause, (prompts,), nan where none is told (`is_told`)."""
         found = np.full(self.size, np.nan)
         for row, i in self.place.items():
-            found[row] = self.table[i].probability
+            if is_told(self.table[i].cause, self.summary["seconds"]):
+                found[row] = self.table[i].probability
         return found
 
     @cached_property
@@ -84,11 +86,15 @@ class Causes:
             return {}
         mine = self.table[self.place[row]]
         settle = mine.settle if mine.cause == UNDECIDED else f"To confirm it: {mine.settle}"
-        return {
-            "cause": mine.cause,
-            "cause_probability": round(mine.probability, 4),
-            "evidence": [*mine.evidence, f"{settle} ({mine.command})"],
-        }
+        return {"evidence": [*mine.evidence, f"{settle} ({mine.command})"]}
+
+
+def is_told(cause: str, seconds: Sequence[str]) -> bool:
+    """Whether its probability is told: whether one model errs throughout or the label is wrong, it cannot say.
+
+    seconds: names of the diagnosis' second models.
+    """
+    return cause != UNDECIDED and (cause != "wrong_label" or bool(seconds))
 
 
 def sentence(material: "Material") -> Sentence | None:

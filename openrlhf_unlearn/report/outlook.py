@@ -23,7 +23,8 @@ class Outlook(TypedDict):
 
 
 def outlook(material: Material) -> Outlook | None:
-    """None once there is a final evaluation, before LEAST visits a prompt, or where the run does not say its length."""
+    """None once training or a final evaluation is done, before LEAST visits a prompt, or where the run does not say its
+    length."""
     visits, episodes = material.visits, material.config.flag("train.num_episodes")
     if material.tally(material.final) is not None or not isinstance(episodes, int) or episodes < 1:
         return None
@@ -31,7 +32,9 @@ def outlook(material: Material) -> Outlook | None:
     seen = np.bincount(visits.row[of_first], minlength=material.size)
     if not seen.any() or seen[seen > 0].mean() < LEAST:
         return None
-    done = min(1.0, float(seen[seen > 0].mean()) / episodes)
+    done = float(seen[seen > 0].mean()) / episodes
+    if done >= 1:
+        return None
     past = histories(visits.row[of_first], visits.n[of_first], visits.n_positive[of_first], material.size)
     near = None
     if material.size <= POOL:  # of more, to find everyone's kin takes longer than what it adds is worth
@@ -52,9 +55,10 @@ def sentence(found: Outlook | None) -> Sentence | None:
         return None
     row = found["groups"][group]
     numbers = {"prompts": row["prompts"], "expected": row["prompts"] * row["expected"], "sure": row["sure"]}
+    hard = "hard " * (group == "hard")
     text = (
         "After {done:percent} of training about {expected:small} of {prompts:count} "
-        + ("hard prompts" if group == "hard" else "prompts")
-        + " are expected not to be learned by its end, {sure:count} of them at a probability of 95 % or more."
+        f"{hard}{{prompts:prompt is|prompts are}} expected not to be learned by its end, "
+        "{sure:count} at a probability of 95 % or more."
     )
     return text, numbers | {"done": found["done"]}

@@ -10,7 +10,7 @@ import pytest
 import openrlhf_unlearn
 from openrlhf_unlearn import cli
 from openrlhf_unlearn.causes.kin import kin_rate, nearest
-from openrlhf_unlearn.pipeline.diagnose import bring_up_to_date
+from openrlhf_unlearn.pipeline.diagnose import bring_up_to_date, data_of_audit
 from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table, write_json, write_table
 from tests.causes.planted import ABLE, MISLABELLED, evaluate, prompts, write_run
 from tests.labels.runs import make_run
@@ -83,6 +83,16 @@ def test_a_second_model_resolves_them_and_is_kept_by_the_next_analysis(run):
     assert "beyond this model" in report["answer"][1]["text"]
     advice = {item["name"]: item["text"] for item in report["advice"]}
     assert advice.keys() >= {"cause_wrong_label", "cause_verifier", "cause_beyond"} and "consensus" not in advice
+    with (run.report.parent / "prompts.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    columns = list(rows[0])
+    assert columns.index("cause") == columns.index("cause_probability") - 1
+    told = read_table(run.causes).to_pylist()
+    sheet = {row["prompt_id"]: (row["cause"], row["cause_probability"]) for row in rows}
+    for row in told:
+        cause, probability = sheet[row["prompt_id"]]
+        assert cause == row["cause"] and (probability == "") == (cause == "undecided")
+    assert {cause for name, (cause, _) in sheet.items() if name not in {row["prompt_id"] for row in told}} == {""}
     assert "expected to be wrong" in advice["cause_wrong_label"] and "cannot tell" not in advice["cause_wrong_label"]
     assert report["figures"]["causes"]["numbers"]["prompts"] == read_json(run.causes_json)["prompts"]
 
@@ -117,6 +127,37 @@ def test_decisions_replace_no_data_set_and_ids_that_it_lacks_are_named(run, tmp_
     assert "would replace the data set" in capsys.readouterr().err and data.read_bytes() == before
     assert cli.main([*apply, "--output", str(tmp_path / "corrected.jsonl")]) == 0
     assert "not in the data set: 1 decided prompt: 1.23E+15" in capsys.readouterr().out
+
+
+def test_decisions_find_the_data_by_a_relative_path_from_anywhere(run, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("openrlhf")
+    audit, review = type(run)(tmp_path / "aud" / "data_audit"), tmp_path / "r.csv"
+    config = run.config().values
+    data = {**config["args"]["data"], "prompt_dataset": "data.jsonl"}
+    write_json(audit.run_json, {**config, "args": {**config["args"], "data": data}})
+    review.write_text(f"prompt_id,decision\n{prompts()[0]['id']},drop\n")
+    apply = ["diagnose", "aud/data_audit", "--decisions", "r.csv", "--output", "c.jsonl"]
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(apply) == 1
+    assert "data.jsonl, the data set of aud/data_audit, is not there; give its new place with --data" in (
+        capsys.readouterr().err
+    )
+    (tmp_path / "aud" / "data.jsonl").write_bytes((run.path.parent / "data.jsonl").read_bytes())
+    assert cli.main([*apply[:-1], "aud/data.jsonl"]) == 1 and "replace the data set" in capsys.readouterr().err
+    assert cli.main(apply) == 0 and len((tmp_path / "c.jsonl").read_text().splitlines()) == len(prompts()) - 1
+    (audit.path / "data.jsonl").write_text(json.dumps({"prompt": "Another?", "label": "1"}) + "\n")
+    assert cli.main(apply) == 1, "the audit's own folder comes first"
+    monkeypatch.chdir(tmp_path / "aud")
+    assert cli.main(["diagnose", "data_audit", "--decisions", "../r.csv", "--output", "../c.jsonl"]) == 0
+
+
+def test_an_audit_keeps_the_whole_path_of_its_data_and_an_older_one_goes_on_as_it_began(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d.jsonl").touch()
+    audit = RunDir("d_audit")
+    assert data_of_audit(audit, "d.jsonl, org/data") == f"{tmp_path}/d.jsonl,org/data"
+    write_json(audit.run_json, {"schema_version": 1, "data": "d.jsonl"})
+    assert data_of_audit(audit, "d.jsonl") == "d.jsonl"
 
 
 def test_a_list_without_a_row_goes_out_and_comes_back_as_the_data_is(tmp_path, capsys):

@@ -24,6 +24,10 @@ def read(tmp_path, text: str) -> dict[str, Decided]:
         ("a,7,label_wrong,7\nb,1,keep,1\na,7,keep,7\n", "line 4: a was decided otherwise"),
         ("a,7,keep,7\nb,7,,8\n", "line 3: new_label was changed and decision is empty"),
         ("a,7,,7\n", "no decision is filled in"),
+        ("a,7,keep,8\n", "line 2: new_label was changed and decision is keep"),
+        ("a,7,drop,8\n", "line 2: new_label was changed and decision is drop"),
+        ("a,7,drop,7\n ,7,keep,7\n", "line 3: decision keep has no prompt_id"),
+        ('a,"7\n\n7",drop,"7\n\n7"\n\n"b",7,"may\nbe",7\n', "line 8: decision 'may_be'"),
     ],
 )
 def test_decisions_that_would_be_lost_are_refused(tmp_path, lines, says):
@@ -34,6 +38,29 @@ def test_decisions_that_would_be_lost_are_refused(tmp_path, lines, says):
 def test_a_sheet_without_the_columns_of_labels_is_read(tmp_path):
     for head in ("prompt_id,decision,new_label", "prompt_id,decision,proposed"):
         assert set(read(tmp_path, f"{head}\na,drop,5\nb,,7\n")) == {"a"}
+
+
+def test_a_wrong_label_needs_a_column_for_the_right_one(tmp_path):
+    with pytest.raises(UserError, match="line 3: decision label_wrong, and there is no column new_label"):
+        read(tmp_path, "prompt_id,decision\na,keep\nb,label_wrong\n")
+
+
+def test_of_a_label_that_is_kept_the_proposed_one_may_be_emptied_and_empty_rows_say_nothing(tmp_path):
+    assert read(tmp_path, HEAD + "a,7,keep,\n,,,\n , ,,\n") == {"a": Decided("keep")}
+
+
+@pytest.mark.parametrize(("said", "parted"), [(";", ";"), (",", ","), ("\t", "\t"), (r"\t", "\t"), ("|", "|")])
+def test_excels_line_that_names_the_separator_is_no_header(tmp_path, said, parted):
+    text = f"\ufeffsep={said}\r\n" + f"{HEAD}a,7,label_wrong,1;2\nb,7,maybe,7\n".replace(",", parted)
+    text = text.replace("1;2", '"1;2"')
+    with pytest.raises(UserError, match="line 4: decision 'maybe'"):
+        read(tmp_path, text)
+    assert read(tmp_path, text.replace("maybe", "drop"))["a"] == Decided("label_wrong", "1;2")
+
+
+def test_headers_are_read_in_any_case_and_with_blanks(tmp_path):
+    text = "Prompt_ID, PROPOSED , decision,New_Label \na,7,label_wrong,8\n"
+    assert read(tmp_path, text) == {"a": Decided("label_wrong", "8")}
 
 
 def test_a_list_without_a_row_decides_nothing_and_a_page_without_a_decision_is_told(tmp_path):

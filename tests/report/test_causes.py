@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from openrlhf_unlearn.causes import CAUSES
@@ -46,6 +47,13 @@ def test_one_model_is_only_blamed_for_what_is_open_and_where_there_is_one():
     both = said("beyond", "undecided", "undecided", commands=["", ASK, "more training"])
     assert "for 2 it is uncertain, for 1 of these with one model" in both
     assert "one model" not in said("beyond", "undecided") and "one model" not in said("beyond", command=ASK)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [([], [0, 0, 1]), (["able"], [0, 1, 1])])
+def test_no_probability_is_shown_of_what_is_open_nor_of_what_one_model_cannot_say(seconds, told):
+    table = [SimpleNamespace(cause=cause, probability=0.9) for cause in ("undecided", "wrong_label", "verifier")]
+    shown = Causes(table, {0: 0, 1: 1, 2: 2}, {"seconds": seconds}, 4).probability
+    assert np.isfinite(shown).tolist() == [*map(bool, told), False]
 
 
 def test_a_prompts_view_has_what_would_settle_it_with_its_command():

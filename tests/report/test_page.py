@@ -102,6 +102,8 @@ def test_numbers_of_prompts_are_those_of_the_csv(run):
         for row, shown in zip(rows, data[name], strict=True):
             if name.startswith("change_"):
                 assert row[name] == (KINDS[shown] if shown >= 0 else ""), name
+            elif name == "cause":
+                assert row[name] == shown
             else:
                 assert shown is None if row[name] == "" else shown == pytest.approx(float(row[name]), abs=5.1e-5), name
 
