@@ -12,10 +12,12 @@ from openrlhf_unlearn import cli
 from openrlhf_unlearn.labels.classify import classify, save
 from openrlhf_unlearn.pipeline import compare
 from openrlhf_unlearn.report.numbers import look_up, show
+from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import lock_file
-from openrlhf_unlearn.store.run_dir import RunDir, read_json
+from openrlhf_unlearn.store.run_dir import RunDir, read_json, read_table
 from tests.labels.runs import make_run
 from tests.report.test_page import read
+from tests.tables import of_dicts
 
 HARD = 30
 
@@ -76,8 +78,9 @@ def test_a_repeat_that_is_no_null_is_refused(tmp_path, capsys):
     refusal = capsys.readouterr().err
     assert f"{few} was evaluated with 8 samples a prompt, the other one with 32" in refusal
     assert f"evaluate --run {few} --tag final -n 32" in refusal
-    other = start(tmp_path / "other", [("another question", "1")])
-    write_table(other.evaluation("final"), evaluation_table({prompt_id("another question", "1"): [1] * 32}))
+    other = make_run(tmp_path / "other", [1], [1], seed=9)
+    rows = [row | {"prompt_id": "0" * 16} for row in read_table(other.evaluation("final")).to_pylist()]
+    of_dicts(Evaluations, rows).write(other, "final")
     assert cli.main([*words, str(other.path)]) == 1
     assert "have evaluated no prompt in common" in capsys.readouterr().err
 
