@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from openrlhf_unlearn.causes import CAUSES, SURE, UNDECIDED
 from openrlhf_unlearn.causes.evidence import top_answers
+from openrlhf_unlearn.causes.label_review import SUSPICIOUS
 from openrlhf_unlearn.causes.nulls import contradicted
 from openrlhf_unlearn.causes.posterior import Posterior, fitted, posterior
 from openrlhf_unlearn.causes.reading import Cases, read_cases
@@ -93,7 +94,7 @@ def _table(cases: Cases, found: Posterior, causes: np.ndarray) -> pa.Table:
     rows = []
     for row, (name, cause) in enumerate(zip(cases.ids, causes, strict=True)):
         settle, command = say.settles(row, cause)
-        answer = top[row] if found.probability[row, wrong] >= 0.05 else None
+        answer = top[row] if found.probability[row, wrong] >= SUSPICIOUS or say.agreed(row) else None
         proposed = None if answer is None else cases.texts.get(answer)
         rows.append(
             Causes.Row(

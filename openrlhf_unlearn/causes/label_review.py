@@ -26,6 +26,7 @@ DECISIONS = ("label_wrong", "drop", "keep")
 COLUMNS = (
     "prompt_id", "p_wrong_label", "cause", "prompt", "label", "proposed", "evidence", "decision", "new_label",
 )  # fmt: skip
+EXPORT = "--export review.csv"  # the command that a person's review begins with
 SUSPICIOUS = 0.05  # P(wrong label) from which a prompt is on the list
 
 
@@ -37,10 +38,13 @@ class Decided:
     label: str = ""
 
 
-def suspicious(table: pa.Table) -> list:
-    """The rows of a `causes` table that are worth a review, the most suspicious first."""
-    rows = [row for row in Causes(table).rows() if row.p_wrong_label >= SUSPICIOUS]
-    return sorted(rows, key=lambda row: -row.p_wrong_label)
+def suspicious(table: pa.Table, audit: bool = False) -> list:
+    """The rows of a `causes` table that are worth a review, the most suspicious first: those whose label may be wrong,
+    those that models answer alike, and, but for an audit, in which they may be many, those that only a person settles.
+    """
+    rows = [row for row in Causes(table).rows() if row.p_wrong_label >= SUSPICIOUS or row.command.endswith(EXPORT)]
+    kept = [row for row in rows if row.p_wrong_label >= SUSPICIOUS or row.proposed or not audit]
+    return sorted(kept, key=lambda row: (-row.p_wrong_label, row.proposed is None))
 
 
 def check_review(path: Path) -> None:
@@ -48,14 +52,14 @@ def check_review(path: Path) -> None:
     check_unfilled(path, COLUMNS, lambda row: not row["decision"].strip() and row["new_label"] == row["proposed"])
 
 
-def write_review(path: Path, table: pa.Table, prompts: Mapping[str, str], labels: Mapping[str, str]) -> None:
-    """The list for review, from the rows of a `causes` table."""
+def write_review(path: Path, rows: list, prompts: Mapping[str, str], labels: Mapping[str, str]) -> None:
+    """The list for review, from those rows of a `causes` table that are `suspicious`."""
     lines = [
         (
             row.prompt_id, round(row.p_wrong_label, 3), row.cause, prompts[row.prompt_id],
             labels[row.prompt_id], row.proposed or "", " ".join(row.evidence), "", row.proposed or "",
         )
-        for row in suspicious(table)
+        for row in rows
     ]  # fmt: skip
     check_review(path)
     with atomic_path(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:

@@ -14,6 +14,7 @@ import numpy as np
 
 from openrlhf_unlearn.causes import ALIKE, CAUSES, SURE, UNDECIDED
 from openrlhf_unlearn.causes.evidence import EVIDENCE, SOMETIMES, TELLING, failures, top_answers
+from openrlhf_unlearn.causes.label_review import EXPORT
 from openrlhf_unlearn.causes.nulls import ONE_ANSWER, contradicted
 from openrlhf_unlearn.causes.observed import Samples
 from openrlhf_unlearn.causes.posterior import Posterior
@@ -69,7 +70,7 @@ class Sentences:
         cause = int(self.found.probability[row].argmax())
         weights = {kind: self.found.favours(kind, row, cause) for kind in EVIDENCE}
         order = sorted(weights, key=weights.__getitem__, reverse=True)
-        about = (*ABOUT[CAUSES[cause]], *(("second",) if self._agreed(row) else ()))
+        about = (*ABOUT[CAUSES[cause]], *(("second",) if self.agreed(row) else ()))
         for_it = [*about, *(kind for kind in order if weights[kind] >= WORTH)]
         said = [line for kind in for_it if (line := self.line(kind, row))]
         said += [line for line in (self.opposed(row, CAUSES[cause]), self.outlook(row, CAUSES[cause])) if line]
@@ -91,7 +92,8 @@ class Sentences:
             found[:, CAUSES.index(cause)] = mine
         return found
 
-    def _agreed(self, row: int) -> bool:
+    def agreed(self, row: int) -> bool:
+        """Whether another model gives the same wrong answer."""
         return self.found.values["second"][row] == TELLING["agrees"]
 
     # A sentence a kind -----------------------------------------------------------------------------------------------
@@ -251,7 +253,7 @@ class Sentences:
 ONE_MODEL = {"beyond": "beyond this model, not beyond all", "random_label": "beyond any, as labels of no rule are"}
 READ = "a person who reads it"
 SECOND = ("a second model on the same prompts", "openrlhf-unlearn diagnose {run} --second MODEL")
-REVIEW = "openrlhf-unlearn diagnose {run} --export review.csv"
+REVIEW = "openrlhf-unlearn diagnose {run} " + EXPORT
 OTHERS = ("what other models make of it", "openrlhf-unlearn models {run} base=BASE other=OTHER")
 FOR_YOU = "(for you to judge by: diagnose does not read it)"
 CONFIRM = {

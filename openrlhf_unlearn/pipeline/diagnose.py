@@ -87,6 +87,8 @@ class DiagnoseOptions(Options):
                 raise UsageError("a label audit needs --data D and --label-key KEY beside --model M")
         elif not self.runs:
             raise UsageError("give a RUN, or for a label audit --data D --label-key KEY --model M")
+        if NO_MODEL in self.second and len(self.second) > 1:
+            raise UsageError(f"--second {NO_MODEL} stands alone: it forgets the models of last time")
 
 
 OPTIONS = DiagnoseOptions
@@ -103,7 +105,7 @@ def run(options: DiagnoseOptions) -> None:
     elif options.model:
         found = audit_labels(options)
         print(audit_report(found.diagnosis, found.counts, options.show))
-        print(_review_line(found.diagnosis, found.run, found.review))
+        print(_review_line(found.diagnosis, found.run, found.review, audit=True))
     else:
         result = diagnose(options)
         print(report(result, options.show))
@@ -159,7 +161,7 @@ def second_models(first: RunDir, word: str, options: DiagnoseOptions) -> list[tu
         if not tags:
             made = command("evaluate", "--run", word, "--tag", "final", "--model", "TRAINED_MODEL")
             raise UserError(f"--second {word} has no evaluation final or initial; make one: {made}")
-        return [(Path(word).name, other.evaluation(tags[0]))]
+        return [(called(word), other.evaluation(tags[0]))]
     from openrlhf_unlearn.evaluation.settings import fingerprint
 
     mark = fingerprint(word)
@@ -167,6 +169,12 @@ def second_models(first: RunDir, word: str, options: DiagnoseOptions) -> list[tu
         if mark != "hub" and mark == _model_of(first.evaluation(tag)):
             raise _confirms(word, tag)
     return [sampled(first, word, trust_run=options.trust_run, **_sampling(options))]
+
+
+def called(run: str) -> str:
+    """A run's name in sentences: that of its folder, with the one around it where that says nothing."""
+    path = Path(run).resolve()
+    return f"{path.parent.name}/{path.name}" if path.name == "run" and path.parent.name else path.name
 
 
 def bring_up_to_date(runs: Sequence[RunDir]) -> None:
@@ -307,7 +315,7 @@ def audit_labels(options: DiagnoseOptions) -> Audit:
     tags = [sampled(run, model, **how)[0] for model in options.model]
     check_others(run, [(tag, run.evaluation(tag)) for tag in tags])
     found = Audit(*audit(run, tags), run, review)
-    _write_review(found.review, found.diagnosis, run)
+    _write_review(found.review, found.diagnosis, run, audit=True)
     return found
 
 
@@ -333,18 +341,18 @@ def check_names(models: Sequence[str]) -> None:
             )
 
 
-def _write_review(path: Path, result: Diagnosis, run: RunDir) -> None:
-    from openrlhf_unlearn.causes.label_review import write_review
+def _write_review(path: Path, result: Diagnosis, run: RunDir, audit: bool = False) -> None:
+    from openrlhf_unlearn.causes.label_review import suspicious, write_review
 
     prompts = Prompts.read(run, Prompts.prompt_id, Prompts.prompt, Prompts.label)
     texts, labels = (dict(zip(prompts.prompt_id, of, strict=True)) for of in (prompts.prompt, prompts.label))
-    write_review(path, result.table, texts, labels)
+    write_review(path, suspicious(result.table, audit), texts, labels)
 
 
-def _review_line(result: Diagnosis, run: RunDir, path: Path) -> str:
+def _review_line(result: Diagnosis, run: RunDir, path: Path, audit: bool = False) -> str:
     from openrlhf_unlearn.causes.label_review import suspicious
 
-    labels = len(suspicious(result.table))
+    labels = len(suspicious(result.table, audit))
     if not labels:
         return f"{path}: no label to review"
     then = command("diagnose", run, "--decisions", path, "--output", "corrected.jsonl")
@@ -403,7 +411,7 @@ def report(result: Diagnosis, show: int) -> str:
     for cause, counts in summary["causes"].items():
         if not counts["prompts"]:
             continue
-        expected = f"   {counts['expected']:6.1f} expected" if is_told(cause, summary["seconds"]) else ""
+        expected = f"   {counts['expected']:6.1f} expected" if is_told(cause, summary) else ""
         word = "prompt " if counts["prompts"] == 1 else "prompts"
         lines.append(f"  {NAMES[cause]:<32}{counts['prompts']:>6} {word}{expected}")
     for i, cure in enumerate(result.remedies):
@@ -413,7 +421,7 @@ def report(result: Diagnosis, show: int) -> str:
     for cause in summary["causes"]:
         chosen = sorted((r for r in rows if r.cause == cause), key=lambda r: -r.probability)[:show]
         for row in chosen:
-            chance = f" ({row.probability:.2f})" if is_told(cause, summary["seconds"]) else ""
+            chance = f" ({row.probability:.2f})" if is_told(cause, summary) else ""
             lines.append(f"{row.prompt_id}  {NAMES[cause]}{chance}")
             lines += [f"    {line}" for line in row.evidence]
             lines.append(f"    to settle it: {row.settle}" if cause != "undecided" else f"    {row.settle}")

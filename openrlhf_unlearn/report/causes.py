@@ -3,7 +3,7 @@
 All of it is read from causes.parquet and causes.json; a run without these has none of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ class Causes:
         """Of the cause, (prompts,), nan where none is told (`is_told`)."""
         found = np.full(self.size, np.nan)
         for row, i in self.place.items():
-            if is_told(self.table[i].cause, self.summary["seconds"]):
+            if is_told(self.table[i].cause, self.summary):
                 found[row] = self.table[i].probability
         return found
 
@@ -89,12 +89,11 @@ class Causes:
         return {"evidence": [*mine.evidence, f"{settle} ({mine.command})"]}
 
 
-def is_told(cause: str, seconds: Sequence[str]) -> bool:
-    """Whether its probability is told: whether one model errs throughout or the label is wrong, it cannot say.
-
-    seconds: names of the diagnosis' second models.
-    """
-    return cause != UNDECIDED and (cause != "wrong_label" or bool(seconds))
+def is_told(cause: str, summary: Mapping[str, Any]) -> bool:
+    """Whether its probability is told: whether a model errs throughout or the label is wrong, it cannot say, nor can
+    another training of it. summary: causes.json."""
+    independent = summary.get("independent", bool(summary["seconds"]))  # of an earlier version
+    return cause != UNDECIDED and (cause != "wrong_label" or independent)
 
 
 def sentence(material: "Material") -> Sentence | None:

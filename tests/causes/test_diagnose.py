@@ -71,6 +71,11 @@ def test_a_second_model_resolves_them_and_is_kept_by_the_next_analysis(run):
     found = causes(run)
     assert found["beyond"].count("beyond") >= 0.8 * len(found["beyond"])
     assert found["random"].count("random_label") >= 0.6 * len(found["random"])
+    sheet = run.path / "review_all.csv"
+    openrlhf_unlearn.diagnose((str(run),), second=("able",), export=sheet)
+    listed = {row["prompt_id"] for row in csv.DictReader(sheet.open())}
+    told = [row for row in read_table(run.causes).to_pylist() if row["command"].endswith("--export review.csv")]
+    assert {row["cause"] for row in told} >= {"random_label"} and {row["prompt_id"] for row in told} <= listed
     before = run.causes.read_bytes()
     assert cli.main(["analyze", str(run), "--offline", "--figure-files"]) == 0
     assert run.causes.read_bytes() == before, "nothing has changed, so it is not made anew"

@@ -11,10 +11,11 @@ from openrlhf_unlearn.causes.audit import audit
 from openrlhf_unlearn.causes.diagnosis import Diagnosis
 from openrlhf_unlearn.causes.evidence import values
 from openrlhf_unlearn.causes.observed import Observed
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UsageError, UserError
 from openrlhf_unlearn.pipeline.diagnose import (
     DiagnoseOptions,
     audit_report,
+    called,
     check_names,
     check_others,
     known_models,
@@ -50,6 +51,19 @@ def test_second_models_are_found_from_any_folder_and_where_the_run_was_moved(run
     assert made_from([run], known_models(run)) == kept
     moved = type(run)((tmp_path / "f").rename(tmp_path / "g") / "run")
     assert known_models(moved) == [("able", moved.evaluation("able"))]
+
+
+def test_a_second_run_is_called_by_what_tells_it_apart_and_none_stands_alone(tmp_path, monkeypatch):
+    (tmp_path / "plain" / "run").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "plain")
+    assert [called(word) for word in ("run", ".", "..", "../plain/run/")] == [
+        "plain/run",
+        "plain",
+        tmp_path.name,
+        "plain/run",
+    ]
+    with pytest.raises(UsageError, match="--second none stands alone"):
+        DiagnoseOptions(runs=("run",), second=("none", "other"))
 
 
 def test_a_second_model_that_is_gone_is_named_and_can_be_forgotten(run):
