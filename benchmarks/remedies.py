@@ -13,7 +13,8 @@ evaluation 2. With --plain filters, samplers and hints are the same ones, and th
 Of `posterior`, and of its other shares under `shares`: `ratio`: rollouts over those of `dynamic`, the mean over seeds;
 `same`: whether the mean pass@1 over all prompts is not below that of `dynamic`, by the paired interval over the prompts
 of all seeds; `lost`: learnable prompts lost, and by the repeated runs. The table: solved without hints, all seeds;
-`apart`: of how many seeds `compare` finds more, and fewer, than repeated runs give.
+`apart`: of how many seeds `compare` finds more, and fewer, than repeated runs give. `raised`: mean final pass@1 less
+that of the repeated runs, by group, over the prompts of all seeds.
 """
 
 import argparse
@@ -30,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn.report.interventions import final_rate
 from openrlhf_unlearn.report.material import Material
-from openrlhf_unlearn.stats.means import mean_interval, wilson
+from openrlhf_unlearn.stats.means import mean_interval, rate_difference, wilson
 from openrlhf_unlearn.store.run_dir import RunDir, write_jsonl
 
 ROOT = Path(__file__).parents[1]
@@ -143,10 +144,23 @@ def compared(before: RunDir, after: RunDir, repeats: list[RunDir]) -> dict:
     return json.loads(done.stdout)
 
 
-def differences(before: RunDir, after: RunDir) -> np.ndarray:
-    """Final pass@1 of the run after less that of the run before, by prompt."""
-    one, other = (final_rate(single) for single in Material([before], compared=[before, after]).interventions)
-    return other - one
+def rates_of(runs: list[RunDir]) -> tuple[np.ndarray, np.ndarray]:
+    """(groups of the first run, (prompts,); final pass@1 of each run, (runs, prompts))."""
+    material = Material(runs[:1], compared=runs)
+    return material.groups, np.array([final_rate(single) for single in material.interventions])
+
+
+def raised(arm: str, rates: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, dict]:
+    """Group → difference and its interval; printed. rates: one a seed, of `dynamic`, the arm and the repeated runs."""
+    found = {}
+    for group in ("no_reward", "unlearnable", "learnable"):
+        mine = np.concatenate([rate[1, groups == group] for groups, rate in rates])
+        again = np.concatenate([rate[2:, groups == group].mean(axis=0) for groups, rate in rates])
+        difference, interval = rate_difference(mine, again)
+        found[group] = {"difference": difference, "interval": interval}
+        between = "{:+.3f} to {:+.3f}".format(*interval)
+        print(f"{arm:<14}{group:<13} mean pass@1 less the repeated: {difference:+.3f} ({between})")
+    return found
 
 
 def show(found: dict[str, list[dict]]) -> dict[str, dict]:
@@ -200,14 +214,16 @@ def main() -> None:
     args = parser.parse_args()
 
     found: dict[str, list[dict]] = {arm: [] for arm in args.arms}
-    gaps: dict[str, list[np.ndarray]] = {arm: [] for arm in args.arms}
+    rates: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {arm: [] for arm in args.arms}
     for seed in args.seeds:
         dynamic, *repeats = (train(args.folder, seed, arm, args) for arm in ("dynamic", *REPEATS[: args.repeats]))
         for arm in args.arms:
             run = train(args.folder, seed, arm, args)
             found[arm].append(compared(dynamic, run, repeats))
-            gaps[arm].append(differences(dynamic, run))
+            rates[arm].append(rates_of([dynamic, run, *repeats]))
     result = {"benchmark": "remedies", "bar": BAR, "better": "lower", "seeds": args.seeds, "table": show(found)}
+    result["raised"] = {arm: raised(arm, rates[arm]) for arm in args.arms}
+    gaps = {arm: [rate[1] - rate[0] for _, rate in rates[arm]] for arm in args.arms}
     shares = {arm: cost(found[arm], gaps[arm]) for arm in args.arms if arm.startswith("posterior")}
     result |= shares.pop("posterior", {}) | {"shares": shares}
     print(json.dumps(result))

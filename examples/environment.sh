@@ -87,6 +87,10 @@ list_lacking() {
     if [ "$DEVICE" = gpu ] && ! command -v nvcc >/dev/null && [ ! -x "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" ]; then
         echo "nvcc, flash-attn and DeepSpeed compile with it: install the CUDA toolkit, or set CUDA_HOME"
     fi
+    if [ -L "$VENV" ] || { [ -e "$VENV" ] && [ ! -e "$STAMP" ] && [ ! -e "$INSTALL_LOG" ]; }; then
+        echo "$VENV is not of this script's making, which would empty it: move it, or use it as it is by" \
+            "UNLEARN_PYTHON=$VENV/bin/python"
+    fi
     free=$(df -Pk "$ROOT" | awk 'NR == 2 { print int($4 / 1048576) }')
     [ "$free" -ge "$gigabytes" ] || echo "disk: $free GB free in $ROOT, $gigabytes GB are needed"
     for file in setup.py pyproject.toml openrlhf_unlearn/cli/__init__.py examples/reward_math.py tests/__init__.py; do

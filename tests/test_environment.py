@@ -61,6 +61,24 @@ def test_a_machine_without_one_is_told_which_will_do(tmp_path):
     assert "set PYTHON=/path/to/python3.12" in said
 
 
+@pytest.mark.parametrize(
+    ("there", "refused"),
+    [
+        ('mkdir "$VENV"', True),
+        ('mkdir elsewhere; ln -s elsewhere "$VENV"; touch "$INSTALL_LOG"', True),
+        ('mkdir "$VENV"; touch "$INSTALL_LOG"', False),  # ours, stopped before it was whole
+        ("", False),
+    ],
+)
+def test_an_environment_that_is_not_ours_is_never_emptied(tmp_path, there, refused):
+    for name in ("mkdir", "ln", "touch"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    said = call(
+        tmp_path, f"cd {tmp_path}; VENV=$PWD/.venv STAMP=$VENV/s INSTALL_LOG=$VENV.log; {there}; list_lacking python3 0"
+    )
+    assert ("is not of this script's making, which would empty it" in said.stdout) == refused, said.stderr
+
+
 def test_another_processor_is_refused(tmp_path):
     said = call(tmp_path, 'uname() { [ -z "$1" ] && echo Linux || echo aarch64; }; list_lacking python3 0').stdout
     assert "Linux on x86-64, which OpenRLHF and vLLM have wheels for: this is Linux on aarch64" in said

@@ -41,7 +41,8 @@ class Cases:
 
     texts: key of an answer → the answer as a sample has it. seconds: what the other models are called; independent:
     whether one of them began elsewhere, so that it need not share this one's mistakes. when: words on the final
-    samples, of which model or from when they are.
+    samples, of which model or from when they are. hinted: (2, prompts), training's rollouts with a hint and the right
+    ones of them; None where hints were not counted.
     """
 
     runs: list[RunDir]
@@ -54,6 +55,7 @@ class Cases:
     seconds: list[str] = field(default_factory=list)
     when: str = "after training"
     independent: bool = False
+    hinted: np.ndarray | None = None
 
 
 @dataclass
@@ -140,7 +142,10 @@ def read_cases(
     chosen = [texts[i] for i in rows]
     of = [groups[names[i]] for i in rows]
     called, free = [name for name, _ in seconds], not all(_began_alike(runs[0], path) for _, path in seconds)
-    return Cases(list(runs), [names[i] for i in rows], chosen, labels, of, observed, known, called, when, free)
+    return Cases(
+        list(runs), [names[i] for i in rows], chosen, labels, of, observed, known, called, when, free,
+        read_hinted(runs, mine),
+    )  # fmt: skip
 
 
 def _began_alike(run: RunDir, evaluation: Path) -> bool:
@@ -318,6 +323,18 @@ def read_visits(runs: Sequence[RunDir], mine: pa.Array) -> Visits:
     row, step, n, positive = (np.concatenate(column).astype(np.int64) for column in zip(*parts, strict=True))
     order = np.argsort(step, kind="stable")
     return Visits(row[order], step[order], n[order], positive[order])
+
+
+def read_hinted(runs: Sequence[RunDir], mine: pa.Array) -> np.ndarray | None:
+    """Rollouts with a hint of these prompts as sampled, and the right ones of them, (2, prompts); None without any."""
+    found = np.zeros((2, len(mine)), dtype=np.int64)
+    for run in runs:
+        table = Rewards.read(run, Rewards.prompt_id, Rewards.processed, Rewards.n_hinted, Rewards.n_hinted_positive)
+        rows = table.places(mine)
+        kept = (rows >= 0) & ~table.processed.astype(bool)
+        for of, column in zip(found, (table.n_hinted, table.n_hinted_positive), strict=True):
+            np.add.at(of, rows[kept], np.nan_to_num(column[kept].astype(float)).astype(np.int64))
+    return found if found.any() else None
 
 
 def opposed(run: RunDir, mine: pa.Array) -> np.ndarray | None:

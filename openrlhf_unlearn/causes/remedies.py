@@ -88,10 +88,16 @@ def _never(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
     sampled = int(np.median(n[rows]))
     text = (
         "{prompts:count} {prompts:prompt|prompts} never had a right sample in {sampled:count} each (median). A first "
-        "one takes as likely as not {more:count} samples more, if there is any; oversampling draws them, hints make "
-        "them likelier. What would then be learned, this run cannot say."
+        "one takes as likely as not {more:count} samples more, if there is any; oversampling draws them, "
     )
     numbers: dict[str, float] = {"prompts": len(rows), "sampled": sampled, "more": first_reward(sampled)}
+    with_hint, right = (0, 0) if cases.hinted is None else cases.hinted[:, rows].sum(axis=1)
+    if with_hint:
+        numbers |= {"with_hint": int(with_hint), "right": int(right)}
+        text += "hints gave {right:count} right ones in {with_hint:count} rollouts."
+    else:
+        text += "hints make them likelier."
+    text += " What would then be learned, this run cannot say."
     return Remedy(
         "never_rewarded",
         "Get a first reward: oversample, or give hints",

@@ -113,7 +113,7 @@ def _drop(material: Material, outliers: np.ndarray | None, answers: dict[int, st
         not_learned &= ~kept
     unsure = not_learned & (material.label_column(Learnability.label_confidence) < SURE)
     rows = np.flatnonzero(not_learned & ~unsure)
-    sampled = material.per_prompt(material.visits.n)
+    sampled = material.per_prompt(material.visits.n + material.visits.n_hinted)
     saved, total = int(sampled[rows].sum()), int(sampled.sum())
     if not saved:
         return None

@@ -24,8 +24,9 @@ from openrlhf_unlearn.store.training import Rewards
 
 Steps = TypeVar("Steps", bound=StepTable)
 _VISIT = (
-    Rewards.step, Rewards.prompt_id, Rewards.processed, Rewards.n, Rewards.n_positive, Rewards.pass_rate,
-    Rewards.mean_reward, Rewards.accepted, Rewards.reason, Rewards.n_no_answer, Rewards.n_timeout, Rewards.n_error,
+    Rewards.step, Rewards.prompt_id, Rewards.processed, Rewards.n, Rewards.n_hinted, Rewards.n_positive,
+    Rewards.pass_rate, Rewards.mean_reward, Rewards.accepted, Rewards.reason, Rewards.n_no_answer, Rewards.n_timeout,
+    Rewards.n_error,
 )  # fmt: skip
 _SAMPLE = Evaluations.prompt_id, Evaluations.reward, Evaluations.verdict, Evaluations.positive
 
@@ -38,6 +39,7 @@ class Visits:
     step: np.ndarray
     row: np.ndarray
     n: np.ndarray
+    n_hinted: np.ndarray  # rollouts with a hint, besides n
     n_positive: np.ndarray
     mean_reward: np.ndarray
     pass_rate: np.ndarray  # share of positives, unbiased; of earlier versions' runs the mean, if from 0 to 1
@@ -224,6 +226,7 @@ class Material:
             step=table.step,
             row=rows[kept],
             n=table.n,
+            n_hinted=np.nan_to_num(table.n_hinted.astype(float)),
             n_positive=table.n_positive,
             mean_reward=mean_reward,
             pass_rate=np.where(np.isfinite(table.pass_rate), table.pass_rate, earlier),

@@ -5,12 +5,13 @@ import pyarrow as pa
 import pytest
 
 from openrlhf_unlearn.causes.evidence import counted, values
-from openrlhf_unlearn.causes.reading import gathered, pass_rates, read_cases, same_number
+from openrlhf_unlearn.causes.reading import gathered, pass_rates, read_cases, read_hinted, same_number
 from openrlhf_unlearn.grading.formats import FORMATS
 from openrlhf_unlearn.store.prompts import Prompts
+from openrlhf_unlearn.store.training import Rewards
 from tests.causes.planted import STEPS, K, N, write_run
 from tests.report.test_rates import adaptive_evaluation
-from tests.report.worlds import evaluate, prompts, start
+from tests.report.worlds import evaluate, prompts, start, train
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,17 @@ def test_rates_are_positives_over_samples_where_their_number_was_fixed(tmp_path)
     known = gathered(paths, ids).samples()
     assert known.rate[:-1] == pytest.approx(known.positive[:-1] / 64) and np.isnan(known.rate[-1])
     np.testing.assert_array_equal(known.rate, pass_rates(paths, ids))
+
+
+def test_rollouts_with_a_hint_are_counted_as_sampled_and_none_are_none(tmp_path):
+    made = prompts(2, ("unlearnable",))
+    run, mine = start(tmp_path / "run", made), pa.array([p.id for p in made])
+    train(run, made, steps=2)
+    assert read_hinted([run], mine) is None
+    table = Rewards.read_step(run, 2)
+    more = {"n_hinted": np.where(table.processed, 9, 8), "n_hinted_positive": np.where(table.processed, 9, 1)}
+    table.replacing(**more).write(run, 2)
+    assert read_hinted([run], mine).tolist() == [[8, 8], [1, 1]]
 
 
 def test_answers_counted_in_training_stand_in_for_an_evaluations_and_its_counts_stay(tmp_path):

@@ -25,12 +25,20 @@ ANSWER = {"final": samples(answers={"a": 30})}
 MORE_STEPS = "at the pace of the 1 that surely rises, half of the samples are right after about"
 
 
-def given(cause: str, said_of: str | None = None, independent=True, texts=None, **known) -> list[Remedy]:
+def given(cause: str, said_of: str | None = None, independent=True, texts=None, hinted=None, **known) -> list[Remedy]:
     """The remedy of `cause`, of one prompt of which `said_of` is said."""
     independent &= "seconds" in known
     observed = Observed(**{"final": samples(answers={}), **known})
     cases = Cases(
-        [RunDir("run")], ["p"], ["text"], ["1"], ["unlearnable"], observed, texts or {}, independent=independent
+        [RunDir("run")],
+        ["p"],
+        ["text"],
+        ["1"],
+        ["unlearnable"],
+        observed,
+        texts or {},
+        independent=independent,
+        hinted=hinted,
     )
     found = remedies(cases, posterior(observed), np.array([said_of or cause], dtype=object))
     return [one for one in found if one.cause == cause]
@@ -48,6 +56,8 @@ def said(*of, **known) -> str:
         ("verifier", "would read", REWRITTEN, {}),
         ("never_rewarded", "in 96 each (median)", {"visits": visits(*[0] * 8)}, {}),
         ("never_rewarded", "in 32 each (median). A first one takes as likely as not 98 samples more", {}, SOLVED),
+        ("never_rewarded", "hints gave 0 right ones in 48 rollouts.", {"hinted": np.array([[48], [0]])}, {}),
+        ("never_rewarded", "hints make them likelier", {}, {"hinted": np.array([[48], [0]])}),
         ("rising", MORE_STEPS, {"visits": RISES}, {"visits": FLAT}),
         ("rising", "no rise is sure enough to say how much more it takes", {"visits": FLAT}, {"visits": RISES}),
         ("beyond", "another model solves it at 0.500", TWO, {}),

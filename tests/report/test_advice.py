@@ -38,7 +38,7 @@ def test_nothing_was_left_out_where_no_flag_asked_for_it(tmp_path):
 # Data under which an advice must not be given -------------------------------------------------------------------------
 
 
-def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None, positives=None) -> Material:
+def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None, positives=None, hinted=0) -> Material:
     """Just what advice reads, of prompts with one visit of n rollouts in each run; positives: (runs, prompts)."""
     positives = np.zeros((1, len(groups)), int) if positives is None else np.array(positives)
     runs, size = positives.shape
@@ -49,6 +49,7 @@ def seen(groups: list[str], confidence=0.99, n=80, failed=0, forecast=None, posi
     none = np.zeros(runs * size)
     found.visits = SimpleNamespace(
         run=np.repeat(range(runs), size), row=np.tile(range(size), runs), n=np.full(runs * size, n),
+        n_hinted=none + hinted,
         n_positive=positives.ravel(), failed={"timeout": none + failed, "error": none, "no_answer": none},
     )  # fmt: skip
     found.summary = Summary({"forecast": forecast})
@@ -75,6 +76,11 @@ def test_only_what_is_surely_not_learned_is_listed_to_be_dropped():
     assert "drop" not in given(seen(groups, confidence=0.6)), "labels as sure as a coin"
     assert "drop" not in given(seen(groups, n=0)), "nothing was sampled, so nothing is saved"
     assert "not sure enough" not in text_of(given(seen(groups))["drop"])
+
+
+def test_what_hints_cost_is_saved_too_where_prompts_are_left_out():
+    item = given(seen(["unlearnable", "easy"], hinted=20))["drop"]
+    assert (item.numbers["rollouts"], item.numbers["total"]) == (100, 200)
 
 
 def test_with_a_diagnosis_only_what_nothing_else_is_done_with_is_dropped():
