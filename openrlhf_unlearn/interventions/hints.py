@@ -216,14 +216,18 @@ def _cut(texts: dict[str, str], question: Question, share: int, kind: str) -> st
     from openrlhf_unlearn.interventions.partial import prefix
 
     text = texts.get(question.prompt_id, "")
-    return text if kind == "abstract" else prefix(text, share / 100)
+    return text if kind == "abstract" else prefix(text, share / 100, question.text, question.label)
 
 
 def reveal(hints: dict[int, dict[str, str]], chosen: list, run_dir: RunDir, options: HintsOptions) -> set[str]:
-    """Prompts of which some hint, read as a response, would be graded correct."""
+    """Prompts of which some hint holds the label, or, read as a response, would be graded correct."""
+    from openrlhf_unlearn.interventions.partial import shows
+
     pairs = [(q, of_share[q.prompt_id]) for of_share in hints.values() for q in chosen if of_share[q.prompt_id]]
     correct = graded(run_dir, [hint for _, hint in pairs], [q.label for q, _ in pairs], options) if pairs else []
-    return {q.prompt_id for (q, _), right in zip(pairs, correct, strict=True) if right}
+    return {
+        q.prompt_id for (q, hint), right in zip(pairs, correct, strict=True) if right or shows(hint, q.text, q.label)
+    }
 
 
 def _fate(question: Question, texts: dict[str, str], given_away: set[str], empty: set[str]) -> str | None:

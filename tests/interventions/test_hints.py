@@ -1,6 +1,7 @@
 """Hints as data: what is cut, what is never shown, rows in the host's format, stages that end without hints."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from openrlhf_unlearn.cli import main
 from openrlhf_unlearn.interventions.mixtures import read_jsonl
-from openrlhf_unlearn.interventions.partial import prefix, working
+from openrlhf_unlearn.interventions.partial import prefix, shows, working
 from openrlhf_unlearn.store.run_dir import prompt_id
 from tests.interventions.runs import FRAME, make_run, sums
 from tests.interventions.server import Reply, Server
@@ -23,7 +24,7 @@ def test_a_prefix_is_a_beginning_of_the_working_and_never_holds_the_box(before, 
     cut = prefix(solution, share)
     assert solution.startswith(cut) and "boxed" not in cut
     assert len(cut) <= share * len(working(solution)) + 1
-    assert len(prefix(solution, 1.0)) == len(before.rstrip())
+    assert prefix(solution, 1.0) == working(solution).rstrip() and before.startswith(working(solution))
 
 
 def test_a_prefix_ends_at_white_space_where_some_is_near():
@@ -35,6 +36,52 @@ def test_a_prefix_ends_at_white_space_where_some_is_near():
 def test_a_last_line_of_gsm8k_is_never_shown_and_a_heading_is_no_such_line(end):
     assert prefix(f"#### Step 1\nAdd the ones.\n{end}", 1.0) == "#### Step 1\nAdd the ones."
     assert working(f"#### Step 1\nAdd.\n#### So\n\\boxed{{{42}}}") == "#### Step 1\nAdd.\n#### So\n"
+
+
+GSM8K = """Natalia sold 48/2 = <<48/2=24>>24 clips in May.
+Natalia sold 48+24 = <<48+24=72>>72 clips altogether in April and May.
+#### 72"""
+TENTHS = r"Multiply by 7. As 7x = 10, so we get \frac{10}{7}, which is \boxed{\tfrac{10}7}."
+
+
+@pytest.mark.parametrize(
+    "solution, question, label, shown",
+    [
+        (GSM8K, "", "", "Natalia sold 48/2 = <<48/2=24>>24 clips in May."),
+        (GSM8K, "How many clips?", GSM8K, "Natalia sold 48/2 = <<48/2=24>>24 clips in May."),
+        (TENTHS, "", "", "Multiply by 7."),
+        (TENTHS.replace(r"\boxed{\tfrac{10}7}", "it"), "", r"\dfrac{10}{7}", "Multiply by 7."),
+        ("Not 172, 7.2 or 72.5.\nBut 72.0 it is.", "", "72", "Not 172, 7.2 or 72.5."),
+        ("Add.\nIn all 1{,}042 of them. \\boxed{1042}", "", "", "Add."),
+        ("Add.\nIn all 5 cm. \\boxed{5\\text{ cm}^2}", "", "", "Add."),
+        ("Of the 72, half are red.\nThe total is\n72.", "Of 72?", "72", "Of the 72, half are red.\nThe total is"),
+        ("A train leaves.\nSo it is A.", "(A) 1 or a 2?", "A", "A train leaves."),
+        ("It has 725 of them", "", "72", "It has 725 of them"),
+    ],
+)
+def test_the_working_ends_before_the_first_step_that_holds_the_answer(solution, question, label, shown):
+    assert prefix(solution, 1.0, question, label) == shown
+
+
+PIECES = ["72", "725", "7.2", ".5", "72.0", " ", "\n", ".", ". ", "= ", "=", ">>", " is ", "a", "+", "$", "x "]
+
+
+@given(
+    pieces=st.lists(st.sampled_from(PIECES), max_size=30),
+    end=st.sampled_from(["", r"\boxed{72}", "\n#### 72"]),
+    question=st.sampled_from(["How many?", "72 of 725?"]),
+    share=st.floats(0, 1),
+)
+def test_no_share_shows_the_answer(pieces, end, question, share):
+    hint = prefix("".join(pieces) + end, share, question, "72")
+    assert "".join(pieces).startswith(hint)
+    for number in re.finditer(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+", hint):
+        said = re.search(r"(=|>>|(?<![a-z])is)[\s$]*\Z", hint[: number.start()])
+        assert float(number[0]) != 72 or ("72" in question and not said)
+
+
+def test_an_idea_shows_the_answer_where_it_holds_it():
+    assert shows("Use that 48 + 24 is 72.", "Add 48 and 24.", "72") and not shows("Add.", "Add 48 and 24.", "72")
 
 
 def solutions(folder, rows, own_format=False):
@@ -80,7 +127,8 @@ def test_a_solution_that_is_missing_and_one_that_gives_the_answer_away_are_said(
     rows = [row for i, row in enumerate(sums(N)) if i % 4 in (0, 3)]  # the unlearnable and the never rewarded
     names = [prompt_id(FRAME.format(row["question"]), row["label"]) for row in rows]
     path = tmp_path / "solutions.jsonl"
-    given_away = rf"Surely \boxed{{{rows[1]['label']}}}, which I now show in many words and again \boxed{{1}}"
+    twice = 2 * int(rows[1]["label"])
+    given_away = rf"Surely \boxed{{\frac{{{twice}}}{{2}}}}, which I now show in many words and again \boxed{{1}}"
     path.write_text(
         json.dumps({"prompt_id": names[1], "solution": given_away})
         + "\n"
