@@ -141,8 +141,9 @@ class Client:
                     self.journal.changed.notify_all()
             if number + 1 < self.tries:
                 await asyncio.sleep(wait)
+        tries = "1 try" if self.tries == 1 else f"{self.tries} tries"
         raise self._stop(
-            f"{self._name} gave no answer in {self.tries} tries ({reason}); what it answered is kept in "
+            f"{self._name} gave no answer in {tries} ({reason}); what it answered is kept in "
             f"{self.journal.path}: the same command goes on when it is back"
         )
 

@@ -13,17 +13,20 @@
     rejected.jsonl       what was left out, and why: no solution, one too short, or the hint gives it away
     schedule.json        the stages in order: share, rows, hinted rows
 
-`origin` of a row is the id of the plain prompt, `hint` the share. A prompt with a hint is another prompt, with an id of
+A row keeps the columns of the data; `origin` is the id of the plain prompt, `hint` the share. What an earlier call
+wrote into hints/ is replaced, once all of this one is written. A prompt with a hint is another prompt, with an id of
 its own: evaluate the plain ones (`evaluate --data PLAIN`), and `compare` says what was learned without hints.
 """
 
 import asyncio
+import re
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from openrlhf_unlearn.errors import UsageError, UserError, counted
-from openrlhf_unlearn.grading.data_check import flag_rows
+from openrlhf_unlearn.grading.data_check import flag_rows, rows_of
 from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.interventions.budget import needed, open_journal
 from openrlhf_unlearn.interventions.endpoint import LIMITS, Endpoint, Limits
@@ -31,15 +34,18 @@ from openrlhf_unlearn.interventions.questions import (
     DATA,
     QUESTION_KEY,
     Question,
+    check_classified,
     choose,
     load_questions,
 )
 from openrlhf_unlearn.options import Options, nested, option, takes
+from openrlhf_unlearn.store.files import all_or_none
 from openrlhf_unlearn.store.locks import hold
 from openrlhf_unlearn.store.run_dir import RunDir, write_json, write_jsonl
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 NOT_LEARNED = ("unlearnable", "no_reward")
+WRITTEN = re.compile(r"(originals|rejected|hint_(\d+|abstract)|stage_\d+)\.jsonl")
 FRAME = {"prefix": "{question}\n\nThe solution begins like this:\n{hint}", "abstract": "{question}\n\nHint: {hint}"}
 SOLVE = r"Solve this problem. Reason step by step, then give the final answer alone in \boxed{}."
 IDEA = (
@@ -62,8 +68,8 @@ class HintsOptions(Options):
         "how question and hint stand together, as '{question}{hint}'; default: below each other", None
     )
     prompts: str | None = option(
-        "learnability.parquet:GROUP or a JSON list of ids, as RUN/causes/CAUSE.json; default: the unlearnable and "
-        "no_reward",
+        "GROUP, learnability.parquet:GROUP or a JSON list of ids, as RUN/causes/CAUSE.json; default: the unlearnable "
+        "and no_reward",
         None,
         metavar="SPEC",
     )
@@ -86,6 +92,8 @@ class HintsOptions(Options):
             raise UsageError("a prefix needs solutions: give --solutions FILE or --model NAME, one of them")
         if self.kind == "abstract" and not self.endpoint.model:
             raise UsageError("--kind abstract asks an endpoint for the idea: give --model NAME")
+        if self.kind == "abstract" and self.solutions:
+            raise UsageError("--kind abstract asks an endpoint for the idea: leave --solutions out")
 
 
 OPTIONS = HintsOptions
@@ -113,6 +121,8 @@ def hints(options: HintsOptions) -> Hinted | None:
     prompt has a hint.
     """
     allow_remote_code(options.trust_remote_code)
+    if options.output.is_file():
+        raise UserError(f"--output {options.output} is a file; name a folder")
     with hold(options.output, "hints"):
         return _make(options)
 
@@ -124,12 +134,15 @@ def _make(options: HintsOptions) -> Hinted | None:
     if options.prompts:
         chosen = choose(questions, options.prompts, run_dir)
     else:
+        check_classified(run_dir)
         chosen = [question for question in questions.values() if question.group in NOT_LEARNED]
     if not chosen:
         raise UserError(f"{run_dir} has no unlearnable and no never rewarded prompt; give --prompts")
-    texts, stopped = hint_texts(run_dir, chosen, options)
+    texts, stopped = hint_texts(run_dir, questions, chosen, options)
     if options.limits.plan:
         return None
+    if stopped:
+        raise stopped
     shares = (100,) if kind == "abstract" else options.shares
     cut = {share: {q.prompt_id: _cut(texts, q, share, kind) for q in chosen} for share in shares}
     given_away = reveal(cut, chosen, run_dir, options)
@@ -137,22 +150,33 @@ def _make(options: HintsOptions) -> Hinted | None:
     fates = {q.prompt_id: _fate(q, texts, given_away, empty) for q in chosen}
     rejected = [{"origin": name, "why": why, "hint": texts.get(name, "")} for name, why in fates.items() if why]
     kept = [q for q in chosen if not fates[q.prompt_id]]
-    write_jsonl(output / "rejected.jsonl", rejected)
     counts = Counter(why for why in fates.values() if why)
     told = "".join(f", {n} {why}" for why, n in counts.items())
-    print(f"{output}: {len(kept)} of {counted(len(chosen), 'prompt')} with hints{told}")
-    if stopped:
-        raise stopped
     if not kept:
-        raise UserError(f"no prompt has a hint; {output}/rejected.jsonl says why of each")
-    schedule = write_stages(output, list(questions.values()), kept, cut, options.frame or FRAME[kind], kind)
+        raise UserError(f"no prompt of {len(chosen)} has a hint{told.replace(',', ':', 1)}")
+    with all_or_none(output, output / "schedule.json") as aside:
+        write_jsonl(aside / "rejected.jsonl", rejected)
+        schedule = write_stages(aside, list(questions.values()), kept, cut, options.frame or FRAME[kind], kind)
+        written = {path.name for path in aside.iterdir()}
+    for path in output.iterdir():  # of an earlier call
+        if path.is_file() and WRITTEN.fullmatch(path.name) and path.name not in written:
+            path.unlink()
+    print(f"{output}: {len(kept)} of {counted(len(chosen), 'prompt')} with hints{told}")
     return Hinted(output, len(kept), dict(counts), schedule)
 
 
-def hint_texts(run_dir: RunDir, chosen: list, options: HintsOptions) -> tuple[dict[str, str], UserError | None]:
+def hint_texts(
+    run_dir: RunDir, questions: dict[str, Question], chosen: list, options: HintsOptions
+) -> tuple[dict[str, str], UserError | None]:
     """Prompt id → its solution, or its idea; and why the endpoint stopped before all were there."""
-    if options.solutions:
-        return read_solutions(run_dir, options.solutions, options.solution_key), None
+    if path := options.solutions:
+        texts = read_solutions(run_dir, path, options.solution_key)
+        if unknown := len(texts.keys() - questions.keys()):
+            said = f"{unknown} of {counted(len(texts), 'prompt')} are not in the run's data"
+            if unknown == len(texts):
+                raise UserError(f"--solutions {path}: {said}; it is of other data")
+            print(f"note: --solutions {path}: {said}", file=sys.stderr)
+        return texts, None
     return _of_endpoint(run_dir, chosen, options)
 
 
@@ -163,10 +187,20 @@ def read_solutions(run_dir: RunDir, path: Path, key: str) -> dict[str, str]:
     rows = flag_rows("--solutions", path)
     if not rows or not all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows):
         raise UserError(f"--solutions {path}: each row needs a text {key!r}; name its column by --solution-key")
-    if all(isinstance(row.get("prompt_id"), str) for row in rows):
-        return {row["prompt_id"]: row[key] for row in rows}
-    named = identified_rows(run_dir, str(path), "name each row's prompt: prompt_id and the solution")
-    return {name: row[key] for name, row in named}
+    names = [row.get("prompt_id") for row in rows]
+    if not all(isinstance(name, str) for name in names):
+        if "," in str(path):
+            raise UserError(f"--solutions {path}: a comma in its name parts two files to OpenRLHF; rename it")
+        named = identified_rows(run_dir, str(path), "name each row's prompt: prompt_id and the solution")
+        names, rows = [name for name, _ in named], [row for _, row in named]
+    first: dict[str, int] = {}
+    for i, name in enumerate(names):
+        if rows[first.setdefault(name, i)][key] != rows[i][key]:
+            places = [where for where, _ in rows_of(path)]
+            raise UserError(
+                f"--solutions {path}: prompt {name} has two solutions, {places[first[name]]} and {places[i]}; keep one"
+            )
+    return {name: rows[i][key] for name, i in first.items()}
 
 
 def _of_endpoint(run_dir: RunDir, chosen: list, options: HintsOptions) -> tuple[dict[str, str], UserError | None]:
@@ -216,14 +250,18 @@ def _cut(texts: dict[str, str], question: Question, share: int, kind: str) -> st
     from openrlhf_unlearn.interventions.partial import prefix
 
     text = texts.get(question.prompt_id, "")
-    return text if kind == "abstract" else prefix(text, share / 100)
+    return text if kind == "abstract" else prefix(text, share / 100, question.text, question.label)
 
 
 def reveal(hints: dict[int, dict[str, str]], chosen: list, run_dir: RunDir, options: HintsOptions) -> set[str]:
-    """Prompts of which some hint, read as a response, would be graded correct."""
+    """Prompts of which some hint holds the label, or, read as a response, would be graded correct."""
+    from openrlhf_unlearn.interventions.partial import shows
+
     pairs = [(q, of_share[q.prompt_id]) for of_share in hints.values() for q in chosen if of_share[q.prompt_id]]
     correct = graded(run_dir, [hint for _, hint in pairs], [q.label for q, _ in pairs], options) if pairs else []
-    return {q.prompt_id for (q, _), right in zip(pairs, correct, strict=True) if right}
+    return {
+        q.prompt_id for (q, hint), right in zip(pairs, correct, strict=True) if right or shows(hint, q.text, q.label)
+    }
 
 
 def _fate(question: Question, texts: dict[str, str], given_away: set[str], empty: set[str]) -> str | None:
@@ -256,12 +294,10 @@ def write_stages(folder: Path, all_prompts: list, kept: list, hints: dict, frame
 
 
 def row_of(question: Question, hint: str, share: float, frame: str | None) -> dict:
-    """A row in the keys of the run's data; plain and hinted rows have the same columns, so that they can be mixed."""
-    text = frame.replace("{question}", question.text).replace("{hint}", hint) if frame else question.text
-    return {
-        question.input_key: question.asking(text),
-        question.label_key: question.label,
-        "datasource": f"hint_{share:g}" if share else "plain",
-        "origin": question.prompt_id,
-        "hint": share,
-    }
+    """The row of the run's data; plain and hinted rows have the same columns, so that they can be mixed."""
+    row, parts = question.row, {"{question}": question.text, "{hint}": hint}
+    if frame:
+        text = re.sub("|".join(parts), lambda part: parts[part[0]], frame)
+        row = row | {question.input_key: question.asking(text)}
+    source = f"hint_{share:g}" if share else row.get("datasource") or "plain"
+    return {**row, "datasource": source, "origin": question.prompt_id, "hint": share}

@@ -6,9 +6,10 @@ what comes of them must fit the user's data, so that the same flags train on it.
 
 from dataclasses import dataclass
 
-from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.errors import UserError, command
 from openrlhf_unlearn.options import option
-from openrlhf_unlearn.store.prompts import Learnability, Prompts
+from openrlhf_unlearn.store.nested import get
+from openrlhf_unlearn.store.prompts import GROUPS, Learnability, Prompts
 from openrlhf_unlearn.store.run_dir import RunDir
 
 # Options of the verbs that ask an endpoint about them.
@@ -18,7 +19,7 @@ QUESTION_KEY = option("column of the data with the question alone, where the pro
 
 @dataclass(frozen=True)
 class Question:
-    """One prompt. `text` is its question alone, `row` its row of the data."""
+    """One prompt. `text` is its question alone, `row` its row of the data, nested keys as columns besides."""
 
     prompt_id: str
     text: str
@@ -49,7 +50,9 @@ def load_questions(run: RunDir, data: str | None = None, question_key: str | Non
     rows, input_key, label_key = _rows(run, data)
     found = {}
     for name, row in rows:
-        text = row[question_key] if question_key else _last_user_text(row[input_key])
+        text = get(row, question_key) if question_key else _last_user_text(row[input_key])
+        if not isinstance(text, str):
+            raise UserError(f"prompt {name}: its row has no text {question_key!r}; give another --question-key")
         question = Question(name, text, str(row[label_key]), groups.get(name), row, input_key, label_key)
         if question_key and question.asking("") == row[input_key]:
             raise UserError(
@@ -64,14 +67,20 @@ def _rows(run: RunDir, data: str | None) -> tuple[list[tuple[str, dict]], str, s
 
     keys = run.config().flag("data", {})
     if "input_key" not in keys and data is None:
-        return own_rows(run), Prompts.prompt.name, Prompts.label.name
+        held = (Prompts.prompt.name, Prompts.label.name, Prompts.datasource.name)
+        return [(name, {key: row[key] for key in held}) for name, row in own_rows(run)], *held[:2]
     if not keys.get("label_key"):
         raise UserError(f"{run.run_json}: the run has no label key; without answers there is nothing to check against")
     known = set(Prompts.ids(run).to_pylist())
-    rows = [(name, row) for name, row in identified_rows(run, data, "leave --data out") if name in known]
+    flat = (keys["input_key"], keys["label_key"])
+    rows = [
+        (name, row | {key: get(row, key) for key in flat})
+        for name, row in identified_rows(run, data, "leave --data out")
+        if name in known
+    ]
     if not rows:
         raise UserError(f"no row of {data or keys['prompt_dataset']} is a prompt of {run}; give --data of the run")
-    return rows, keys["input_key"], keys["label_key"]
+    return rows, *flat
 
 
 def _last_user_text(held: str | list) -> str:
@@ -84,12 +93,22 @@ def _last_user_text(held: str | list) -> str:
 
 
 def choose(questions: dict[str, Question], spec: str | None, run: RunDir) -> list[Question]:
-    """Those that `spec` names: a JSON list of ids or learnability.parquet:group; None: the run's unlearnable."""
+    """Those that `spec` names: a JSON list of ids, a group of the run, or a learnability.parquet:group, the run's
+    where no folder is named; None: the run's unlearnable."""
     from openrlhf_unlearn.collect.selection import read_ids
 
-    ids = read_ids(spec or f"{run.learnability}:unlearnable")
+    path, _, group = (spec or "unlearnable").rpartition(":")
+    where = spec or group
+    if path == run.learnability.name or (not path and group in GROUPS):
+        check_classified(run)
+        where = f"{run.learnability}:{group}"
+    ids = read_ids(where)
     chosen = [question for name, question in questions.items() if name in ids]
     if not chosen:
-        where = spec or f"{run.learnability}:unlearnable"
-        raise UserError(f"{where} names no prompt of the run's data; classify first, or give --prompts")
+        raise UserError(f"{where} names no prompt of the run's data; give other --prompts")
     return chosen
+
+
+def check_classified(run: RunDir) -> None:
+    if not run.learnability.exists():
+        raise UserError(f"{run} is not classified: {command('classify', run)}")

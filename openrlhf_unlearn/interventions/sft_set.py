@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from openrlhf_unlearn.collect.images import image_digests
 from openrlhf_unlearn.errors import UsageError, UserError, counted
 from openrlhf_unlearn.grading.options import ANSWER_FORMAT, GRADING_WORKERS
 from openrlhf_unlearn.interventions.budget import needed, open_journal
@@ -26,6 +27,7 @@ from openrlhf_unlearn.interventions.questions import (
     DATA,
     QUESTION_KEY,
     Question,
+    check_classified,
     load_questions,
 )
 from openrlhf_unlearn.options import Options, nested, option, takes
@@ -116,13 +118,17 @@ def _make(options: SftSetOptions) -> SftSet | None:
 
     output, wanted = options.output, options.wanted
     run_dir = RunDir.open(options.run)
+    check_classified(run_dir)
     questions = load_questions(run_dir, options.data, options.question_key)
     order = list(questions.values())
     random.Random(options.seed).shuffle(order)
     pools = {group: [question for question in order if question.group == group] for group in wanted}
+    _check_pools(run_dir, pools)
     stopped = None
+    otherwise = "try a stronger model or more --attempts"
     if options.from_run:
-        right = _right_of_run(run_dir, RunDir.open(options.from_run), options.from_tag)
+        right = _right_of_run(run_dir, pools, RunDir.open(options.from_run), options.from_tag)
+        otherwise = f"give another --from-run or --from-tag than {options.from_run}, {options.from_tag}"
     else:
         right, stopped = _right_of_endpoint(run_dir, pools, options)
         if options.limits.plan:
@@ -135,8 +141,21 @@ def _make(options: SftSetOptions) -> SftSet | None:
     if stopped:
         raise stopped
     if not rows:
-        raise UserError("no prompt has a right response; try a stronger model or more --attempts")
+        raise UserError(f"no prompt has a right response; {otherwise}")
     return SftSet(output, dict(had), train_command(run_dir, output, next(iter(questions.values()))))
+
+
+def _check_pools(run_dir: RunDir, pools: Pools) -> None:
+    """Raise UserError where there is none, or where some have images, which the host's SFT does not show the model."""
+    chosen = [question for pool in pools.values() for question in pool]
+    if not chosen:
+        raise UserError(f"no prompt of {run_dir} in the data is {' or '.join(pools)}")
+    key = run_dir.config().flag("data.image_key") or "images"
+    if shown := sum(bool(image_digests(question.row.get(key))) for question in chosen):
+        raise UserError(
+            f"{shown} of {counted(len(chosen), 'prompt')} have images (column {key!r}), which train_sft does not show "
+            "to the model; give data without them by --data"
+        )
 
 
 def _rows(pools: Pools, wanted: dict[str, int], right: dict[str, str]) -> list[dict]:
@@ -152,7 +171,7 @@ def _rows(pools: Pools, wanted: dict[str, int], right: dict[str, str]) -> list[d
     return rows
 
 
-def _right_of_run(run_dir: RunDir, other: RunDir, tag: str) -> dict[str, str]:
+def _right_of_run(run_dir: RunDir, pools: Pools, other: RunDir, tag: str) -> dict[str, str]:
     """Prompt id → its first correct response in an evaluation.
 
     A chat template ends the turn itself; without one the response keeps its own end, before which the host would put a
@@ -162,6 +181,11 @@ def _right_of_run(run_dir: RunDir, other: RunDir, tag: str) -> dict[str, str]:
     right: dict[str, str] = {}
     columns = Evaluations.prompt_id, Evaluations.response, Evaluations.reward, Evaluations.positive
     samples = Evaluations.read(other, tag, *columns)
+    if not {question.prompt_id for pool in pools.values() for question in pool} & set(samples.prompt_id):
+        raise UserError(
+            f"evaluation {tag} of {other} has no prompt in common with the {', '.join(pools)} prompts of {run_dir}; is "
+            "it of other data, or of another template?"
+        )
     for row, correct in zip(samples.rows(), samples.hits().tolist(), strict=True):
         if correct and row.response:
             right.setdefault(row.prompt_id, _END.sub("", row.response) if chat else row.response)
@@ -236,7 +260,7 @@ def train_command(run_dir: RunDir, output: Path, question: Question) -> str:
     """The host's SFT launch that sees the run's prompts as its RL did."""
     known = run_dir.config()
     words = ["deepspeed", "--module", "openrlhf.cli.train_sft", "--data.dataset", str(output)]
-    words += ["--model.model_name_or_path", str(known.initial_model)]
+    words += ["--model.model_name_or_path", known.initial_model or "MODEL"]
     words += ["--data.input_key", question.input_key, "--data.output_key", "response"]
     if known.flag("data.apply_chat_template"):
         words.append("--data.apply_chat_template")

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from openrlhf_unlearn.collect.images import image_digests
 from openrlhf_unlearn.store.evaluations import Evaluations
-from openrlhf_unlearn.store.prompts import Learnability
-from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, write_json
+from openrlhf_unlearn.store.prompts import Learnability, Prompts
+from openrlhf_unlearn.store.run_dir import RunDir, prompt_id, write_json, write_jsonl
 from tests.support.runs import start
 from tests.tables import of_dicts
 
@@ -37,6 +38,31 @@ def make_run(folder: Path, n: int = 12) -> RunDir:
         of_dicts(Evaluations, _samples(ids, rows, word)).write(run, tag)
         write_json(run.evaluation_json(tag), {"model": "m"})
     return run
+
+
+def nested_run(folder: Path, images: bool) -> tuple[RunDir, list[dict]]:
+    """The same with nested keys and columns of the user's own; the rows of its data, in order."""
+    run = make_run(folder)
+    rows = [
+        {
+            "extra": {"prompt": FRAME.format(row["question"])},
+            "question": row["question"],
+            "reward_model": {"ground_truth": row["label"]},
+            "datasource": "sums",
+            "images": [f"http://127.0.0.1:9/{i}.png"] if images else None,
+            "level": i,
+        }
+        for i, row in enumerate(sums(12))
+    ]
+    write_jsonl(folder / "data.jsonl", rows)
+    keys = {"input_key": "extra.prompt", "label_key": "reward_model.ground_truth"}
+    write_json(run.run_json, run.config().values | {"args": {"data": run.config().flag("data") | keys}})
+    texts = [(row["extra"]["prompt"], row["reward_model"]["ground_truth"]) for row in rows]
+    ids = [prompt_id(*text, image_digests(row["images"])) for text, row in zip(texts, rows, strict=True)]
+    Prompts.of_rows([Prompts.Row(name, *text, "sums") for name, text in zip(ids, texts, strict=True)]).write(run)
+    groups = [{"prompt_id": name, "group": GROUPS[i % len(GROUPS)]} for i, name in enumerate(ids)]
+    of_dicts(Learnability, groups).write(run)
+    return run, rows
 
 
 def _samples(ids: list[str], rows: list[dict], word: str) -> list[dict]:
