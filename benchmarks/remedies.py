@@ -14,7 +14,7 @@ Of `posterior`, and of its other shares under `shares`: `ratio`: rollouts over t
 `same`: whether the mean pass@1 over all prompts is not below that of `dynamic`, by the paired interval over the prompts
 of all seeds; `lost`: learnable prompts lost, and by the repeated runs. The table: solved without hints, all seeds;
 `apart`: of how many seeds `compare` finds more, and fewer, than repeated runs give. `raised`: mean final pass@1 less
-that of the repeated runs, by group, over the prompts of all seeds.
+that of the repeated runs, by group, mean over seeds, with an interval by how repeated runs differ.
 """
 
 import argparse
@@ -26,12 +26,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openrlhf_unlearn.report.interventions import final_rate
 from openrlhf_unlearn.report.material import Material
-from openrlhf_unlearn.stats.means import mean_interval, rate_difference, wilson
+from openrlhf_unlearn.stats.means import mean_interval, wilson
 from openrlhf_unlearn.store.run_dir import RunDir, write_jsonl
 
 ROOT = Path(__file__).parents[1]
@@ -151,14 +152,20 @@ def rates_of(runs: list[RunDir]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def raised(arm: str, rates: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, dict]:
-    """Group → difference and its interval; printed. rates: one a seed, of `dynamic`, the arm and the repeated runs."""
+    """Group → difference and its interval; printed. rates: one a seed, of `dynamic`, the arm and the repeated runs.
+
+    The interval is Student's, by how the repeated runs of each seed differ, pooled; none where each has one alone.
+    """
     found = {}
     for group in ("no_reward", "unlearnable", "learnable"):
-        mine = np.concatenate([rate[1, groups == group] for groups, rate in rates])
-        again = np.concatenate([rate[2:, groups == group].mean(axis=0) for groups, rate in rates])
-        difference, interval = rate_difference(mine, again)
-        found[group] = {"difference": difference, "interval": interval}
-        between = "{:+.3f} to {:+.3f}".format(*interval)
+        means = np.array([rate[1:, groups == group].mean(axis=1) for groups, rate in rates])
+        arm_s, repeats = means[:, 0], means[:, 1:]
+        difference, (seeds, n), half = float((arm_s - repeats.mean(axis=1)).mean()), repeats.shape, np.nan
+        if n > 1:
+            error = np.sqrt(repeats.var(axis=1, ddof=1).mean() * (1 + 1 / n) / seeds)
+            half = float(stats.t.ppf(0.975, seeds * (n - 1)) * error)
+        found[group] = {"difference": difference, "interval": [difference - half, difference + half] if n > 1 else None}
+        between = f"{difference - half:+.3f} to {difference + half:+.3f}"
         print(f"{arm:<14}{group:<13} mean pass@1 less the repeated: {difference:+.3f} ({between})")
     return found
 

@@ -12,7 +12,8 @@
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
-STAMP=$VENV/.openrlhf-unlearn-stamp
+STAMP=$VENV/.openrlhf-unlearn-stamp # it is whole
+MADE=$VENV/.openrlhf-unlearn-made   # it is ours
 INSTALL_LOG=$ROOT/.venv.log
 EXTENSIONS=${TORCH_EXTENSIONS_DIR:-}
 export TORCH_EXTENSIONS_DIR=$VENV/torch_extensions
@@ -87,10 +88,6 @@ list_lacking() {
     if [ "$DEVICE" = gpu ] && ! command -v nvcc >/dev/null && [ ! -x "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" ]; then
         echo "nvcc, flash-attn and DeepSpeed compile with it: install the CUDA toolkit, or set CUDA_HOME"
     fi
-    if [ -L "$VENV" ] || { [ -e "$VENV" ] && [ ! -e "$STAMP" ] && [ ! -e "$INSTALL_LOG" ]; }; then
-        echo "$VENV is not of this script's making, which would empty it: move it, or use it as it is by" \
-            "UNLEARN_PYTHON=$VENV/bin/python"
-    fi
     free=$(df -Pk "$ROOT" | awk 'NR == 2 { print int($4 / 1048576) }')
     [ "$free" -ge "$gigabytes" ] || echo "disk: $free GB free in $ROOT, $gigabytes GB are needed"
     for file in setup.py pyproject.toml openrlhf_unlearn/cli/__init__.py examples/reward_math.py tests/__init__.py; do
@@ -164,7 +161,13 @@ make_venv() {
     local python=$1
     : >"$INSTALL_LOG"
     if [ "$python" != "$VENV/bin/python" ]; then
+        if [ -L "$VENV" ] || { [ -n "$(ls -A "$VENV" 2>/dev/null)" ] && [ ! -e "$MADE" ] && [ ! -e "$STAMP" ]; }; then
+            echo "$VENV is not of this script's making, which would empty it: move it, or use it as it is by" \
+                "UNLEARN_PYTHON=$VENV/bin/python" >&2
+            exit 1
+        fi
         stage "virtual environment of Python $(python_version "$python")" "$python" -m venv --clear "$VENV"
+        : >"$MADE"
     fi
     if [ "$DEVICE" = cpu ]; then
         stage "PyTorch $TORCH for CPUs" install_torch_cpu

@@ -64,19 +64,21 @@ def test_a_machine_without_one_is_told_which_will_do(tmp_path):
 @pytest.mark.parametrize(
     ("there", "refused"),
     [
-        ('mkdir "$VENV"', True),
-        ('mkdir elsewhere; ln -s elsewhere "$VENV"; touch "$INSTALL_LOG"', True),
-        ('mkdir "$VENV"; touch "$INSTALL_LOG"', False),  # ours, stopped before it was whole
+        ('mkdir "$VENV"; touch "$VENV/mine"', True),
+        ('mkdir elsewhere; touch elsewhere/mine; ln -s elsewhere "$VENV"', True),
+        ('mkdir "$VENV"; touch "$MADE"', False),  # ours, stopped before it was whole
+        ('mkdir "$VENV"; touch "$STAMP"', False),  # of a version that left no such mark
         ("", False),
     ],
 )
 def test_an_environment_that_is_not_ours_is_never_emptied(tmp_path, there, refused):
-    for name in ("mkdir", "ln", "touch"):
+    for name in ("mkdir", "ln", "touch", "ls"):
         (tmp_path / name).symlink_to(shutil.which(name))
-    said = call(
-        tmp_path, f"cd {tmp_path}; VENV=$PWD/.venv STAMP=$VENV/s INSTALL_LOG=$VENV.log; {there}; list_lacking python3 0"
-    )
-    assert ("is not of this script's making, which would empty it" in said.stdout) == refused, said.stderr
+    names = "VENV=$PWD/.venv; STAMP=$VENV/stamp MADE=$VENV/made INSTALL_LOG=$PWD/log DEVICE=gpu"
+    emptied = "stage() { echo emptied; exit 3; }"
+    done = call(tmp_path, f"cd {tmp_path}; {names}; {there}\n{emptied}; make_venv /usr/bin/python3")
+    assert ("is not of this script's making, which would empty it" in done.stderr) == refused, done.stderr
+    assert ("emptied" in done.stdout) != refused
 
 
 def test_another_processor_is_refused(tmp_path):

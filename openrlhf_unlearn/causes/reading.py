@@ -26,7 +26,7 @@ from openrlhf_unlearn.labels.counts import missing
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.probes import Interference
 from openrlhf_unlearn.store.prompts import Prompts
-from openrlhf_unlearn.store.run_dir import RunDir
+from openrlhf_unlearn.store.run_dir import RunDir, read_object
 from openrlhf_unlearn.store.training import Rewards, TrainingRollouts
 
 DIAGNOSED = ("unlearnable", "no_reward")
@@ -149,11 +149,13 @@ def read_cases(
 
 
 def _began_alike(run: RunDir, evaluation: Path) -> bool:
-    """Whether an evaluation is of another run that began with the same model."""
-    other, start = RunDir(evaluation.absolute().parents[1]), run.config().model
-    if not other.run_json.exists() or other.path == run.path.absolute():
-        return False
-    return bool(start) and other.config().model == start
+    """Whether an evaluation is of another training of the run's base, or of a checkpoint that lies beside the run."""
+    other, start = RunDir(evaluation.absolute().parents[1]), Path(run.config().model or "").name
+    if other.path != run.path.absolute():
+        return bool(start) and other.run_json.exists() and Path(other.config().model or "").name == start
+    about = read_object(evaluation.with_suffix(".json")) if evaluation.with_suffix(".json").exists() else {}
+    model = Path(str(about.get("model") or "")).absolute()
+    return model.exists() and model.is_relative_to(run.path.absolute().parent)
 
 
 def answer_in(label: str) -> str:

@@ -66,7 +66,8 @@ def _wrong_label(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
     if not cases.independent:
         text += (
             "the samples agree on another answer than the label: the label is wrong, or the model makes one mistake "
-            "throughout. One model cannot tell, nor another training of it; a second model or a person can" + proposed
+            "throughout. One model cannot tell, nor another training of it; a model of another base or a person can"
+            + proposed
         )
         return Remedy("wrong_label", "Check these labels", text + ".", numbers, review)
     chance = found.probability[rows, CAUSES.index("wrong_label")]
@@ -94,7 +95,7 @@ def _never(cases: Cases, found: Posterior, rows: np.ndarray) -> Remedy:
     with_hint, right = (0, 0) if cases.hinted is None else cases.hinted[:, rows].sum(axis=1)
     if with_hint:
         numbers |= {"with_hint": int(with_hint), "right": int(right)}
-        text += "hints gave {right:count} right ones in {with_hint:count} rollouts."
+        text += "hints gave {right:count} right {right:one|ones} in {with_hint:count} rollouts."
     else:
         text += "hints make them likelier."
     text += " What would then be learned, this run cannot say."

@@ -86,10 +86,8 @@ class Sentences:
     @cached_property
     def against(self) -> np.ndarray:
         """(prompts, causes) of bool: contradicted, but for what a second model, or an abler one, may yet tell apart."""
-        found, value = contradicted(self.found.values), self.found.values["second"]
-        known = {"beyond": value > TELLING["agrees"], "random_label": value <= TELLING["sometimes"]}
-        for cause, mine in known.items():
-            found[:, CAUSES.index(cause)] = mine
+        found = contradicted(self.found.values)
+        found[:, [CAUSES.index(cause) for cause in ALIKE]] = False
         return found
 
     def agreed(self, row: int) -> bool:
@@ -208,6 +206,8 @@ class Sentences:
         first, other = (CAUSES[i] for i in order[:2])
         chances = (percent(float(self.found.probability[row][CAUSES.index(c)])) for c in (first, other))
         names = {**NAMES, **(ONE_MODEL if not self.seen.seconds and {first, other} == set(ALIKE) else {})}
+        if self.found.values["second"][row] <= TELLING["sometimes"]:
+            names["random_label"] = "a label of no rule, hit by chance"
         likely = "{} ({}) or {} ({})".format(
             *(w for c, p in zip((first, other), chances, strict=True) for w in (names[c], p))
         )

@@ -19,6 +19,7 @@ its own: evaluate the plain ones (`evaluate --data PLAIN`), and `compare` says w
 """
 
 import asyncio
+import json
 import re
 import sys
 from collections import Counter
@@ -45,7 +46,6 @@ from openrlhf_unlearn.store.run_dir import RunDir, write_json, write_jsonl
 from openrlhf_unlearn.store.trust import TRUST_REMOTE_CODE, TRUST_RUN, allow_remote_code
 
 NOT_LEARNED = ("unlearnable", "no_reward")
-WRITTEN = re.compile(r"(originals|rejected|hint_(\d+|abstract)|stage_\d+)\.jsonl")
 FRAME = {"prefix": "{question}\n\nThe solution begins like this:\n{hint}", "abstract": "{question}\n\nHint: {hint}"}
 SOLVE = r"Solve this problem. Reason step by step, then give the final answer alone in \boxed{}."
 IDEA = (
@@ -158,11 +158,31 @@ def _make(options: HintsOptions) -> Hinted | None:
         write_jsonl(aside / "rejected.jsonl", rejected)
         schedule = write_stages(aside, list(questions.values()), kept, cut, options.frame or FRAME[kind], kind)
         written = {path.name for path in aside.iterdir()}
-    for path in output.iterdir():  # of an earlier call
-        if path.is_file() and WRITTEN.fullmatch(path.name) and path.name not in written:
-            path.unlink()
+        before = _of_an_earlier_call(output)
+        _spare(output, written | before, before, [path for path in (options.solutions, options.data) if path])
+    for name in before - written:
+        (output / name).unlink(missing_ok=True)
     print(f"{output}: {len(kept)} of {counted(len(chosen), 'prompt')} with hints{told}")
     return Hinted(output, len(kept), dict(counts), schedule)
+
+
+def _of_an_earlier_call(output: Path) -> set[str]:
+    """The files that an earlier call has written, as its schedule.json vouches for; none without one."""
+    try:
+        stages = json.loads((output / "schedule.json").read_text(encoding="utf-8"))
+        shares = [round(100 * float(row["share"])) for row in stages]
+        names = {f"stage_{i}.jsonl" for i in range(1, 1 + len(stages))} | {f"hint_{share}.jsonl" for share in shares}
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
+    return names | {"hint_abstract.jsonl", "originals.jsonl", "rejected.jsonl", "schedule.json"}
+
+
+def _spare(output: Path, touched: set[str], ours: set[str], given: list[str | Path]) -> None:
+    """Raise UserError where a file that is given, or is nobody's known, would be replaced or removed."""
+    foreign = {path.resolve() for path in map(Path, given)} | {(output / name).resolve() for name in touched - ours}
+    lost = sorted(name for name in touched if (output / name).exists() and (output / name).resolve() in foreign)
+    if lost:
+        raise UserError(f"--output {output} holds {lost[0]}, which this would replace or remove; choose another folder")
 
 
 def hint_texts(

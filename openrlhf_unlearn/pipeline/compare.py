@@ -28,7 +28,7 @@ from openrlhf_unlearn.report.interventions import comparison, final_rate
 from openrlhf_unlearn.report.material import Material
 from openrlhf_unlearn.report.numbers import show
 from openrlhf_unlearn.report.remedy import COMPARED, as_numbers, cosine_rows, solved_rows, verdicts
-from openrlhf_unlearn.stats.means import rate_difference
+from openrlhf_unlearn.stats.means import another_mean, rate_difference
 from openrlhf_unlearn.store.run_dir import RunDir, as_json
 from openrlhf_unlearn.store.summary import Summary, update_summary
 from openrlhf_unlearn.store.training import Rewards
@@ -122,21 +122,26 @@ def check_repeat(run: RunDir, single: Material, after: RunDir, its: Material, ta
         low = run if np.median(tally.n[tally.n > 0]) == few else after
         more = command("evaluate", "--run", low, "--tag", tag, "-n", many, "--model", "TRAINED_MODEL")
         raise UserError(
-            f"{low} was evaluated with {counted(few, 'sample')} a prompt, the other one with {many}: with few samples "
-            f"a single right one counts as solved; first: {more}"
+            f"{low} was evaluated with {counted(few, 'sample')} a prompt, the other one with {many}, and luck finds "
+            f"more prompts solved with fewer; first: {more}"
         )
 
 
 def to_repeats(groups: np.ndarray, after: np.ndarray, repeats: Sequence[np.ndarray]) -> list[dict]:
     """Of each group, final pass@1 of the run after less that of the repeated runs (their mean), paired by prompt; none
-    of these runs' samples chose the groups."""
+    of these runs' samples chose the groups. The interval is over prompts, and of several repeated runs at least as wide
+    as what another seed gives."""
     rows = []
     for group in COMPARED if len(repeats) else ():
         mine = groups == group
         again = np.mean([rates[mine] for rates in repeats], axis=0)
         difference, interval = rate_difference(after[mine], again)
         if difference is not None:
-            prompts = int(np.isfinite(after[mine] + again).sum())
+            both = np.isfinite(after[mine] + again)
+            prompts = int(both.sum())
+            if len(repeats) > 1 and interval:
+                half = another_mean(np.array([rates[mine][both].mean() for rates in repeats]))
+                interval = [min(interval[0], difference - half), max(interval[1], difference + half)]
             row = {"group": group, "prompts": prompts, "difference": difference, "difference_interval": interval}
             rows.append(row)
     return rows
@@ -234,6 +239,8 @@ def as_text(numbers: dict, sentences: list[str]) -> str:
             )
     if numbers["pass_rates"]:
         lines.append("(its own samples chose the groups of the run before: a part of these differences is luck)")
+    if numbers.get("to_repeats") and len(numbers["runs"]) == 3:
+        lines.append("(less one repeated run: intervals over prompts; how much seeds differ is not known)")
     for row in numbers.get("to_repeats", ()):
         lines.append(
             f"mean pass@1, {row['group']}, {numbers['runs'][1]} less the repeated: {_difference(row)} "

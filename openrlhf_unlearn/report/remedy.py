@@ -176,7 +176,7 @@ def _against(row: Solved, numbers: dict[str, Any]) -> str:
         difference, low, high = (0.0 - value for value in (difference, high, low))  # never a zero with a minus
     numbers |= {"difference": difference, "low": low, "high": high}
     text += f", a difference in the share {'lost' if lost else 'solved'} of {{difference:signed}} "
-    text += "({low:signed} to {high:signed}" + (", by how much these differ)" if several else ")")
+    text += "({low:signed} to {high:signed}" + (" for another seed)" if several else ")")
     if low <= 0 <= high:
         return text + ": no difference is shown, the interval includes zero"
     if several:

@@ -39,12 +39,18 @@ def mean_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]
 def another(counts: np.ndarray, of: int) -> list[float]:
     """The 95 % interval in which one count more of the same kind falls, from two `counts` or more, each out of `of`.
 
-    Student's prediction interval. Counts that happen to be alike are taken to vary as independent draws would.
+    Student's prediction interval. Counts that happen to be alike are taken to vary as independent draws would, and are
+    as few: where prompts are learned together, two alike may be followed by one that lacks them all.
     """
     share = (counts.mean() + 0.5) / (of + 1)
     spread = max(counts.var(ddof=1), of * share * (1 - share)) * (1 + 1 / len(counts))
     half = float(stats.t.ppf(0.5 + LEVEL / 2, len(counts) - 1) * np.sqrt(spread))
     return [max(0.0, counts.mean() - half), min(float(of), counts.mean() + half)]
+
+
+def another_mean(means: np.ndarray) -> float:
+    """Half the width of the 95 % prediction interval of one mean more of the same kind, from two `means` or more."""
+    return float(stats.t.ppf(0.5 + LEVEL / 2, len(means) - 1) * means.std(ddof=1) * np.sqrt(1 + 1 / len(means)))
 
 
 def rate_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -62,10 +63,22 @@ TENTHS = r"Multiply by 7. As 7x = 10, so we get \frac{10}{7}, which is \boxed{\t
         ("Of the 72, half are red.\nThe total is\n72.", "Of 72?", "72", "Of the 72, half are red.\nThe total is"),
         ("A train leaves.\nSo it is A.", "(A) 1 or a 2?", "A", "A train leaves."),
         ("It has 725 of them", "", "72", "It has 725 of them"),
+        ("Add.\nSo $\\frac{\\sqrt3}{2}$ it is. \\boxed{\\frac{\\sqrt{3}}{2}}", "", "", "Add."),
+        ("Add.\nSo the answer is (C). \\boxed{C}", "(A) 1 (B) 2 (C) 3", "C", "Add."),
+        ("Add.\nSo the answer is: 72. \\boxed{72}", "Of the 72 …", "72", "Add."),
+        ("Step 1: Take $x_1$ and\n1. square it.\nThat is 1.", "", "1", "Step 1: Take $x_1$ and\n1. square it."),
+        ("A triangle has three sides.\nSo it is A.", "", "A", "A triangle has three sides."),
+        ("As $x^2 + y^2 = 25$, add.\nWe get 2.", "", "2", "As $x^2 + y^2 = 25$, add."),
     ],
 )
 def test_the_working_ends_before_the_first_step_that_holds_the_answer(solution, question, label, shown):
     assert prefix(solution, 1.0, question, label) == shown
+
+
+def test_long_solutions_are_cut_at_once():
+    """Each of these took minutes where the work grew with the square of the length."""
+    assert prefix("1 " * 500_000 + r"\boxed{1}", 0.5, "1 " * 240, "1").startswith("1 1 1")
+    assert prefix("#### 5" + " " * 200_000 + "\nx", 1.0).startswith("#### 5")
 
 
 PIECES = ["72", "725", "7.2", ".5", "72.0", " ", "\n", ".", ". ", "= ", "=", ">>", " is ", "a", "+", "$", "x "]
@@ -224,6 +237,24 @@ def test_files_of_an_earlier_call_go_once_new_ones_are_there_and_an_error_change
     said = "no prompt of 6 has a hint: 1 whose solution is too short for a hint, 5 without a solution"
     assert said in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_files_that_hints_has_not_written_are_never_replaced_or_removed(tmp_path, capsys):
+    run, mine, other = make_run(tmp_path, N), tmp_path / "mine", tmp_path / "other"
+    source = Path(solved(tmp_path, Prompts.ids(run).to_pylist()))
+    for folder, name in ((mine, "hint_abstract.jsonl"), (other, "originals.jsonl")):
+        folder.mkdir()
+        (folder / name).write_text("mine")
+    given = mine / "stage_9.jsonl"
+    given.write_bytes(source.read_bytes())
+    assert hints(run, mine, "--solutions", str(given)) == 0
+    assert given.exists() and (mine / "hint_abstract.jsonl").read_text() == "mine"
+    (mine / "stage_1.jsonl").write_bytes(source.read_bytes())
+    for output, solutions in ((other, source), (mine, mine / "stage_1.jsonl")):
+        capsys.readouterr()
+        assert hints(run, output, "--solutions", str(solutions)) == 1
+        assert "which this would replace or remove; choose another folder" in capsys.readouterr().err
+    assert (other / "originals.jsonl").read_text() == "mine" and len(list(other.iterdir())) == 1
 
 
 @pytest.mark.parametrize("spec", ["learnable", "learnability.parquet:learnable"])

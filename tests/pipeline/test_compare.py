@@ -59,9 +59,7 @@ def test_several_repeated_runs_tell_what_another_seed_gives(tmp_path, capsys):
         again.append(str(make_run(tmp_path / f"repeat{number}", [1] * (HARD + 10), finals, seed=5).path))
     assert cli.main(["compare", given["before"], given["after"], "--repeat", *again]) == 0
     said = capsys.readouterr().out
-    assert (
-        "3 repeated runs 0 to 3, a difference" in said and "by how much these differ): more than another seed" in said
-    )
+    assert "3 repeated runs 0 to 3, a difference" in said and " for another seed): more than another seed" in said
     row = next(line for line in said.splitlines() if line.startswith("unlearnable"))
     assert row.split()[1:3] == ["30", "20"] and " 1.7 " in row
     assert cli.main(["analyze", given["after"], "--offline", "--figure-files", "--format", "md"]) == 0
