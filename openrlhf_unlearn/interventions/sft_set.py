@@ -127,7 +127,9 @@ def _make(options: SftSetOptions) -> SftSet | None:
     stopped = None
     otherwise = "try a stronger model or more --attempts"
     if options.from_run:
-        right = _right_of_run(run_dir, pools, RunDir.open(options.from_run), options.from_tag)
+        other, tag = RunDir.open(options.from_run), options.from_tag
+        _check_common(run_dir, pools, other, tag)
+        right = _right_of_run(run_dir, other, tag)
         otherwise = f"give another --from-run or --from-tag than {options.from_run}, {options.from_tag}"
     else:
         right, stopped = _right_of_endpoint(run_dir, pools, options)
@@ -171,7 +173,17 @@ def _rows(pools: Pools, wanted: dict[str, int], right: dict[str, str]) -> list[d
     return rows
 
 
-def _right_of_run(run_dir: RunDir, pools: Pools, other: RunDir, tag: str) -> dict[str, str]:
+def _check_common(run_dir: RunDir, pools: Pools, other: RunDir, tag: str) -> None:
+    """Raise UserError where an evaluation has none of the wanted prompts."""
+    evaluated = Evaluations.read(other, tag, Evaluations.prompt_id).prompt_id
+    if not {question.prompt_id for pool in pools.values() for question in pool} & set(evaluated):
+        raise UserError(
+            f"evaluation {tag} of {other} has no prompt in common with the {', '.join(pools)} prompts of {run_dir}; is "
+            "it of other data, or of another template?"
+        )
+
+
+def _right_of_run(run_dir: RunDir, other: RunDir, tag: str) -> dict[str, str]:
     """Prompt id → its first correct response in an evaluation.
 
     A chat template ends the turn itself; without one the response keeps its own end, before which the host would put a
@@ -181,11 +193,6 @@ def _right_of_run(run_dir: RunDir, pools: Pools, other: RunDir, tag: str) -> dic
     right: dict[str, str] = {}
     columns = Evaluations.prompt_id, Evaluations.response, Evaluations.reward, Evaluations.positive
     samples = Evaluations.read(other, tag, *columns)
-    if not {question.prompt_id for pool in pools.values() for question in pool} & set(samples.prompt_id):
-        raise UserError(
-            f"evaluation {tag} of {other} has no prompt in common with the {', '.join(pools)} prompts of {run_dir}; is "
-            "it of other data, or of another template?"
-        )
     for row, correct in zip(samples.rows(), samples.hits().tolist(), strict=True):
         if correct and row.response:
             right.setdefault(row.prompt_id, _END.sub("", row.response) if chat else row.response)
