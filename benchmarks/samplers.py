@@ -144,9 +144,14 @@ class Simulated(Collector):
         return found
 
 
-def spent(curve: list[tuple[int, float, int]], target: float) -> float:
-    """Rollouts until the curve first stands at the target; infinite if it never does."""
-    return next((float(rollouts) for rollouts, rate, _ in curve if rate >= target), np.inf)
+def first(curve: list[tuple], target: float) -> tuple:
+    """The first row of a curve (rollouts, rate, …) that stands at the target; of infinities if none does."""
+    return next((row for row in curve if row[1] >= target), (np.inf,) * len(curve[0]))
+
+
+def spent(curve: list[tuple], target: float) -> float:
+    """Rollouts until the curve first stands at the target."""
+    return float(first(curve, target)[0])
 
 
 def step_ms(name: str, rows: int = 36_000, visits: int = 256, steps: int = 50) -> float:

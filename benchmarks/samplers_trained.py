@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.plain_stack import BATCH, Plain
 from benchmarks.plain_training import K, Policy, problems_of
-from benchmarks.samplers import ORACLE, TAU, Oracle
+from benchmarks.samplers import ORACLE, TAU, Oracle, first
 from openrlhf_unlearn.collect.prompts import Prompt
 from openrlhf_unlearn.filters import FilterConfig, load_filter
 from openrlhf_unlearn.samplers import SamplerConfig, load_sampler
@@ -36,7 +36,7 @@ EVERY, SAMPLES = 2, 16
 
 class Trained(Plain):
     """A training that looks at its pass rates as it goes. rates: (prompts,), of those that can be learned; moves: which
-    these are; curve: after the steps that were looked at (step, rollouts, mean pass@1, learnable ones below tau)."""
+    these are; curve: after the steps that were looked at (rollouts, mean pass@1, learnable ones below tau, step)."""
 
     def __init__(self, world: Path, sampler: str, passes: int, seed: int, run: Path):
         self.problems = problems_of(world, 0.0, False)
@@ -71,12 +71,7 @@ class Trained(Plain):
             self.rates[part] = np.reshape(right, (len(part), SAMPLES)).mean(axis=1)
         learnable = np.array([p.cause == "learnable" for p in self.problems])
         below = int((self.rates[learnable] < TAU).sum())
-        self.curve.append((self.step, self.rollouts, float(self.rates[self.moves].mean()), below))
-
-
-def first(curve: list[tuple], target: float) -> tuple[float, float]:
-    """(steps, rollouts) until the curve first stands at the target; infinite if it never does."""
-    return next(((step, rollouts) for step, rollouts, rate, _ in curve if rate >= target), (np.inf, np.inf))
+        self.curve.append((self.rollouts, float(self.rates[self.moves].mean()), below, self.step))
 
 
 def main() -> None:
@@ -96,15 +91,15 @@ def main() -> None:
                 training.train()
                 training.look()
             curves[sampler] = training.curve
-        target = 0.99 * curves["uniform"][-1][2]
-        steps, rollouts = first(curves["uniform"], target)
+        target = 0.99 * curves["uniform"][-1][1]
+        rollouts, *_, steps = first(curves["uniform"], target)
         pass_, size = K * len(training.problems), K * BATCH
-        trained = next(step for step, spent, *_ in curves["uniform"] if spent >= pass_)
+        trained = next(step for spent, *_, step in curves["uniform"] if spent >= pass_)
         row = {"world": str(world), "target": round(target, 4), "rollouts": rollouts}
         row["least"] = round((pass_ + size * max(0, steps - trained)) / rollouts, 3)
         for sampler, curve in curves.items():
             there = first(curve, target)
-            row[sampler] = {"ratio": round(there[1] / rollouts, 3), "steps": there[0], "lost": curve[-1][3]}
+            row[sampler] = {"ratio": round(there[0] / rollouts, 3), "steps": there[3], "lost": curve[-1][2]}
         found.append(row)
         print(json.dumps(row), flush=True)
     ratios = {name: [row[name]["ratio"] for row in found] for name in args.samplers}

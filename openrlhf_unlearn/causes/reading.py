@@ -8,7 +8,7 @@ answers that the tracker counted. What was right and what failed is always count
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -315,13 +315,8 @@ def same_number(answer: str, label: str) -> bool | None:
 
 def read_visits(runs: Sequence[RunDir], mine: pa.Array) -> Visits:
     """Rows of rewards/ as sampled, of these prompts, all runs, in the order of steps."""
-    parts = []
-    for run in runs:
-        columns = Rewards.prompt_id, Rewards.step, Rewards.processed, Rewards.n, Rewards.n_positive
-        table = Rewards.read(run, *columns)
-        rows = table.places(mine)
-        kept = (rows >= 0) & ~table.processed.astype(bool)
-        parts.append([values[kept] for values in (rows, table.step, table.n, table.n_positive)])
+    columns = Rewards.step, Rewards.n, Rewards.n_positive
+    parts = [(row, of.step, of.n, of.n_positive) for row, of in _as_sampled(runs, mine, *columns)]
     row, step, n, positive = (np.concatenate(column).astype(np.int64) for column in zip(*parts, strict=True))
     order = np.argsort(step, kind="stable")
     return Visits(row[order], step[order], n[order], positive[order])
@@ -330,13 +325,19 @@ def read_visits(runs: Sequence[RunDir], mine: pa.Array) -> Visits:
 def read_hinted(runs: Sequence[RunDir], mine: pa.Array) -> np.ndarray | None:
     """Rollouts with a hint of these prompts as sampled, and the right ones of them, (2, prompts); None without any."""
     found = np.zeros((2, len(mine)), dtype=np.int64)
+    for row, table in _as_sampled(runs, mine, Rewards.n_hinted, Rewards.n_hinted_positive):
+        for of, column in zip(found, (table.n_hinted, table.n_hinted_positive), strict=True):
+            np.add.at(of, row, np.nan_to_num(column.astype(float)).astype(np.int64))
+    return found if found.any() else None
+
+
+def _as_sampled(runs: Sequence[RunDir], mine: pa.Array, *columns) -> Iterator[tuple[np.ndarray, Rewards]]:
+    """Of each run (the place of each row's prompt, its rows of rewards/ as sampled), of these prompts."""
     for run in runs:
-        table = Rewards.read(run, Rewards.prompt_id, Rewards.processed, Rewards.n_hinted, Rewards.n_hinted_positive)
+        table = Rewards.read(run, Rewards.prompt_id, Rewards.processed, *columns)
         rows = table.places(mine)
         kept = (rows >= 0) & ~table.processed.astype(bool)
-        for of, column in zip(found, (table.n_hinted, table.n_hinted_positive), strict=True):
-            np.add.at(of, rows[kept], np.nan_to_num(column[kept].astype(float)).astype(np.int64))
-    return found if found.any() else None
+        yield rows[kept], table.filter(kept)
 
 
 def opposed(run: RunDir, mine: pa.Array) -> np.ndarray | None:

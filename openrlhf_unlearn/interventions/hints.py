@@ -35,10 +35,10 @@ from openrlhf_unlearn.interventions.questions import (
     DATA,
     QUESTION_KEY,
     Question,
-    check_classified,
     choose,
     load_questions,
 )
+from openrlhf_unlearn.labels.counts import check_classified
 from openrlhf_unlearn.options import Options, nested, option, takes
 from openrlhf_unlearn.store.files import all_or_none
 from openrlhf_unlearn.store.locks import hold

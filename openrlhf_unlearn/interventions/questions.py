@@ -6,7 +6,8 @@ what comes of them must fit the user's data, so that the same flags train on it.
 
 from dataclasses import dataclass
 
-from openrlhf_unlearn.errors import UserError, command
+from openrlhf_unlearn.errors import UserError
+from openrlhf_unlearn.labels.counts import check_classified
 from openrlhf_unlearn.options import option
 from openrlhf_unlearn.store.nested import get
 from openrlhf_unlearn.store.prompts import GROUPS, Learnability, Prompts
@@ -107,8 +108,3 @@ def choose(questions: dict[str, Question], spec: str | None, run: RunDir) -> lis
     if not chosen:
         raise UserError(f"{where} names no prompt of the run's data; give other --prompts")
     return chosen
-
-
-def check_classified(run: RunDir) -> None:
-    if not run.learnability.exists():
-        raise UserError(f"{run} is not classified: {command('classify', run)}")

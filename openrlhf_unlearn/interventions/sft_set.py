@@ -27,9 +27,9 @@ from openrlhf_unlearn.interventions.questions import (
     DATA,
     QUESTION_KEY,
     Question,
-    check_classified,
     load_questions,
 )
+from openrlhf_unlearn.labels.counts import check_classified
 from openrlhf_unlearn.options import Options, nested, option, takes
 from openrlhf_unlearn.store.evaluations import Evaluations
 from openrlhf_unlearn.store.locks import hold

@@ -222,6 +222,11 @@ def _final(run: RunDir, tag: str, ids: pa.Array, threshold: float | None) -> Eva
     return read_evaluation(path, ids, threshold)
 
 
+def check_classified(run: RunDir) -> None:
+    if not run.learnability.exists():
+        raise UserError(f"{run} is not classified: {command('classify', run)}")
+
+
 def missing(run: RunDir, tag: str, model: str) -> UserError:
     made = command("evaluate", "--run", run, "--tag", tag, "--model", model)
     return UserError(f"{run.evaluation(tag)} is missing; make it: {made}")

@@ -20,12 +20,12 @@ from typing import NamedTuple
 import numpy as np
 
 from openrlhf_unlearn.errors import UsageError, UserError, command, counted, one_line
-from openrlhf_unlearn.labels.counts import missing, read_counts
+from openrlhf_unlearn.labels.counts import check_classified, missing, read_counts
 from openrlhf_unlearn.labels.posterior import Posterior
 from openrlhf_unlearn.options import Options, option, takes
 from openrlhf_unlearn.report.advice import sampling_hours
 from openrlhf_unlearn.report.interventions import comparison, final_rate
-from openrlhf_unlearn.report.material import Material
+from openrlhf_unlearn.report.material import Material, Tally
 from openrlhf_unlearn.report.numbers import show
 from openrlhf_unlearn.report.remedy import COMPARED, as_numbers, cosine_rows, solved_rows, verdicts
 from openrlhf_unlearn.stats.means import another_mean, rate_difference
@@ -79,18 +79,19 @@ def compare(args: CompareOptions) -> Compared:
     runs = [RunDir.open(path) for path in (args.before, args.after, *(args.repeat or ()))]
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UserError("the same run is given twice; compare two runs")
-    if not runs[0].learnability.exists():
-        raise UserError(f"{runs[0]} is not classified: {command('classify', runs[0])}")
+    check_classified(runs[0])
     for run in runs:
         if not run.evaluation(args.final).exists():
             raise missing(run, args.final, "TRAINED_MODEL")
     tau = tau_of(runs[0], args.tau)
     material = Material(runs[:1], tau, final=args.final, compared=runs)
     rates = [final_rate(single) for single in material.interventions]
-    if not np.isfinite(rates[0] + rates[1]).any():
-        raise UserError(f"{runs[0]} and {runs[1]} have evaluated no prompt in common; evaluate the same data")
-    for run, single in zip(runs[2:], material.interventions[2:], strict=True):
-        check_repeat(run, single, runs[1], material.interventions[1], args.final)
+    for i in (0, *range(2, len(runs))):
+        if not np.isfinite(rates[i] + rates[1]).any():
+            named = f"{'--repeat ' * (i > 1)}{runs[i]}"
+            raise UserError(f"{named} and {runs[1]} have evaluated no prompt in common; evaluate the same data")
+    for i in range(2, len(runs)):
+        check_samples(material, i, args.final)
     luck = luck_of(material, args)
     rows = solved_rows(material.groups, rates[1], luck, rates[2:], tau)
     said = [sentence.text for sentence in verdicts(rows)]
@@ -111,15 +112,14 @@ def compare(args: CompareOptions) -> Compared:
     return Compared(numbers, said)
 
 
-def check_repeat(run: RunDir, single: Material, after: RunDir, its: Material, tag: str) -> None:
+def check_samples(material: Material, repeat: int, tag: str) -> None:
     """Raises UserError where a repeated run is no null of the run after: of few samples more are found solved."""
-    tally, other = single.tally(tag), its.tally(tag)
-    assert tally and other  # both have the evaluation
-    if not np.isfinite(tally.rate + other.rate).any():
-        raise UserError(f"--repeat {run} and {after} have evaluated no prompt in common; evaluate the same data")
-    few, many = sorted(int(np.median(one.n[one.n > 0])) for one in (tally, other))
-    if few != many and not (tally.adaptive or other.adaptive):
-        low = run if np.median(tally.n[tally.n > 0]) == few else after
+    tallies = [(material.interventions[i].tally(tag), material.compared[i]) for i in (repeat, 1)]
+    if any(tally.adaptive for tally, _ in tallies if tally):
+        return
+    counts = [(samples_of(tally), run) for tally, run in tallies if tally]
+    (few, low), (many, _) = sorted(counts, key=lambda one: one[0])
+    if few != many:
         more = command("evaluate", "--run", low, "--tag", tag, "-n", many, "--model", "TRAINED_MODEL")
         raise UserError(
             f"{low} was evaluated with {counted(few, 'sample')} a prompt, the other one with {many}, and luck finds "
@@ -167,8 +167,12 @@ def luck_of(material: Material, args: CompareOptions) -> np.ndarray | None:
     counts = read_counts(material.runs, final=args.final, allow_uneven=True)
     if after.adaptive or counts.adaptive:
         return None
-    samples = int(np.median(after.n[after.n > 0]))
-    return Posterior(counts.initial_counts(), counts.final_counts()).solved_again(material.tau, samples)
+    return Posterior(counts.initial_counts(), counts.final_counts()).solved_again(material.tau, samples_of(after))
+
+
+def samples_of(tally: Tally) -> int:
+    """How many samples a prompt an evaluation has."""
+    return int(np.median(tally.n[tally.n > 0]))
 
 
 def cosines(material: Material, hints: Path | None) -> dict[str, list[dict]]:

@@ -43,14 +43,18 @@ def another(counts: np.ndarray, of: int) -> list[float]:
     as few: where prompts are learned together, two alike may be followed by one that lacks them all.
     """
     share = (counts.mean() + 0.5) / (of + 1)
-    spread = max(counts.var(ddof=1), of * share * (1 - share)) * (1 + 1 / len(counts))
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(counts) - 1) * np.sqrt(spread))
+    half = _one_more(max(counts.var(ddof=1), of * share * (1 - share)), len(counts))
     return [max(0.0, counts.mean() - half), min(float(of), counts.mean() + half)]
 
 
 def another_mean(means: np.ndarray) -> float:
     """Half the width of the 95 % prediction interval of one mean more of the same kind, from two `means` or more."""
-    return float(stats.t.ppf(0.5 + LEVEL / 2, len(means) - 1) * means.std(ddof=1) * np.sqrt(1 + 1 / len(means)))
+    return _one_more(means.var(ddof=1), len(means))
+
+
+def _one_more(variance: float, n: int) -> float:
+    """Half the width of Student's prediction interval after `n` values."""
+    return float(stats.t.ppf(0.5 + LEVEL / 2, n - 1) * np.sqrt(variance * (1 + 1 / n)))
 
 
 def rate_interval(values: np.ndarray) -> tuple[float | None, list[float] | None]:
